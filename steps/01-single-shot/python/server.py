@@ -1,0 +1,19 @@
+"""Step 01, the server: one connection, one read, one answer.
+
+    python3 server.py [HOST:PORT]
+"""
+
+import socket
+import sys
+
+MAX_READ_LEN = 1024  # bytes; recv may return fewer
+
+host, _, port = (sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9001").rpartition(":")
+
+with socket.create_server((host, int(port))) as listener:
+    print("listening on %s:%d" % listener.getsockname()[:2], flush=True)
+    stream, peer_addr = listener.accept()  # waits for a client
+    with stream:
+        print("%s:%d connected" % peer_addr[:2], flush=True)
+        message = stream.recv(MAX_READ_LEN)  # waits for bytes
+        stream.sendall(message)

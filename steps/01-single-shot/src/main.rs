@@ -1,0 +1,74 @@
+//! Step 01: one message, one answer.
+//!
+//! This file is the command line, and nothing else. The lesson is in `server.rs` and `client.rs`.
+
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod client;
+mod server;
+
+/// Where the server listens, and the client connects to, when nothing else is said.
+const DEFAULT_ADDR: &str = "127.0.0.1:9001";
+
+/// Step 01: one message, one answer
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    role: Role,
+}
+
+#[derive(Subcommand)]
+enum Role {
+    /// Wait for one client, send its message back, and exit
+    Server {
+        /// Address to listen on; port 0 takes any free port
+        #[arg(default_value = DEFAULT_ADDR)]
+        addr: String,
+    },
+    /// Send one message, and print the answer
+    Client {
+        /// Address of the server
+        #[arg(default_value = DEFAULT_ADDR)]
+        addr: String,
+        /// The message
+        #[arg(default_value = "hello")]
+        message: String,
+    },
+}
+
+fn main() -> ExitCode {
+    let (addr, result) = match Cli::parse().role {
+        Role::Server { addr } => {
+            let result = TcpListener::bind(&addr).and_then(server::run);
+            (addr, result)
+        }
+        Role::Client { addr, message } => {
+            let result = TcpStream::connect(&addr).and_then(|stream| client::run(stream, &message));
+            (addr, result)
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {addr}: {}", explain(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What went wrong, in one line, and what to do about it where that is known.
+fn explain(error: &io::Error) -> String {
+    let advice = match error.kind() {
+        io::ErrorKind::AddrInUse => "stop the program that has it, or choose another port",
+        io::ErrorKind::AddrNotAvailable => "this computer has no such address",
+        io::ErrorKind::ConnectionRefused => "start the server first",
+        io::ErrorKind::InvalidInput => "an address looks like 127.0.0.1:9001",
+        io::ErrorKind::PermissionDenied => "choose a port above 1023",
+        _ => return error.to_string(),
+    };
+    format!("{}: {advice}", error.kind())
+}

@@ -1,0 +1,162 @@
+//! What step 01 does, and what it does not do yet.
+
+use std::net::TcpListener;
+use std::process::Command;
+
+use assert_cmd::Command as Assert;
+use conformance::{Failure, Peer, Program, check, python};
+use predicates::prelude::*;
+
+const STEP: &str = env!("CARGO_BIN_EXE_step-01-single-shot");
+
+fn server() -> Command {
+    let mut command = Command::new(STEP);
+    command.args(["server", "127.0.0.1:0"]);
+    command
+}
+
+/// A client that has run to its end.
+fn client(args: &[&str]) -> assert_cmd::assert::Assert {
+    Assert::new(STEP).arg("client").args(args).assert()
+}
+
+#[test]
+fn keeps_what_its_manifest_promises_and_breaks_what_it_declares() {
+    check::assert_promises(env!("CARGO_MANIFEST_DIR"), STEP);
+}
+
+#[test]
+fn a_message_comes_back_and_both_programs_end() -> Result<(), Failure> {
+    let (mut server, addr) = Program::start_server(server())?;
+    client(&[&addr.to_string(), "Grüße"])
+        .success()
+        .stdout("Grüße\n")
+        .stderr("");
+    assert!(server.wait()?.success());
+    Ok(())
+}
+
+#[test]
+fn without_a_message_hello_is_sent() -> Result<(), Failure> {
+    let (_server, addr) = Program::start_server(server())?;
+    client(&[&addr.to_string()]).success().stdout("hello\n");
+    Ok(())
+}
+
+#[test]
+fn the_server_sends_back_bytes_whatever_they_mean() -> Result<(), Failure> {
+    let (mut server, addr) = Program::start_server(server())?;
+    let mut peer = Peer::connect(addr)?;
+    let all_bytes: Vec<u8> = (0..=255).collect();
+    peer.send(&all_bytes)?;
+    peer.expect(&all_bytes)?;
+    assert_eq!(peer.receive_to_end()?, b"", "then the server closes");
+    assert!(server.wait()?.success());
+    Ok(())
+}
+
+#[test]
+fn a_client_that_sends_nothing_gets_nothing_and_the_server_ends() -> Result<(), Failure> {
+    let (mut server, addr) = Program::start_server(server())?;
+    let mut peer = Peer::connect(addr)?;
+    peer.end_sending()?;
+    assert_eq!(peer.receive_to_end()?, b"");
+    assert!(server.wait()?.success());
+    Ok(())
+}
+
+#[test]
+fn still_wrong_a_message_above_1024_bytes_is_not_sent_back_whole() -> Result<(), Failure> {
+    let (_server, addr) = Program::start_server(server())?;
+    let mut peer = Peer::connect(addr)?;
+    peer.send(&[b'x'; 2000])?;
+    let back = peer.receive_to_end().map_or(0, |back| back.len()); // or a reset: data was left unread
+    assert!(back <= 1024, "{back} bytes came back");
+    Ok(())
+}
+
+#[test]
+fn nobody_listens() {
+    let addr = free_addr();
+    let advice = format!("error: {addr}: connection refused: start the server first\n");
+    client(&[&addr]).failure().stdout("").stderr(advice);
+}
+
+#[test]
+fn the_address_is_taken() -> Result<(), Failure> {
+    let (_server, addr) = Program::start_server(server())?;
+    let args = ["server", &addr.to_string()];
+    let advice = "address in use: stop the program that has it, or choose another port\n";
+    Assert::new(STEP)
+        .args(args)
+        .assert()
+        .failure()
+        .stdout("")
+        .stderr(predicate::eq(format!("error: {addr}: {advice}")));
+    Ok(())
+}
+
+#[test]
+fn the_address_is_no_address() {
+    for role in ["server", "client"] {
+        let one_line = predicate::str::is_match(r"^error: nonsense: [^\n]+ 127\.0\.0\.1:9001\n$");
+        let one_line = one_line.expect("the pattern is well formed");
+        Assert::new(STEP)
+            .args([role, "nonsense"])
+            .assert()
+            .failure()
+            .stdout("")
+            .stderr(one_line);
+    }
+}
+
+#[test]
+fn a_server_that_leaves_without_an_answer() -> Result<(), std::io::Error> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let addr = listener.local_addr()?;
+    let leaves = std::thread::spawn(move || listener.accept().map(drop));
+    let error = predicate::str::starts_with(format!("error: {addr}: "));
+    let one_line = predicate::str::ends_with("\n").and(predicate::str::contains("\n").count(1));
+    client(&[&addr.to_string()])
+        .failure()
+        .stdout("")
+        .stderr(error.and(one_line));
+    leaves.join().expect("the listener does not panic")
+}
+
+#[test]
+#[ignore = "needs python3"]
+fn python_client_talks_to_our_server() -> Result<(), Failure> {
+    let (mut server, addr) = Program::start_server(server())?;
+    let mut client = Program::start(twin("client.py", &[&addr.to_string(), "to Rust"]))?;
+    assert_eq!(client.next_line()?.as_deref(), Some("to Rust"));
+    assert!(client.wait()?.success());
+    assert!(server.wait()?.success());
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs python3"]
+fn our_client_talks_to_python_server() -> Result<(), Failure> {
+    let (mut server, addr) = Program::start_server(twin("server.py", &["127.0.0.1:0"]))?;
+    client(&[&addr.to_string(), "to Python"])
+        .success()
+        .stdout("to Python\n");
+    assert!(server.wait()?.success());
+    Ok(())
+}
+
+/// The same step in Python.
+fn twin(file: &str, args: &[&str]) -> Command {
+    let mut command = python().expect("Python 3 is installed");
+    command
+        .arg(format!("{}/python/{file}", env!("CARGO_MANIFEST_DIR")))
+        .args(args);
+    command
+}
+
+/// An address at which nobody listens: bound a moment ago, and let go.
+fn free_addr() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("its address").to_string()
+}

@@ -1,0 +1,40 @@
+"""Step 02, the client: sends each line of its input, and prints each answer.
+
+    python3 client.py [HOST:PORT]
+"""
+
+import socket
+import sys
+
+MAX_MESSAGE_LEN = 1024  # bytes; the server reads no more than this at a time
+
+
+def receive_exactly(stream, length):
+    """The next `length` bytes, however many pieces they come in."""
+    data = bytearray()
+    while len(data) < length:
+        piece = stream.recv(length - len(data))
+        if not piece:
+            sys.exit("error: the server closed the connection")
+        data += piece
+    return bytes(data)
+
+
+host, _, port = (sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9002").rpartition(":")
+
+with socket.create_connection((host, int(port))) as stream:
+    while True:
+        if sys.stdin.isatty():
+            print("> ", end="", flush=True)
+        line = sys.stdin.buffer.readline()
+        if not line:
+            break
+        line = line.rstrip(b"\r\n")
+        if not line:
+            continue  # TCP cannot send an empty message: both sides would wait for ever
+        for start in range(0, len(line), MAX_MESSAGE_LEN):
+            message = line[start : start + MAX_MESSAGE_LEN]
+            stream.sendall(message)
+            sys.stdout.buffer.write(receive_exactly(stream, len(message)))
+        sys.stdout.buffer.write(b"\n")
+        sys.stdout.buffer.flush()

@@ -1,0 +1,117 @@
+//! Step 03 once more, over lines: the socket used like a file.
+//!
+//! A line is a message here: it ends at its newline and cannot contain one. That is a first,
+//! informal, framing.
+//!
+//! ```text
+//! client                     server
+//!   | -- h e l l o \n ------> |
+//!   | <------ H E L L O \n -- |
+//! ```
+
+use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// The longest line, in bytes with its newline; without a limit a peer could fill the memory.
+const MAX_LINE_LEN: u64 = 4096;
+
+/// A server, or a client, whose messages are lines
+#[derive(Parser)]
+struct Cli {
+    /// What to be
+    #[arg(value_parser = ["server", "client"])]
+    role: String,
+    /// Address to listen on, or to connect to
+    #[arg(default_value = "127.0.0.1:9003")]
+    addr: String,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = if cli.role == "server" {
+        TcpListener::bind(&cli.addr).and_then(run_server)
+    } else {
+        TcpStream::connect(&cli.addr).and_then(run_client)
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}: {error}", cli.addr);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Serves one client after another, for ever.
+fn run_server(listener: TcpListener) -> io::Result<()> {
+    writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
+    loop {
+        let (stream, peer_addr) = match listener.accept() {
+            Ok(connection) => connection,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
+            Err(error) => return Err(error),
+        };
+        match handle_connection(&stream) {
+            Ok(()) => writeln!(io::stdout(), "{peer_addr} disconnected")?,
+            Err(error) => writeln!(io::stdout(), "{peer_addr} lost: {error}")?,
+        }
+    }
+}
+
+// ANCHOR: handle-connection
+/// Sends back each line in upper case, until the client has left.
+fn handle_connection(stream: &TcpStream) -> io::Result<()> {
+    let mut reader = BufReader::new(stream);
+    let mut writer = BufWriter::new(stream);
+    while let Some(mut line) = read_line(&mut reader)? {
+        line.make_ascii_uppercase();
+        writer.write_all(line.as_bytes())?;
+        writer.flush()?; // without this the answer stays in our own buffer
+    }
+    Ok(())
+}
+// ANCHOR_END: handle-connection
+
+// ANCHOR: read-line
+/// The next line with its newline, or `None` at end of file.
+///
+/// A line that is too long, or not UTF-8, is an error (`InvalidData`).
+fn read_line(reader: &mut impl BufRead) -> io::Result<Option<String>> {
+    let mut line = String::new();
+    let len = reader.take(MAX_LINE_LEN).read_line(&mut line)?;
+    if len as u64 == MAX_LINE_LEN && !line.ends_with('\n') {
+        let message = format!("a line of more than {MAX_LINE_LEN} bytes");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+    }
+    Ok((len > 0).then_some(line))
+}
+// ANCHOR_END: read-line
+
+/// Sends each line of the input, and prints each answer.
+fn run_client(stream: TcpStream) -> io::Result<()> {
+    let mut reader = BufReader::new(&stream);
+    let mut writer = BufWriter::new(&stream);
+    show_prompt()?;
+    for line in io::stdin().lines() {
+        writeln!(writer, "{}", line?)?;
+        writer.flush()?;
+        let Some(answer) = read_line(&mut reader)? else {
+            let message = "the server closed the connection";
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
+        };
+        write!(io::stdout(), "{answer}")?;
+        show_prompt()?;
+    }
+    Ok(())
+}
+
+/// Asks for a line, if there is a person to ask.
+fn show_prompt() -> io::Result<()> {
+    if io::stdin().is_terminal() {
+        write!(io::stdout(), "> ")?;
+    }
+    io::stdout().flush()
+}

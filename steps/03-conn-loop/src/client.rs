@@ -1,0 +1,66 @@
+//! The client: sends each line of its input, and prints each answer.
+
+use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::net::TcpStream;
+
+/// The most bytes that go out at once: the server reads no more than this at a time.
+const MAX_MESSAGE_LEN: usize = 1024;
+
+/// Talks to the server until the input ends.
+///
+/// A server that closes the connection early is an error (`UnexpectedEof`).
+pub fn run(mut stream: TcpStream) -> io::Result<()> {
+    while let Some(line) = read_line()? {
+        // ANCHOR: empty
+        if line.is_empty() {
+            continue; // TCP cannot send an empty message: both sides would wait for ever.
+        }
+        // ANCHOR_END: empty
+        // ANCHOR: exchange
+        for message in line.chunks(MAX_MESSAGE_LEN) {
+            stream.write_all(message)?;
+            // The answer is as long as the message, but it may come in several pieces.
+            let mut answer = vec![0; message.len()];
+            stream.read_exact(&mut answer).map_err(server_left)?;
+            io::stdout().write_all(&answer)?;
+        }
+        // ANCHOR_END: exchange
+        writeln!(io::stdout())?;
+    }
+    Ok(())
+}
+
+/// The next line of the input without its line ending, or `None` where the input ends.
+///
+/// It is bytes: what the user types need not be UTF-8. A prompt is shown only to a person.
+fn read_line() -> io::Result<Option<Vec<u8>>> {
+    let stdin = io::stdin();
+    if stdin.is_terminal() {
+        write!(io::stdout(), "> ")?;
+        io::stdout().flush()?;
+    }
+    let mut line = Vec::new();
+    if stdin.lock().read_until(b'\n', &mut line)? == 0 {
+        if stdin.is_terminal() {
+            writeln!(io::stdout())?; // the shell's prompt begins on a line of its own
+        }
+        return Ok(None);
+    }
+    if line.ends_with(b"\n") {
+        line.pop();
+    }
+    if line.ends_with(b"\r") {
+        line.pop(); // Windows ends its lines with \r\n.
+    }
+    Ok(Some(line))
+}
+
+/// Says in plain words what an early end of file means here.
+fn server_left(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => {
+            io::Error::new(error.kind(), "the server closed the connection")
+        }
+        _ => error,
+    }
+}

@@ -1,0 +1,118 @@
+//! How much processor time a process has used: how one sees that a program spins.
+
+use std::io;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::Failure;
+use crate::program::{DEADLINE, Program};
+
+/// Processor time after which a program that should be waiting counts as spinning. A server that
+/// waits uses none; one that serves a few messages, a few milliseconds.
+const SPINNING: Duration = Duration::from_millis(500);
+
+/// How long a program is watched that should not spin.
+const WATCHED: Duration = Duration::from_secs(1);
+
+/// Between two looks at a process's clock. There is no event for "has used processor time".
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Waits until `program` has used half a second of processor time from now on.
+///
+/// An error if it has not within the deadline: it waits instead.
+pub fn expect_spinning(program: &Program) -> Result<(), Failure> {
+    let start = cpu_time(program)?;
+    let end = Instant::now() + DEADLINE;
+    while Instant::now() < end {
+        if cpu_time(program)?.saturating_sub(start) >= SPINNING {
+            return Ok(());
+        }
+        thread::sleep(LOOK);
+    }
+    let used = cpu_time(program)?.saturating_sub(start);
+    Err(program.failure(&format!(
+        "it used only {used:?} of processor time in {DEADLINE:?}"
+    )))
+}
+
+/// Watches `program` for one second, in which it must use next to no processor time.
+pub fn expect_waiting(program: &Program) -> Result<(), Failure> {
+    let start = cpu_time(program)?;
+    thread::sleep(WATCHED); // the thing to see is that nothing happens: no event to wait for
+    let used = cpu_time(program)?.saturating_sub(start);
+    if used > WATCHED / 10 {
+        return Err(program.failure(&format!(
+            "it should wait, but used {used:?} of processor time in {WATCHED:?}"
+        )));
+    }
+    Ok(())
+}
+
+fn cpu_time(program: &Program) -> Result<Duration, Failure> {
+    cpu_time_of(program.id())
+        .map_err(|error| program.failure(&format!("its processor time: {error}")))
+}
+
+/// User and system time of a process: `ps` on Unix, PowerShell on Windows. Asking the system's own
+/// tools costs a process each time, and no `unsafe`.
+fn cpu_time_of(pid: u32) -> io::Result<Duration> {
+    if let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) {
+        return parse_proc_stat(&stat).ok_or_else(|| io::Error::other("/proc/PID/stat is odd"));
+    }
+    let output = if cfg!(windows) {
+        let script =
+            format!("(Get-Process -Id {pid}).CPU.ToString('F3', [cultureinfo]::InvariantCulture)");
+        Command::new("powershell")
+            .args(["-NoProfile", "-Command", &script])
+            .output()?
+    } else {
+        Command::new("ps")
+            .args(["-o", "time=", "-p", &pid.to_string()])
+            .output()?
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    parse_clock(text.trim()).ok_or_else(|| io::Error::other(format!("no such time: `{text}`")))
+}
+
+/// Fields 14 and 15 of Linux's `/proc/PID/stat`, in ticks of 1/100 s (see `man 5 proc`; `USER_HZ` is
+/// 100 on every common architecture). The name in field 2 may hold blanks, so counting starts
+/// behind it.
+fn parse_proc_stat(stat: &str) -> Option<Duration> {
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let mut ticks = || fields.next()?.parse::<u64>().ok();
+    Some(Duration::from_millis((ticks()? + ticks()?) * 10))
+}
+
+/// `[[HH:]MM:]SS[.fraction]`, as `ps` and PowerShell write it.
+fn parse_clock(text: &str) -> Option<Duration> {
+    let mut seconds = 0.0;
+    for part in text.split(':') {
+        seconds = seconds * 60.0 + part.parse::<f64>().ok()?;
+    }
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_clocks_of_all_three_systems() {
+        let stat = "42 (a (strange) name) R 1 2 3 4 5 6 7 8 9 10 150 50 0 0 20";
+        assert_eq!(parse_proc_stat(stat), Some(Duration::from_secs(2)));
+        assert_eq!(parse_clock("0:01.50"), Some(Duration::from_millis(1500)));
+        assert_eq!(parse_clock("00:01:02"), Some(Duration::from_secs(62)));
+        assert_eq!(parse_clock("3.25"), Some(Duration::from_millis(3250)));
+        assert_eq!(parse_clock("never"), None);
+    }
+
+    #[test]
+    fn this_process_has_used_some_time() {
+        let start = cpu_time_of(std::process::id()).unwrap();
+        let mut used = start;
+        while used <= start {
+            used = cpu_time_of(std::process::id()).unwrap();
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! What each step promises, as checks that any program can be held to.
+//!
+//! This crate knows protocols and processes, never a step's own code: everything here talks to a
+//! program over its terminal and its sockets, whatever language it is written in.
+
+pub mod check;
+pub mod cpu;
+pub mod peer;
+pub mod program;
+pub mod proxy;
+pub mod python;
+pub mod session;
+
+pub use peer::Peer;
+pub use program::{DEADLINE, Failure, Program};
+pub use python::python;

@@ -1,0 +1,149 @@
+//! A hand-held TCP client, every call of which has a deadline.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use crate::Failure;
+use crate::program::DEADLINE;
+
+/// One connection to the program under test.
+pub struct Peer {
+    stream: TcpStream,
+    deadline: Duration,
+}
+
+impl Peer {
+    /// Connects to `addr`; everything on this connection has [`DEADLINE`] to happen.
+    pub fn connect(addr: SocketAddr) -> Result<Self, Failure> {
+        Self::connect_within(addr, DEADLINE)
+    }
+
+    /// Connects to `addr`; everything on this connection has `deadline` to happen.
+    pub fn connect_within(addr: SocketAddr, deadline: Duration) -> Result<Self, Failure> {
+        let stream = TcpStream::connect_timeout(&addr, deadline)
+            .map_err(|error| Failure::new(format!("cannot connect to {addr}: {error}")))?;
+        let set = stream
+            .set_nodelay(true)
+            .and_then(|()| stream.set_write_timeout(Some(deadline)));
+        set.map_err(|error| Failure::new(format!("cannot set up the connection: {error}")))?;
+        Ok(Self { stream, deadline })
+    }
+
+    /// Sends all of `bytes`.
+    pub fn send(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.stream
+            .write_all(bytes)
+            .map_err(|error| Failure::new(format!("cannot send \"{}\": {error}", show(bytes))))
+    }
+
+    /// Receives exactly as many bytes as `expected` has, and compares.
+    pub fn expect(&mut self, expected: &[u8]) -> Result<(), Failure> {
+        let (received, end) = self.receive(expected.len());
+        if received == expected {
+            return Ok(());
+        }
+        let end = end.map_or(String::new(), |end| format!(", then {end}"));
+        Err(Failure::new(format!(
+            "expected \"{}\", received \"{}\"{end}",
+            show(expected),
+            show(&received)
+        )))
+    }
+
+    /// Receives until end of file, and returns what came.
+    pub fn receive_to_end(&mut self) -> Result<Vec<u8>, Failure> {
+        let (received, end) = self.receive(usize::MAX);
+        match end {
+            Some(End::OfFile) | None => Ok(received),
+            Some(end) => Err(Failure::new(format!(
+                "expected end of file, received \"{}\", then {end}",
+                show(&received)
+            ))),
+        }
+    }
+
+    /// Says that no more bytes will be sent, and can still receive.
+    pub fn end_sending(&mut self) -> Result<(), Failure> {
+        self.stream
+            .shutdown(Shutdown::Write)
+            .map_err(|error| Failure::new(format!("cannot end the sending side: {error}")))
+    }
+
+    /// Closes the connection in an orderly way: the other side reads end of file.
+    pub fn close(self) {}
+
+    /// Breaks the connection off: the other side gets "connection reset".
+    pub fn reset(self) -> Result<(), Failure> {
+        // With a linger time of zero, closing sends a reset instead of an orderly end.
+        socket2::SockRef::from(&self.stream)
+            .set_linger(Some(Duration::ZERO))
+            .map_err(|error| Failure::new(format!("cannot reset the connection: {error}")))
+    }
+
+    /// The local address, by which the program under test knows this peer.
+    pub fn local_addr(&self) -> Result<SocketAddr, Failure> {
+        self.stream
+            .local_addr()
+            .map_err(|error| Failure::new(error.to_string()))
+    }
+
+    /// Receives up to `len` bytes, and says what ended it if that was not their number.
+    fn receive(&mut self, len: usize) -> (Vec<u8>, Option<End>) {
+        let until = Instant::now() + self.deadline;
+        let mut received = Vec::new();
+        let mut buffer = [0; 4096];
+        while received.len() < len {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return (received, Some(End::Silence(self.deadline)));
+            }
+            let want = buffer.len().min(len - received.len());
+            let read = self
+                .stream
+                .set_read_timeout(Some(left))
+                .and_then(|()| self.stream.read(&mut buffer[..want]));
+            match read {
+                Ok(0) => return (received, Some(End::OfFile)),
+                Ok(count) => received.extend_from_slice(&buffer[..count]),
+                // A timeout is `WouldBlock` on Unix and `TimedOut` on Windows.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::WouldBlock
+                            | io::ErrorKind::TimedOut
+                            | io::ErrorKind::Interrupted
+                    ) => {}
+                Err(error) => return (received, Some(End::Broken(error))),
+            }
+        }
+        (received, None)
+    }
+}
+
+/// What ends a stream of bytes before the expected number has come.
+enum End {
+    OfFile,
+    Silence(Duration),
+    Broken(io::Error),
+}
+
+impl std::fmt::Display for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::OfFile => f.write_str("end of file"),
+            Self::Silence(deadline) => write!(f, "nothing more within {deadline:?}"),
+            Self::Broken(error) => write!(f, "an error: {error}"),
+        }
+    }
+}
+
+/// Bytes as a person can read them, cut where they get long.
+fn show(bytes: &[u8]) -> String {
+    const SHOWN_LEN: usize = 200;
+    if bytes.len() <= SHOWN_LEN {
+        return bytes.escape_ascii().to_string();
+    }
+    let (first, rest) = bytes.split_at(SHOWN_LEN);
+    format!("{}… and {} bytes more", first.escape_ascii(), rest.len())
+}

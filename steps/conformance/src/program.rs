@@ -1,0 +1,387 @@
+//! Programs: started, watched line by line under a deadline, and never left behind.
+
+use std::fmt::{self, Write as _};
+use std::io::{self, BufRead, BufReader, PipeReader, Write as _};
+use std::net::SocketAddr;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long anything may take before it counts as not happening. Long, because machines can be
+/// busy; nothing waits for it when all is well.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+
+/// How much of a program's output a failure shows, in lines from its end.
+const SHOWN_LINES: usize = 40;
+
+/// A running program. What it writes to stdout and to stderr is one stream of lines, as in a
+/// terminal. Dropping it kills the program and waits for its end.
+pub struct Program {
+    name: String,
+    child: Child,
+    stdin: Option<ChildStdin>,
+    output: Arc<Output>,
+    /// The run of equal lines in which `next_line` stands, and how many of its lines it has taken.
+    taken: (usize, usize),
+    deadline: Duration,
+}
+
+/// What a program has written so far.
+#[derive(Default)]
+struct Output {
+    state: Mutex<OutputState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct OutputState {
+    /// Lines without their endings, each with how often it came in a row: a program that floods
+    /// its output with one line must not fill our memory.
+    runs: Vec<(String, usize)>,
+    ended: bool,
+}
+
+/// Why something that a program should have done did not happen, with all that helps to see why.
+#[derive(Debug)]
+pub struct Failure(String);
+
+impl Failure {
+    /// A failure with this text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl Program {
+    /// Starts `command` with its input and its output in our hands.
+    pub fn start(command: Command) -> Result<Self, Failure> {
+        Self::start_with(command, Stdio::piped())
+    }
+
+    /// Starts `command` with a terminal as its input, so that it believes to talk to a person.
+    /// What is written into the file that is returned is what that person types.
+    #[cfg(unix)]
+    pub fn start_at_terminal(command: Command) -> Result<(Self, std::fs::File), Failure> {
+        use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+        let open = || -> io::Result<_> {
+            let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
+            grantpt(&keyboard)?;
+            unlockpt(&keyboard)?;
+            let path = ptsname(&keyboard, Vec::new())?;
+            let path = path.to_str().map_err(io::Error::other)?;
+            let input = std::fs::File::options().read(true).write(true).open(path)?;
+            Ok((keyboard, input))
+        };
+        let (keyboard, input) =
+            open().map_err(|error| Failure(format!("cannot open a terminal: {error}")))?;
+        Ok((Self::start_with(command, input.into())?, keyboard.into()))
+    }
+
+    fn start_with(mut command: Command, stdin: Stdio) -> Result<Self, Failure> {
+        let name = describe(&command);
+        let failed = |error: io::Error| Failure(format!("cannot start `{name}`: {error}"));
+        let (reader, writer) = io::pipe().map_err(failed)?;
+        command
+            .stdin(stdin)
+            .stdout(writer.try_clone().map_err(failed)?)
+            .stderr(writer);
+        let mut child = command.spawn().map_err(failed)?;
+        drop(command); // it holds our copies of the pipe's writing end: no end of file before
+        let output = Arc::new(Output::default());
+        let collector = Arc::clone(&output);
+        thread::spawn(move || collector.collect(reader));
+        Ok(Self {
+            stdin: child.stdin.take(),
+            name,
+            child,
+            output,
+            taken: (0, 0),
+            deadline: DEADLINE,
+        })
+    }
+
+    /// Starts a server and waits for its first line, `listening on ADDR`.
+    pub fn start_server(command: Command) -> Result<(Self, SocketAddr), Failure> {
+        let mut server = Self::start(command)?;
+        let line = server.expect_line("listening on ADDR")?;
+        let addr = line
+            .strip_prefix("listening on ")
+            .and_then(|addr| addr.parse().ok());
+        match addr {
+            Some(addr) => Ok((server, addr)),
+            None => Err(server.failure(&format!(
+                "its first line must be `listening on ADDR`, but it is `{line}`"
+            ))),
+        }
+    }
+
+    /// The same program with another deadline for all that follows.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// The program's process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Types `line`, and a newline, into the program.
+    pub fn type_line(&mut self, line: &str) -> Result<(), Failure> {
+        let typed = match &mut self.stdin {
+            Some(stdin) => writeln!(stdin, "{line}").and_then(|()| stdin.flush()),
+            None => Err(io::Error::other("its input was ended before")),
+        };
+        typed.map_err(|error| self.failure(&format!("cannot type `{line}`: {error}")))
+    }
+
+    /// Ends the program's input, as Ctrl-D does.
+    pub fn end_input(&mut self) {
+        self.stdin = None;
+    }
+
+    /// Interrupts the program, as Ctrl-C does. Where there are no signals (Windows) it is killed.
+    pub fn interrupt(&mut self) -> Result<(), Failure> {
+        #[cfg(unix)]
+        let sent = i32::try_from(self.child.id())
+            .ok()
+            .and_then(rustix::process::Pid::from_raw)
+            .ok_or_else(|| io::Error::other("no such process"))
+            .and_then(|pid| {
+                Ok(rustix::process::kill_process(
+                    pid,
+                    rustix::process::Signal::INT,
+                )?)
+            });
+        #[cfg(not(unix))]
+        let sent = self.child.kill();
+        sent.map_err(|error| self.failure(&format!("cannot be interrupted: {error}")))
+    }
+
+    /// The next line of output, without its ending; `None` where the output ends.
+    pub fn next_line(&mut self) -> Result<Option<String>, Failure> {
+        self.next_line_within(self.deadline)
+    }
+
+    /// The next line; an error if the output ends, or nothing comes before the deadline.
+    pub fn expect_line(&mut self, expected: &str) -> Result<String, Failure> {
+        self.next_line()?
+            .ok_or_else(|| self.failure(&format!("expected `{expected}`, but its output ended")))
+    }
+
+    /// Waits until the line taken last has come `count` times more in a row, and takes them.
+    pub fn expect_repeats(&mut self, count: usize) -> Result<(), Failure> {
+        let (run, taken) = self.taken;
+        if taken == 0 {
+            return Err(self.failure("no line of it was read that could come again"));
+        }
+        let enough = |state: &OutputState| state.runs[run].1 >= taken + count;
+        let state = self
+            .output
+            .wait_until(self.deadline, |state| enough(state) || state.ended);
+        let (line, times) = state.runs[run].clone();
+        let satisfied = enough(&state);
+        drop(state);
+        if !satisfied {
+            let times = times - taken;
+            return Err(self.failure(&format!(
+                "`{line}` should come at least {count} times more, but came {times} times"
+            )));
+        }
+        self.taken = (run, times);
+        Ok(())
+    }
+
+    /// Waits for the program's end.
+    pub fn wait(&mut self) -> Result<ExitStatus, Failure> {
+        let end = Instant::now() + self.deadline;
+        // The output ends when the program does: an event to wait for.
+        drop(self.output.wait_until(self.deadline, |state| state.ended));
+        loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => return Ok(status),
+                Err(error) => return Err(self.failure(&error.to_string())),
+                Ok(None) if Instant::now() >= end => {
+                    return Err(
+                        self.failure(&format!("it has not ended after {:?}", self.deadline))
+                    );
+                }
+                // `std` cannot wait for a process under a deadline. The output has ended, so what
+                // is left is the moment between that and the exit.
+                Ok(None) => thread::sleep(Duration::from_millis(1)),
+            }
+        }
+    }
+
+    /// The lines that are there and were not taken.
+    #[must_use]
+    pub fn lines_left(&self) -> Vec<String> {
+        let state = self.output.lock();
+        let (run, taken) = self.taken;
+        let mut lines = Vec::new();
+        for (index, (line, times)) in state.runs.iter().enumerate().skip(run) {
+            let left = if index == run { times - taken } else { *times };
+            lines.extend(std::iter::repeat_n(line.clone(), left.min(SHOWN_LINES)));
+        }
+        lines
+    }
+
+    /// All that was written so far, for a person.
+    #[must_use]
+    pub fn transcript(&self) -> String {
+        let state = self.output.lock();
+        let mut text = String::new();
+        let skipped = state.runs.len().saturating_sub(SHOWN_LINES);
+        if skipped > 0 {
+            let _ = writeln!(text, "    … {skipped} lines before"); // writing to a String cannot fail
+        }
+        for (line, times) in &state.runs[skipped..] {
+            let again = if *times > 1 {
+                format!("  ({times} times)")
+            } else {
+                String::new()
+            };
+            let _ = writeln!(text, "    {line}{again}");
+        }
+        if state.runs.is_empty() {
+            text.push_str("    (nothing)\n");
+        }
+        text
+    }
+
+    /// A failure of this program that shows everything it has written.
+    #[must_use]
+    pub fn failure(&self, what: &str) -> Failure {
+        Failure(format!(
+            "`{}`: {what}\n  it wrote:\n{}",
+            self.name,
+            self.transcript()
+        ))
+    }
+
+    /// As `next_line`, under another deadline.
+    fn next_line_within(&mut self, deadline: Duration) -> Result<Option<String>, Failure> {
+        let (run, taken) = self.taken;
+        let more = |state: &OutputState| {
+            state.runs.get(run).is_some_and(|(_, times)| *times > taken)
+                || state.runs.len() > run + 1
+        };
+        let state = self
+            .output
+            .wait_until(deadline, |state| more(state) || state.ended);
+        if !more(&state) {
+            let ended = state.ended;
+            drop(state);
+            return if ended {
+                Ok(None)
+            } else {
+                Err(self.failure(&format!(
+                    "it has written no further line within {deadline:?}"
+                )))
+            };
+        }
+        let (run, taken) = if state.runs[run].1 > taken {
+            (run, taken)
+        } else {
+            (run + 1, 0)
+        };
+        let line = state.runs[run].0.clone();
+        drop(state);
+        self.taken = (run, taken + 1);
+        Ok(Some(line))
+    }
+
+    /// Waits until nothing new has been written for `quiet`, or the output has ended, or its last
+    /// line has come `flood` times; returns whether it has.
+    pub(crate) fn settle(&self, quiet: Duration, flood: usize) -> bool {
+        let length = |state: &OutputState| state.runs.iter().map(|(_, times)| times).sum::<usize>();
+        let floods =
+            |state: &OutputState| state.runs.last().is_some_and(|(_, times)| *times > flood);
+        loop {
+            let before = length(&self.output.lock());
+            let changed = |state: &OutputState| length(state) > before || state.ended;
+            let state = self.output.wait_until(quiet, changed);
+            if state.ended || floods(&state) || length(&state) == before {
+                return floods(&state);
+            }
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // Killing fails only where the program has ended already, which is what we want.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Output {
+    fn lock(&self) -> MutexGuard<'_, OutputState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the program's output to its end.
+    fn collect(&self, reader: PipeReader) {
+        let mut reader = BufReader::new(reader);
+        let mut line = Vec::new();
+        while matches!(reader.read_until(b'\n', &mut line), Ok(len) if len > 0) {
+            let text = String::from_utf8_lossy(&line);
+            let text = text.strip_suffix('\n').unwrap_or(&text);
+            let text = text.strip_suffix('\r').unwrap_or(text);
+            let mut state = self.lock();
+            match state.runs.last_mut() {
+                Some((last, times)) if last == text => *times += 1,
+                _ => state.runs.push((text.to_owned(), 1)),
+            }
+            drop(state);
+            self.changed.notify_all();
+            line.clear();
+        }
+        self.lock().ended = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits until `done`, or until the deadline has passed.
+    fn wait_until(
+        &self,
+        deadline: Duration,
+        done: impl Fn(&OutputState) -> bool,
+    ) -> MutexGuard<'_, OutputState> {
+        let end = Instant::now() + deadline;
+        let mut state = self.lock();
+        while !done(&state) {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            let waited = self.changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state
+    }
+}
+
+/// A command as a person would type it, its folders left out.
+fn describe(command: &Command) -> String {
+    let program = std::path::Path::new(command.get_program());
+    let name = program.file_name().unwrap_or(command.get_program());
+    let mut text = name.to_string_lossy().into_owned();
+    for arg in command.get_args() {
+        text.push(' ');
+        text.push_str(&arg.to_string_lossy());
+    }
+    text
+}

@@ -1,0 +1,329 @@
+//! A proxy that re-cuts the stream: what was written in one piece arrives in many.
+//!
+//! TCP promises the bytes and their order, and nothing about where one `read` ends. On one machine
+//! a short message nearly always arrives whole, so a program that relies on it seems right. Behind
+//! this proxy it does not.
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// How many pieces at the start of each direction are followed by a pause.
+const PAUSED_PIECES: usize = 32;
+
+/// The pause after a piece, so that it arrives alone. There is no event for "the other side has
+/// read it"; without a pause the system may put pieces together again, which is no error either.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// The longest random piece, in bytes.
+const MAX_RANDOM_LEN: u64 = 4096;
+
+/// Where to cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// After every so many bytes; at least 1.
+    Every(usize),
+    /// After 1 to 4096 bytes, small pieces being as likely as large ones; the same seed gives the
+    /// same cuts.
+    Random {
+        /// The seed, to be printed so that a failure can be repeated.
+        seed: u64,
+    },
+}
+
+/// A proxy on a loopback port of its own. Dropping it closes everything that goes through it.
+pub struct Proxy {
+    addr: SocketAddr,
+    shared: Arc<Shared>,
+    acceptor: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    upstream: SocketAddr,
+    cut: Cut,
+    stopped: AtomicBool,
+    links: Mutex<Vec<Weak<Link>>>,
+}
+
+/// The two halves of one proxied connection. Both close when the last thread lets go of it.
+struct Link {
+    client: TcpStream,
+    server: TcpStream,
+}
+
+impl Proxy {
+    /// Starts a proxy in front of `upstream`.
+    pub fn start(upstream: SocketAddr, cut: Cut) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let addr = listener.local_addr()?;
+        let shared = Arc::new(Shared {
+            upstream,
+            cut,
+            stopped: AtomicBool::new(false),
+            links: Mutex::default(),
+        });
+        let accepting = Arc::clone(&shared);
+        let acceptor = Some(thread::spawn(move || accepting.accept(&listener)));
+        Ok(Self {
+            addr,
+            shared,
+            acceptor,
+        })
+    }
+
+    /// Where the proxy listens.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.stopped.store(true, Ordering::SeqCst);
+        // `accept` cannot be interrupted; a last connection wakes it. If that fails, it is awake.
+        let _ = TcpStream::connect(self.addr);
+        if let Some(acceptor) = self.acceptor.take() {
+            let _ = acceptor.join(); // a panic in there has been reported already
+        }
+        let links = self
+            .shared
+            .links
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for link in links.iter().filter_map(Weak::upgrade) {
+            for stream in [&link.client, &link.server] {
+                let _ = stream.shutdown(Shutdown::Both); // it may be closed already
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn accept(&self, listener: &TcpListener) {
+        while let Ok((client, _)) = listener.accept() {
+            if self.stopped.load(Ordering::SeqCst) {
+                return;
+            }
+            // A server that cannot be reached is, to the client, a connection that closes at once.
+            if let Ok(server) = TcpStream::connect(self.upstream) {
+                let _ = self.join(client, server);
+            }
+        }
+    }
+
+    /// Lets the bytes of both directions through.
+    fn join(&self, client: TcpStream, server: TcpStream) -> io::Result<()> {
+        client.set_nodelay(true)?;
+        server.set_nodelay(true)?;
+        let link = Arc::new(Link { client, server });
+        let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        links.push(Arc::downgrade(&link));
+        drop(links);
+        let (there, back) = (Pieces::new(self.cut, 0), Pieces::new(self.cut, 1));
+        let link_back = Arc::clone(&link);
+        thread::spawn(move || link.pump(&link.client, &link.server, there));
+        thread::spawn(move || link_back.pump(&link_back.server, &link_back.client, back));
+        Ok(())
+    }
+}
+
+impl Link {
+    /// Carries bytes in one direction, in pieces, until it ends; then passes on how it ended.
+    fn pump(&self, mut from: &TcpStream, mut to: &TcpStream, mut pieces: Pieces) {
+        let mut buffer = vec![0; 64 * 1024];
+        let ended = loop {
+            match from.read(&mut buffer) {
+                Ok(0) => break Ok(()),
+                Ok(len) => {
+                    if let Err(error) = pieces.write(&buffer[..len], &mut to) {
+                        break Err(error);
+                    }
+                }
+                Err(error) => break Err(error),
+            }
+        };
+        match ended {
+            Ok(()) => {
+                let _ = to.shutdown(Shutdown::Write); // it may be gone already
+            }
+            Err(_) => self.reset(),
+        }
+    }
+
+    /// A reset on one side becomes a reset on both: with a linger time of zero, closing resets.
+    /// The other direction's thread is woken, so that both let go of the link.
+    fn reset(&self) {
+        for stream in [&self.client, &self.server] {
+            let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
+            let _ = stream.shutdown(Shutdown::Read); // it may be gone already
+        }
+    }
+}
+
+/// Cuts a stream of bytes, over all the reads that it comes in.
+struct Pieces {
+    cut: Cut,
+    random: u64,
+    /// Bytes until the next cut.
+    left: usize,
+    written: usize,
+}
+
+impl Pieces {
+    fn new(cut: Cut, direction: u64) -> Self {
+        let random = match cut {
+            Cut::Every(_) => 0,
+            Cut::Random { seed } => seed ^ (direction << 63),
+        };
+        let mut pieces = Self {
+            cut,
+            random,
+            left: 0,
+            written: 0,
+        };
+        pieces.left = pieces.next_len();
+        pieces
+    }
+
+    fn write(&mut self, mut bytes: &[u8], to: &mut impl Write) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let (piece, rest) = bytes.split_at(self.left.min(bytes.len()));
+            to.write_all(piece)?;
+            bytes = rest;
+            self.left -= piece.len();
+            if self.left == 0 {
+                self.left = self.next_len();
+                self.written += 1;
+                if self.written <= PAUSED_PIECES {
+                    thread::sleep(PAUSE);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn next_len(&mut self) -> usize {
+        match self.cut {
+            Cut::Every(len) => len.max(1),
+            Cut::Random { .. } => {
+                let bits = self.next_random() % (u64::from(MAX_RANDOM_LEN.ilog2()) + 1);
+                usize::try_from(1 + self.next_random() % (1 << bits)).unwrap_or(1)
+            }
+        }
+    }
+
+    /// The `splitmix64` generator (Steele, Lea, Flood 2014).
+    fn next_random(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.random;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::peer::Peer;
+
+    /// Collects the lengths of all writes.
+    #[derive(Default)]
+    struct Lengths(Vec<usize>);
+
+    impl Write for Lengths {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.push(bytes.len());
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn cuts_at_the_same_places_however_the_bytes_come_in() {
+        let mut pieces = Pieces::new(Cut::Every(3), 0);
+        let mut lengths = Lengths::default();
+        pieces.write(b"12345", &mut lengths).unwrap();
+        pieces.write(b"6789", &mut lengths).unwrap();
+        assert_eq!(lengths.0, [3, 2, 1, 3]);
+    }
+
+    #[test]
+    fn random_cuts_are_repeatable_and_within_bounds() {
+        let lengths = |seed, direction| {
+            let mut pieces = Pieces::new(Cut::Random { seed }, direction);
+            (0..1000).map(|_| pieces.next_len()).collect::<Vec<_>>()
+        };
+        assert_eq!(lengths(7, 0), lengths(7, 0));
+        assert_ne!(lengths(7, 0), lengths(8, 0));
+        assert_ne!(lengths(7, 0), lengths(7, 1));
+        assert!(lengths(7, 0).iter().all(|len| (1..=4096).contains(len)));
+    }
+
+    /// A server that sends back all that comes, and at end of file ends its side, too.
+    fn echo_server() -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let stream = stream.unwrap();
+                thread::spawn(move || io::copy(&mut &stream, &mut &stream));
+            }
+        });
+        addr
+    }
+
+    #[test]
+    fn every_byte_arrives_in_order_at_every_cut_and_the_end_is_passed_on() {
+        let upstream = echo_server();
+        let bytes: Vec<u8> = (0..10_000_u32).map(|i| (i % 251) as u8).collect();
+        let every = [1, 2, 3, 7, 64, 1024, 4096].map(Cut::Every);
+        for cut in every.into_iter().chain([Cut::Random { seed: 2026 }]) {
+            let proxy = Proxy::start(upstream, cut).unwrap();
+            let mut peer = Peer::connect(proxy.addr()).unwrap();
+            peer.send(&bytes).unwrap();
+            peer.end_sending().unwrap();
+            assert!(
+                peer.receive_to_end().unwrap() == bytes,
+                "bytes differ at {cut:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_reset_is_passed_on_as_a_reset() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let proxy = Proxy::start(listener.local_addr().unwrap(), Cut::Every(1)).unwrap();
+        let mut peer = Peer::connect(proxy.addr()).unwrap();
+        peer.send(b"x").unwrap();
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.read_exact(&mut [0]).unwrap();
+        peer.reset().unwrap();
+        let error = stream.read(&mut [0]).unwrap_err();
+        let kinds = [
+            io::ErrorKind::ConnectionReset,
+            io::ErrorKind::ConnectionAborted,
+        ];
+        assert!(kinds.contains(&error.kind()), "{error}");
+    }
+
+    #[test]
+    fn one_write_of_four_bytes_arrives_as_four_reads() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let proxy = Proxy::start(listener.local_addr().unwrap(), Cut::Every(1)).unwrap();
+        let mut peer = Peer::connect(proxy.addr()).unwrap();
+        let (mut stream, _) = listener.accept().unwrap();
+        peer.send(b"abcd").unwrap();
+        let mut first = [0; 4];
+        assert!(
+            stream.read(&mut first).unwrap() < 4,
+            "the first read must not get everything"
+        );
+    }
+}

@@ -1,0 +1,248 @@
+//! Running sessions between live processes: to compare them, or to record them anew.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::process::Command;
+use std::time::Duration;
+
+use super::{Action, Line, REPEATS, Session};
+use crate::program::{Failure, Program};
+
+/// Turns the command line of a session into a program that can be started, or says why it cannot.
+pub type Launcher<'a> = dyn Fn(&str) -> Result<Command, String> + 'a;
+
+/// While recording, how long all terminals must be quiet before the output counts as complete.
+/// Comparing needs no such guess: it knows which lines must come.
+const QUIET: Duration = Duration::from_millis(500);
+
+/// Runs the session, and compares all that its programs print with what it says.
+pub fn run(session: &Session, launch: &Launcher) -> Result<(), Failure> {
+    let mut stage = Stage::default();
+    for line in &session.lines {
+        let done = stage.act(line, launch).and_then(|()| match &line.action {
+            Action::Output(expected) => stage.compare(line, expected),
+            Action::Repeats => stage.program(line)?.expect_repeats(REPEATS),
+            _ => Ok(()),
+        });
+        done.map_err(|failure| stage.explain(line, &failure))?;
+    }
+    for line in last_lines(session) {
+        stage
+            .close(line)
+            .map_err(|failure| stage.explain(line, &failure))?;
+    }
+    Ok(())
+}
+
+/// Runs what the session does, and returns it with the output that came this time.
+pub fn record(session: &Session, launch: &Launcher) -> Result<Session, Failure> {
+    let mut stage = Stage::default();
+    let mut lines = Vec::new();
+    let is_output = |line: &&Line| matches!(line.action, Action::Output(_) | Action::Repeats);
+    for line in session.lines.iter().filter(|line| !is_output(line)) {
+        stage
+            .act(line, launch)
+            .map_err(|failure| stage.explain(line, &failure))?;
+        lines.push(line.clone());
+        for terminal in session.terminals() {
+            let outputs = stage.outputs_of(terminal)?;
+            lines.extend(outputs.into_iter().map(|action| Line {
+                number: line.number,
+                terminal: terminal.to_owned(),
+                action,
+            }));
+        }
+    }
+    Ok(Session {
+        caption: session.caption.clone(),
+        lines,
+    })
+}
+
+/// The last line of each terminal.
+fn last_lines(session: &Session) -> impl Iterator<Item = &Line> {
+    session.terminals().into_iter().filter_map(|terminal| {
+        session
+            .lines
+            .iter()
+            .rev()
+            .find(|line| line.terminal == terminal)
+    })
+}
+
+/// The terminals while a session runs.
+#[derive(Default)]
+struct Stage {
+    programs: BTreeMap<String, Program>,
+    /// Terminals whose program floods its output; what comes after is not looked at.
+    flooded: Vec<String>,
+    ports: StablePorts,
+}
+
+impl Stage {
+    /// Does what a person would do; for a line of output, nothing.
+    fn act(&mut self, line: &Line, launch: &Launcher) -> Result<(), Failure> {
+        match &line.action {
+            Action::Command(text) => {
+                if let Some(program) = self.programs.get_mut(&line.terminal) {
+                    program.wait()?;
+                    self.nothing_left(&line.terminal)?;
+                }
+                let command = launch(text).map_err(Failure::new)?;
+                self.programs
+                    .insert(line.terminal.clone(), Program::start(command)?);
+                Ok(())
+            }
+            Action::Input(text) => self.program(line)?.type_line(text),
+            Action::EndOfInput => {
+                self.program(line)?.end_input();
+                Ok(())
+            }
+            Action::Interrupt => self.program(line)?.interrupt(),
+            Action::Output(_) => Ok(()),
+            Action::Repeats => {
+                self.flooded.push(line.terminal.clone());
+                Ok(())
+            }
+        }
+    }
+
+    /// Waits for the next line of output, which must be the expected one.
+    fn compare(&mut self, line: &Line, expected: &str) -> Result<(), Failure> {
+        let came = self.program(line)?.expect_line(expected)?;
+        let came = self.ports.replace(&came);
+        if came == expected {
+            return Ok(());
+        }
+        Err(Failure::new(format!(
+            "expected `{expected}`\n  but got  `{came}`"
+        )))
+    }
+
+    /// At the session's end: a program that was told to end must have ended, and none may have
+    /// written more than the session says.
+    fn close(&mut self, last: &Line) -> Result<(), Failure> {
+        if matches!(last.action, Action::EndOfInput | Action::Interrupt) {
+            self.program(last)?.wait()?;
+        }
+        self.nothing_left(&last.terminal)
+    }
+
+    fn nothing_left(&mut self, terminal: &str) -> Result<(), Failure> {
+        let program = self.programs.get(terminal);
+        let left = program.map_or_else(Vec::new, Program::lines_left);
+        match left.first() {
+            Some(line) if !self.flooded.iter().any(|flooded| flooded == terminal) => {
+                let line = self.ports.replace(line);
+                Err(Failure::new(format!(
+                    "one more line came that is not expected: `{line}`"
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// While recording: what was written in this terminal since the last time.
+    fn outputs_of(&mut self, terminal: &str) -> Result<Vec<Action>, Failure> {
+        let mut actions = Vec::new();
+        let Some(program) = self.programs.get_mut(terminal) else {
+            return Ok(actions);
+        };
+        let floods = program.settle(QUIET, REPEATS);
+        if self.flooded.iter().any(|flooded| flooded == terminal) {
+            return Ok(actions);
+        }
+        while let [first, ..] = &program.lines_left()[..] {
+            let same = matches!(actions.last(), Some(Action::Output(last)) if last == first);
+            if floods && same {
+                actions.push(Action::Repeats);
+                self.flooded.push(terminal.to_owned());
+                break;
+            }
+            program.next_line()?;
+            actions.push(Action::Output(self.ports.replace(first)));
+        }
+        Ok(actions)
+    }
+
+    fn program(&mut self, line: &Line) -> Result<&mut Program, Failure> {
+        self.programs
+            .get_mut(&line.terminal)
+            .ok_or_else(|| Failure::new(format!("no program runs in `{}`", line.terminal)))
+    }
+
+    /// A failure with the line at which it happened, and everything in all terminals.
+    fn explain(&self, line: &Line, failure: &Failure) -> Failure {
+        let mut text = format!("line {}, [{}]: {failure}", line.number, line.terminal);
+        for (terminal, program) in &self.programs {
+            // Writing to a String cannot fail.
+            let _ = write!(
+                text,
+                "\n  all of [{terminal}]:\n{}",
+                program.transcript().trim_end()
+            );
+        }
+        Failure::new(text)
+    }
+}
+
+/// Replaces the ports that change from run to run by 50001, 50002, … in the order of appearance.
+///
+/// These are the ephemeral ones, which the systems choose above 10,000; the steps' own are below.
+#[derive(Default)]
+struct StablePorts {
+    seen: Vec<String>,
+}
+
+impl StablePorts {
+    const FIRST: usize = 50001;
+
+    fn replace(&mut self, line: &str) -> String {
+        let mut parts = line.split(':');
+        let mut text = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let after_host = text.ends_with(|c: char| c.is_ascii_digit() || c == ']');
+            text.push(':');
+            let digits = part.len() - part.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+            let (port, rest) = part.split_at(digits);
+            if after_host && port.len() == 5 {
+                let known = self.seen.iter().position(|seen| seen == port);
+                let index = known.unwrap_or_else(|| {
+                    self.seen.push(port.to_owned());
+                    self.seen.len() - 1
+                });
+                let _ = write!(text, "{}{rest}", Self::FIRST + index); // cannot fail
+            } else {
+                text.push_str(part);
+            }
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ephemeral_ports_get_stable_numbers_and_others_stay() {
+        let mut ports = StablePorts::default();
+        assert_eq!(
+            ports.replace("listening on 127.0.0.1:9003"),
+            "listening on 127.0.0.1:9003"
+        );
+        assert_eq!(
+            ports.replace("127.0.0.1:41234 connected"),
+            "127.0.0.1:50001 connected"
+        );
+        assert_eq!(
+            ports.replace("a [::1]:60001: \"x:12345\""),
+            "a [::1]:50002: \"x:12345\""
+        );
+        assert_eq!(
+            ports.replace("127.0.0.1:41234 left: bye"),
+            "127.0.0.1:50001 left: bye"
+        );
+        assert_eq!(ports.replace("at 08:23:04 plain"), "at 08:23:04 plain");
+    }
+}
