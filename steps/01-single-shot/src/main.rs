@@ -42,14 +42,18 @@ enum Role {
 
 fn main() -> ExitCode {
     let (addr, result) = match Cli::parse().role {
+        // ANCHOR: bind
         Role::Server { addr } => {
             let result = TcpListener::bind(&addr).and_then(server::run);
             (addr, result)
         }
+        // ANCHOR_END: bind
+        // ANCHOR: connect
         Role::Client { addr, message } => {
             let result = TcpStream::connect(&addr).and_then(|stream| client::run(stream, &message));
             (addr, result)
         }
+        // ANCHOR_END: connect
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -17,6 +17,7 @@
 //! | `> ` | types a line into it |
 //! | `^D` | ends its input |
 //! | `^C` | interrupts it |
+//! | `$` (alone) | the program in that terminal must end: a shell would show its prompt again |
 //! | `...` | the output line before it comes again and again, [`REPEATS`] times at the least |
 //! | `#` (at the start of the line) | a caption for the reader |
 //! | anything else | output that must appear in that terminal, in that order, with nothing else between |
@@ -65,6 +66,8 @@ pub enum Action {
     EndOfInput,
     /// `^C`: interrupt the program.
     Interrupt,
+    /// `$` alone: the program must have ended.
+    Ended,
     /// This line must be printed.
     Output(String),
     /// `...`: the line before is printed again and again.
@@ -199,6 +202,7 @@ impl fmt::Display for Action {
             Self::Input(line) => write!(f, "> {line}"),
             Self::EndOfInput => f.write_str("^D"),
             Self::Interrupt => f.write_str("^C"),
+            Self::Ended => f.write_str("$"),
             Self::Output(line) => f.write_str(line),
             Self::Repeats => f.write_str("..."),
         }
@@ -217,6 +221,7 @@ fn parse_action(text: &str) -> Action {
     match text {
         "^D" => Action::EndOfInput,
         "^C" => Action::Interrupt,
+        "$" => Action::Ended,
         "..." => Action::Repeats,
         ">" => Action::Input(String::new()),
         _ => {
@@ -246,6 +251,7 @@ mod tests {
 [bob]    HELLO
 [bob]    ...
 [bob]    ^D
+[bob]    $
 [server] ^C
 ";
 

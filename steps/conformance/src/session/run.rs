@@ -84,9 +84,8 @@ impl Stage {
     fn act(&mut self, line: &Line, launch: &Launcher) -> Result<(), Failure> {
         match &line.action {
             Action::Command(text) => {
-                if let Some(program) = self.programs.get_mut(&line.terminal) {
-                    program.wait()?;
-                    self.nothing_left(&line.terminal)?;
+                if self.programs.contains_key(&line.terminal) {
+                    self.must_end(line)?;
                 }
                 let command = launch(text).map_err(Failure::new)?;
                 self.programs
@@ -99,6 +98,7 @@ impl Stage {
                 Ok(())
             }
             Action::Interrupt => self.program(line)?.interrupt(),
+            Action::Ended => self.must_end(line),
             Action::Output(_) => Ok(()),
             Action::Repeats => {
                 self.flooded.push(line.terminal.clone());
@@ -123,9 +123,15 @@ impl Stage {
     /// written more than the session says.
     fn close(&mut self, last: &Line) -> Result<(), Failure> {
         if matches!(last.action, Action::EndOfInput | Action::Interrupt) {
-            self.program(last)?.wait()?;
+            return self.must_end(last);
         }
         self.nothing_left(&last.terminal)
+    }
+
+    /// Waits for the end of the program in this terminal, before which nothing more may come.
+    fn must_end(&mut self, line: &Line) -> Result<(), Failure> {
+        self.program(line)?.wait()?;
+        self.nothing_left(&line.terminal)
     }
 
     fn nothing_left(&mut self, terminal: &str) -> Result<(), Failure> {
