@@ -52,8 +52,7 @@ fn main() -> ExitCode {
         Role::Client { addr, message } => {
             let result = TcpStream::connect(&addr).and_then(|stream| client::run(stream, &message));
             (addr, result)
-        }
-        // ANCHOR_END: connect
+        } // ANCHOR_END: connect
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -51,7 +51,7 @@ fn run_server(listener: TcpListener) -> io::Result<()> {
     loop {
         let (stream, peer_addr) = match listener.accept() {
             Ok(connection) => connection,
-            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
+            Err(error) if client_is_gone(&error) => continue,
             Err(error) => return Err(error),
         };
         match handle_connection(&stream) {
@@ -59,6 +59,18 @@ fn run_server(listener: TcpListener) -> io::Result<()> {
             Err(error) => writeln!(io::stdout(), "{peer_addr} lost: {error}")?,
         }
     }
+}
+
+/// Whether an error of `accept` is about one client that has left already, and not about us.
+///
+/// Linux never says so, macOS and Windows have names of their own for it, and where the client's
+/// address is gone as well, `std` has nothing to return (`InvalidInput`).
+fn client_is_gone(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, InvalidInput, NotConnected};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionReset | InvalidInput | NotConnected
+    )
 }
 
 // ANCHOR: handle-connection

@@ -28,7 +28,7 @@ pub fn run(listener: TcpListener) -> io::Result<()> {
         let (stream, peer_addr) = match listener.accept() {
             Ok(connection) => connection,
             // A client that left before it was accepted is no reason to stop.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
+            Err(error) if client_is_gone(&error) => continue,
             Err(error) => return Err(error),
         };
         writeln!(io::stdout(), "{peer_addr} connected")?;
@@ -39,6 +39,18 @@ pub fn run(listener: TcpListener) -> io::Result<()> {
         }
     }
     // ANCHOR_END: accept-loop
+}
+
+/// Whether an error of `accept` is about one client that has left already, and not about us.
+///
+/// Linux never says so, macOS and Windows have names of their own for it, and where the client's
+/// address is gone as well, `std` has nothing to return (`InvalidInput`).
+fn client_is_gone(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, InvalidInput, NotConnected};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionReset | InvalidInput | NotConnected
+    )
 }
 
 /// Sends back in upper case whatever comes, until the client has left.

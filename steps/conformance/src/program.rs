@@ -181,6 +181,30 @@ impl Program {
             .ok_or_else(|| self.failure(&format!("expected `{expected}`, but its output ended")))
     }
 
+    /// Waits for a line that `matches`, and takes it and all before it; `expected` names it in the
+    /// failure. One deadline for all, however many other lines come meanwhile.
+    pub fn expect_later(
+        &mut self,
+        expected: &str,
+        matches: impl Fn(&str) -> bool,
+    ) -> Result<String, Failure> {
+        let (run, taken) = self.taken;
+        let position = |state: &OutputState| {
+            let mut runs = state.runs.iter().enumerate().skip(run);
+            let fresh = |index, times| index > run || times > taken;
+            runs.position(|(index, (line, times))| fresh(index, *times) && matches(line))
+        };
+        let done = |state: &OutputState| position(state).is_some() || state.ended;
+        let state = self.output.wait_until(self.deadline, done);
+        let found = position(&state).map(|index| (run + index, state.runs[run + index].0.clone()));
+        drop(state);
+        let Some((index, line)) = found else {
+            return Err(self.failure(&format!("`{expected}` did not come")));
+        };
+        self.taken = (index, if index == run { taken + 1 } else { 1 });
+        Ok(line)
+    }
+
     /// Waits until the line taken last has come `count` times more in a row, and takes them.
     pub fn expect_repeats(&mut self, count: usize) -> Result<(), Failure> {
         let (run, taken) = self.taken;

@@ -18,6 +18,10 @@ const PAUSED_PIECES: usize = 32;
 /// read it"; without a pause the system may put pieces together again, which is no error either.
 const PAUSE: Duration = Duration::from_millis(1);
 
+/// How often a thread that waits for bytes looks whether the other direction has been reset: `std`
+/// cannot wake it without sending something.
+const LOOK: Duration = Duration::from_millis(20);
+
 /// The longest random piece, in bytes.
 const MAX_RANDOM_LEN: u64 = 4096;
 
@@ -52,6 +56,7 @@ struct Shared {
 struct Link {
     client: TcpStream,
     server: TcpStream,
+    reset: AtomicBool,
 }
 
 impl Proxy {
@@ -119,7 +124,14 @@ impl Shared {
     fn join(&self, client: TcpStream, server: TcpStream) -> io::Result<()> {
         client.set_nodelay(true)?;
         server.set_nodelay(true)?;
-        let link = Arc::new(Link { client, server });
+        client.set_read_timeout(Some(LOOK))?;
+        server.set_read_timeout(Some(LOOK))?;
+        let reset = AtomicBool::new(false);
+        let link = Arc::new(Link {
+            client,
+            server,
+            reset,
+        });
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
         links.push(Arc::downgrade(&link));
         drop(links);
@@ -135,31 +147,30 @@ impl Link {
     /// Carries bytes in one direction, in pieces, until it ends; then passes on how it ended.
     fn pump(&self, mut from: &TcpStream, mut to: &TcpStream, mut pieces: Pieces) {
         let mut buffer = vec![0; 64 * 1024];
-        let ended = loop {
-            match from.read(&mut buffer) {
-                Ok(0) => break Ok(()),
-                Ok(len) => {
-                    if let Err(error) = pieces.write(&buffer[..len], &mut to) {
-                        break Err(error);
-                    }
+        while !self.reset.load(Ordering::SeqCst) {
+            let passed = match from.read(&mut buffer) {
+                Ok(0) => {
+                    let _ = to.shutdown(Shutdown::Write); // it may be gone already
+                    return;
                 }
-                Err(error) => break Err(error),
+                Ok(len) => pieces.write(&buffer[..len], &mut to),
+                // The time to look is `WouldBlock` on Unix and `TimedOut` on Windows.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => Ok(()),
+                Err(error) => Err(error),
+            };
+            if passed.is_err() {
+                self.reset();
             }
-        };
-        match ended {
-            Ok(()) => {
-                let _ = to.shutdown(Shutdown::Write); // it may be gone already
-            }
-            Err(_) => self.reset(),
         }
     }
 
-    /// A reset on one side becomes a reset on both: with a linger time of zero, closing resets.
-    /// The other direction's thread is woken, so that both let go of the link.
+    /// A reset on one side becomes a reset on both: with a linger time of zero, closing resets, and
+    /// both close when both directions have let go.
     fn reset(&self) {
+        self.reset.store(true, Ordering::SeqCst);
         for stream in [&self.client, &self.server] {
-            let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
-            let _ = stream.shutdown(Shutdown::Read); // it may be gone already
+            let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO)); // may be gone
         }
     }
 }
