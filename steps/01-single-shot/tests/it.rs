@@ -28,10 +28,7 @@ fn keeps_what_its_manifest_promises_and_breaks_what_it_declares() {
 #[test]
 fn a_message_comes_back_and_both_programs_end() -> Result<(), Failure> {
     let (mut server, addr) = Program::start_server(server())?;
-    client(&[&addr.to_string(), "Grüße"])
-        .success()
-        .stdout("Grüße\n")
-        .stderr("");
+    client(&[&addr.to_string(), "Grüße"]).success().stdout("Grüße\n").stderr("");
     assert!(server.wait()?.success());
     Ok(())
 }
@@ -101,12 +98,7 @@ fn the_address_is_no_address() {
     for role in ["server", "client"] {
         let one_line = predicate::str::is_match(r"^error: nonsense: [^\n]+ 127\.0\.0\.1:9001\n$");
         let one_line = one_line.expect("the pattern is well formed");
-        Assert::new(STEP)
-            .args([role, "nonsense"])
-            .assert()
-            .failure()
-            .stdout("")
-            .stderr(one_line);
+        Assert::new(STEP).args([role, "nonsense"]).assert().failure().stdout("").stderr(one_line);
     }
 }
 
@@ -117,10 +109,7 @@ fn a_server_that_leaves_without_an_answer() -> Result<(), std::io::Error> {
     let leaves = std::thread::spawn(move || listener.accept().map(drop));
     let error = predicate::str::starts_with(format!("error: {addr}: "));
     let one_line = predicate::str::ends_with("\n").and(predicate::str::contains("\n").count(1));
-    client(&[&addr.to_string()])
-        .failure()
-        .stdout("")
-        .stderr(error.and(one_line));
+    client(&[&addr.to_string()]).failure().stdout("").stderr(error.and(one_line));
     leaves.join().expect("the listener does not panic")
 }
 
@@ -139,9 +128,7 @@ fn python_client_talks_to_our_server() -> Result<(), Failure> {
 #[ignore = "needs python3"]
 fn our_client_talks_to_python_server() -> Result<(), Failure> {
     let (mut server, addr) = Program::start_server(twin("server.py", &["127.0.0.1:0"]))?;
-    client(&[&addr.to_string(), "to Python"])
-        .success()
-        .stdout("to Python\n");
+    client(&[&addr.to_string(), "to Python"]).success().stdout("to Python\n");
     assert!(server.wait()?.success());
     Ok(())
 }
@@ -149,9 +136,7 @@ fn our_client_talks_to_python_server() -> Result<(), Failure> {
 /// The same step in Python.
 fn twin(file: &str, args: &[&str]) -> Command {
     let mut command = python().expect("Python 3 is installed");
-    command
-        .arg(format!("{}/python/{file}", env!("CARGO_MANIFEST_DIR")))
-        .args(args);
+    command.arg(format!("{}/python/{file}", env!("CARGO_MANIFEST_DIR"))).args(args);
     command
 }
 

@@ -36,10 +36,7 @@ fn handle_connection(mut stream: TcpStream, peer_addr: SocketAddr) -> io::Result
         let len = stream.read(&mut buffer)?; // waits for bytes
         let message = &mut buffer[..len];
         let text = message.escape_ascii();
-        writeln!(
-            io::stdout(),
-            "read {len} bytes from {peer_addr}: \"{text}\""
-        )?;
+        writeln!(io::stdout(), "read {len} bytes from {peer_addr}: \"{text}\"")?;
         message.make_ascii_uppercase();
         stream.write_all(message)?;
     }

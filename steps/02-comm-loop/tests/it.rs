@@ -19,11 +19,7 @@ fn server() -> Command {
 
 /// A client that is given this input and has run to its end.
 fn client(addr: SocketAddr, input: impl Into<Vec<u8>>) -> assert_cmd::assert::Assert {
-    Assert::new(STEP)
-        .arg("client")
-        .arg(addr.to_string())
-        .write_stdin(input)
-        .assert()
+    Assert::new(STEP).arg("client").arg(addr.to_string()).write_stdin(input).assert()
 }
 
 #[test]
@@ -35,9 +31,7 @@ fn keeps_what_its_manifest_promises_and_breaks_what_it_declares() {
 fn many_messages_are_answered_on_one_connection_however_the_stream_is_cut() -> Result<(), Failure> {
     let many_messages = check::check("many-messages").expect("there is such a check");
     for cut in [Cut::Every(1), Cut::Every(3), Cut::Random { seed: 2 }] {
-        Subject::of_step(2, STEP)
-            .behind(cut)
-            .hold_to(many_messages)?;
+        Subject::of_step(2, STEP).behind(cut).hold_to(many_messages)?;
     }
     Ok(())
 }
@@ -45,10 +39,7 @@ fn many_messages_are_answered_on_one_connection_however_the_stream_is_cut() -> R
 #[test]
 fn the_end_of_the_input_ends_the_client() -> Result<(), Failure> {
     let (_server, addr) = Program::start_server(server())?;
-    client(addr, "hello\nworld\n")
-        .success()
-        .stdout("HELLO\nWORLD\n")
-        .stderr("");
+    client(addr, "hello\nworld\n").success().stdout("HELLO\nWORLD\n").stderr("");
     Ok(())
 }
 
@@ -62,9 +53,7 @@ fn an_empty_line_is_not_sent_and_nobody_waits() -> Result<(), Failure> {
 #[test]
 fn a_last_line_without_a_newline_and_one_from_windows_are_lines() -> Result<(), Failure> {
     let (_server, addr) = Program::start_server(server())?;
-    client(addr, "windows\r\nlast")
-        .success()
-        .stdout("WINDOWS\nLAST\n");
+    client(addr, "windows\r\nlast").success().stdout("WINDOWS\nLAST\n");
     Ok(())
 }
 
@@ -72,9 +61,7 @@ fn a_last_line_without_a_newline_and_one_from_windows_are_lines() -> Result<(), 
 fn only_ascii_letters_change_and_no_byte_is_lost() -> Result<(), Failure> {
     let (_server, addr) = Program::start_server(server())?;
     let not_utf8 = b"gr\xfc\xdfe \x00\x7f\xff\n";
-    client(addr, not_utf8)
-        .success()
-        .stdout(&b"GR\xfc\xdfE \x00\x7f\xff\n"[..]);
+    client(addr, not_utf8).success().stdout(&b"GR\xfc\xdfE \x00\x7f\xff\n"[..]);
     Ok(())
 }
 
@@ -130,20 +117,14 @@ fn still_wrong_a_reset_by_the_client_ends_the_server() -> Result<(), Failure> {
 }
 
 #[test]
-fn a_server_that_goes_away_ends_the_client_with_an_error() -> Result<(), Failure> {
+fn a_server_that_goes_away_ends_the_client_with_an_error() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let addr = listener.local_addr().expect("its address");
     let leaves = std::thread::spawn(move || listener.accept().map(drop));
     let error = predicate::str::starts_with(format!("error: {addr}: "));
     let one_line = predicate::str::ends_with("\n").and(predicate::str::contains("\n").count(1));
-    client(addr, "hello\n")
-        .failure()
-        .stderr(error.and(one_line));
-    leaves
-        .join()
-        .expect("the listener does not panic")
-        .expect("a client came");
-    Ok(())
+    client(addr, "hello\n").failure().stderr(error.and(one_line));
+    leaves.join().expect("the listener does not panic").expect("a client came");
 }
 
 #[test]
@@ -164,9 +145,7 @@ fn a_person_at_a_terminal_gets_a_prompt() -> Result<(), Failure> {
     let mut command = Command::new(STEP);
     command.arg("client").arg(addr.to_string());
     let (mut client, mut keyboard) = Program::start_at_terminal(command)?;
-    keyboard
-        .write_all(b"hello\n\x04")
-        .expect("the terminal takes it"); // \x04 is Ctrl-D
+    keyboard.write_all(b"hello\n\x04").expect("the terminal takes it"); // \x04 is Ctrl-D
     assert_eq!(client.next_line()?.as_deref(), Some("> HELLO"));
     assert_eq!(client.next_line()?.as_deref(), Some("> "));
     assert_eq!(client.next_line()?, None);
@@ -193,9 +172,7 @@ fn python_client_talks_to_our_server() -> Result<(), Failure> {
 #[ignore = "needs python3"]
 fn our_client_talks_to_python_server() -> Result<(), Failure> {
     let (_server, addr) = Program::start_server(twin("server.py", "127.0.0.1:0"))?;
-    client(addr, "hello\n\nGrüße\n")
-        .success()
-        .stdout("HELLO\nGRüßE\n");
+    client(addr, "hello\n\nGrüße\n").success().stdout("HELLO\nGRüßE\n");
     Ok(())
 }
 
@@ -210,8 +187,6 @@ fn still_wrong_the_python_server_spins_too() -> Result<(), Failure> {
 /// The same step in Python.
 fn twin(file: &str, addr: &str) -> Command {
     let mut command = python().expect("Python 3 is installed");
-    command
-        .arg(format!("{}/python/{file}", env!("CARGO_MANIFEST_DIR")))
-        .arg(addr);
+    command.arg(format!("{}/python/{file}", env!("CARGO_MANIFEST_DIR"))).arg(addr);
     command
 }

@@ -67,10 +67,7 @@ fn run_server(listener: TcpListener) -> io::Result<()> {
 /// address is gone as well, `std` has nothing to return (`InvalidInput`).
 fn client_is_gone(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, InvalidInput, NotConnected};
-    matches!(
-        error.kind(),
-        ConnectionAborted | ConnectionReset | InvalidInput | NotConnected
-    )
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | InvalidInput | NotConnected)
 }
 
 // ANCHOR: handle-connection

@@ -47,10 +47,7 @@ pub fn run(listener: TcpListener) -> io::Result<()> {
 /// address is gone as well, `std` has nothing to return (`InvalidInput`).
 fn client_is_gone(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, InvalidInput, NotConnected};
-    matches!(
-        error.kind(),
-        ConnectionAborted | ConnectionReset | InvalidInput | NotConnected
-    )
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | InvalidInput | NotConnected)
 }
 
 /// Sends back in upper case whatever comes, until the client has left.
@@ -64,10 +61,7 @@ fn handle_connection(mut stream: TcpStream, peer_addr: SocketAddr) -> io::Result
         }
         let message = &mut buffer[..len];
         let text = message.escape_ascii();
-        writeln!(
-            io::stdout(),
-            "read {len} bytes from {peer_addr}: \"{text}\""
-        )?;
+        writeln!(io::stdout(), "read {len} bytes from {peer_addr}: \"{text}\"")?;
         message.make_ascii_uppercase();
         stream.write_all(message)?;
     }

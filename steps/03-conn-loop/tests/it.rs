@@ -54,10 +54,7 @@ fn healed_a_reset_ends_one_connection_and_not_the_server() -> Result<(), Failure
     let peer_addr = peer.local_addr()?;
     exchange(&mut peer)?;
     peer.reset()?;
-    while !server
-        .expect_line("… lost")?
-        .starts_with(&format!("{peer_addr} lost: "))
-    {}
+    while !server.expect_line("… lost")?.starts_with(&format!("{peer_addr} lost: ")) {}
     exchange(&mut Peer::connect(addr)?)
 }
 
@@ -83,17 +80,12 @@ fn still_wrong_a_second_client_waits_until_the_first_has_left() -> Result<(), Fa
         exchange(&mut first)?; // the server is awake all the time
     }
     let second_addr = second.local_addr()?.to_string();
-    assert!(
-        !server.transcript().contains(&second_addr),
-        "it has not been accepted"
-    );
+    assert!(!server.transcript().contains(&second_addr), "it has not been accepted");
 
     first.close();
     second.expect(b"IS ANYBODY THERE?")?;
     let connected = format!("{second_addr} connected");
-    server
-        .expect_later(&connected, |line| line == connected)
-        .map(drop)
+    server.expect_later(&connected, |line| line == connected).map(drop)
 }
 
 #[test]
@@ -120,10 +112,7 @@ fn lines_that_are_too_long_or_not_utf8_end_one_connection_and_not_the_server() -
     peer.send(&[b'x'; 4096])?;
     assert_eq!(peer.receive_to_end()?, b"");
     let line = server.expect_line("… lost")?;
-    assert!(
-        line.ends_with("lost: a line of more than 4096 bytes"),
-        "{line}"
-    );
+    assert!(line.ends_with("lost: a line of more than 4096 bytes"), "{line}");
 
     let mut peer = Peer::connect(addr)?;
     peer.send(b"\xff\n")?;
@@ -167,10 +156,7 @@ fn our_client_talks_to_python_server() -> Result<(), Failure> {
     let (_server, addr) = Program::start_server(twin("server.py", "127.0.0.1:0"))?;
     for _ in 0..2 {
         let mut client = Assert::new(STEP);
-        client
-            .arg("client")
-            .arg(addr.to_string())
-            .write_stdin("hello\n\nGrüße\n");
+        client.arg("client").arg(addr.to_string()).write_stdin("hello\n\nGrüße\n");
         client.assert().success().stdout("HELLO\nGRüßE\n");
     }
     Ok(())
@@ -190,11 +176,8 @@ fn the_python_server_keeps_the_same_promises() -> Result<(), Failure> {
 /// The example `lines`, which cargo builds beside the step when it tests it.
 fn lines(role: &str, addr: &str) -> Command {
     let folder = std::path::Path::new(STEP).with_file_name("examples");
-    let mut command = Command::new(
-        folder
-            .join("lines")
-            .with_extension(std::env::consts::EXE_EXTENSION),
-    );
+    let mut command =
+        Command::new(folder.join("lines").with_extension(std::env::consts::EXE_EXTENSION));
     command.args([role, addr]);
     command
 }
@@ -202,8 +185,6 @@ fn lines(role: &str, addr: &str) -> Command {
 /// The same step in Python.
 fn twin(file: &str, addr: &str) -> Command {
     let mut command = python().expect("Python 3 is installed");
-    command
-        .arg(format!("{}/python/{file}", env!("CARGO_MANIFEST_DIR")))
-        .arg(addr);
+    command.arg(format!("{}/python/{file}", env!("CARGO_MANIFEST_DIR"))).arg(addr);
     command
 }

@@ -160,10 +160,7 @@ impl Subject {
     /// Holds the subject to a check; the failure says what came instead and why it matters.
     pub fn hold_to(&self, check: &Check) -> Result<(), Failure> {
         (check.scenario)(self).map_err(|failure| {
-            Failure::new(format!(
-                "{}: {failure}\n  why it matters: {}",
-                check.name, check.why
-            ))
+            Failure::new(format!("{}: {failure}\n  why it matters: {}", check.name, check.why))
         })
     }
 
@@ -206,13 +203,9 @@ impl Running {
     /// One message and its answer, whole.
     fn exchange(&self, peer: &mut Peer, message: &str) -> Result<(), Failure> {
         let answer = self.answer.to(message.as_bytes());
-        let exchanged = peer
-            .send(message.as_bytes())
-            .and_then(|()| peer.expect(&answer));
+        let exchanged = peer.send(message.as_bytes()).and_then(|()| peer.expect(&answer));
         exchanged.map_err(|failure| {
-            self.explain(&Failure::new(format!(
-                "after \"{message}\" was sent: {failure}"
-            )))
+            self.explain(&Failure::new(format!("after \"{message}\" was sent: {failure}")))
         })
     }
 
@@ -323,10 +316,7 @@ impl Promises {
                 .collect()
         };
         let name = step_dir.file_name().unwrap_or_default().to_string_lossy();
-        let number = name
-            .split('-')
-            .next()
-            .and_then(|number| number.parse().ok());
+        let number = name.split('-').next().and_then(|number| number.parse().ok());
         Ok(Self {
             number: number.ok_or_else(|| failed("its folder's name must begin with a number"))?,
             keeps: list("keeps")?,

@@ -31,9 +31,7 @@ pub fn expect_spinning(program: &Program) -> Result<(), Failure> {
         thread::sleep(LOOK);
     }
     let used = cpu_time(program)?.saturating_sub(start);
-    Err(program.failure(&format!(
-        "it used only {used:?} of processor time in {DEADLINE:?}"
-    )))
+    Err(program.failure(&format!("it used only {used:?} of processor time in {DEADLINE:?}")))
 }
 
 /// Watches `program` for one second, in which it must use next to no processor time.
@@ -63,13 +61,9 @@ fn cpu_time_of(pid: u32) -> io::Result<Duration> {
     let output = if cfg!(windows) {
         let script =
             format!("(Get-Process -Id {pid}).CPU.ToString('F3', [cultureinfo]::InvariantCulture)");
-        Command::new("powershell")
-            .args(["-NoProfile", "-Command", &script])
-            .output()?
+        Command::new("powershell").args(["-NoProfile", "-Command", &script]).output()?
     } else {
-        Command::new("ps")
-            .args(["-o", "time=", "-p", &pid.to_string()])
-            .output()?
+        Command::new("ps").args(["-o", "time=", "-p", &pid.to_string()]).output()?
     };
     let text = String::from_utf8_lossy(&output.stdout);
     parse_clock(text.trim()).ok_or_else(|| io::Error::other(format!("no such time: `{text}`")))

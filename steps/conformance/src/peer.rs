@@ -23,9 +23,7 @@ impl Peer {
     pub fn connect_within(addr: SocketAddr, deadline: Duration) -> Result<Self, Failure> {
         let stream = TcpStream::connect_timeout(&addr, deadline)
             .map_err(|error| Failure::new(format!("cannot connect to {addr}: {error}")))?;
-        let set = stream
-            .set_nodelay(true)
-            .and_then(|()| stream.set_write_timeout(Some(deadline)));
+        let set = stream.set_nodelay(true).and_then(|()| stream.set_write_timeout(Some(deadline)));
         set.map_err(|error| Failure::new(format!("cannot set up the connection: {error}")))?;
         Ok(Self { stream, deadline })
     }
@@ -83,9 +81,7 @@ impl Peer {
 
     /// The local address, by which the program under test knows this peer.
     pub fn local_addr(&self) -> Result<SocketAddr, Failure> {
-        self.stream
-            .local_addr()
-            .map_err(|error| Failure::new(error.to_string()))
+        self.stream.local_addr().map_err(|error| Failure::new(error.to_string()))
     }
 
     /// Receives up to `len` bytes, and says what ended it if that was not their number.

@@ -91,10 +91,7 @@ impl Program {
         let name = describe(&command);
         let failed = |error: io::Error| Failure(format!("cannot start `{name}`: {error}"));
         let (reader, writer) = io::pipe().map_err(failed)?;
-        command
-            .stdin(stdin)
-            .stdout(writer.try_clone().map_err(failed)?)
-            .stderr(writer);
+        command.stdin(stdin).stdout(writer.try_clone().map_err(failed)?).stderr(writer);
         let mut child = command.spawn().map_err(failed)?;
         drop(command); // it holds our copies of the pipe's writing end: no end of file before
         let output = Arc::new(Output::default());
@@ -114,9 +111,7 @@ impl Program {
     pub fn start_server(command: Command) -> Result<(Self, SocketAddr), Failure> {
         let mut server = Self::start(command)?;
         let line = server.expect_line("listening on ADDR")?;
-        let addr = line
-            .strip_prefix("listening on ")
-            .and_then(|addr| addr.parse().ok());
+        let addr = line.strip_prefix("listening on ").and_then(|addr| addr.parse().ok());
         match addr {
             Some(addr) => Ok((server, addr)),
             None => Err(server.failure(&format!(
@@ -159,12 +154,7 @@ impl Program {
             .ok()
             .and_then(rustix::process::Pid::from_raw)
             .ok_or_else(|| io::Error::other("no such process"))
-            .and_then(|pid| {
-                Ok(rustix::process::kill_process(
-                    pid,
-                    rustix::process::Signal::INT,
-                )?)
-            });
+            .and_then(|pid| Ok(rustix::process::kill_process(pid, rustix::process::Signal::INT)?));
         #[cfg(not(unix))]
         let sent = self.child.kill();
         sent.map_err(|error| self.failure(&format!("cannot be interrupted: {error}")))
@@ -212,9 +202,7 @@ impl Program {
             return Err(self.failure("no line of it was read that could come again"));
         }
         let enough = |state: &OutputState| state.runs[run].1 >= taken + count;
-        let state = self
-            .output
-            .wait_until(self.deadline, |state| enough(state) || state.ended);
+        let state = self.output.wait_until(self.deadline, |state| enough(state) || state.ended);
         let (line, times) = state.runs[run].clone();
         let satisfied = enough(&state);
         drop(state);
@@ -272,11 +260,7 @@ impl Program {
             let _ = writeln!(text, "    … {skipped} lines before"); // writing to a String cannot fail
         }
         for (line, times) in &state.runs[skipped..] {
-            let again = if *times > 1 {
-                format!("  ({times} times)")
-            } else {
-                String::new()
-            };
+            let again = if *times > 1 { format!("  ({times} times)") } else { String::new() };
             let _ = writeln!(text, "    {line}{again}");
         }
         if state.runs.is_empty() {
@@ -288,11 +272,7 @@ impl Program {
     /// A failure of this program that shows everything it has written.
     #[must_use]
     pub fn failure(&self, what: &str) -> Failure {
-        Failure(format!(
-            "`{}`: {what}\n  it wrote:\n{}",
-            self.name,
-            self.transcript()
-        ))
+        Failure(format!("`{}`: {what}\n  it wrote:\n{}", self.name, self.transcript()))
     }
 
     /// As `next_line`, under another deadline.
@@ -302,25 +282,17 @@ impl Program {
             state.runs.get(run).is_some_and(|(_, times)| *times > taken)
                 || state.runs.len() > run + 1
         };
-        let state = self
-            .output
-            .wait_until(deadline, |state| more(state) || state.ended);
+        let state = self.output.wait_until(deadline, |state| more(state) || state.ended);
         if !more(&state) {
             let ended = state.ended;
             drop(state);
             return if ended {
                 Ok(None)
             } else {
-                Err(self.failure(&format!(
-                    "it has written no further line within {deadline:?}"
-                )))
+                Err(self.failure(&format!("it has written no further line within {deadline:?}")))
             };
         }
-        let (run, taken) = if state.runs[run].1 > taken {
-            (run, taken)
-        } else {
-            (run + 1, 0)
-        };
+        let (run, taken) = if state.runs[run].1 > taken { (run, taken) } else { (run + 1, 0) };
         let line = state.runs[run].0.clone();
         drop(state);
         self.taken = (run, taken + 1);

@@ -72,11 +72,7 @@ impl Proxy {
         });
         let accepting = Arc::clone(&shared);
         let acceptor = Some(thread::spawn(move || accepting.accept(&listener)));
-        Ok(Self {
-            addr,
-            shared,
-            acceptor,
-        })
+        Ok(Self { addr, shared, acceptor })
     }
 
     /// Where the proxy listens.
@@ -94,11 +90,7 @@ impl Drop for Proxy {
         if let Some(acceptor) = self.acceptor.take() {
             let _ = acceptor.join(); // a panic in there has been reported already
         }
-        let links = self
-            .shared
-            .links
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let links = self.shared.links.lock().unwrap_or_else(PoisonError::into_inner);
         for link in links.iter().filter_map(Weak::upgrade) {
             for stream in [&link.client, &link.server] {
                 let _ = stream.shutdown(Shutdown::Both); // it may be closed already
@@ -127,11 +119,7 @@ impl Shared {
         client.set_read_timeout(Some(LOOK))?;
         server.set_read_timeout(Some(LOOK))?;
         let reset = AtomicBool::new(false);
-        let link = Arc::new(Link {
-            client,
-            server,
-            reset,
-        });
+        let link = Arc::new(Link { client, server, reset });
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
         links.push(Arc::downgrade(&link));
         drop(links);
@@ -190,12 +178,7 @@ impl Pieces {
             Cut::Every(_) => 0,
             Cut::Random { seed } => seed ^ (direction << 63),
         };
-        let mut pieces = Self {
-            cut,
-            random,
-            left: 0,
-            written: 0,
-        };
+        let mut pieces = Self { cut, random, left: 0, written: 0 };
         pieces.left = pieces.next_len();
         pieces
     }
@@ -300,10 +283,7 @@ mod tests {
             let mut peer = Peer::connect(proxy.addr()).unwrap();
             peer.send(&bytes).unwrap();
             peer.end_sending().unwrap();
-            assert!(
-                peer.receive_to_end().unwrap() == bytes,
-                "bytes differ at {cut:?}"
-            );
+            assert!(peer.receive_to_end().unwrap() == bytes, "bytes differ at {cut:?}");
         }
     }
 
@@ -317,10 +297,7 @@ mod tests {
         stream.read_exact(&mut [0]).unwrap();
         peer.reset().unwrap();
         let error = stream.read(&mut [0]).unwrap_err();
-        let kinds = [
-            io::ErrorKind::ConnectionReset,
-            io::ErrorKind::ConnectionAborted,
-        ];
+        let kinds = [io::ErrorKind::ConnectionReset, io::ErrorKind::ConnectionAborted];
         assert!(kinds.contains(&error.kind()), "{error}");
     }
 
@@ -332,9 +309,6 @@ mod tests {
         let (mut stream, _) = listener.accept().unwrap();
         peer.send(b"abcd").unwrap();
         let mut first = [0; 4];
-        assert!(
-            stream.read(&mut first).unwrap() < 4,
-            "the first read must not get everything"
-        );
+        assert!(stream.read(&mut first).unwrap() < 4, "the first read must not get everything");
     }
 }

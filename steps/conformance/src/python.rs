@@ -8,10 +8,7 @@ use std::process::{Command, Stdio};
 #[must_use]
 pub fn python() -> Option<Command> {
     let candidates: [&[&str]; 3] = [&["python3"], &["python"], &["py", "-3"]];
-    candidates
-        .into_iter()
-        .find(|words| is_python_3(words))
-        .map(command)
+    candidates.into_iter().find(|words| is_python_3(words)).map(command)
 }
 
 fn is_python_3(words: &[&str]) -> bool {

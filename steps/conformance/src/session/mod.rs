@@ -95,18 +95,10 @@ impl Session {
     /// Parses the text of a `.session` file; says which line is wrong, and how.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         let mut session = Self::default();
-        let width = text
-            .lines()
-            .filter_map(tag_of)
-            .map(str::len)
-            .max()
-            .unwrap_or(0);
+        let width = text.lines().filter_map(tag_of).map(str::len).max().unwrap_or(0);
         for (index, line) in text.lines().enumerate() {
             let number = index + 1;
-            let error = |message: &str| ParseError {
-                line: number,
-                message: message.to_owned(),
-            };
+            let error = |message: &str| ParseError { line: number, message: message.to_owned() };
             if let Some(caption) = line.strip_prefix('#') {
                 if !session.caption.is_empty() {
                     session.caption.push(' ');
@@ -142,21 +134,12 @@ impl Session {
             if action == Action::Repeats
                 && !after_output.is_some_and(|l| matches!(l.action, Action::Output(_)))
             {
-                return Err(error(
-                    "`...` must follow a line of output in the same terminal",
-                ));
+                return Err(error("`...` must follow a line of output in the same terminal"));
             }
-            session.lines.push(Line {
-                number,
-                terminal,
-                action,
-            });
+            session.lines.push(Line { number, terminal, action });
         }
         if session.lines.is_empty() {
-            return Err(ParseError {
-                line: 1,
-                message: "the session is empty".to_owned(),
-            });
+            return Err(ParseError { line: 1, message: "the session is empty".to_owned() });
         }
         Ok(session)
     }
@@ -180,12 +163,7 @@ impl fmt::Display for Session {
         if !self.caption.is_empty() {
             writeln!(f, "# {}", self.caption)?;
         }
-        let width = self
-            .lines
-            .iter()
-            .map(|l| l.terminal.len() + 2)
-            .max()
-            .unwrap_or(0);
+        let width = self.lines.iter().map(|l| l.terminal.len() + 2).max().unwrap_or(0);
         for line in &self.lines {
             let mut text = format!("{:width$} ", format!("[{}]", line.terminal));
             write!(text, "{}", line.action)?;
@@ -260,10 +238,7 @@ mod tests {
         let session = Session::parse(TEXT).unwrap();
         assert_eq!(session.caption, "Two lines of caption.");
         assert_eq!(session.terminals(), ["server", "bob"]);
-        assert_eq!(
-            session.lines[1].action,
-            Action::Output("  two blanks before, kept".to_owned())
-        );
+        assert_eq!(session.lines[1].action, Action::Output("  two blanks before, kept".to_owned()));
         assert_eq!(session.lines[4].action, Action::Input(String::new()));
         assert_eq!(session.lines[4].number, 7);
         let expected = TEXT.replace("lines\n# of", "lines of");

@@ -27,9 +27,7 @@ pub fn run(session: &Session, launch: &Launcher) -> Result<(), Failure> {
         done.map_err(|failure| stage.explain(line, &failure))?;
     }
     for line in last_lines(session) {
-        stage
-            .close(line)
-            .map_err(|failure| stage.explain(line, &failure))?;
+        stage.close(line).map_err(|failure| stage.explain(line, &failure))?;
     }
     Ok(())
 }
@@ -40,9 +38,7 @@ pub fn record(session: &Session, launch: &Launcher) -> Result<Session, Failure> 
     let mut lines = Vec::new();
     let is_output = |line: &&Line| matches!(line.action, Action::Output(_) | Action::Repeats);
     for line in session.lines.iter().filter(|line| !is_output(line)) {
-        stage
-            .act(line, launch)
-            .map_err(|failure| stage.explain(line, &failure))?;
+        stage.act(line, launch).map_err(|failure| stage.explain(line, &failure))?;
         lines.push(line.clone());
         for terminal in session.terminals() {
             let outputs = stage.outputs_of(terminal)?;
@@ -53,21 +49,15 @@ pub fn record(session: &Session, launch: &Launcher) -> Result<Session, Failure> 
             }));
         }
     }
-    Ok(Session {
-        caption: session.caption.clone(),
-        lines,
-    })
+    Ok(Session { caption: session.caption.clone(), lines })
 }
 
 /// The last line of each terminal.
 fn last_lines(session: &Session) -> impl Iterator<Item = &Line> {
-    session.terminals().into_iter().filter_map(|terminal| {
-        session
-            .lines
-            .iter()
-            .rev()
-            .find(|line| line.terminal == terminal)
-    })
+    session
+        .terminals()
+        .into_iter()
+        .filter_map(|terminal| session.lines.iter().rev().find(|line| line.terminal == terminal))
 }
 
 /// The terminals while a session runs.
@@ -88,8 +78,7 @@ impl Stage {
                     self.must_end(line)?;
                 }
                 let command = launch(text).map_err(Failure::new)?;
-                self.programs
-                    .insert(line.terminal.clone(), Program::start(command)?);
+                self.programs.insert(line.terminal.clone(), Program::start(command)?);
                 Ok(())
             }
             Action::Input(text) => self.program(line)?.type_line(text),
@@ -114,9 +103,7 @@ impl Stage {
         if came == expected {
             return Ok(());
         }
-        Err(Failure::new(format!(
-            "expected `{expected}`\n  but got  `{came}`"
-        )))
+        Err(Failure::new(format!("expected `{expected}`\n  but got  `{came}`")))
     }
 
     /// At the session's end: a program that was told to end must have ended, and none may have
@@ -140,9 +127,7 @@ impl Stage {
         match left.first() {
             Some(line) if !self.flooded.iter().any(|flooded| flooded == terminal) => {
                 let line = self.ports.replace(line);
-                Err(Failure::new(format!(
-                    "one more line came that is not expected: `{line}`"
-                )))
+                Err(Failure::new(format!("one more line came that is not expected: `{line}`")))
             }
             _ => Ok(()),
         }
@@ -182,11 +167,7 @@ impl Stage {
         let mut text = format!("line {}, [{}]: {failure}", line.number, line.terminal);
         for (terminal, program) in &self.programs {
             // Writing to a String cannot fail.
-            let _ = write!(
-                text,
-                "\n  all of [{terminal}]:\n{}",
-                program.transcript().trim_end()
-            );
+            let _ = write!(text, "\n  all of [{terminal}]:\n{}", program.transcript().trim_end());
         }
         Failure::new(text)
     }
@@ -233,22 +214,10 @@ mod tests {
     #[test]
     fn ephemeral_ports_get_stable_numbers_and_others_stay() {
         let mut ports = StablePorts::default();
-        assert_eq!(
-            ports.replace("listening on 127.0.0.1:9003"),
-            "listening on 127.0.0.1:9003"
-        );
-        assert_eq!(
-            ports.replace("127.0.0.1:41234 connected"),
-            "127.0.0.1:50001 connected"
-        );
-        assert_eq!(
-            ports.replace("a [::1]:60001: \"x:12345\""),
-            "a [::1]:50002: \"x:12345\""
-        );
-        assert_eq!(
-            ports.replace("127.0.0.1:41234 left: bye"),
-            "127.0.0.1:50001 left: bye"
-        );
+        assert_eq!(ports.replace("listening on 127.0.0.1:9003"), "listening on 127.0.0.1:9003");
+        assert_eq!(ports.replace("127.0.0.1:41234 connected"), "127.0.0.1:50001 connected");
+        assert_eq!(ports.replace("a [::1]:60001: \"x:12345\""), "a [::1]:50002: \"x:12345\"");
+        assert_eq!(ports.replace("127.0.0.1:41234 left: bye"), "127.0.0.1:50001 left: bye");
         assert_eq!(ports.replace("at 08:23:04 plain"), "at 08:23:04 plain");
     }
 }

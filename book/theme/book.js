@@ -1,0 +1,332 @@
+'use strict';
+
+const root = document.documentElement;
+const byId = (id) => document.getElementById(id);
+
+function announce(words) {
+    const announcer = byId('announcer');
+    announcer.textContent = '';
+    // A screen reader notices a change, not a value: let the empty text be seen first.
+    setTimeout(() => { announcer.textContent = words; }, 50);
+}
+
+// ---------------------------------------------------------------- contents
+
+(function contents() {
+    const nav = byId('contents');
+    const button = byId('contents-button');
+    const wide = matchMedia('(min-width: 64rem)');
+
+    const isShown = () => wide.matches
+        ? !root.classList.contains('contents-hidden')
+        : root.classList.contains('contents-open');
+
+    // An open drawer lies over the page: what is under it must not take focus.
+    function settle() {
+        button.setAttribute('aria-expanded', String(isShown()));
+        document.querySelector('.page').inert = !wide.matches && isShown();
+    }
+
+    function setDrawer(open) {
+        root.classList.toggle('contents-open', open);
+        settle();
+        if (open) {
+            (nav.querySelector('[aria-current]') || nav.querySelector('a')).focus();
+        } else {
+            button.focus();
+        }
+    }
+
+    function markCurrentPage() {
+        const page = nav.dataset.path.replace(/\.md$/, '.html');
+        const links = [...nav.querySelectorAll('a')];
+        const current = links.find((link) => link.getAttribute('href') === path_to_root + page)
+            || (page === 'index.html' ? links[0] : null);
+        if (!current) return;
+        current.setAttribute('aria-current', 'page');
+        if (wide.matches) {
+            nav.scrollTop = current.offsetTop - nav.offsetTop - nav.clientHeight / 3;
+        }
+    }
+
+    button.addEventListener('click', () => {
+        if (wide.matches) {
+            const hidden = root.classList.toggle('contents-hidden');
+            kept.set('contents', hidden ? 'hidden' : 'shown');
+            settle();
+        } else {
+            setDrawer(!isShown());
+        }
+    });
+
+    document.addEventListener('keydown', (event) => {
+        if (event.key === 'Escape' && root.classList.contains('contents-open')) setDrawer(false);
+    });
+    byId('scrim').addEventListener('click', () => setDrawer(false));
+    nav.addEventListener('click', (event) => {
+        if (event.target.closest('[aria-current]') && root.classList.contains('contents-open')) {
+            event.preventDefault();
+            setDrawer(false);
+        }
+    });
+    wide.addEventListener('change', () => {
+        root.classList.remove('contents-open');
+        settle();
+    });
+
+    markCurrentPage();
+    settle();
+})();
+
+// ------------------------------------------------------------------- theme
+
+(function themes() {
+    const button = byId('theme-button');
+
+    button.addEventListener('click', () => {
+        const at = theme.choices.indexOf(root.dataset.themeChoice);
+        const next = theme.choices[(at + 1) % theme.choices.length];
+        kept.set('theme', next);
+        theme.show(next);
+        announce(button.innerText.trim());
+    });
+    theme.system.addEventListener('change', () => theme.show(root.dataset.themeChoice));
+    // Another tab of the book may have chosen.
+    addEventListener('storage', () => theme.show(theme.choice));
+})();
+
+// ------------------------------------------------------------------ search
+
+// searcher.js asks this before it acts on a key. Arrows and Enter are handled below, with real
+// focus instead of a painted one.
+function mdbook_something_else_has_focus(event) {
+    if (event.key === 'Escape') {
+        return byId('mdbook-search-wrapper').classList.contains('hidden')
+            && !document.querySelector('mark[data-markjs]');
+    }
+    return true;
+}
+
+(function search() {
+    const toggle = byId('mdbook-search-toggle');
+    if (!toggle) return;
+    const wrapper = byId('mdbook-search-wrapper');
+    const input = byId('mdbook-searchbar');
+    const results = byId('mdbook-searchresults');
+
+    // searcher.js and what it needs are loaded when search is first wanted.
+    let loading = null;
+    let loaded = false;
+    let passing = false;
+
+    function load() {
+        loading ||= JSON.parse(toggle.dataset.scripts)
+            .reduce((before, url) => before.then(() => new Promise((done, failed) => {
+                const script = document.createElement('script');
+                script.src = url;
+                script.onload = done;
+                script.onerror = failed;
+                document.head.append(script);
+            })), Promise.resolve())
+            .then(() => { loaded = true; });
+        return loading;
+    }
+
+    const isOpen = () => !wrapper.classList.contains('hidden') || root.classList.contains('search-opening');
+
+    // searcher.js opens and closes on a click, and scrolls to the top as it does.
+    function pressForSearcher() {
+        const top = scrollY;
+        passing = true;
+        toggle.click();
+        passing = false;
+        scrollTo(0, top);
+    }
+
+    async function open() {
+        if (isOpen()) {
+            input.focus({ preventScroll: true });
+            return;
+        }
+        if (root.classList.contains('contents-open')) byId('contents-button').click();
+        if (!loaded) {
+            // The field takes what is typed while the scripts are on their way.
+            root.classList.add('search-opening');
+            toggle.setAttribute('aria-expanded', 'true');
+            input.focus({ preventScroll: true });
+            await load();
+            if (!root.classList.contains('search-opening')) return;
+        }
+        if (wrapper.classList.contains('hidden')) pressForSearcher();
+        root.classList.remove('search-opening');
+        input.focus({ preventScroll: true });
+        input.setSelectionRange(input.value.length, input.value.length);
+    }
+
+    function close() {
+        root.classList.remove('search-opening');
+        if (wrapper.classList.contains('hidden')) {
+            toggle.setAttribute('aria-expanded', 'false');
+        } else {
+            pressForSearcher();
+        }
+    }
+
+    toggle.addEventListener('click', (event) => {
+        if (passing) return;
+        event.stopImmediatePropagation();
+        if (isOpen()) {
+            close();
+        } else {
+            open();
+        }
+    });
+
+    addEventListener('keydown', (event) => {
+        if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+        if (event.key === 'Escape' && isOpen()) {
+            // The drawer under it stays open. searcher.js has its own work to do on Escape.
+            if (!loaded) event.stopPropagation();
+            setTimeout(() => {
+                if (isOpen()) close();
+                toggle.focus({ preventScroll: true });
+            });
+        } else if ((event.key === '/' || event.key === 's')
+            && !event.target.closest('input, select, textarea, [contenteditable]')) {
+            event.preventDefault();
+            event.stopPropagation();
+            open();
+        }
+    }, true);
+
+    wrapper.addEventListener('keydown', (event) => {
+        if (event.key !== 'ArrowDown' && event.key !== 'ArrowUp') return;
+        event.preventDefault();
+        event.stopPropagation();
+        const stops = [input, ...results.querySelectorAll('a')];
+        const to = stops.indexOf(document.activeElement) + (event.key === 'ArrowDown' ? 1 : -1);
+        if (stops[to]) stops[to].focus();
+    });
+
+    // searcher.js listens to keys alone; a field can also be filled or cleared without any.
+    input.addEventListener('input', () => input.dispatchEvent(new Event('keyup')));
+    byId('mdbook-searchbar-outer').addEventListener('submit', (event) => event.preventDefault());
+
+    // searcher.js labels each excerpt, and the label would be read instead of the excerpt.
+    new MutationObserver(() => {
+        results.querySelectorAll('.teaser').forEach((teaser) => teaser.removeAttribute('aria-label'));
+    }).observe(results, { childList: true });
+
+    // The panel lies over the page: it closes when the reader goes on elsewhere.
+    wrapper.addEventListener('focusout', (event) => {
+        const to = event.relatedTarget;
+        if (to && isOpen() && !wrapper.contains(to) && !toggle.contains(to)) close();
+    });
+    document.addEventListener('pointerdown', (event) => {
+        if (isOpen() && !wrapper.contains(event.target) && !toggle.contains(event.target)) close();
+    });
+
+    if (/[?&](search|highlight)=./.test(location.search)) load();
+})();
+
+// -------------------------------------------------------------------- copy
+
+(function copying() {
+    const template = byId('copy-template');
+
+    async function copy(text) {
+        if (navigator.clipboard && isSecureContext) {
+            await navigator.clipboard.writeText(text);
+            return;
+        }
+        // Plain http from another machine: the old way, which needs a selection.
+        const before = document.activeElement;
+        const area = document.createElement('textarea');
+        area.value = text;
+        area.setAttribute('readonly', '');
+        area.className = 'visually-hidden';
+        document.body.append(area);
+        area.select();
+        const done = document.execCommand('copy');
+        area.remove();
+        before.focus();
+        if (!done) throw new Error('copying was refused');
+    }
+
+    function makeButton(what, text) {
+        const button = template.content.firstElementChild.cloneNode(true);
+        if (what) button.setAttribute('aria-label', button.title + ': ' + what);
+        button.addEventListener('click', async () => {
+            try {
+                await copy(text());
+                button.classList.add('done');
+                setTimeout(() => button.classList.remove('done'), 1600);
+                announce(template.dataset.copied);
+            } catch {
+                announce(template.dataset.failed);
+            }
+        });
+        return button;
+    }
+
+    // What a file holds after the change: neither the lines that went nor the signs.
+    function codeOf(figure) {
+        const code = figure.querySelector('pre').cloneNode(true);
+        code.querySelectorAll('del.line, .sign').forEach((part) => part.remove());
+        return code.textContent;
+    }
+
+    for (const figure of document.querySelectorAll('figure.listing')) {
+        const pre = figure.querySelector('pre');
+        if (!pre) continue;
+        const path = figure.querySelector('figcaption .path');
+        pre.before(makeButton(path && path.textContent, () => codeOf(figure)));
+    }
+    for (const command of document.querySelectorAll('kbd.command')) {
+        command.after(makeButton(command.textContent, () => command.textContent));
+    }
+})();
+
+// ------------------------------------------------------------------- pages
+
+(function pages() {
+    // What scrolls sideways can be reached with the keyboard, and only that.
+    const sizes = new ResizeObserver((entries) => {
+        for (const { target } of entries) {
+            if (target.scrollWidth > target.clientWidth) {
+                target.tabIndex = 0;
+            } else {
+                target.removeAttribute('tabindex');
+            }
+        }
+    });
+    document.querySelectorAll('.table-wrapper, pre:not([tabindex])').forEach((part) => sizes.observe(part));
+
+    // A link into a folded block unfolds it.
+    function reveal() {
+        const target = location.hash && byId(decodeURIComponent(location.hash.slice(1)));
+        if (!target) return;
+        let folded = null;
+        for (let fold = target.closest('details'); fold; fold = fold.parentElement.closest('details')) {
+            if (!fold.open) folded = fold;
+            fold.open = true;
+        }
+        if (folded) target.scrollIntoView();
+    }
+    addEventListener('hashchange', reveal);
+    reveal();
+
+    // On paper everything is unfolded.
+    let unfolded = [];
+    addEventListener('beforeprint', () => {
+        unfolded = [...document.querySelectorAll('details:not([open])')];
+        unfolded.forEach((fold) => { fold.open = true; });
+    });
+    addEventListener('afterprint', () => {
+        unfolded.forEach((fold) => { fold.open = false; });
+        unfolded = [];
+    });
+
+    const print = byId('print-button');
+    if (print) print.addEventListener('click', () => window.print());
+})();

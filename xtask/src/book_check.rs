@@ -1,0 +1,206 @@
+//! The check `book`: the built pages, with every link followed.
+
+mod page;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use tempfile::TempDir;
+
+use self::page::{Link, Page};
+use crate::build_book::{self, EDITION};
+
+/// What was looked at.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Pages of HTML.
+    pub pages: usize,
+    /// Links and other references in them.
+    pub links: usize,
+}
+
+/// Builds the book and looks at every page; the error has a line for each thing that is wrong.
+pub fn check(root: &Path) -> Result<Counts> {
+    let dest = TempDir::new().context("cannot create a temporary folder")?;
+    build_book::build(root, dest.path())?;
+    let site = Site::read(dest.path())?;
+    let problems = site.problems(root);
+    if problems.is_empty() {
+        return Ok(site.counts());
+    }
+    bail!("{}", problems.join("\n"))
+}
+
+/// A folder of built pages.
+struct Site {
+    /// By path, relative to the site's root, with slashes.
+    pages: BTreeMap<String, Page>,
+    /// Style sheets, as pages that have nothing but references.
+    styles: BTreeMap<String, Vec<Link>>,
+    files: Vec<String>,
+}
+
+impl Site {
+    fn read(dest: &Path) -> Result<Self> {
+        let mut site = Self { pages: BTreeMap::new(), styles: BTreeMap::new(), files: Vec::new() };
+        list(dest, "", &mut site.files)?;
+        for path in &site.files {
+            let read = || {
+                fs::read_to_string(dest.join(path)).with_context(|| format!("cannot read {path}"))
+            };
+            match path.rsplit_once('.') {
+                Some((_, "html")) => {
+                    site.pages.insert(path.clone(), Page::parse(&read()?));
+                }
+                Some((_, "css")) => {
+                    site.styles.insert(path.clone(), page::links_in_css(&read()?));
+                }
+                _ => {}
+            }
+        }
+        Ok(site)
+    }
+
+    fn counts(&self) -> Counts {
+        Counts {
+            pages: self.pages.len(),
+            links: self.pages.values().map(|page| page.links.len()).sum(),
+        }
+    }
+
+    /// One line for each thing that is wrong; `root` is where the pages' sources are.
+    fn problems(&self, root: &Path) -> Vec<String> {
+        let mut problems = Vec::new();
+        for (path, page) in &self.pages {
+            let whole_page = page.problems.iter().map(|problem| (problem.clone(), ""));
+            let links = page.links.iter().filter_map(|link| {
+                let problem = self.follow(path, page.base.as_deref(), link)?;
+                Some((format!("{}: {problem}", link.shown), link.target.as_str()))
+            });
+            for (problem, needle) in whole_page.chain(links) {
+                let source = source(root, path, needle);
+                problems.push(format!("{path}: {problem}{source}"));
+            }
+        }
+        for (path, links) in &self.styles {
+            for link in links {
+                if let Some(problem) = self.follow(path, None, link) {
+                    problems.push(format!("{path}: {}: {problem}", link.shown));
+                }
+            }
+        }
+        problems
+    }
+
+    /// What is wrong with a link, if there is something.
+    fn follow(&self, from: &str, base: Option<&str>, link: &Link) -> Option<String> {
+        let target = link.target.trim();
+        if is_remote(target) {
+            let problem = "a page must not ask another host for anything";
+            return link.is_request.then(|| problem.to_owned());
+        }
+        if has_scheme(target) {
+            return None;
+        }
+        let (path, fragment) = target.split_once('#').unwrap_or((target, ""));
+        let path = path.split('?').next().unwrap_or("");
+        let path = match path {
+            "" => from.to_owned(),
+            _ => match resolve(base.unwrap_or(from), &decode(path)) {
+                Some(path) => path,
+                None => return Some("leads out of the book".to_owned()),
+            },
+        };
+        if !self.files.contains(&path) {
+            return Some(format!("no such file: {path}"));
+        }
+        let page = self.pages.get(&path)?;
+        let fragment = decode(fragment);
+        let found = fragment.is_empty() || page.ids.contains(&fragment);
+        (!found).then(|| format!("{path} has no id `{fragment}`"))
+    }
+}
+
+/// Lists the files below a folder, with slashes.
+fn list(folder: &Path, prefix: &str, files: &mut Vec<String>) -> Result<()> {
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
+    for entry in entries {
+        let entry = entry?;
+        let path = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        if entry.file_type()?.is_dir() {
+            list(&entry.path(), &format!("{path}/"), files)?;
+        } else {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(())
+}
+
+fn is_remote(target: &str) -> bool {
+    let target = target.to_ascii_lowercase();
+    ["http:", "https:", "//"].iter().any(|start| target.starts_with(start))
+}
+
+/// Whether it begins like `mailto:` or `data:`.
+fn has_scheme(target: &str) -> bool {
+    let in_scheme = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
+    target
+        .split_once(':')
+        .is_some_and(|(scheme, _)| !scheme.is_empty() && scheme.chars().all(in_scheme))
+}
+
+/// The path that a relative reference means, or none if it leads above the site's root.
+fn resolve(from: &str, path: &str) -> Option<String> {
+    let mut parts: Vec<&str> = from.split('/').collect();
+    parts.pop();
+    parts.retain(|part| !part.is_empty());
+    if path.starts_with('/') {
+        parts.clear();
+    }
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()?),
+            _ => parts.push(part),
+        }
+    }
+    if path.ends_with('/') || parts.is_empty() {
+        parts.push("index.html");
+    }
+    Some(parts.join("/"))
+}
+
+/// Replaces `%20` and the like.
+fn decode(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let hex = (*first == b'%').then(|| tail.get(..2)).flatten();
+        let byte = hex.and_then(|hex| u8::from_str_radix(str::from_utf8(hex).ok()?, 16).ok());
+        bytes.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &tail[2..] } else { tail };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The page's source, and the line in it that holds a link, as far as these can be found.
+fn source(root: &Path, page: &str, link: &str) -> String {
+    let shown = format!("{EDITION}/src/{}", page.replace(".html", ".md"));
+    let Ok(text) = fs::read_to_string(root.join(&shown)) else {
+        return String::new();
+    };
+    let as_written = link.replace(".html", ".md");
+    let holds =
+        |line: &str| !link.is_empty() && (line.contains(&as_written) || line.contains(link));
+    match text.lines().position(holds) {
+        Some(index) => format!(" ({shown}:{})", index + 1),
+        None => format!(" ({shown})"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

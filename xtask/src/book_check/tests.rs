@@ -1,0 +1,173 @@
+use std::path::Path;
+
+use super::*;
+use crate::fixture;
+
+/// What is wrong with pages that hold this.
+fn problems(pages: &[(&str, &str)]) -> Vec<String> {
+    let site = TempDir::new().unwrap();
+    for (path, text) in pages {
+        fixture::write(site.path(), path, text);
+    }
+    Site::read(site.path()).unwrap().problems(Path::new("none"))
+}
+
+fn failure(root: &Path) -> String {
+    check(root).unwrap_err().to_string()
+}
+
+#[test]
+fn a_sound_book_passes() {
+    let tree = fixture::tree();
+    let counts = check(tree.path()).unwrap();
+    assert!(counts.pages >= 5 && counts.links > 20, "{counts:?}");
+}
+
+#[test]
+fn one_changed_character_in_a_fragment_is_found() {
+    let tree = fixture::tree();
+    fixture::replace(tree.path(), "book/en/src/first.md", "#the-loop", "#the-loop2");
+    let text = failure(tree.path());
+    let expected = "first.html: <a href=\"second.html#the-loop2\">: second.html has no id `the-loop2` (book/en/src/first.md:3)";
+    assert!(text.lines().any(|line| line == expected), "{text}");
+}
+
+#[test]
+fn one_changed_character_in_an_anchor_is_found() {
+    let tree = fixture::tree();
+    fixture::replace(
+        tree.path(),
+        "steps/01-first/src/server.rs",
+        "ANCHOR: accept",
+        "ANCHOR: acept",
+    );
+    assert_eq!(
+        failure(tree.path()),
+        "book/en/src/first.md:5: {{#listing 01-first src/server.rs:accept}}: \
+         no anchor `accept` in steps/01-first/src/server.rs; it has: acept"
+    );
+}
+
+/// The first line in the real book's pages that has this in it: the page, the line's number from 1, what follows.
+fn first_in_pages(root: &Path, start: &str, has: char) -> (String, usize, String) {
+    let pages = root.join("book/en/src");
+    let mut files = Vec::new();
+    list(&pages, "", &mut files).unwrap();
+    for file in files {
+        let text = fs::read_to_string(pages.join(&file)).unwrap();
+        for (index, line) in text.lines().enumerate() {
+            let rest = line.split_once(start).map_or("", |(_, rest)| rest);
+            let rest = rest.split([')', '}']).next().unwrap();
+            if rest.contains(has) {
+                return (format!("book/en/src/{file}"), index + 1, rest.to_owned());
+            }
+        }
+    }
+    panic!("no {start} with a {has} in the real book");
+}
+
+#[test]
+fn one_changed_character_in_a_fragment_of_the_real_book_is_found() {
+    let tree = fixture::copy();
+    let (page, number, link) = first_in_pages(tree.path(), "](", '#');
+    fixture::replace(tree.path(), &page, &format!("]({link})"), &format!("]({link}x)"));
+    let text = failure(tree.path());
+    let (html, (_, fragment)) = (link.replace(".md", ".html"), link.split_once('#').unwrap());
+    let expected = format!("has no id `{fragment}x` ({page}:{number})");
+    assert!(text.contains(&format!("<a href=\"{html}x\">: ")), "{text}");
+    assert!(text.lines().any(|line| line.ends_with(&expected)), "{text}");
+}
+
+#[test]
+fn one_changed_character_in_an_anchor_of_the_real_book_is_found() {
+    let tree = fixture::copy();
+    let (page, number, listing) = first_in_pages(tree.path(), "{{#listing ", ':');
+    let (step, file) = listing.split_once(' ').unwrap();
+    let (file, anchor) = file.split_once(':').unwrap();
+    let path = format!("steps/{step}/{file}");
+    let comment = format!("ANCHOR: {anchor}\n");
+    fixture::replace(tree.path(), &path, &comment, &format!("ANCHOR: x{anchor}\n"));
+    let text = failure(tree.path());
+    let expected =
+        format!("{page}:{number}: {{{{#listing {listing}}}}}: no anchor `{anchor}` in {path}; ");
+    assert!(text.lines().any(|line| line.starts_with(&expected)), "{text}");
+}
+
+#[test]
+fn a_broken_path_and_a_way_out_are_found() {
+    let found = problems(&[(
+        "a/b.html",
+        r#"<a href="c.html">c</a> <a href="../../x">x</a> <a href="/a/b.html">b</a>"#,
+    )]);
+    assert_eq!(
+        found,
+        [
+            "a/b.html: <a href=\"c.html\">: no such file: a/c.html",
+            "a/b.html: <a href=\"../../x\">: leads out of the book"
+        ]
+    );
+}
+
+#[test]
+fn ids_are_compared_after_decoding_and_must_be_unique() {
+    let found = problems(&[(
+        "a.html",
+        r##"<p id="é"><a href="#%C3%A9">1</a><a href="a.html?x#é">2</a><b id="x"></b><b id="x"></b>"##,
+    )]);
+    assert_eq!(found, ["a.html: the id `x` is there twice"]);
+}
+
+#[test]
+fn a_base_counts_for_relative_paths() {
+    let page = r#"<base href="/"><a href="a.html">a</a>"#;
+    assert!(problems(&[("a.html", ""), ("deep/404.html", page)]).is_empty());
+}
+
+#[test]
+fn images_need_words() {
+    let found = problems(&[
+        ("a.html", r#"<img src="a.png"><img src="a.png" alt="A"><svg role="img"><path/></svg>"#),
+        ("b.html", r#"<svg role="img"><title>B</title></svg><svg></svg>"#),
+        ("a.png", ""),
+    ]);
+    assert_eq!(
+        found,
+        [
+            "a.html: the image `a.png` has no text alternative",
+            "a.html: a drawing (<svg role=\"img\">) has no <title>"
+        ]
+    );
+}
+
+#[test]
+fn no_other_host_is_asked_for_anything() {
+    let found = problems(&[
+        (
+            "a.html",
+            r#"<a href="https://example.org">fine</a> <a href="mailto:a@b">fine</a>
+            <link rel="canonical" href="https://example.org/a.html">
+            <link rel="stylesheet" href="//cdn.example/x.css">
+            <script src="https://cdn.example/x.js"></script>
+            <p style="background: url(http://cdn.example/x.png)"><img alt="x" src="data:,">"#,
+        ),
+        ("a.css", "@import 'https://cdn.example/y.css'; a { background: url( \"b.png\" ) }"),
+    ]);
+    let hosts = "a page must not ask another host for anything";
+    assert_eq!(
+        found,
+        [
+            format!("a.html: <link href=\"//cdn.example/x.css\">: {hosts}"),
+            format!("a.html: <script src=\"https://cdn.example/x.js\">: {hosts}"),
+            format!("a.html: url(http://cdn.example/x.png): {hosts}"),
+            "a.css: url(b.png): no such file: b.png".to_owned(),
+            format!("a.css: url(https://cdn.example/y.css): {hosts}"),
+        ]
+    );
+}
+
+#[test]
+fn a_directive_that_is_left_over_is_found() {
+    let found =
+        problems(&[("a.html", "<p>{{#listing a b}}</p><p><code>{{#listing a b}}</code></p>")]);
+    assert_eq!(found, ["a.html: `{{#listing a b}}` was not replaced"]);
+}

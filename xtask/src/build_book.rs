@@ -1,0 +1,168 @@
+//! `cargo xtask build`: the book as a folder of web pages. A warning is an error.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context as _, Result, bail};
+use mdbook_driver::MDBook;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
+
+use crate::preprocess::Steps;
+use crate::root;
+
+/// The folder of the edition that is built.
+pub const EDITION: &str = "book/en";
+
+/// Builds the book and says where it is.
+pub fn run(root: &Path, dest: Option<PathBuf>) -> Result<()> {
+    let dest = match dest {
+        Some(dest) => spare(dest)?,
+        None => root::target()?.dir.join(EDITION),
+    };
+    build(root, &dest)?;
+    println!("the book is in {}", dest.display());
+    Ok(())
+}
+
+/// A folder is emptied before a book is written into it: it must hold a book, or nothing.
+fn spare(dest: PathBuf) -> Result<PathBuf> {
+    let is_empty = |dest: &Path| dest.read_dir().is_ok_and(|mut entries| entries.next().is_none());
+    if dest.exists() && !is_empty(&dest) && !dest.join("index.html").is_file() {
+        bail!(
+            "{} holds something that is not a book, and would be emptied: choose another folder",
+            dest.display()
+        );
+    }
+    Ok(dest)
+}
+
+/// Builds the book into a folder, which is emptied first.
+pub fn build(root: &Path, dest: &Path) -> Result<()> {
+    let dest = std::path::absolute(dest).context("the destination is no folder")?;
+    let warnings = Warnings::default();
+    let collected = Arc::clone(&warnings.0);
+    let built = tracing::subscriber::with_default(warnings, || render(root, &dest));
+    let warnings = collected.lock().unwrap_or_else(PoisonError::into_inner);
+    match (built, warnings.is_empty()) {
+        (Ok(()), true) => Ok(()),
+        (Ok(()), false) => bail!("{}", warnings.join("\n")),
+        (Err(error), _) => bail!("{}", message(&error, &warnings)),
+    }
+}
+
+fn render(root: &Path, dest: &Path) -> Result<()> {
+    let mut book = MDBook::load(root.join(EDITION))?;
+    book.config.set("build.build-dir", dest)?;
+    book.with_preprocessor(Steps);
+    book.build()
+}
+
+/// The error, after what mdBook said before it.
+fn message(error: &anyhow::Error, warnings: &[String]) -> String {
+    let mut lines = warnings.to_vec();
+    lines.push(format!("{error:#}"));
+    lines.join("\n")
+}
+
+/// Remembers what mdBook warns of: it logs a missing file and goes on.
+#[derive(Default)]
+struct Warnings(Arc<Mutex<Vec<String>>>);
+
+impl Subscriber for Warnings {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= Level::WARN
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut message = Message::default();
+        event.record(&mut message);
+        let mut warnings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        warnings.push(message.0);
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+/// An event's text, on one line.
+#[derive(Default)]
+struct Message(String);
+
+impl Visit for Message {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "message" {
+            let text = format!("{value:?}");
+            let lines: Vec<&str> = text.lines().map(str::trim).collect();
+            // Writing to a string cannot fail.
+            let _ = write!(self.0, "{}", lines.join(" "));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn the_book_is_built_where_it_should_be() {
+        let tree = fixture::tree();
+        let dest = tree.path().join("out");
+        build(tree.path(), &dest).unwrap();
+        assert!(dest.join("index.html").is_file());
+        assert!(dest.join("second.html").is_file());
+    }
+
+    #[test]
+    fn a_folder_with_other_things_in_it_is_not_emptied() {
+        let tree = fixture::tree();
+        let error = run(tree.path(), Some(tree.path().join("steps"))).unwrap_err();
+        assert!(error.to_string().contains("would be emptied"), "{error}");
+        assert!(tree.path().join("steps/01-first").is_dir());
+        for _ in ["new", "there already"] {
+            run(tree.path(), Some(tree.path().join("out"))).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_missing_include_is_an_error() {
+        let tree = fixture::tree();
+        fixture::append(tree.path(), "book/en/src/first.md", "\n{{#rustdoc_include none.rs}}\n");
+        let error = build(tree.path(), &tree.path().join("out")).unwrap_err();
+        assert!(error.to_string().contains("none.rs"), "{error}");
+    }
+
+    #[test]
+    fn html_that_is_never_closed_is_an_error() {
+        let tree = fixture::tree();
+        fixture::append(tree.path(), "book/en/src/first.md", "\n<b>bold\n");
+        let error = build(tree.path(), &tree.path().join("out")).unwrap_err();
+        assert!(error.to_string().contains("unclosed HTML tag `<b>`"), "{error}");
+    }
+
+    #[test]
+    fn errors_of_all_pages_come_together() {
+        let tree = fixture::tree();
+        fixture::append(tree.path(), "book/en/src/first.md", "\n{{#listing 01-first src/x.rs}}\n");
+        fixture::append(tree.path(), "book/en/src/second.md", "\n{{#session 01-first/x}}\n");
+        let error = build(tree.path(), &tree.path().join("out")).unwrap_err();
+        let text = error.to_string();
+        let mut lines = text.lines();
+        let first = "{{#listing 01-first src/x.rs}}: no such file: steps/01-first/src/x.rs";
+        assert!(lines.next().unwrap().ends_with(first), "{text}");
+        let second = "{{#session 01-first/x}}: no such file: steps/01-first/sessions/x.session";
+        assert!(lines.next().unwrap().ends_with(second), "{text}");
+    }
+}

@@ -1,0 +1,72 @@
+//! `{{#session STEP/NAME}}`: a session's terminals, side by side; time goes downwards.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use conformance::session::{Action, Line, Session};
+
+use super::{read, words};
+use crate::html::{escape, sentence};
+
+pub fn render(root: &Path, arguments: &str) -> Result<String> {
+    let usage = "{{#session STEP/NAME}}";
+    let [argument] = words(arguments, usage)?;
+    let (step, name) = argument.split_once('/').with_context(|| format!("expected {usage}"))?;
+    let path = format!("steps/{step}/sessions/{name}.session");
+    let text = read(root, &path)?;
+    let session = Session::parse(&text).with_context(|| path)?;
+    Ok(to_html(&session))
+}
+
+fn to_html(session: &Session) -> String {
+    let terminals = session.terminals();
+    let column = |name: &str| 1 + terminals.iter().position(|t| *t == name).unwrap_or(0);
+    let names: Vec<String> = terminals
+        .iter()
+        .map(|name| {
+            let column = column(name);
+            format!(r#"<div class="terminal-name" style="grid-column:{column}">{name}</div>"#)
+        })
+        .collect();
+    let turns: Vec<String> = turns(&session.lines)
+        .enumerate()
+        .map(|(index, turn)| turn_to_html(turn, column(&turn[0].terminal), index + 2))
+        .collect();
+    let caption = sentence(&session.caption);
+    format!(
+        r#"<figure class="session" style="--terminals:{}"><div class="terminals">{}{}</div><figcaption>{caption}</figcaption></figure>"#,
+        terminals.len(),
+        names.concat(),
+        turns.concat()
+    )
+}
+
+/// What happens in one terminal before something happens in another.
+fn turns(lines: &[Line]) -> impl Iterator<Item = &[Line]> {
+    lines.chunk_by(|a, b| a.terminal == b.terminal)
+}
+
+fn turn_to_html(turn: &[Line], column: usize, row: usize) -> String {
+    let name = &turn[0].terminal;
+    let lines: String = turn.iter().map(|line| action_to_html(&line.action) + "\n").collect();
+    format!(
+        r#"<div class="turn" data-terminal="{name}" style="grid-column:{column};grid-row:{row}"><span class="who">{name}</span><pre tabindex="0"><code>{lines}</code></pre></div>"#
+    )
+}
+
+fn action_to_html(action: &Action) -> String {
+    match action {
+        Action::Command(command) => format!(
+            r#"<span class="prompt">$ </span><kbd class="command">{}</kbd>"#,
+            escape(command)
+        ),
+        Action::Input(line) => {
+            format!(r#"<span class="prompt">&gt; </span><kbd>{}</kbd>"#, escape(line))
+        }
+        Action::EndOfInput => r#"<kbd class="key">Ctrl-D</kbd>"#.to_owned(),
+        Action::Interrupt => r#"<kbd class="key">Ctrl-C</kbd>"#.to_owned(),
+        Action::Ended => r#"<span class="prompt">$ </span>"#.to_owned(),
+        Action::Output(line) => format!("<samp>{}</samp>", escape(line)),
+        Action::Repeats => r#"<samp class="again">… and so on, for ever</samp>"#.to_owned(),
+    }
+}

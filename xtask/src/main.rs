@@ -1,0 +1,85 @@
+//! `cargo xtask`: builds the book, serves it, and proves it.
+
+mod anchors;
+mod book_check;
+mod build_book;
+mod cargo;
+mod carried_over;
+mod directives;
+#[cfg(test)]
+mod fixture;
+mod highlight;
+mod html;
+mod preprocess;
+mod root;
+mod serve;
+mod sessions;
+mod verify;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Builds the book, serves it, and proves it
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build the book and serve it on this computer; build it anew when something changes
+    Serve(serve::Options),
+    /// Build the book
+    Build {
+        /// Folder to build it in; it is emptied first [default: book/en in the target folder]
+        #[arg(long, value_name = "DIR")]
+        dest: Option<PathBuf>,
+    },
+    /// Prove that the book and the steps are right
+    Verify(verify::Options),
+    /// The mdBook preprocessor: mdBook calls it, so that `mdbook build book/en` works
+    Preprocess {
+        #[command(subcommand)]
+        question: Option<Question>,
+    },
+}
+
+#[derive(Subcommand)]
+enum Question {
+    /// Exit with 0 if the preprocessor is of use to the renderer
+    Supports {
+        /// Such as `html`
+        renderer: String,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs a command; false means that it has said what is wrong by itself.
+fn run(command: Command) -> Result<bool> {
+    let root = root::repository();
+    match command {
+        Command::Serve(options) => serve::run(&root, &options)?,
+        Command::Build { dest } => build_book::run(&root, dest)?,
+        Command::Verify(options) => return verify::run(&root, &options),
+        Command::Preprocess { question } => match question {
+            None => preprocess::run_for_mdbook()?,
+            Some(Question::Supports { renderer }) => return Ok(preprocess::supports(&renderer)),
+        },
+    }
+    Ok(true)
+}

@@ -1,0 +1,271 @@
+//! The mdBook preprocessor `steps`: pages in, pages out, with listings, differences, sessions and figures in them.
+
+use std::fs;
+use std::io::{self, IsTerminal as _, Read, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use mdbook_preprocessor::book::{Book, BookItem, Chapter};
+use mdbook_preprocessor::{Preprocessor, PreprocessorContext, parse_input};
+
+use crate::anchors::Source;
+use crate::directives::{Directive, fence};
+use crate::{html, root};
+
+/// Replaces the directives in a book's pages.
+#[derive(Clone, Copy, Debug)]
+pub struct Steps;
+
+impl Preprocessor for Steps {
+    fn name(&self) -> &'static str {
+        "steps"
+    }
+
+    fn supports_renderer(&self, renderer: &str) -> Result<bool> {
+        Ok(supports(renderer))
+    }
+
+    fn run(&self, ctx: &PreprocessorContext, mut book: Book) -> Result<Book> {
+        let root = repository_of(&ctx.root)?;
+        let src = ctx.root.join(&ctx.config.book.src);
+        let mut errors = Vec::new();
+        book.for_each_mut(|item| {
+            if let BookItem::Chapter(chapter) = item {
+                expand_chapter(root, &src, chapter, &mut errors);
+            }
+        });
+        if errors.is_empty() {
+            return Ok(book);
+        }
+        bail!("{}", errors.join("\n"))
+    }
+}
+
+/// Whether there is a point in running this preprocessor for a renderer.
+#[must_use]
+pub fn supports(renderer: &str) -> bool {
+    renderer == "html"
+}
+
+/// Answers mdBook, which calls this program.
+pub fn run_for_mdbook() -> Result<()> {
+    if io::stdin().is_terminal() {
+        bail!("{FOR_MDBOOK}");
+    }
+    run(io::stdin().lock(), io::stdout().lock())
+}
+
+const FOR_MDBOOK: &str = "this command is for mdBook, which calls it; try `cargo xtask build`";
+
+/// The preprocessor protocol: a book comes in as JSON, and goes out as JSON.
+fn run(input: impl Read, output: impl Write) -> Result<()> {
+    let (context, book) = parse_input(input).context(FOR_MDBOOK)?;
+    let book = Steps.run(&context, book)?;
+    serde_json::to_writer(output, &book).context("cannot hand the book back to mdBook")
+}
+
+/// The repository in which a book stands: the nearest folder above it with `steps` in it.
+fn repository_of(book: &Path) -> Result<&Path> {
+    book.ancestors()
+        .find(|folder| folder.join("steps").is_dir())
+        .with_context(|| format!("no folder above {} has `steps` in it", book.display()))
+}
+
+fn expand_chapter(root: &Path, src: &Path, chapter: &mut Chapter, errors: &mut Vec<String>) {
+    let Some(path) = &chapter.source_path else {
+        return;
+    };
+    let mut page = Page::new(root, src.join(path));
+    page.expand(&chapter.content);
+    chapter.content = page.output;
+    errors.append(&mut page.errors);
+}
+
+/// A page that is being written.
+struct Page<'a> {
+    root: &'a Path,
+    path: PathBuf,
+    output: String,
+    errors: Vec<String>,
+}
+
+impl<'a> Page<'a> {
+    fn new(root: &'a Path, path: PathBuf) -> Self {
+        Self { root, path, output: String::new(), errors: Vec::new() }
+    }
+
+    fn expand(&mut self, text: &str) {
+        let lines: Vec<&str> = text.lines().collect();
+        let mut index = 0;
+        while index < lines.len() {
+            let (prefix, rest) = split_prefix(lines[index]);
+            let (block, end) = if let Some(fence) = Fence::open(rest) {
+                let (body, end) = fence.body(&lines, index, prefix);
+                (self.fence(&fence, index, &body, end), end)
+            } else {
+                (self.directive(rest, index), index + 1)
+            };
+            match block {
+                Some(html) => self.push_block(prefix, &html, lines.get(end).copied()),
+                None => self.push_lines(&lines[index..end]),
+            }
+            index = end;
+        }
+    }
+
+    /// The HTML for a line that is one directive; none for all other lines.
+    fn directive(&mut self, line: &str, index: usize) -> Option<String> {
+        let Some(directive) = Directive::alone_in(line) else {
+            self.check_inside(line, index);
+            return None;
+        };
+        if directive.is_mdbooks() {
+            self.check_inside(line, index);
+            return None;
+        }
+        let html = directive.render(self.root);
+        self.report(html, index, directive.text)
+    }
+
+    /// Directives inside a line are mdBook's, or they are in code, or they are wrong.
+    fn check_inside(&mut self, line: &str, index: usize) {
+        for (start, _) in line.match_indices("{{#") {
+            let before = &line[..start];
+            let Some(directive) = Directive::at_start_of(&line[start..]) else {
+                continue;
+            };
+            if before.ends_with('\\') || !before.matches('`').count().is_multiple_of(2) {
+                continue;
+            }
+            let checked = match directive.name {
+                "include" => self.include(directive.arguments).map(drop),
+                _ if directive.is_mdbooks() => Ok(()),
+                _ => directive.misplaced(),
+            };
+            self.report(checked, index, directive.text);
+        }
+    }
+
+    /// A fenced block of code; none if there is something wrong with it.
+    fn fence(&mut self, open: &Fence, index: usize, body: &[&str], end: usize) -> Option<String> {
+        let is_closed = index + 1 + body.len() < end;
+        let complaint = match open.language {
+            _ if !is_closed => "the block is never closed",
+            "rust" | "rs" => "Rust is never typed into a page: use {{#listing}}",
+            "console" => "a terminal is never typed into a page: use {{#session}}",
+            _ => "",
+        };
+        if !complaint.is_empty() {
+            return self.report(Err(anyhow!(complaint)), index, open.text);
+        }
+        let mut text = String::new();
+        for (offset, line) in body.iter().enumerate() {
+            match Directive::alone_in(line).filter(|directive| directive.name == "include") {
+                Some(directive) => {
+                    let included = self.include(directive.arguments);
+                    text += &self.report(included, index + 1 + offset, directive.text)?;
+                }
+                None => text += &(line.replace("\\{{#", "{{#") + "\n"),
+            }
+        }
+        Some(fence(open.language, &text))
+    }
+
+    /// The text that `{{#include FILE[:ANCHOR]}}` stands for.
+    fn include(&self, argument: &str) -> Result<String> {
+        let (file, anchor) = match argument.split_once(':') {
+            Some((file, anchor)) => (file, Some(anchor)),
+            None => (argument, None),
+        };
+        let folder = self.path.parent().unwrap_or(self.root);
+        let text = fs::read_to_string(folder.join(file))
+            .map_err(|_| anyhow!("no such file: {}", root::shown(self.root, &folder.join(file))))?;
+        let source = Source::new(&text);
+        match anchor {
+            None => Ok(source.text),
+            Some(anchor) if anchor.starts_with(|c: char| c.is_ascii_digit() || c == ':') => {
+                bail!("lines move: give a name, as in {file}:NAME, and put `ANCHOR: NAME` there")
+            }
+            Some(anchor) => {
+                let range = source.lines_of(file, anchor)?;
+                let lines = source.text.lines().skip(range.start).take(range.len());
+                Ok(lines.map(|line| line.to_owned() + "\n").collect())
+            }
+        }
+    }
+
+    /// Keeps what is right; remembers what is wrong, and where.
+    fn report<T>(&mut self, result: Result<T>, index: usize, what: &str) -> Option<T> {
+        let page = root::shown(self.root, &self.path);
+        result
+            .map_err(|error| {
+                self.errors.push(format!("{page}:{}: {what}: {error:#}", index + 1));
+            })
+            .ok()
+    }
+
+    fn push_lines(&mut self, lines: &[&str]) {
+        for line in lines {
+            self.output.push_str(line);
+            self.output.push('\n');
+        }
+    }
+
+    /// A blank line ends an HTML block, so that what follows is Markdown again.
+    fn push_block(&mut self, prefix: &str, html: &str, next: Option<&str>) {
+        let block = format!("{prefix}{}", html::one_line(html));
+        self.push_lines(&[&block]);
+        if next.is_some_and(|line| !split_prefix(line).1.is_empty()) {
+            self.push_lines(&[prefix.trim_end()]);
+        }
+    }
+}
+
+/// A line without the indentation and the quote marks before it.
+fn split_prefix(line: &str) -> (&str, &str) {
+    let rest = line.trim_start_matches([' ', '\t', '>']);
+    line.split_at(line.len() - rest.len())
+}
+
+/// The first line of a fenced block of code.
+struct Fence<'a> {
+    text: &'a str,
+    marks: &'a str,
+    language: &'a str,
+}
+
+impl<'a> Fence<'a> {
+    fn open(line: &'a str) -> Option<Self> {
+        let mark = line.chars().next().filter(|c| matches!(c, '`' | '~'))?;
+        let info = line.trim_start_matches(mark);
+        let marks = &line[..line.len() - info.len()];
+        let info = info.trim();
+        let is_fence = marks.len() >= 3 && !(mark == '`' && info.contains('`'));
+        is_fence.then(|| Self {
+            text: line.trim_end(),
+            marks,
+            language: info.split([' ', '\t', ',']).next().unwrap_or(""),
+        })
+    }
+
+    fn is_closed_by(&self, line: &str) -> bool {
+        let line = line.trim();
+        line.len() >= self.marks.len() && line.trim_start_matches(&self.marks[..1]).is_empty()
+    }
+
+    /// The lines inside, without the prefix of the first, and the index of the line after the block.
+    fn body<'t>(&self, lines: &[&'t str], first: usize, prefix: &str) -> (Vec<&'t str>, usize) {
+        let mut body = Vec::new();
+        for (index, line) in lines.iter().enumerate().skip(first + 1) {
+            let line = line.strip_prefix(prefix).unwrap_or_else(|| split_prefix(line).1);
+            if self.is_closed_by(line) {
+                return (body, index + 1);
+            }
+            body.push(line);
+        }
+        (body, lines.len())
+    }
+}
+
+#[cfg(test)]
+mod tests;

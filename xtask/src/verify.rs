@@ -1,0 +1,409 @@
+//! `cargo xtask verify`: says whether anything in the book, or in a step, is no longer true.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use clap::ValueEnum;
+
+use crate::root::{self, Step, Target};
+use crate::{book_check, cargo, carried_over, sessions};
+
+/// What can be chosen on the command line.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Options {
+    /// Check one step, by its number or its name; leaves the book out
+    #[arg(long, value_name = "NN")]
+    step: Option<String>,
+    /// Run this check, and no other; can be given more than once
+    #[arg(long, value_name = "CHECK", value_enum)]
+    only: Vec<Check>,
+    /// Record the sessions anew before they are checked
+    #[arg(long)]
+    bless: bool,
+    /// Let a check that cannot be run count as failed
+    #[arg(long)]
+    strict: bool,
+}
+
+/// The checks, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Check {
+    /// The code is formatted
+    Format,
+    /// Clippy has nothing to say
+    Clippy,
+    /// All tests pass
+    Tests,
+    /// The steps' Python twins keep the same promises
+    Python,
+    /// The book's terminal sessions come out as they are shown
+    Sessions,
+    /// Files that a step has from the step before are the same
+    CarriedOver,
+    /// The book builds without a warning, and every link in it leads somewhere
+    Book,
+    /// The pages work in a real browser
+    Browser,
+}
+
+/// How a check went, with what there is to say about it.
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    Passed(String),
+    /// The detail for the table, and the full output.
+    Failed(String, String),
+    Skipped(String),
+}
+
+/// Runs the checks; returns whether none failed.
+pub fn run(root: &Path, options: &Options) -> Result<bool> {
+    let verifier = Verifier {
+        root,
+        target: root::target()?,
+        step: options.step.as_deref().map(|step| root::find_step(root, step)).transpose()?,
+    };
+    let checks = verifier.checks(&options.only)?;
+    if options.bless {
+        verifier.bless()?;
+    }
+    let mut rows = Vec::new();
+    for check in checks {
+        rows.push(verifier.row(check, options.strict));
+    }
+    println!("\n{}", summary(&rows));
+    Ok(!rows.iter().any(|row| matches!(row.outcome, Outcome::Failed(..))))
+}
+
+/// A line of the table.
+#[derive(Debug)]
+struct Row {
+    name: String,
+    outcome: Outcome,
+    time: Duration,
+}
+
+impl Row {
+    fn result(&self) -> &'static str {
+        match self.outcome {
+            Outcome::Passed(_) => "ok",
+            Outcome::Failed(..) => "FAILED",
+            Outcome::Skipped(_) => "skipped",
+        }
+    }
+
+    /// What comes after the name: the result, the time, the detail.
+    fn columns(&self) -> String {
+        let (Outcome::Passed(detail) | Outcome::Failed(detail, _) | Outcome::Skipped(detail)) =
+            &self.outcome;
+        let seconds = format!("{:.1} s", self.time.as_secs_f64());
+        format!("{:<7}  {seconds:>7}  {detail}", self.result()).trim_end().to_owned()
+    }
+}
+
+/// The failing checks' output, the table, and the counts.
+fn summary(rows: &[Row]) -> String {
+    let mut lines = Vec::new();
+    for row in rows {
+        if let Outcome::Failed(_, output) = &row.outcome {
+            lines.push(format!("---- {} ----\n{}\n", row.name, output.trim_end()));
+        }
+    }
+    for row in rows {
+        lines.push(format!("{:<12}  {}", row.name, row.columns()));
+    }
+    let count = |result| rows.iter().filter(|row| row.result() == result).count();
+    let (passed, failed, skipped) = (count("ok"), count("FAILED"), count("skipped"));
+    lines.push(format!("{passed} passed, {failed} failed, {skipped} skipped"));
+    lines.join("\n")
+}
+
+/// What all checks need to know.
+struct Verifier<'a> {
+    root: &'a Path,
+    target: Target,
+    step: Option<Step>,
+}
+
+impl Verifier<'_> {
+    /// The checks that are wanted, and make sense, in their order.
+    fn checks(&self, only: &[Check]) -> Result<Vec<Check>> {
+        let wanted = |check: &Check| only.is_empty() || only.contains(check);
+        let makes_sense = |check: &Check| match check {
+            Check::Book => self.step.is_none(),
+            Check::Browser => self.step.is_none() && self.has_book_tests(),
+            _ => true,
+        };
+        let checks: Vec<Check> = Check::value_variants()
+            .iter()
+            .copied()
+            .filter(|c| wanted(c) && makes_sense(c))
+            .collect();
+        if checks.is_empty() {
+            bail!(
+                "there is nothing to check: what --only names is about the whole book, or not there yet"
+            );
+        }
+        Ok(checks)
+    }
+
+    fn has_book_tests(&self) -> bool {
+        self.root.join("book/tests/Cargo.toml").is_file()
+    }
+
+    fn bless(&self) -> Result<()> {
+        sessions::build(self.root, &self.target, self.step.as_ref())?;
+        let changed = sessions::bless(self.root, &self.target, self.step.as_ref())?;
+        for path in &changed {
+            println!("recorded anew: {path}");
+        }
+        if changed.is_empty() {
+            println!("the sessions come out as they were");
+        }
+        Ok(())
+    }
+
+    /// Runs a check, with a line on the terminal while it runs and when it is done.
+    fn row(&self, check: Check, strict: bool) -> Row {
+        let name = check.to_possible_value().map(|value| value.get_name().to_owned());
+        let name = name.unwrap_or_default();
+        print!("{name:<12} … ");
+        // If the terminal is gone, the next line says so.
+        let _ = io::stdout().flush();
+        let start = Instant::now();
+        let outcome = self
+            .outcome(check)
+            .unwrap_or_else(|error| Outcome::Failed(String::new(), format!("{error:#}")));
+        let row = Row {
+            name,
+            outcome: if strict { outcome.strict() } else { outcome },
+            time: start.elapsed(),
+        };
+        println!("{}", row.columns());
+        row
+    }
+
+    fn outcome(&self, check: Check) -> Result<Outcome> {
+        match check {
+            Check::Format => self.cargo(&["fmt", "--all", "--check"], &[]),
+            Check::Clippy => self.clippy(),
+            Check::Tests => self.tests(&self.packages(), &["--no-fail-fast"], &[]),
+            Check::Python => self.python(),
+            Check::Sessions => self.sessions(),
+            Check::CarriedOver => self.carried_over(),
+            Check::Book => self.book(),
+            Check::Browser => self.browser(),
+        }
+    }
+
+    /// The packages that are built and tested, as arguments.
+    fn packages(&self) -> Vec<&str> {
+        match &self.step {
+            Some(step) => vec!["--package", &step.package],
+            None if self.has_book_tests() => vec!["--workspace", "--exclude", "book-tests"],
+            None => vec!["--workspace"],
+        }
+    }
+
+    fn cargo(&self, arguments: &[&str], more: &[&str]) -> Result<Outcome> {
+        let mut command = cargo::command(self.root);
+        command.args(arguments).args(more);
+        let output = cargo::run(command)?;
+        Ok(if output.success {
+            Outcome::Passed(String::new())
+        } else {
+            Outcome::Failed(String::new(), output.text)
+        })
+    }
+
+    fn clippy(&self) -> Result<Outcome> {
+        let arguments = [&["clippy"], &self.packages()[..]].concat();
+        self.cargo(&arguments, &["--all-targets", "--", "-D", "warnings"])
+    }
+
+    fn tests(&self, packages: &[&str], options: &[&str], harness: &[&str]) -> Result<Outcome> {
+        let mut command = cargo::command(self.root);
+        command.arg("test").args(packages).args(options).arg("--").args(harness);
+        let output = cargo::run(command)?;
+        let Counts { passed, failed } = Counts::of(&output.text);
+        Ok(match output.success {
+            true => Outcome::Passed(counted(passed, "test")),
+            false if failed == 0 => {
+                Outcome::Failed("does not run to its end".to_owned(), output.text)
+            }
+            false => Outcome::Failed(
+                format!("{failed} of {}", counted(passed + failed, "test")),
+                output.text,
+            ),
+        })
+    }
+
+    fn python(&self) -> Result<Outcome> {
+        if conformance::python().is_none() {
+            return Ok(Outcome::Skipped(NO_PYTHON.to_owned()));
+        }
+        let mut packages = self.packages();
+        if self.step.is_none() {
+            packages.extend(["--exclude", "xtask"]);
+        }
+        self.tests(&packages, &["--no-fail-fast"], &["--ignored", "python"])
+    }
+
+    fn sessions(&self) -> Result<Outcome> {
+        sessions::build(self.root, &self.target, self.step.as_ref())?;
+        let report = sessions::check(self.root, &self.target, self.step.as_ref())?;
+        let (passed, failed, skipped) = (report.passed, report.failed.len(), &report.skipped);
+        Ok(if failed > 0 {
+            let detail = format!("{failed} of {}", counted(passed + failed, "session"));
+            Outcome::Failed(detail, report.failed.join("\n\n"))
+        } else if skipped.is_empty() {
+            Outcome::Passed(counted(passed, "session"))
+        } else {
+            let names = skipped.join(", ");
+            Outcome::Skipped(format!("{NO_PYTHON}: {names}; {} passed", counted(passed, "session")))
+        })
+    }
+
+    fn carried_over(&self) -> Result<Outcome> {
+        let count = carried_over::check(self.root, self.step.as_ref())?;
+        Ok(Outcome::Passed(counted(count, "file")))
+    }
+
+    fn book(&self) -> Result<Outcome> {
+        let book_check::Counts { pages, links } = book_check::check(self.root)?;
+        Ok(Outcome::Passed(format!("{}, {}", counted(pages, "page"), counted(links, "link"))))
+    }
+
+    fn browser(&self) -> Result<Outcome> {
+        let browsers = ["chromium", "chromium-browser", "google-chrome"];
+        if !browsers.iter().any(|name| is_on_path(name)) {
+            return Ok(Outcome::Skipped("no chromium or google-chrome was found".to_owned()));
+        }
+        if !is_on_path("chromedriver") {
+            return Ok(Outcome::Skipped("no chromedriver was found".to_owned()));
+        }
+        self.tests(&["--package", "book-tests"], &["--no-fail-fast"], &[])
+    }
+}
+
+const NO_PYTHON: &str = "no Python 3 was found";
+
+impl Outcome {
+    /// What cannot be run has not been proved.
+    fn strict(self) -> Self {
+        match self {
+            Self::Skipped(reason) => {
+                let output = format!("skipped, which --strict does not allow: {reason}");
+                Self::Failed(reason, output)
+            }
+            other => other,
+        }
+    }
+}
+
+/// How many tests passed and failed.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Counts {
+    passed: usize,
+    failed: usize,
+}
+
+impl Counts {
+    /// Adds up the lines `test result: ok. 5 passed; 0 failed; …`.
+    fn of(output: &str) -> Self {
+        let mut counts = Self::default();
+        for line in output.lines().filter(|line| line.starts_with("test result: ")) {
+            counts.passed += number_before(line, " passed");
+            counts.failed += number_before(line, " failed");
+        }
+        counts
+    }
+}
+
+/// Such as `1 test`, `2 tests`.
+fn counted(count: usize, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
+}
+
+fn number_before(line: &str, word: &str) -> usize {
+    line.split(word).next().and_then(|before| before.rsplit(' ').next()?.parse().ok()).unwrap_or(0)
+}
+
+fn is_on_path(program: &str) -> bool {
+    let file = format!("{program}{}", std::env::consts::EXE_SUFFIX);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(&file).is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(name: &str, outcome: Outcome) -> Row {
+        Row { name: name.to_owned(), outcome, time: Duration::from_millis(1234) }
+    }
+
+    #[test]
+    fn the_table_comes_after_the_output_and_the_counts_last() {
+        let rows = [
+            row("sessions", Outcome::Passed("7 sessions".to_owned())),
+            row("carried-over", Outcome::Failed(String::new(), "a is not b\n".to_owned())),
+            row("browser", Outcome::Skipped("no chromedriver was found".to_owned())),
+        ];
+        assert_eq!(
+            summary(&rows),
+            "\
+---- carried-over ----
+a is not b
+
+sessions      ok         1.2 s  7 sessions
+carried-over  FAILED     1.2 s
+browser       skipped    1.2 s  no chromedriver was found
+1 passed, 1 failed, 1 skipped"
+        );
+    }
+
+    #[test]
+    fn a_skipped_check_fails_when_one_is_strict() {
+        let strict = Outcome::Skipped("no Python".to_owned()).strict();
+        assert!(matches!(strict, Outcome::Failed(detail, _) if detail == "no Python"));
+        let passed = Outcome::Passed("7".to_owned());
+        assert_eq!(passed.strict(), Outcome::Passed("7".to_owned()));
+    }
+
+    #[test]
+    fn the_results_of_all_test_programs_are_added_up() {
+        let output = "test a ... ok\n\
+            test result: ok. 5 passed; 0 failed; 2 ignored; 0 measured\n\
+            test result: FAILED. 10 passed; 3 failed; 0 ignored\n";
+        let counts = Counts { passed: 15, failed: 3 };
+        assert_eq!(Counts::of(output), counts);
+    }
+
+    fn verifier(root: &Path, step: Option<Step>) -> Verifier<'_> {
+        Verifier { root, target: root::target().unwrap(), step }
+    }
+
+    #[test]
+    fn for_one_step_the_book_is_left_out() {
+        let tree = crate::fixture::tree();
+        let step = root::find_step(tree.path(), "2").unwrap();
+        let one = verifier(tree.path(), Some(step));
+        assert_eq!(one.packages(), ["--package", "step-02-second"]);
+        assert!(!one.checks(&[]).unwrap().contains(&Check::Book));
+        assert!(one.checks(&[Check::Book]).is_err());
+    }
+
+    #[test]
+    fn the_browser_tests_count_only_if_they_are_there() {
+        let tree = crate::fixture::tree();
+        let all = verifier(tree.path(), None);
+        assert_eq!(all.packages(), ["--workspace"]);
+        assert!(!all.checks(&[]).unwrap().contains(&Check::Browser));
+        crate::fixture::write(tree.path(), "book/tests/Cargo.toml", "");
+        assert_eq!(all.packages(), ["--workspace", "--exclude", "book-tests"]);
+        assert!(all.checks(&[]).unwrap().contains(&Check::Browser));
+    }
+}
