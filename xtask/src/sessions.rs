@@ -26,7 +26,7 @@ pub struct Report {
     pub passed: usize,
     /// One text for each that failed.
     pub failed: Vec<String>,
-    /// Those that were not run, because there is no Python.
+    /// Those that cannot be run here, each with the reason.
     pub skipped: Vec<String>,
 }
 
@@ -35,8 +35,8 @@ pub fn check(root: &Path, target: &Target, only: Option<&Step>) -> Result<Report
     let mut report = Report::default();
     let programs = Programs::new(root, target);
     for file in files(root, only)? {
-        if programs.lack_python_for(&file.session) {
-            report.skipped.push(file.path);
+        if let Some(obstacle) = programs.obstacle_to(&file.session) {
+            report.skipped.push(format!("{} ({obstacle})", file.path));
             continue;
         }
         match session::run(&file.session, &|line| programs.launch(line)) {
@@ -52,7 +52,7 @@ pub fn bless(root: &Path, target: &Target, only: Option<&Step>) -> Result<Vec<St
     let mut changed = Vec::new();
     let programs = Programs::new(root, target);
     for file in files(root, only)? {
-        if programs.lack_python_for(&file.session) {
+        if programs.obstacle_to(&file.session).is_some() {
             continue;
         }
         let recorded = session::record(&file.session, &|line| programs.launch(line));
@@ -135,9 +135,17 @@ impl<'a> Programs<'a> {
         Self { root, target, has_python: conformance::python().is_some() }
     }
 
-    fn lack_python_for(&self, session: &Session) -> bool {
-        let needs_python = |action: &Action| matches!(action, Action::Command(line) if line.starts_with("python3 "));
-        !self.has_python && session.lines.iter().any(|line| needs_python(&line.action))
+    /// Why a session cannot be run here, if it cannot.
+    fn obstacle_to(&self, session: &Session) -> Option<&'static str> {
+        let any = |what: &dyn Fn(&Action) -> bool| session.lines.iter().any(|l| what(&l.action));
+        let is_python = |action: &Action| matches!(action, Action::Command(line) if line.starts_with("python3 "));
+        if !self.has_python && any(&is_python) {
+            return Some("no Python 3 was found");
+        }
+        if cfg!(windows) && any(&|action| *action == Action::Interrupt) {
+            return Some("Ctrl-C cannot be sent on Windows");
+        }
+        None
     }
 
     /// Turns a command line into a program that can be started.
@@ -246,8 +254,8 @@ mod tests {
         let target = root::target().unwrap();
         let programs = Programs { root: Path::new("."), target: &target, has_python: false };
         let session = |command: &str| Session::parse(&format!("[a] $ {command}\n")).unwrap();
-        assert!(programs.lack_python_for(&session("python3 a.py")));
-        assert!(!programs.lack_python_for(&session("cargo run -p a")));
+        assert!(programs.obstacle_to(&session("python3 a.py")).is_some());
+        assert_eq!(programs.obstacle_to(&session("cargo run -p a")), None);
     }
 
     /// With the real programs: the session of step 01 passes, and does not when a character of its output is another.

@@ -228,6 +228,7 @@ impl Verifier<'_> {
         let output = cargo::run(command)?;
         let Counts { passed, failed } = Counts::of(&output.text);
         Ok(match output.success {
+            true if passed == 0 => Outcome::Failed("no test ran".to_owned(), output.text),
             true => Outcome::Passed(counted(passed, "test")),
             false if failed == 0 => {
                 Outcome::Failed("does not run to its end".to_owned(), output.text)
@@ -241,7 +242,7 @@ impl Verifier<'_> {
 
     fn python(&self) -> Result<Outcome> {
         if conformance::python().is_none() {
-            return Ok(Outcome::Skipped(NO_PYTHON.to_owned()));
+            return Ok(Outcome::Skipped("no Python 3 was found".to_owned()));
         }
         let mut packages = self.packages();
         if self.step.is_none() {
@@ -261,7 +262,7 @@ impl Verifier<'_> {
             Outcome::Passed(counted(passed, "session"))
         } else {
             let names = skipped.join(", ");
-            Outcome::Skipped(format!("{NO_PYTHON}: {names}; {} passed", counted(passed, "session")))
+            Outcome::Skipped(format!("{names}; {} passed", counted(passed, "session")))
         })
     }
 
@@ -286,8 +287,6 @@ impl Verifier<'_> {
         self.tests(&["--package", "book-tests"], &["--no-fail-fast"], &[])
     }
 }
-
-const NO_PYTHON: &str = "no Python 3 was found";
 
 impl Outcome {
     /// What cannot be run has not been proved.

@@ -114,6 +114,9 @@ fn run_client(stream: TcpStream) -> io::Result<()> {
         write!(io::stdout(), "{answer}")?;
         show_prompt()?;
     }
+    if io::stdin().is_terminal() {
+        writeln!(io::stdout())?; // the shell's prompt begins on a line of its own
+    }
     Ok(())
 }
 
