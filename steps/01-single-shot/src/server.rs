@@ -20,12 +20,11 @@ const MAX_READ_LEN: usize = 1024;
 
 /// Answers one message of one client.
 pub fn run(listener: TcpListener) -> io::Result<()> {
-    let mut out = io::stdout();
-    writeln!(out, "listening on {}", listener.local_addr()?)?;
+    writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
 
     // ANCHOR: accept
     let (mut stream, peer_addr) = listener.accept()?; // waits for a client
-    writeln!(out, "{peer_addr} connected")?;
+    writeln!(io::stdout(), "{peer_addr} connected")?;
     // ANCHOR_END: accept
 
     // ANCHOR: answer
@@ -33,9 +32,9 @@ pub fn run(listener: TcpListener) -> io::Result<()> {
     let len = stream.read(&mut buffer)?; // waits for bytes
     let message = &buffer[..len];
     let text = message.escape_ascii();
-    writeln!(out, "read {len} bytes from {peer_addr}: \"{text}\"")?;
+    writeln!(io::stdout(), "read {len} bytes from {peer_addr}: \"{text}\"")?;
     stream.write_all(message)?;
     // ANCHOR_END: answer
 
-    writeln!(out, "{peer_addr} answered, closing")
+    writeln!(io::stdout(), "{peer_addr} answered, closing")
 } // `stream` and `listener` are dropped here, and that closes them.

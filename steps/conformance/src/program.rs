@@ -381,3 +381,75 @@ fn describe(command: &Command) -> String {
     }
     text
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Program {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        Program::start(command).unwrap()
+    }
+
+    #[test]
+    fn both_outputs_come_in_the_order_in_which_they_were_written() {
+        let mut program = shell("echo one; echo two >&2; echo three; exit 3");
+        for line in ["one", "two", "three"] {
+            assert_eq!(program.next_line().unwrap().as_deref(), Some(line));
+        }
+        assert_eq!(program.next_line().unwrap(), None);
+        assert_eq!(program.wait().unwrap().code(), Some(3));
+    }
+
+    #[test]
+    fn what_is_typed_arrives_and_the_end_of_the_input_too() {
+        let mut program = shell("cat; echo end");
+        program.type_line("hello").unwrap();
+        assert_eq!(program.expect_line("hello").unwrap(), "hello");
+        program.end_input();
+        assert_eq!(program.expect_line("end").unwrap(), "end");
+    }
+
+    #[test]
+    fn a_line_that_does_not_come_fails_with_all_that_came() {
+        let mut program = shell("echo one; cat").with_deadline(Duration::from_millis(50));
+        assert_eq!(program.expect_line("one").unwrap(), "one");
+        let failure = program.expect_line("two").unwrap_err().to_string();
+        assert!(failure.contains("no further line within 50ms"), "{failure}");
+        assert!(failure.ends_with("it wrote:\n    one\n"), "{failure}");
+        program.end_input();
+        let failure = program.expect_line("two").unwrap_err().to_string();
+        assert!(failure.contains("expected `two`, but its output ended"), "{failure}");
+    }
+
+    #[test]
+    fn equal_lines_are_counted_and_one_among_others_is_found() {
+        let mut program = shell("for i in 1 2 3 4; do echo same; done; echo last; echo more");
+        program.expect_line("same").unwrap();
+        program.expect_repeats(3).unwrap();
+        let failure = program.expect_repeats(1).unwrap_err().to_string();
+        assert!(failure.contains("at least 1 times more, but came 0 times"), "{failure}");
+        assert_eq!(program.expect_later("last", |line| line == "last").unwrap(), "last");
+        assert_eq!(program.lines_left(), ["more"]);
+        let failure = program.expect_later("same", |line| line == "same").unwrap_err();
+        assert!(failure.to_string().contains("`same` did not come"), "{failure}");
+    }
+
+    #[test]
+    fn a_dropped_program_is_gone() {
+        let program = shell("exec cat");
+        let pid = rustix::process::Pid::from_raw(i32::try_from(program.id()).unwrap()).unwrap();
+        rustix::process::test_kill_process(pid).unwrap();
+        drop(program);
+        rustix::process::test_kill_process(pid).unwrap_err();
+    }
+
+    #[test]
+    fn an_interrupt_ends_a_program() {
+        let mut program = shell("echo ready; exec cat");
+        program.expect_line("ready").unwrap();
+        program.interrupt().unwrap();
+        assert_eq!(program.wait().unwrap().code(), None, "a signal ended it");
+    }
+}

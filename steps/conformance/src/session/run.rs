@@ -220,4 +220,78 @@ mod tests {
         assert_eq!(ports.replace("127.0.0.1:41234 left: bye"), "127.0.0.1:50001 left: bye");
         assert_eq!(ports.replace("at 08:23:04 plain"), "at 08:23:04 plain");
     }
+
+    #[cfg(unix)]
+    mod with_a_shell {
+        use super::*;
+
+        /// In these sessions, a command is a script for the shell.
+        #[expect(clippy::unnecessary_wraps, reason = "a `Launcher` may fail")]
+        fn launch(script: &str) -> Result<Command, String> {
+            let mut command = Command::new("sh");
+            command.args(["-c", script]);
+            Ok(command)
+        }
+
+        fn failure_of(text: &str) -> String {
+            run(&Session::parse(text).unwrap(), &launch).unwrap_err().to_string()
+        }
+
+        const RIGHT: &str = "\
+[a]  $ echo listening on 127.0.0.1:41234; cat; echo end
+[a]  listening on 127.0.0.1:50001
+[bc] $ cat
+[bc] > hello
+[bc] hello
+[a]  ^D
+[a]  end
+[a]  $
+[a]  $ while echo again; do :; done
+[a]  again
+[a]  ...
+[a]  ^C
+[bc] ^D
+";
+
+        #[test]
+        fn what_happens_as_written_passes_and_is_recorded_as_it_stands() {
+            let session = Session::parse(RIGHT).unwrap();
+            run(&session, &launch).unwrap();
+            let recorded = record(&session, &launch).unwrap();
+            assert_eq!(recorded.to_string(), RIGHT);
+        }
+
+        #[test]
+        fn recording_replaces_what_is_no_longer_so() {
+            let outdated = RIGHT.replace("[a]  end\n", "[a]  and\n[a]  so on\n");
+            let recorded = record(&Session::parse(&outdated).unwrap(), &launch).unwrap();
+            assert_eq!(recorded.to_string(), RIGHT);
+        }
+
+        #[test]
+        fn another_line_than_the_expected_one_is_shown_beside_it() {
+            let failure = failure_of("[a] $ echo one; echo two\n[a] one\n[a] three\n");
+            assert!(failure.starts_with("line 3, [a]: expected `three`"), "{failure}");
+            assert!(failure.contains("but got  `two`"), "{failure}");
+            assert!(failure.ends_with("all of [a]:\n    one\n    two"), "{failure}");
+        }
+
+        #[test]
+        fn a_line_too_many_or_too_few_fails() {
+            let failure = failure_of("[a] $ echo one; echo two\n[a] one\n[a] $\n");
+            assert!(
+                failure.contains("one more line came that is not expected: `two`"),
+                "{failure}"
+            );
+            let failure = failure_of("[a] $ echo one\n[a] one\n[a] two\n");
+            assert!(failure.contains("expected `two`, but its output ended"), "{failure}");
+        }
+
+        #[test]
+        fn a_command_that_cannot_be_started_is_named_with_its_line() {
+            let session = Session::parse("[a] $ what is this\n").unwrap();
+            let failure = run(&session, &|line| Err(format!("cannot start `{line}`"))).unwrap_err();
+            assert_eq!(failure.to_string(), "line 1, [a]: cannot start `what is this`");
+        }
+    }
 }
