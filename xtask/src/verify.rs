@@ -284,7 +284,13 @@ impl Verifier<'_> {
         if !is_on_path("chromedriver") {
             return Ok(Outcome::Skipped("no chromedriver was found".to_owned()));
         }
-        self.tests(&["--package", "book-tests"], &["--no-fail-fast"], &[])
+        // Nobody else compiles this package, so its lints are looked at here.
+        let package = ["--package", "book-tests"];
+        let arguments = [&["clippy"], &package[..]].concat();
+        match self.cargo(&arguments, &["--all-targets", "--", "-D", "warnings"])? {
+            Outcome::Passed(_) => self.tests(&package, &["--no-fail-fast"], &[]),
+            failed => Ok(failed),
+        }
     }
 }
 

@@ -1,0 +1,315 @@
+//! A browser with one page open, and how it is told what to do.
+
+use std::fmt::{self, Display, Formatter};
+use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use axum::http::Method;
+use fantoccini::actions::{InputSource as _, KeyAction, KeyActions};
+use fantoccini::elements::Element;
+use fantoccini::error::CmdError;
+use fantoccini::key::Key;
+use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand};
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use url::{ParseError, Url};
+
+use crate::setup::{Setup, Site};
+
+/// How long something may take that ought to happen at once.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// How often it is looked for.
+const PERIOD: Duration = Duration::from_millis(10);
+
+/// How long a whole test may take: none waits for ever.
+const TEST_DEADLINE: Duration = Duration::from_secs(300);
+
+/// Whether the system asks for light pages or for dark ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    Light,
+    Dark,
+}
+
+impl Display for Scheme {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Light => "light",
+            Self::Dark => "dark",
+        })
+    }
+}
+
+/// What the browser shows a page on.
+#[derive(Clone, Copy, Debug)]
+pub struct View {
+    /// In CSS pixels.
+    pub width: u32,
+    pub scheme: Scheme,
+}
+
+impl View {
+    /// A laptop's width, and a phone's.
+    pub const WIDTHS: [u32; 2] = [1280, 390];
+
+    /// A laptop, by day.
+    pub const WIDE: Self = Self::new(1280, Scheme::Light);
+
+    /// A phone, by day.
+    pub const NARROW: Self = Self::new(390, Scheme::Light);
+
+    /// Both widths, in both schemes.
+    pub const ALL: [Self; 4] =
+        [Self::WIDE, Self::new(1280, Scheme::Dark), Self::NARROW, Self::new(390, Scheme::Dark)];
+
+    pub const fn new(width: u32, scheme: Scheme) -> Self {
+        Self { width, scheme }
+    }
+
+    fn is_phone(self) -> bool {
+        self.width < 600
+    }
+
+    fn height(self) -> u32 {
+        if self.is_phone() { 844 } else { 800 }
+    }
+}
+
+impl Display for View {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "at {} px, {}", self.width, self.scheme)
+    }
+}
+
+/// Opens a browser, does in it what `body` says, and closes it whatever came of that. A test in
+/// which the browser has logged an error fails.
+pub fn with_browser<F>(setup: &Setup, body: F) -> Result<()>
+where
+    F: AsyncFnOnce(&Browser) -> Result<()>,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let browser = runtime.block_on(Browser::open(setup))?;
+    let test = async {
+        tokio::time::timeout(TEST_DEADLINE, body(&browser))
+            .await
+            .with_context(|| format!("not done within {TEST_DEADLINE:?}"))??;
+        let errors = browser.errors().await?;
+        ensure!(errors.is_empty(), "the browser's log: {}", errors.join("; "));
+        Ok(())
+    };
+    let outcome = panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(test)));
+    let closed = runtime.block_on(browser.client.clone().close());
+    outcome.unwrap_or_else(|panic| panic::resume_unwind(panic))?;
+    closed.context("the browser cannot be closed")
+}
+
+/// A browser with one page open.
+#[derive(Debug)]
+pub struct Browser {
+    pub site: Arc<Site>,
+    client: Client,
+    /// Deleted after the browser has been closed.
+    _profile: TempDir,
+}
+
+impl Browser {
+    async fn open(setup: &Setup) -> Result<Self> {
+        let profile =
+            tempfile::Builder::new().prefix("profile-").tempdir_in(setup.scratch.path())?;
+        let client = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities(&setup.browser, profile.path()))
+            .connect(&setup.driver.url)
+            .await
+            .context("chromedriver cannot start the browser")?;
+        let browser = Self { site: Arc::clone(&setup.site), client, _profile: profile };
+        // A page in a window without focus would not be told where the focus goes.
+        let focus = json!({ "enabled": true });
+        browser.devtools("Emulation.setFocusEmulationEnabled", focus).await?;
+        Ok(browser)
+    }
+
+    /// Opens a page of the book, and waits until it is loaded.
+    pub async fn visit(&self, page: &str) -> Result<()> {
+        let url = format!("{}/{page}", self.site.origin);
+        self.client.goto(&url).await.with_context(|| format!("cannot open {page}"))
+    }
+
+    /// Opens a page as it is on such a screen.
+    pub async fn visit_in(&self, view: View, page: &str) -> Result<()> {
+        self.set_view(view).await?;
+        self.visit(page).await
+    }
+
+    /// Opens everything on the page that is folded, and waits until all of it is loaded.
+    pub async fn unfold(&self) -> Result<()> {
+        self.run(include_str!("scripts/unfold.js"), json!([])).await
+    }
+
+    /// Loads the page again.
+    pub async fn reload(&self) -> Result<()> {
+        self.client.refresh().await.context("cannot reload")
+    }
+
+    /// The path of the page that is open, such as `/overview.html`.
+    pub async fn path(&self) -> Result<String> {
+        Ok(self.client.current_url().await?.path().to_owned())
+    }
+
+    /// Sets what the page is shown on. Nothing moves by itself, so nothing has to be waited for.
+    pub async fn set_view(&self, view: View) -> Result<()> {
+        // The window itself cannot be as narrow as a phone.
+        let metrics = json!({
+            "width": view.width,
+            "height": view.height(),
+            "screenWidth": view.width,
+            "screenHeight": view.height(),
+            "deviceScaleFactor": 1,
+            "mobile": view.is_phone(),
+        });
+        self.devtools("Emulation.setDeviceMetricsOverride", metrics).await?;
+        let media = json!({ "features": [
+            { "name": "prefers-color-scheme", "value": view.scheme.to_string() },
+            { "name": "prefers-reduced-motion", "value": "reduce" },
+        ]});
+        self.devtools("Emulation.setEmulatedMedia", media).await?;
+        Ok(())
+    }
+
+    /// Sets whether pages that are opened from now on may run scripts.
+    pub async fn allow_scripts(&self, allowed: bool) -> Result<()> {
+        let disabled = json!({ "value": !allowed });
+        self.devtools("Emulation.setScriptExecutionDisabled", disabled).await?;
+        Ok(())
+    }
+
+    /// Runs the body of a function in the page; it returns JSON, or a promise of it.
+    pub async fn run<T: DeserializeOwned>(&self, script: &str, arguments: Value) -> Result<T> {
+        let Value::Array(arguments) = arguments else {
+            bail!("a script's arguments are an array, not {arguments}");
+        };
+        let value = self.client.execute(script, arguments).await?;
+        serde_json::from_value(value.clone())
+            .with_context(|| format!("a script returned {value}: {script}"))
+    }
+
+    /// Waits until there is such an element; `what` says what it means that it is there.
+    pub async fn expect(&self, locator: Locator<'_>, what: &str) -> Result<Element> {
+        let wait = self.client.wait().at_most(DEADLINE).every(PERIOD);
+        match wait.for_element(locator).await {
+            Err(CmdError::WaitTimeout) => bail!("not seen within {DEADLINE:?}: {what}"),
+            other => other.with_context(|| format!("while waiting for this: {what}")),
+        }
+    }
+
+    /// All elements that are there now.
+    pub async fn all(&self, css: &str) -> Result<Vec<Element>> {
+        Ok(self.client.find_all(Locator::Css(css)).await?)
+    }
+
+    /// The element that is there now.
+    pub async fn one(&self, css: &str) -> Result<Element> {
+        let found = self.client.find(Locator::Css(css)).await;
+        found.with_context(|| format!("there is no {css}"))
+    }
+
+    /// Brings the element into the middle of the window, clear of what is fixed there, and clicks.
+    pub async fn click(&self, element: &Element) -> Result<()> {
+        let scroll = "arguments[0].scrollIntoView({ block: 'center', behavior: 'instant' })";
+        let argument = serde_json::to_value(element)?;
+        self.client.execute(scroll, vec![argument]).await?;
+        element.click().await.context("cannot click")
+    }
+
+    /// Presses a key and lets it go, wherever the focus is.
+    pub async fn press(&self, key: Key) -> Result<()> {
+        let value = char::from(key);
+        let keys = KeyActions::new("keyboard".to_owned())
+            .then(KeyAction::Down { value })
+            .then(KeyAction::Up { value });
+        self.client.perform_actions(keys).await.context("cannot press a key")
+    }
+
+    /// What has the focus, in words, such as `button#theme-button`.
+    pub async fn focused(&self) -> Result<String> {
+        self.run(
+            "const at = document.activeElement; \
+             return at.localName + (at.id && '#' + at.id);",
+            json!([]),
+        )
+        .await
+    }
+
+    /// Sends the browser a command of the `DevTools` protocol.
+    pub async fn devtools(&self, command: &str, parameters: Value) -> Result<Value> {
+        let post = Post {
+            path: "goog/cdp/execute",
+            body: json!({ "cmd": command, "params": parameters }),
+        };
+        let answer = self.client.issue_cmd(post).await;
+        answer.with_context(|| format!("the browser refuses {command}"))
+    }
+
+    /// The errors that the browser has logged since this was last asked.
+    pub async fn errors(&self) -> Result<Vec<String>> {
+        let post = Post { path: "se/log", body: json!({ "type": "browser" }) };
+        let log = self.client.issue_cmd(post).await?;
+        let entries = log.as_array().context("the browser's log is no list")?;
+        Ok(entries
+            .iter()
+            .filter(|entry| entry["level"] == "SEVERE")
+            .map(|entry| entry["message"].as_str().unwrap_or_default().to_owned())
+            .collect())
+    }
+}
+
+fn capabilities(program: &Path, profile: &Path) -> Capabilities {
+    let profile = format!("--user-data-dir={}", profile.display());
+    let arguments = [
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--disable-quic",
+        // Whatever a page asks for, nothing leaves this computer.
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+        // A browser ends with its driver, even if the driver is killed.
+        "--remote-debugging-pipe",
+        &profile,
+    ];
+    let capabilities = json!({
+        "goog:chromeOptions": { "binary": program, "args": arguments },
+        "goog:loggingPrefs": { "browser": "ALL" },
+        "timeouts": { "pageLoad": 30_000, "script": 10_000 },
+    });
+    match capabilities {
+        Value::Object(capabilities) => capabilities,
+        _ => unreachable!("it was written as an object"),
+    }
+}
+
+/// A command of chromedriver's that the `WebDriver` standard does not have.
+#[derive(Debug)]
+struct Post {
+    path: &'static str,
+    body: Value,
+}
+
+impl WebDriverCompatibleCommand for Post {
+    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, ParseError> {
+        base.join(&format!("session/{}/{}", session.unwrap_or_default(), self.path))
+    }
+
+    fn method_and_body(&self, _url: &Url) -> (Method, Option<String>) {
+        (Method::POST, Some(self.body.to_string()))
+    }
+}

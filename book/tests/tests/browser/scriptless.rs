@@ -1,0 +1,73 @@
+//! The book without JavaScript.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, ensure};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::browser::{Browser, View};
+use crate::every_page::Findings;
+
+/// What can be read on a page.
+#[derive(Deserialize)]
+struct Reading {
+    /// What is seen of the page itself.
+    words: Vec<String>,
+    /// Where its contents lead.
+    contents: Vec<String>,
+    /// What is there but cannot be seen, in words.
+    hidden: Vec<String>,
+    /// What only works with JavaScript, and is nevertheless seen.
+    useless: Vec<String>,
+}
+
+/// Every page says the same, and leads to the same pages, with and without JavaScript.
+pub async fn whole(browser: &Browser, view: View) -> Result<()> {
+    let mut findings = Findings::new(view);
+    browser.set_view(view).await?;
+    for page in &browser.site.pages {
+        browser.allow_scripts(true).await?;
+        let with = read(browser, page).await?;
+        browser.allow_scripts(false).await?;
+        let without = read(browser, page).await?;
+        findings.add(page, compare(&with, &without));
+    }
+    findings.none()
+}
+
+async fn read(browser: &Browser, page: &str) -> Result<Reading> {
+    browser.visit(page).await?;
+    let reading: Reading = browser.run(include_str!("scripts/reading.js"), json!([])).await?;
+    ensure!(!reading.words.is_empty(), "{page}: there is nothing to read");
+    ensure!(!reading.contents.is_empty(), "{page}: there are no contents");
+    Ok(reading)
+}
+
+fn compare(with: &Reading, without: &Reading) -> Vec<String> {
+    let mut found = Vec::new();
+    if with.words != without.words {
+        let differ = |(with, without): &(&String, &String)| with != without;
+        let pairs = with.words.iter().zip(&without.words);
+        let at = pairs.take_while(|pair| !differ(pair)).count();
+        let shown = |words: &[String]| words.iter().skip(at).take(8).cloned().collect::<Vec<_>>();
+        found.push(format!(
+            "reads “{}” with JavaScript, “{}” without",
+            shown(&with.words).join(" "),
+            shown(&without.words).join(" ")
+        ));
+    }
+    if with.contents != without.contents {
+        let with: BTreeSet<_> = with.contents.iter().collect();
+        let without: BTreeSet<_> = without.contents.iter().collect();
+        let differ: Vec<_> = with.symmetric_difference(&without).collect();
+        found.push(format!("the contents without JavaScript differ in {differ:?}"));
+    }
+    for hidden in &without.hidden {
+        found.push(format!("cannot be seen without JavaScript: {hidden}"));
+    }
+    for useless in &without.useless {
+        found.push(format!("does nothing without JavaScript: {useless}"));
+    }
+    found
+}

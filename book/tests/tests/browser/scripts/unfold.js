@@ -1,0 +1,7 @@
+// Opens everything that is folded, and waits until all pictures are there, or known to be missing.
+document.querySelectorAll('details').forEach((fold) => { fold.open = true; });
+const pictures = [...document.images].map((picture) => {
+    picture.loading = 'eager';
+    return picture.complete || new Promise((done) => { picture.onload = picture.onerror = done; });
+});
+return Promise.all(pictures).then(() => null);
