@@ -142,6 +142,9 @@ impl<'a> Programs<'a> {
         if !self.has_python && any(&is_python) {
             return Some("no Python 3 was found");
         }
+        if cfg!(windows) && session.needs_sh {
+            return Some("it needs a Unix shell");
+        }
         if cfg!(windows) && any(&|action| *action == Action::Interrupt) {
             return Some("Ctrl-C cannot be sent on Windows");
         }

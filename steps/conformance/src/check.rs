@@ -24,6 +24,8 @@ pub struct Check {
     pub name: &'static str,
     /// Why it matters, in one sentence.
     pub why: &'static str,
+    /// The protocols in which it means something.
+    protocols: &'static [Protocol],
     scenario: fn(&Subject) -> Result<(), Failure>,
 }
 
@@ -32,34 +34,61 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "reply",
         why: "A server that does not answer cannot be told from one that is not there.",
+        protocols: ALL,
         scenario: reply,
     },
     Check {
         name: "many-messages",
         why: "Connecting costs a handshake; a conversation should pay for it once.",
+        protocols: ALL,
         scenario: many_messages,
     },
     Check {
         name: "empty-input",
         why: "TCP cannot send an empty message, so a client that tries waits for an answer for ever.",
+        protocols: ALL,
         scenario: empty_input,
     },
     Check {
         name: "next-client",
         why: "A client that came second should be served when the first has left, not turned away.",
+        protocols: ALL,
         scenario: next_client,
     },
     Check {
         name: "survives-disconnect",
         why: "Every client leaves some day; the server must neither end nor spin because of it.",
+        protocols: ALL,
         scenario: survives_disconnect,
     },
     Check {
         name: "survives-reset",
         why: "Programs crash and cables break; one broken connection must not take the server down.",
+        protocols: ALL,
         scenario: survives_reset,
     },
+    Check {
+        name: "both-streams",
+        why: "A command speaks on two streams; whoever drops one hides either the result or the error.",
+        protocols: COMMANDS,
+        scenario: both_streams,
+    },
+    Check {
+        name: "empty-reply",
+        why: "Many commands have nothing to say, and an asker that waits for a first byte waits for ever.",
+        protocols: COMMANDS,
+        scenario: empty_reply,
+    },
+    Check {
+        name: "whole-reply",
+        why: "What is left unread of one answer is taken for the beginning of the next.",
+        protocols: COMMANDS,
+        scenario: whole_reply,
+    },
 ];
+
+const ALL: &[Protocol] = &[Protocol::Echo, Protocol::UpperCase, Protocol::Shell];
+const COMMANDS: &[Protocol] = &[Protocol::Shell];
 
 /// The check with this name.
 #[must_use]
@@ -67,23 +96,40 @@ pub fn check(name: &str) -> Option<&'static Check> {
     CHECKS.iter().find(|check| check.name == name)
 }
 
-/// What a server answers to a message.
+/// What travels between a client and a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// The message itself (step 01).
+pub enum Protocol {
+    /// A message comes back as it is (step 01).
     Echo,
-    /// The message in ASCII upper case (steps 02 and 03).
+    /// A message comes back in ASCII upper case (steps 02 and 03).
     UpperCase,
+    /// A message is a command for the system's shell; its output comes back (step 04).
+    Shell,
 }
 
-impl Answer {
-    fn to(self, message: &[u8]) -> Vec<u8> {
+impl Protocol {
+    /// The protocol of a step.
+    #[must_use]
+    pub fn of_step(number: u8) -> Self {
+        match number {
+            1 => Self::Echo,
+            2 | 3 => Self::UpperCase,
+            _ => Self::Shell,
+        }
+    }
+
+    /// A message with this word in it, and the answer that it must get.
+    fn exchange(self, word: &str) -> (String, String) {
         match self {
-            Self::Echo => message.to_vec(),
-            Self::UpperCase => message.to_ascii_uppercase(),
+            Self::Echo => (word.to_owned(), word.to_owned()),
+            Self::UpperCase => (word.to_owned(), word.to_ascii_uppercase()),
+            Self::Shell => (format!("echo {word}"), format!("{word}{SHELL_NEWLINE}")),
         }
     }
 }
+
+/// How the system's shell ends a line.
+const SHELL_NEWLINE: &str = if cfg!(windows) { "\r\n" } else { "\n" };
 
 /// How a client is told what to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,8 +146,8 @@ pub struct Subject {
     pub server: Box<dyn Fn() -> Command>,
     /// Starts the client, which connects to this address.
     pub client: Box<dyn Fn(SocketAddr) -> Command>,
-    /// What the server answers.
-    pub answer: Answer,
+    /// What they speak.
+    pub protocol: Protocol,
     /// How the client gets its messages.
     pub input: Input,
     /// A proxy between clients and server that cuts the stream, or none.
@@ -136,15 +182,11 @@ impl Subject {
         server: impl Fn() -> Command + 'static,
         client: impl Fn(SocketAddr) -> Command + 'static,
     ) -> Self {
-        let (answer, input) = match number {
-            1 => (Answer::Echo, Input::Argument),
-            _ => (Answer::UpperCase, Input::Lines),
-        };
         Self {
             server: Box::new(server),
             client: Box::new(client),
-            answer,
-            input,
+            protocol: Protocol::of_step(number),
+            input: if number == 1 { Input::Argument } else { Input::Lines },
             cut: None,
             deadline: DEADLINE,
         }
@@ -155,6 +197,12 @@ impl Subject {
     pub fn behind(mut self, cut: Cut) -> Self {
         self.cut = Some(cut);
         self
+    }
+
+    /// The checks that mean something for this subject.
+    pub fn checks(&self) -> impl Iterator<Item = &'static Check> + use<> {
+        let protocol = self.protocol;
+        CHECKS.iter().filter(move |check| check.protocols.contains(&protocol))
     }
 
     /// Holds the subject to a check; the failure says what came instead and why it matters.
@@ -178,7 +226,7 @@ impl Subject {
         Ok(Running {
             server: server.with_deadline(self.deadline),
             addr,
-            answer: self.answer,
+            protocol: self.protocol,
             deadline: self.deadline,
             _proxy: proxy,
         })
@@ -189,7 +237,7 @@ impl Subject {
 struct Running {
     server: Program,
     addr: SocketAddr,
-    answer: Answer,
+    protocol: Protocol,
     deadline: Duration,
     _proxy: Option<Proxy>,
 }
@@ -200,11 +248,16 @@ impl Running {
         connected.map_err(|failure| self.explain(&failure))
     }
 
-    /// One message and its answer, whole.
-    fn exchange(&self, peer: &mut Peer, message: &str) -> Result<(), Failure> {
-        let answer = self.answer.to(message.as_bytes());
-        let exchanged = peer.send(message.as_bytes()).and_then(|()| peer.expect(&answer));
-        exchanged.map_err(|failure| {
+    /// A message with this word in it, and its answer, whole.
+    fn exchange(&self, peer: &mut Peer, word: &str) -> Result<(), Failure> {
+        let (message, answer) = self.protocol.exchange(word);
+        self.ask(peer, &message, &answer)
+    }
+
+    /// This message, and this answer, whole.
+    fn ask(&self, peer: &mut Peer, message: &str, answer: &str) -> Result<(), Failure> {
+        let asked = peer.send(message.as_bytes()).and_then(|()| peer.expect(answer.as_bytes()));
+        asked.map_err(|failure| {
             self.explain(&Failure::new(format!("after \"{message}\" was sent: {failure}")))
         })
     }
@@ -222,34 +275,56 @@ fn reply(subject: &Subject) -> Result<(), Failure> {
 fn many_messages(subject: &Subject) -> Result<(), Failure> {
     let running = subject.start()?;
     let mut peer = running.connect()?;
-    for message in ["one", "two", "three", "Grüße", "\0\u{1}\u{7f}"] {
-        running.exchange(&mut peer, message)?;
+    for word in ["one", "two", "three"] {
+        running.exchange(&mut peer, word)?;
+    }
+    if subject.protocol != Protocol::Shell {
+        for bytes in ["Grüße", "\0\u{1}\u{7f}"] {
+            running.exchange(&mut peer, bytes)?;
+        }
     }
     Ok(())
 }
 
 fn empty_input(subject: &Subject) -> Result<(), Failure> {
     let running = subject.start()?;
-    let mut command = (subject.client)(running.addr);
-    if subject.input == Input::Argument {
-        command.arg("");
-    }
-    let mut client = Program::start(command)?.with_deadline(subject.deadline);
     if subject.input == Input::Lines {
-        client.type_line("")?;
-        client.type_line("after")?;
-        let answer = client.expect_line("the answer to the line after the empty one")?;
-        let expected = String::from_utf8_lossy(&subject.answer.to(b"after")).into_owned();
-        if answer != expected {
-            return Err(client.failure(&format!("expected `{expected}`, got `{answer}`")));
+        return answers_after(subject, &running, "", &[]);
+    }
+    let mut command = (subject.client)(running.addr);
+    command.arg("");
+    let mut client = Program::start(command)?.with_deadline(subject.deadline);
+    ended_well(&mut client)
+}
+
+/// Types a line into a client, which must print these lines, and then answer the line after.
+fn answers_after(
+    subject: &Subject,
+    running: &Running,
+    line: &str,
+    printed: &[&str],
+) -> Result<(), Failure> {
+    let command = (subject.client)(running.addr);
+    let mut client = Program::start(command)?.with_deadline(subject.deadline);
+    let (next, answer) = subject.protocol.exchange("after");
+    client.type_line(line)?;
+    client.type_line(&next)?;
+    for expected in printed.iter().copied().chain([answer.trim_end()]) {
+        let came = client.expect_line(expected)?;
+        if came != expected {
+            return Err(client.failure(&format!("expected `{expected}`, got `{came}`")));
         }
-        client.end_input();
     }
+    client.end_input();
+    ended_well(&mut client)
+}
+
+fn ended_well(client: &mut Program) -> Result<(), Failure> {
     let status = client.wait()?;
-    if !status.success() {
-        return Err(client.failure(&format!("it ended with {status}")));
+    if status.success() {
+        return Ok(());
     }
-    Ok(())
+    Err(client.failure(&format!("it ended with {status}")))
 }
 
 fn next_client(subject: &Subject) -> Result<(), Failure> {
@@ -268,7 +343,7 @@ fn survives_disconnect(subject: &Subject) -> Result<(), Failure> {
     polite.close();
     running.connect()?.close(); // says nothing at all
     let mut hasty = running.connect()?;
-    hasty.send(b"leaves before the answer")?;
+    hasty.send(running.protocol.exchange("hasty").0.as_bytes())?;
     hasty.close();
     running.exchange(&mut running.connect()?, "next")
 }
@@ -280,6 +355,29 @@ fn survives_reset(subject: &Subject) -> Result<(), Failure> {
     running.connect()?.reset()?; // broken off while it waits to be accepted
     served.reset()?;
     running.exchange(&mut running.connect()?, "next")
+}
+
+fn both_streams(subject: &Subject) -> Result<(), Failure> {
+    let running = subject.start()?;
+    let command = if cfg!(windows) { "echo out&echo err>&2" } else { "echo out; echo err >&2" };
+    let answer = format!("out{SHELL_NEWLINE}err{SHELL_NEWLINE}");
+    running.ask(&mut running.connect()?, command, &answer)
+}
+
+fn empty_reply(subject: &Subject) -> Result<(), Failure> {
+    let running = subject.start()?;
+    answers_after(subject, &running, "exit 0", &[])
+}
+
+fn whole_reply(subject: &Subject) -> Result<(), Failure> {
+    let running = subject.start()?;
+    let line = "x".repeat(300);
+    let command = if cfg!(windows) {
+        format!("for %i in (1 2 3 4 5 6 7 8 9 10) do @echo {line}")
+    } else {
+        format!("for i in 1 2 3 4 5 6 7 8 9 10; do echo {line}; done")
+    };
+    answers_after(subject, &running, &command, &[line.as_str(); 10])
 }
 
 /// What a step's manifest says of it, in `[package.metadata.step]`.
@@ -334,7 +432,9 @@ impl Promises {
 pub fn assert_promises(step_dir: &str, executable: &str) {
     let promises = Promises::read(Path::new(step_dir)).unwrap_or_else(|error| panic!("{error}"));
     let mut wrong = Vec::new();
-    for check in CHECKS {
+    let mut unknown: Vec<&String> = promises.keeps.iter().chain(&promises.breaks).collect();
+    for check in Subject::of_step(promises.number, executable).checks() {
+        unknown.retain(|name| *name != check.name);
         let keeps = promises.keeps.iter().any(|name| name == check.name);
         let breaks = promises.breaks.iter().any(|name| name == check.name);
         let mut subject = Subject::of_step(promises.number, executable);
@@ -354,5 +454,6 @@ pub fn assert_promises(step_dir: &str, executable: &str) {
             )),
         }
     }
+    wrong.extend(unknown.iter().map(|name| format!("{name}: it means nothing for this step")));
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }

@@ -67,6 +67,7 @@ fn action_to_html(action: &Action) -> String {
         Action::Interrupt => r#"<kbd class="key">Ctrl-C</kbd>"#.to_owned(),
         Action::Ended => r#"<span class="prompt">$ </span>"#.to_owned(),
         Action::Output(line) => format!("<samp>{}</samp>", escape(line)),
+        Action::LeftOut => r#"<samp class="again">… lines left out here …</samp>"#.to_owned(),
         Action::Repeats => r#"<samp class="again">… and so on, for ever</samp>"#.to_owned(),
     }
 }

@@ -19,7 +19,9 @@
 //! | `^C` | interrupts it |
 //! | `$` (alone) | the program in that terminal must end: a shell would show its prompt again |
 //! | `...` | the output line before it comes again and again, [`REPEATS`] times at the least |
+//! | `[...]` | any lines of output, which the page leaves out; the next line of output ends them |
 //! | `#` (at the start of the line) | a caption for the reader |
+//! | `#needs sh` | that the session can only be run where there is a Unix shell |
 //! | anything else | output that must appear in that terminal, in that order, with nothing else between |
 //!
 //! Running a session never sleeps: it waits, under a deadline, for the lines that must come.
@@ -35,11 +37,16 @@ pub use crate::program::Failure;
 /// How often a line must come again to satisfy `...`.
 pub const REPEATS: usize = 1000;
 
+/// The line that says that a session needs a Unix shell.
+const NEEDS_SH: &str = "#needs sh";
+
 /// A parsed session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Session {
     /// The `#` lines joined to one text, without their `#`.
     pub caption: String,
+    /// Whether it can only be run where there is a Unix shell.
+    pub needs_sh: bool,
     /// The lines, in the order of time.
     pub lines: Vec<Line>,
 }
@@ -72,6 +79,8 @@ pub enum Action {
     Output(String),
     /// `...`: the line before is printed again and again.
     Repeats,
+    /// `[...]`: lines that the page leaves out.
+    LeftOut,
 }
 
 /// What is wrong with the text of a session.
@@ -99,6 +108,10 @@ impl Session {
         for (index, line) in text.lines().enumerate() {
             let number = index + 1;
             let error = |message: &str| ParseError { line: number, message: message.to_owned() };
+            if line == NEEDS_SH {
+                session.needs_sh = true;
+                continue;
+            }
             if let Some(caption) = line.strip_prefix('#') {
                 if !session.caption.is_empty() {
                     session.caption.push(' ');
@@ -163,6 +176,9 @@ impl fmt::Display for Session {
         if !self.caption.is_empty() {
             writeln!(f, "# {}", self.caption)?;
         }
+        if self.needs_sh {
+            writeln!(f, "{NEEDS_SH}")?;
+        }
         let width = self.lines.iter().map(|l| l.terminal.len() + 2).max().unwrap_or(0);
         for line in &self.lines {
             let mut text = format!("{:width$} ", format!("[{}]", line.terminal));
@@ -183,6 +199,7 @@ impl fmt::Display for Action {
             Self::Ended => f.write_str("$"),
             Self::Output(line) => f.write_str(line),
             Self::Repeats => f.write_str("..."),
+            Self::LeftOut => f.write_str("[...]"),
         }
     }
 }
@@ -201,6 +218,7 @@ fn parse_action(text: &str) -> Action {
         "^C" => Action::Interrupt,
         "$" => Action::Ended,
         "..." => Action::Repeats,
+        "[...]" => Action::LeftOut,
         ">" => Action::Input(String::new()),
         _ => {
             if let Some(command) = text.strip_prefix("$ ") {
@@ -221,6 +239,7 @@ mod tests {
     const TEXT: &str = "\
 # Two lines
 # of caption.
+#needs sh
 [server] $ start the server
 [server]   two blanks before, kept
 [bob]    $ start a client
@@ -228,6 +247,7 @@ mod tests {
 [bob]    >
 [bob]    HELLO
 [bob]    ...
+[bob]    [...]
 [bob]    ^D
 [bob]    $
 [server] ^C
@@ -240,7 +260,7 @@ mod tests {
         assert_eq!(session.terminals(), ["server", "bob"]);
         assert_eq!(session.lines[1].action, Action::Output("  two blanks before, kept".to_owned()));
         assert_eq!(session.lines[4].action, Action::Input(String::new()));
-        assert_eq!(session.lines[4].number, 7);
+        assert_eq!(session.lines[4].number, 8);
         let expected = TEXT.replace("lines\n# of", "lines of");
         assert_eq!(session.to_string(), expected);
     }

@@ -1,0 +1,34 @@
+"""Step 04, the client: sends each line of its input as a command, and prints what comes back.
+
+    python3 client.py [HOST:PORT]
+
+Still wrong, on purpose: it reads once for each command.
+"""
+
+import socket
+import sys
+
+MAX_COMMAND_LEN = 1024  # bytes; the server reads no more than this at a time
+MAX_READ_LEN = 1024  # bytes; recv may return fewer
+
+host, _, port = (sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9004").rpartition(":")
+
+with socket.create_connection((host, int(port))) as stream:
+    while True:
+        if sys.stdin.isatty():
+            print("> ", end="", flush=True)
+        line = sys.stdin.buffer.readline()
+        if not line:
+            break
+        command_line = line.rstrip(b"\r\n")
+        if not command_line:
+            continue  # TCP cannot send an empty message: both sides would wait for ever
+        if len(command_line) > MAX_COMMAND_LEN:
+            print(f"error: a command has at most {MAX_COMMAND_LEN} bytes", file=sys.stderr)
+            continue
+        stream.sendall(command_line)
+        answer = stream.recv(MAX_READ_LEN)  # waits for bytes, and takes what is there
+        if not answer:
+            sys.exit("error: the server closed the connection")
+        sys.stdout.buffer.write(answer)
+        sys.stdout.buffer.flush()

@@ -1,0 +1,46 @@
+"""Step 04, the server: runs commands for one client after another, on this computer only.
+
+    python3 server.py [HOST:PORT]
+
+Still wrong, on purpose: nothing says where a command or an answer ends.
+"""
+
+import ipaddress
+import socket
+import subprocess
+import sys
+
+MAX_COMMAND_LEN = 1024  # bytes; recv may return fewer
+
+
+def run_command(command_line):
+    """What the command writes to stdout, and then what it writes to stderr."""
+    done = subprocess.run(
+        command_line.decode(), shell=True, stdin=subprocess.DEVNULL, capture_output=True
+    )
+    return done.stdout + done.stderr
+
+
+def handle_connection(stream):
+    """Runs whatever comes, until the client has left."""
+    while True:
+        command_line = stream.recv(MAX_COMMAND_LEN)  # waits for bytes
+        if not command_line:
+            return  # end of file: the client sends no more
+        stream.sendall(run_command(command_line))
+
+
+host, _, port = (sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9004").rpartition(":")
+
+if not ipaddress.ip_address(socket.gethostbyname(host)).is_loopback:
+    sys.exit(f"error: {host}: others could connect there and run any command here, as you")
+
+with socket.create_server((host, int(port))) as listener:
+    print("listening on %s:%d" % listener.getsockname()[:2], flush=True)
+    while True:
+        stream, peer_addr = listener.accept()  # waits for a client
+        with stream:
+            try:
+                handle_connection(stream)
+            except (ConnectionError, UnicodeDecodeError) as error:
+                print("%s:%d lost: %s" % (*peer_addr[:2], error), flush=True)

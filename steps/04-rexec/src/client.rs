@@ -1,0 +1,68 @@
+//! The client: sends each line of its input as a command, and prints what comes back.
+//!
+//! Still wrong, on purpose: it reads once for each command. An answer of more than 1024 bytes is
+//! cut, and the rest is taken for the answer to the next command. An answer without bytes never
+//! comes.
+
+use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::net::TcpStream;
+
+/// The most bytes of a command line: the server reads no more at a time.
+const MAX_COMMAND_LEN: usize = 1024;
+
+/// The most bytes that one `read` takes.
+const MAX_READ_LEN: usize = 1024;
+
+/// Talks to the server until the input ends.
+///
+/// A server that closes the connection early is an error (`UnexpectedEof`).
+pub fn run(mut stream: TcpStream) -> io::Result<()> {
+    let mut buffer = [0; MAX_READ_LEN];
+    while let Some(command_line) = read_line()? {
+        if command_line.is_empty() {
+            continue; // TCP cannot send an empty message: both sides would wait for ever.
+        }
+        if command_line.len() > MAX_COMMAND_LEN {
+            eprintln!(
+                "error: a command has at most {MAX_COMMAND_LEN} bytes; this one was not sent"
+            );
+            continue;
+        }
+        // ANCHOR: exchange
+        stream.write_all(&command_line)?;
+        let len = stream.read(&mut buffer)?; // waits for bytes, and takes what is there
+        if len == 0 {
+            let message = "the server closed the connection";
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
+        }
+        io::stdout().write_all(&buffer[..len])?;
+        io::stdout().flush()?;
+        // ANCHOR_END: exchange
+    }
+    Ok(())
+}
+
+/// The next line of the input without its line ending, or `None` where the input ends.
+///
+/// It is bytes: what the user types need not be UTF-8. A prompt is shown only to a person.
+fn read_line() -> io::Result<Option<Vec<u8>>> {
+    let stdin = io::stdin();
+    if stdin.is_terminal() {
+        write!(io::stdout(), "> ")?;
+        io::stdout().flush()?;
+    }
+    let mut line = Vec::new();
+    if stdin.lock().read_until(b'\n', &mut line)? == 0 {
+        if stdin.is_terminal() {
+            writeln!(io::stdout())?; // the shell's prompt begins on a line of its own
+        }
+        return Ok(None);
+    }
+    if line.ends_with(b"\n") {
+        line.pop();
+    }
+    if line.ends_with(b"\r") {
+        line.pop(); // Windows ends its lines with \r\n.
+    }
+    Ok(Some(line))
+}

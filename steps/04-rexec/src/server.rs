@@ -1,0 +1,115 @@
+//! The server: runs commands for one client after another.
+//!
+//! New in this step: a message is a command line. The server gives it to the system's shell and
+//! sends back what the command wrote. It therefore does anything for anyone who can connect, so it
+//! listens on this computer only, unless it is told otherwise.
+//!
+//! ```text
+//! client                     server
+//!   | -- e c h o   h i -----> |     at most 1024 bytes
+//!   | <-------------- h i \n -|     as many bytes as the command wrote: none, or millions
+//! ```
+//!
+//! Still wrong, on purpose: nothing says where a command or an answer ends. Two commands that come
+//! together are run as one; an answer without bytes cannot be seen. A command that does not end
+//! holds up everybody, and whether it succeeded is not told.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::process::{Command, Stdio};
+
+/// The most bytes that one `read` takes, and so the longest command line.
+const MAX_COMMAND_LEN: usize = 1024;
+
+// ANCHOR: bind
+/// Listens on `addr`, which must be a loopback address unless `allow_remote` is set.
+pub fn bind(addr: &str, allow_remote: bool) -> io::Result<TcpListener> {
+    let addrs: Vec<SocketAddr> = addr.to_socket_addrs()?.collect();
+    if !allow_remote && !addrs.iter().all(|addr| addr.ip().is_loopback()) {
+        let message = "others could connect there and run any command here, as you; \
+                       say --allow-remote if that is what you want";
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+    }
+    TcpListener::bind(&addrs[..])
+}
+// ANCHOR_END: bind
+
+/// Serves one client after another, for ever.
+pub fn run(listener: TcpListener) -> io::Result<()> {
+    let local_addr = listener.local_addr()?;
+    writeln!(io::stdout(), "listening on {local_addr}")?;
+    if !local_addr.ip().is_loopback() {
+        writeln!(io::stdout(), "WARNING: whoever can connect runs any command here, as you")?;
+    }
+
+    loop {
+        let (stream, peer_addr) = match listener.accept() {
+            Ok(connection) => connection,
+            // A client that left before it was accepted is no reason to stop.
+            Err(error) if client_is_gone(&error) => continue,
+            Err(error) => return Err(error),
+        };
+        writeln!(io::stdout(), "{peer_addr} connected")?;
+        match handle_connection(stream, peer_addr) {
+            Ok(()) => writeln!(io::stdout(), "{peer_addr} disconnected")?,
+            // Whatever happens to one connection, the next client is served.
+            Err(error) => writeln!(io::stdout(), "{peer_addr} lost: {}", error.kind())?,
+        }
+    }
+}
+
+/// Whether an error of `accept` is about one client that has left already, and not about us.
+///
+/// Linux never says so, macOS and Windows have names of their own for it, and where the client's
+/// address is gone as well, `std` has nothing to return (`InvalidInput`).
+fn client_is_gone(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, InvalidInput, NotConnected};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | InvalidInput | NotConnected)
+}
+
+// ANCHOR: handle-connection
+/// Runs whatever comes, until the client has left.
+fn handle_connection(mut stream: TcpStream, peer_addr: SocketAddr) -> io::Result<()> {
+    let mut buffer = [0; MAX_COMMAND_LEN];
+    loop {
+        let len = stream.read(&mut buffer)?; // waits for bytes
+        if len == 0 {
+            return Ok(()); // end of file: the client sends no more
+        }
+        let command_line = str::from_utf8(&buffer[..len])
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        writeln!(io::stdout(), "{peer_addr} runs {command_line:?}")?;
+        let answer = run_command(command_line)?; // waits for the command
+        stream.write_all(&answer)?;
+    }
+}
+// ANCHOR_END: handle-connection
+
+// ANCHOR: run-command
+/// Runs a command line in the system's shell.
+///
+/// Returns what it wrote to stdout, and then what it wrote to stderr; an error if there is no shell.
+fn run_command(command_line: &str) -> io::Result<Vec<u8>> {
+    let output = shell(command_line).stdin(Stdio::null()).output()?;
+    Ok([output.stdout, output.stderr].concat())
+}
+
+/// The system's shell, with a command line for it.
+#[cfg(not(windows))]
+fn shell(command_line: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", command_line]);
+    command
+}
+
+/// The system's shell, with a command line for it: as it stands, since `cmd` has quoting rules of
+/// its own. With /S it takes off the outermost quotes, and no others.
+#[cfg(windows)]
+fn shell(command_line: &str) -> Command {
+    use std::os::windows::process::CommandExt;
+
+    let mut command = Command::new("cmd");
+    command.args(["/S", "/C"]).raw_arg(format!("\"{command_line}\""));
+    command
+}
+// ANCHOR_END: run-command
