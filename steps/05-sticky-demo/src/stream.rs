@@ -1,0 +1,140 @@
+//! What a byte stream does to messages: the same every time, and without sleeping.
+//!
+//! New in this step: nothing is answered. Both ends of a connection are in one program, so it can
+//! set its writes against its reads.
+//!
+//! ```text
+//! writer                              reader
+//!   | -- a b c d e -----------------> |
+//!   | -- f g h i j -----------------> |   all fifteen bytes are there, and then:
+//!   | -- k l m n o -----------------> |   one read
+//! ```
+//!
+//! The messages are pieces of an alphabet without end, so it can be seen that no byte is lost and
+//! none has changed its place.
+//!
+//! Still wrong: everything. Nothing tells the reader where a message ends.
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::table;
+
+/// How long anything may take on its way within this computer.
+pub const DEADLINE: Duration = Duration::from_secs(10);
+/// The most letters of a message that are shown.
+const MAX_SHOWN_LEN: usize = 30;
+
+/// What is written, and with how much room it is read.
+#[derive(Clone, Copy)]
+pub struct Plan {
+    /// How many messages there are.
+    pub messages: usize,
+    /// The length of each message, in bytes.
+    pub message_len: usize,
+    /// The most bytes that one read takes.
+    pub read_len: usize,
+}
+
+/// Makes all writes, then all reads, and prints them side by side.
+pub fn run(plan: Plan) -> io::Result<()> {
+    let (mut writer, mut reader) = connected_pair()?;
+
+    // ANCHOR: writes
+    let messages = plan.to_messages();
+    for message in &messages {
+        writer.write_all(message)?; // a message this short is one write
+    }
+    // ANCHOR_END: writes
+
+    wait_for(&reader, plan.total_len())?;
+
+    // ANCHOR: reads
+    let mut pieces = Vec::new();
+    let mut buffer = vec![0; plan.read_len];
+    let mut left = plan.total_len();
+    while left > 0 {
+        let len = reader.read(&mut buffer)?;
+        if len == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        pieces.push(buffer[..len].to_vec());
+        left -= len;
+    }
+    // ANCHOR_END: reads
+
+    print(&messages, &pieces)
+}
+
+// ANCHOR: wait
+/// Waits until `len` bytes have arrived and lie in the receive buffer.
+fn wait_for(reader: &TcpStream, len: usize) -> io::Result<()> {
+    let mut copy = vec![0; len];
+    let end = Instant::now() + DEADLINE;
+    reader.set_read_timeout(Some(DEADLINE))?;
+    // `peek` is a `read` that leaves the bytes where they are. It waits for the first of them.
+    while reader.peek(&mut copy).map_err(say_late)? < len {
+        if Instant::now() > end {
+            return Err(say_late(io::ErrorKind::TimedOut.into()));
+        }
+        thread::yield_now(); // some are still on their way, within this computer: let others run
+    }
+    Ok(())
+}
+// ANCHOR_END: wait
+
+/// The two ends of a new connection within this program.
+pub fn connected_pair() -> io::Result<(TcpStream, TcpStream)> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let writer = TcpStream::connect(listener.local_addr()?)?;
+    let (reader, _) = listener.accept()?;
+    Ok((writer, reader))
+}
+
+/// Says in plain words what a timeout means here.
+pub fn say_late(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
+            let message = format!("what was sent has not come after {DEADLINE:?}");
+            io::Error::new(io::ErrorKind::TimedOut, message)
+        }
+        _ => error,
+    }
+}
+
+impl Plan {
+    /// The messages: `abcde`, `fghij`, and so on.
+    pub fn to_messages(self) -> Vec<Vec<u8>> {
+        let alphabet: Vec<u8> = (b'a'..=b'z').cycle().take(self.total_len()).collect();
+        alphabet.chunks(self.message_len).map(<[u8]>::to_vec).collect()
+    }
+
+    /// The length of all messages together, in bytes.
+    pub fn total_len(self) -> usize {
+        self.messages * self.message_len
+    }
+}
+
+/// Prints what was written in each write beside what came in each read.
+fn print(messages: &[Vec<u8>], pieces: &[Vec<u8>]) -> io::Result<()> {
+    let rows: Vec<_> = (0..messages.len().max(pieces.len()))
+        .map(|index| {
+            let [write, write_len, written] = cells(messages, index);
+            let [read, read_len, got] = cells(pieces, index);
+            [write, write_len, written, "|".to_owned(), read, read_len, got]
+        })
+        .collect();
+    table::print(["write", "length", "bytes", "|", "read", "length", "bytes"], &rows)
+}
+
+/// The number, the length and the bytes of a write or a read; nothing where there is none.
+fn cells(all: &[Vec<u8>], index: usize) -> [String; 3] {
+    all.get(index).map_or_else(Default::default, |bytes| {
+        let shown = &bytes[..bytes.len().min(MAX_SHOWN_LEN)];
+        let more = if shown.len() < bytes.len() { "..." } else { "" };
+        let text = format!("{}{more}", shown.escape_ascii());
+        [(index + 1).to_string(), bytes.len().to_string(), text]
+    })
+}
