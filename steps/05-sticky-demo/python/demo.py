@@ -1,4 +1,4 @@
-"""Step 05: what a byte stream does to messages, and what datagrams do to them.
+"""Step 05: what a byte stream does to messages, and what becomes of datagrams.
 
     python3 demo.py merge|split|udp
 """
@@ -10,6 +10,7 @@ import sys
 import time
 
 DEADLINE = 10  # seconds that anything may take on its way within this computer
+TOO_LONG = getattr(errno, "WSAEMSGSIZE", errno.EMSGSIZE)  # Windows has a code of its own
 
 
 def letters(count, length):
@@ -19,7 +20,7 @@ def letters(count, length):
 
 
 def stream(messages, read_len):
-    """Makes all writes, then all reads, and prints them side by side."""
+    """Makes all writes, then all reads, and prints what went in and what came out."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         writer = socket.create_connection(listener.getsockname())
         reader, _ = listener.accept()
@@ -27,7 +28,7 @@ def stream(messages, read_len):
         for message in messages:
             writer.sendall(message)
 
-        # MSG_PEEK is a recv that leaves the bytes where they are.
+        # MSG_PEEK makes it a recv that leaves the bytes where they are.
         left = sum(map(len, messages))
         end = time.monotonic() + DEADLINE
         while len(reader.recv(left, socket.MSG_PEEK)) < left:
@@ -39,43 +40,63 @@ def stream(messages, read_len):
             pieces.append(reader.recv(read_len))
             left -= len(pieces[-1])
 
-    for index, pair in enumerate(itertools.zip_longest(messages, pieces, fillvalue=b""), 1):
-        print(index, "write %-20s  read %s" % tuple(data.decode() for data in pair))
+    print("call     length  bytes")
+    for kind, parts in [("write", messages), ("read", pieces)]:
+        offset = 0
+        for number, data in enumerate(parts, 1):
+            text = " " * offset + data.decode()
+            print("%-7s  %6d  %s" % ("%s %d" % (kind, number), len(data), text))
+            offset += len(data)
 
 
-def datagrams(messages, room):
-    """Sends all messages, then receives as many as were sent."""
+def datagrams(sender, receiver, messages, room):
+    """Sends all messages, then receives as many as were sent; returns a row for each."""
+    results = []
+    for message in messages:
+        try:
+            sender.send(message)
+            results.append("sent")
+        except OSError as error:
+            results.append("too long" if error.errno == TOO_LONG else str(error))
+    for message, result in zip(messages, results):
+        if result != "sent":
+            yield len(message), "", "", result
+            continue
+        try:
+            got = len(receiver.recv(room))
+        except OSError as error:
+            if error.errno != TOO_LONG:
+                raise
+            got = room  # Windows fills the buffer, and then says that the rest is lost
+        lost = len(message) - got
+        yield len(message), room, got, "cut: %d lost" % lost if lost else "whole"
+
+
+def udp():
+    """Sends datagrams, receives them, and prints what became of each."""
     receiver = socket.socket(type=socket.SOCK_DGRAM)
     sender = socket.socket(type=socket.SOCK_DGRAM)
     with receiver, sender:
         receiver.bind(("127.0.0.1", 0))
         receiver.settimeout(DEADLINE)
-        sent = []
-        for message in messages:
-            try:
-                sender.sendto(message, receiver.getsockname())
-                sent.append(message)
-            except OSError as error:
-                print("send %5d  refused: %s" % (len(message), error.strerror))
-        for message in sent:
-            try:
-                received = len(receiver.recv(room))
-            except OSError as error:
-                if error.errno != getattr(errno, "WSAEMSGSIZE", None):
-                    raise
-                received = room  # Windows fills the buffer, and then says that the rest is lost
-            print("send %5d  room %5d  received %5d" % (len(message), room, received))
+        sender.connect(receiver.getsockname())
+        rows = [
+            *datagrams(sender, receiver, letters(3, 5), room=1024),
+            *datagrams(sender, receiver, letters(1, 20), room=8),
+            *datagrams(sender, receiver, letters(1, 65507), room=65535),
+            *datagrams(sender, receiver, letters(1, 65508), room=65535),
+        ]
+    print("#   sent   room    got  result")
+    for number, row in enumerate(rows, 1):
+        print("%d  %5s  %5s  %5s  %s" % (number, *row))
 
 
 demo = sys.argv[1] if len(sys.argv) > 1 else "merge"
 if demo == "merge":
     stream(letters(3, 5), read_len=1024)
 elif demo == "split":
-    stream(letters(1, 20), read_len=8)
+    stream(letters(1, 16), read_len=6)
 elif demo == "udp":
-    datagrams(letters(3, 5), room=1024)
-    datagrams(letters(1, 20), room=8)
-    datagrams(letters(1, 65507), room=65535)
-    datagrams(letters(1, 65508), room=65535)
+    udp()
 else:
     sys.exit("error: %s: expected merge, split or udp" % demo)

@@ -55,11 +55,11 @@ pub fn run(plan: Plan) -> io::Result<()> {
         one(MAX_DATAGRAM_LEN, ANY_DATAGRAM_LEN),
         one(MAX_DATAGRAM_LEN + 1, ANY_DATAGRAM_LEN),
     ] {
-        for [sent, room, received, result] in exchange(&sender, &receiver, plan)? {
-            rows.push([(rows.len() + 1).to_string(), sent, room, received, result]);
+        for [sent, room, got, result] in exchange(&sender, &receiver, plan)? {
+            rows.push([(rows.len() + 1).to_string(), sent, room, got, result]);
         }
     }
-    table::print(["send", "length", "room", "received", "result"], &rows)
+    table::print(["#", "sent", "room", "got", "result"], &rows)
 }
 
 // ANCHOR: exchange
@@ -100,7 +100,7 @@ fn receive(receiver: &UdpSocket, room: usize) -> io::Result<Vec<u8>> {
 fn compare(sent: &[u8], got: &[u8]) -> io::Result<String> {
     match sent.strip_prefix(got) {
         Some([]) => Ok("whole".to_owned()),
-        Some(rest) => Ok(format!("cut: {} bytes are lost", rest.len())),
+        Some(rest) => Ok(format!("cut: {} lost", rest.len())),
         None => Err(io::Error::new(io::ErrorKind::InvalidData, "other bytes came than were sent")),
     }
 }
@@ -108,7 +108,7 @@ fn compare(sent: &[u8], got: &[u8]) -> io::Result<String> {
 /// Why a datagram was not sent; in the same words on every system, where that is possible.
 fn refused(error: &io::Error) -> String {
     match error.raw_os_error() {
-        Some(TOO_LONG) => "refused: too long".to_owned(),
-        _ => format!("refused: {error}"),
+        Some(TOO_LONG) => "too long".to_owned(),
+        _ => error.to_string(),
     }
 }

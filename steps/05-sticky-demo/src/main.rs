@@ -45,10 +45,10 @@ enum Demo {
     /// One write, several reads
     Split {
         /// Length of the message, in bytes
-        #[arg(long, default_value = "20", value_parser = up_to(MAX_MESSAGE_LEN))]
+        #[arg(long, default_value = "16", value_parser = up_to(MAX_MESSAGE_LEN))]
         size: usize,
         /// Room for each read, in bytes
-        #[arg(long, default_value = "8", value_parser = up_to(MAX_READ_LEN))]
+        #[arg(long, default_value = "6", value_parser = up_to(MAX_READ_LEN))]
         read: usize,
     },
     /// Messages against a reader that reads as fast as it can: how often do they merge?

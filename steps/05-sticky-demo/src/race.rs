@@ -58,7 +58,6 @@ pub fn run(plan: Plan, rounds: usize, nodelay: bool) -> io::Result<()> {
     Ok(())
 }
 
-// ANCHOR: play
 /// Writes all messages of a round, waits until they have been read, and begins the next.
 fn play(
     plan: Plan,
@@ -71,6 +70,7 @@ fn play(
 
     let messages = plan.to_messages();
     let mut played = Vec::new();
+    // ANCHOR: writer
     for _ in 0..rounds {
         for message in &messages {
             writer.write_all(message)?;
@@ -80,6 +80,7 @@ fn play(
             Err(mpsc::RecvError) => break, // the reader has failed, and will say why
         }
     }
+    // ANCHOR_END: writer
     reading.join().expect("the reader does not panic")?;
     Ok(played)
 }
@@ -96,6 +97,7 @@ fn read_rounds(
     for _ in 0..rounds {
         let mut received = Vec::new();
         let mut round = Round { reads: 0, is_lucky: true };
+        // ANCHOR: reader
         while received.len() < sent.len() {
             let len = reader.read(&mut buffer)?;
             if len == 0 {
@@ -105,6 +107,7 @@ fn read_rounds(
             round.reads += 1;
             round.is_lucky &= len == plan.message_len;
         }
+        // ANCHOR_END: reader
         if received != sent {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
@@ -117,7 +120,6 @@ fn read_rounds(
     }
     Ok(())
 }
-// ANCHOR_END: play
 
 /// Prints how many rounds took one read, two reads, and so on.
 fn print_chart(played: &[Round]) -> io::Result<()> {

@@ -24,8 +24,8 @@ use crate::table;
 
 /// How long anything may take on its way within this computer.
 pub const DEADLINE: Duration = Duration::from_secs(10);
-/// The most letters of a message that are shown.
-const MAX_SHOWN_LEN: usize = 30;
+/// The longest stream that is shown whole, in bytes, and the most of a write or a read otherwise.
+const MAX_SHOWN_LEN: usize = 60;
 
 /// What is written, and with how much room it is read.
 #[derive(Clone, Copy)]
@@ -38,7 +38,7 @@ pub struct Plan {
     pub read_len: usize,
 }
 
-/// Makes all writes, then all reads, and prints them side by side.
+/// Makes all writes, then all reads, and prints what went in and what came out.
 pub fn run(plan: Plan) -> io::Result<()> {
     let (mut writer, mut reader) = connected_pair()?;
 
@@ -117,24 +117,26 @@ impl Plan {
     }
 }
 
-/// Prints what was written in each write beside what came in each read.
+/// Prints the writes above the reads, each with its bytes where they are in the stream.
 fn print(messages: &[Vec<u8>], pieces: &[Vec<u8>]) -> io::Result<()> {
-    let rows: Vec<_> = (0..messages.len().max(pieces.len()))
-        .map(|index| {
-            let [write, write_len, written] = cells(messages, index);
-            let [read, read_len, got] = cells(pieces, index);
-            [write, write_len, written, "|".to_owned(), read, read_len, got]
-        })
-        .collect();
-    table::print(["write", "length", "bytes", "|", "read", "length", "bytes"], &rows)
+    let rows = [rows("write", messages), rows("read", pieces)].concat();
+    table::print(["call", "length", "bytes"], &rows)
 }
 
-/// The number, the length and the bytes of a write or a read; nothing where there is none.
-fn cells(all: &[Vec<u8>], index: usize) -> [String; 3] {
-    all.get(index).map_or_else(Default::default, |bytes| {
+/// A row for each write, or for each read. In a stream too long to be shown, the bytes stand at the
+/// left, and only the first of them.
+fn rows(kind: &str, parts: &[Vec<u8>]) -> Vec<[String; 3]> {
+    let total_len: usize = parts.iter().map(Vec::len).sum();
+    let mut indent = 0;
+    let mut rows = Vec::new();
+    for (index, bytes) in parts.iter().enumerate() {
         let shown = &bytes[..bytes.len().min(MAX_SHOWN_LEN)];
         let more = if shown.len() < bytes.len() { "..." } else { "" };
-        let text = format!("{}{more}", shown.escape_ascii());
-        [(index + 1).to_string(), bytes.len().to_string(), text]
-    })
+        let text = format!("{}{}{more}", " ".repeat(indent), shown.escape_ascii());
+        rows.push([format!("{kind} {}", index + 1), bytes.len().to_string(), text]);
+        if total_len <= MAX_SHOWN_LEN {
+            indent += bytes.len();
+        }
+    }
+    rows
 }
