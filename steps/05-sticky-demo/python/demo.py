@@ -25,6 +25,7 @@ def stream(messages, read_len):
         writer = socket.create_connection(listener.getsockname())
         reader, _ = listener.accept()
     with writer, reader:
+        writer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
         for message in messages:
             writer.sendall(message)
 

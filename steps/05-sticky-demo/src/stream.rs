@@ -41,6 +41,7 @@ pub struct Plan {
 /// Makes all writes, then all reads, and prints what went in and what came out.
 pub fn run(plan: Plan) -> io::Result<()> {
     let (mut writer, mut reader) = connected_pair()?;
+    writer.set_nodelay(true)?; // each message leaves at once, and yet they may merge
 
     // ANCHOR: writes
     let messages = plan.to_messages();
