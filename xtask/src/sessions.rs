@@ -142,8 +142,10 @@ impl<'a> Programs<'a> {
         if !self.has_python && any(&is_python) {
             return Some("no Python 3 was found");
         }
-        if cfg!(windows) && session.needs_sh {
-            return Some("it needs a Unix shell");
+        match session.needs.as_deref() {
+            Some("sh") if cfg!(windows) => return Some("it needs a Unix shell"),
+            Some("linux") if !cfg!(target_os = "linux") => return Some("it is Linux's"),
+            _ => {}
         }
         if cfg!(windows) && any(&|action| *action == Action::Interrupt) {
             return Some("Ctrl-C cannot be sent on Windows");

@@ -22,6 +22,7 @@
 //! | `[...]` | any lines of output, which the page leaves out; the next line of output ends them |
 //! | `#` (at the start of the line) | a caption for the reader |
 //! | `#needs sh` | that the session can only be run where there is a Unix shell |
+//! | `#needs linux` | that other systems print something else |
 //! | anything else | output that must appear in that terminal, in that order, with nothing else between |
 //!
 //! Running a session never sleeps: it waits, under a deadline, for the lines that must come.
@@ -37,16 +38,16 @@ pub use crate::program::Failure;
 /// How often a line must come again to satisfy `...`.
 pub const REPEATS: usize = 1000;
 
-/// The line that says that a session needs a Unix shell.
-const NEEDS_SH: &str = "#needs sh";
+/// What a session may need: a Unix shell, or Linux.
+pub const NEEDS: [&str; 2] = ["sh", "linux"];
 
 /// A parsed session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Session {
     /// The `#` lines joined to one text, without their `#`.
     pub caption: String,
-    /// Whether it can only be run where there is a Unix shell.
-    pub needs_sh: bool,
+    /// What it can only be run with, one of [`NEEDS`].
+    pub needs: Option<String>,
     /// The lines, in the order of time.
     pub lines: Vec<Line>,
 }
@@ -108,8 +109,11 @@ impl Session {
         for (index, line) in text.lines().enumerate() {
             let number = index + 1;
             let error = |message: &str| ParseError { line: number, message: message.to_owned() };
-            if line == NEEDS_SH {
-                session.needs_sh = true;
+            if let Some(need) = line.strip_prefix("#needs ") {
+                if !NEEDS.contains(&need) {
+                    return Err(error(&format!("a session can need: {}", NEEDS.join(", "))));
+                }
+                session.needs = Some(need.to_owned());
                 continue;
             }
             if let Some(caption) = line.strip_prefix('#') {
@@ -176,8 +180,8 @@ impl fmt::Display for Session {
         if !self.caption.is_empty() {
             writeln!(f, "# {}", self.caption)?;
         }
-        if self.needs_sh {
-            writeln!(f, "{NEEDS_SH}")?;
+        if let Some(need) = &self.needs {
+            writeln!(f, "#needs {need}")?;
         }
         let width = self.lines.iter().map(|l| l.terminal.len() + 2).max().unwrap_or(0);
         for line in &self.lines {
@@ -270,6 +274,7 @@ mod tests {
         let error = |text| Session::parse(text).unwrap_err().to_string();
         assert!(error("").contains("empty"));
         assert!(error("[a] $ x\noutput").starts_with("line 2: expected `[terminal] "));
+        assert_eq!(error("#needs luck\n[a] $ x"), "line 1: a session can need: sh, linux");
         assert!(error("[a] hello").starts_with("line 1: no program was started in `a`"));
         assert!(error("[a] $ x\n[a] ...").starts_with("line 2: `...` must follow"));
         assert!(
