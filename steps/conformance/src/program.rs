@@ -88,6 +88,8 @@ impl Program {
     }
 
     fn start_with(mut command: Command, stdin: Stdio) -> Result<Self, Failure> {
+        #[cfg(unix)]
+        let_programs_be_interrupted();
         let name = describe(&command);
         let failed = |error: io::Error| Failure(format!("cannot start `{name}`: {error}"));
         let (reader, writer) = io::pipe().map_err(failed)?;
@@ -316,6 +318,24 @@ impl Program {
     }
 }
 
+/// Sees to it that `interrupt` works on the programs that we start.
+///
+/// A process that was started in the background may have been told to ignore SIGINT, and the
+/// programs that it starts inherit that. They do not inherit a handler; this one does what would be
+/// done without it.
+#[cfg(unix)]
+fn let_programs_be_interrupted() {
+    use std::sync::Once;
+    use std::sync::atomic::AtomicBool;
+
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let always = Arc::new(AtomicBool::new(true));
+        signal_hook::flag::register_conditional_default(signal_hook::consts::SIGINT, always)
+            .expect("SIGINT can be handled");
+    });
+}
+
 impl Drop for Program {
     fn drop(&mut self) {
         // Killing fails only where the program has ended already, which is what we want.
@@ -451,5 +471,15 @@ mod tests {
         program.expect_line("ready").unwrap();
         program.interrupt().unwrap();
         assert_eq!(program.wait().unwrap().code(), None, "a signal ended it");
+    }
+
+    #[test]
+    fn an_interrupt_ends_a_program_also_when_we_were_started_in_the_background() {
+        // The test above once more, by a process that ignores SIGINT as a background job does.
+        let again = "trap '' INT; exec \"$0\" --exact program::tests::an_interrupt_ends_a_program";
+        let this = std::env::current_exe().unwrap();
+        let output = Command::new("sh").args(["-c", again]).arg(this).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains("1 passed"), "{text}");
     }
 }
