@@ -85,10 +85,23 @@ pub const CHECKS: &[Check] = &[
         protocols: COMMANDS,
         scenario: whole_reply,
     },
+    Check {
+        name: "boundaries",
+        why: "What is sent in two messages may come in one segment, and must still be two messages.",
+        protocols: COMMANDS,
+        scenario: boundaries,
+    },
+    Check {
+        name: "hostile-length",
+        why: "Four bytes from a stranger must not make a server reserve, or wait for, 4 GiB.",
+        protocols: FRAMES,
+        scenario: hostile_length,
+    },
 ];
 
-const ALL: &[Protocol] = &[Protocol::Echo, Protocol::UpperCase, Protocol::Shell];
-const COMMANDS: &[Protocol] = &[Protocol::Shell];
+const ALL: &[Protocol] = &[Protocol::Echo, Protocol::UpperCase, Protocol::Shell, Protocol::Frames];
+const COMMANDS: &[Protocol] = &[Protocol::Shell, Protocol::Frames];
+const FRAMES: &[Protocol] = &[Protocol::Frames];
 
 /// The check with this name.
 #[must_use]
@@ -105,6 +118,9 @@ pub enum Protocol {
     UpperCase,
     /// A message is a command for the system's shell; its output comes back (step 04).
     Shell,
+    /// As `Shell`, but every message is a frame: its length as a `u32` in network byte order, and
+    /// then its bytes (step 06).
+    Frames,
 }
 
 impl Protocol {
@@ -114,7 +130,8 @@ impl Protocol {
         match number {
             1 => Self::Echo,
             2 | 3 => Self::UpperCase,
-            _ => Self::Shell,
+            4 | 5 => Self::Shell,
+            _ => Self::Frames,
         }
     }
 
@@ -123,7 +140,20 @@ impl Protocol {
         match self {
             Self::Echo => (word.to_owned(), word.to_owned()),
             Self::UpperCase => (word.to_owned(), word.to_ascii_uppercase()),
-            Self::Shell => (format!("echo {word}"), format!("{word}{SHELL_NEWLINE}")),
+            Self::Shell | Self::Frames => {
+                (format!("echo {word}"), format!("{word}{SHELL_NEWLINE}"))
+            }
+        }
+    }
+
+    /// A message as it travels.
+    fn on_the_wire(self, message: &str) -> Vec<u8> {
+        match self {
+            Self::Echo | Self::UpperCase | Self::Shell => message.as_bytes().to_vec(),
+            Self::Frames => {
+                let len = u32::try_from(message.len()).expect("a check sends no 4 GiB");
+                [&len.to_be_bytes(), message.as_bytes()].concat()
+            }
         }
     }
 }
@@ -256,7 +286,9 @@ impl Running {
 
     /// This message, and this answer, whole.
     fn ask(&self, peer: &mut Peer, message: &str, answer: &str) -> Result<(), Failure> {
-        let asked = peer.send(message.as_bytes()).and_then(|()| peer.expect(answer.as_bytes()));
+        let (sent, expected) =
+            (self.protocol.on_the_wire(message), self.protocol.on_the_wire(answer));
+        let asked = peer.send(&sent).and_then(|()| peer.expect(&expected));
         asked.map_err(|failure| {
             self.explain(&Failure::new(format!("after \"{message}\" was sent: {failure}")))
         })
@@ -278,7 +310,7 @@ fn many_messages(subject: &Subject) -> Result<(), Failure> {
     for word in ["one", "two", "three"] {
         running.exchange(&mut peer, word)?;
     }
-    if subject.protocol != Protocol::Shell {
+    if !COMMANDS.contains(&subject.protocol) {
         for bytes in ["Grüße", "\0\u{1}\u{7f}"] {
             running.exchange(&mut peer, bytes)?;
         }
@@ -343,7 +375,8 @@ fn survives_disconnect(subject: &Subject) -> Result<(), Failure> {
     polite.close();
     running.connect()?.close(); // says nothing at all
     let mut hasty = running.connect()?;
-    hasty.send(running.protocol.exchange("hasty").0.as_bytes())?;
+    let (message, _) = running.protocol.exchange("hasty");
+    hasty.send(&running.protocol.on_the_wire(&message))?;
     hasty.close();
     running.exchange(&mut running.connect()?, "next")
 }
@@ -378,6 +411,31 @@ fn whole_reply(subject: &Subject) -> Result<(), Failure> {
         format!("for i in 1 2 3 4 5 6 7 8 9 10; do echo {line}; done")
     };
     answers_after(subject, &running, &command, &[line.as_str(); 10])
+}
+
+fn boundaries(subject: &Subject) -> Result<(), Failure> {
+    let running = subject.start()?;
+    let mut peer = running.connect()?;
+    let (mut messages, mut answers) = (Vec::new(), Vec::new());
+    for word in ["one", "two"] {
+        let (message, answer) = subject.protocol.exchange(word);
+        messages.extend(subject.protocol.on_the_wire(&message));
+        answers.extend(subject.protocol.on_the_wire(&answer));
+    }
+    let asked = peer.send(&messages).and_then(|()| peer.expect(&answers));
+    asked.map_err(|failure| {
+        running.explain(&Failure::new(format!("after two messages in one segment: {failure}")))
+    })
+}
+
+fn hostile_length(subject: &Subject) -> Result<(), Failure> {
+    let running = subject.start()?;
+    let mut hostile = running.connect()?;
+    let refused = hostile.send(&u32::MAX.to_be_bytes()).and_then(|()| hostile.expect_end());
+    refused.map_err(|failure| {
+        running.explain(&Failure::new(format!("after a length of 4 GiB: {failure}")))
+    })?;
+    running.exchange(&mut running.connect()?, "next")
 }
 
 /// What a step's manifest says of it, in `[package.metadata.step]`.

@@ -61,6 +61,18 @@ impl Peer {
         }
     }
 
+    /// Waits until the other side ends the connection, in an orderly way or not, whatever it sends
+    /// before that.
+    pub fn expect_end(&mut self) -> Result<(), Failure> {
+        match self.receive(usize::MAX) {
+            (_, Some(End::OfFile | End::Broken(_)) | None) => Ok(()),
+            (received, Some(end)) => Err(Failure::new(format!(
+                "expected the end of the connection, received \"{}\", then {end}",
+                show(&received)
+            ))),
+        }
+    }
+
     /// Says that no more bytes will be sent, and can still receive.
     pub fn end_sending(&mut self) -> Result<(), Failure> {
         self.stream

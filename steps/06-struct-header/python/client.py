@@ -1,0 +1,32 @@
+"""Step 06, the client: sends each line of its input as a command, and prints what comes back.
+
+    python3 client.py [HOST:PORT]
+"""
+
+import socket
+import sys
+
+from frame import MAX_FRAME_LEN, read_frame, write_frame
+
+host, _, port = (sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9006").rpartition(":")
+
+with socket.create_connection((host, int(port))) as stream:
+    while True:
+        if sys.stdin.isatty():
+            print("> ", end="", flush=True)
+        line = sys.stdin.buffer.readline()
+        if not line:
+            break
+        command_line = line.rstrip(b"\r\n")
+        if len(command_line) > MAX_FRAME_LEN:
+            print(f"error: a command has at most {MAX_FRAME_LEN} bytes", file=sys.stderr)
+            continue
+        try:
+            write_frame(stream, command_line)
+            answer = read_frame(stream)
+        except (OSError, EOFError, ValueError) as error:
+            sys.exit(f"error: {error}")
+        if answer is None:
+            sys.exit("error: the server closed the connection")
+        sys.stdout.buffer.write(answer)
+        sys.stdout.buffer.flush()

@@ -1,0 +1,55 @@
+"""Step 06, the server: runs commands for one client after another, on this computer only.
+
+    python3 server.py [HOST:PORT]
+
+Still wrong, on purpose: an answer must fit in memory, and nothing but bytes can be said about it.
+"""
+
+import ipaddress
+import socket
+import subprocess
+import sys
+
+from frame import MAX_FRAME_LEN, read_frame, write_frame
+
+
+def run_command(command_line):
+    """What the command writes to stdout, and then what it writes to stderr."""
+    done = subprocess.run(
+        command_line.decode(), shell=True, stdin=subprocess.DEVNULL, capture_output=True
+    )
+    return done.stdout + done.stderr
+
+
+def answer_to(command_line):
+    """What the command wrote, or why that cannot be sent."""
+    try:
+        output = run_command(command_line)
+    except OSError as error:
+        return f"the command cannot be run: {error}\n".encode()
+    if len(output) <= MAX_FRAME_LEN:
+        return output
+    max_mib = MAX_FRAME_LEN // (1024 * 1024)
+    return f"the answer has {len(output)} bytes; at most {max_mib} MiB can be sent\n".encode()
+
+
+def handle_connection(stream):
+    """Runs one command after another, until the client has left."""
+    while (command_line := read_frame(stream)) is not None:
+        write_frame(stream, answer_to(command_line))
+
+
+host, _, port = (sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9006").rpartition(":")
+
+if not ipaddress.ip_address(socket.gethostbyname(host)).is_loopback:
+    sys.exit(f"error: {host}: others could connect there and run any command here, as you")
+
+with socket.create_server((host, int(port))) as listener:
+    print("listening on %s:%d" % listener.getsockname()[:2], flush=True)
+    while True:
+        stream, peer_addr = listener.accept()  # waits for a client
+        with stream:
+            try:
+                handle_connection(stream)
+            except (ConnectionError, EOFError, ValueError) as error:
+                print("%s:%d lost: %s" % (*peer_addr[:2], error), flush=True)

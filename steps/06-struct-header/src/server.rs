@@ -1,0 +1,131 @@
+//! The server: runs commands for one client after another.
+//!
+//! New in this step: commands and answers are frames, so each has a beginning and an end. An answer
+//! may have no bytes, or millions, and two commands that come together stay two.
+//!
+//! ```text
+//! client                                server
+//!   | -- 00 00 00 07  e c h o   h i -----> |     a frame: the length, and the command
+//!   | <---------- 00 00 00 03  h i \n ---- |     a frame: the length, and what the command wrote
+//! ```
+//!
+//! Still wrong, on purpose: an answer must fit in memory, and in a frame. Nothing but bytes can be
+//! said about it, so whether the command succeeded is not told. A command that does not end holds
+//! up everybody.
+
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::process::{Command, Stdio};
+
+use crate::frame::{MAX_FRAME_LEN, read_frame, write_frame};
+
+// ANCHOR: bind
+/// Listens on `addr`, which must be a loopback address unless `allow_remote` is set.
+pub fn bind(addr: &str, allow_remote: bool) -> io::Result<TcpListener> {
+    let addrs: Vec<SocketAddr> = addr.to_socket_addrs()?.collect();
+    if !allow_remote && !addrs.iter().all(|addr| addr.ip().is_loopback()) {
+        let message = "others could connect there and run any command here, as you; \
+                       say --allow-remote if that is what you want";
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+    }
+    TcpListener::bind(&addrs[..])
+}
+// ANCHOR_END: bind
+
+/// Serves one client after another, for ever.
+pub fn run(listener: TcpListener) -> io::Result<()> {
+    let local_addr = listener.local_addr()?;
+    writeln!(io::stdout(), "listening on {local_addr}")?;
+    if !local_addr.ip().is_loopback() {
+        writeln!(io::stdout(), "WARNING: whoever can connect runs any command here, as you")?;
+    }
+
+    loop {
+        let (stream, peer_addr) = match listener.accept() {
+            Ok(connection) => connection,
+            // A client that left before it was accepted is no reason to stop.
+            Err(error) if client_is_gone(&error) => continue,
+            Err(error) => return Err(error),
+        };
+        writeln!(io::stdout(), "{peer_addr} connected")?;
+        match handle_connection(stream, peer_addr) {
+            Ok(()) => writeln!(io::stdout(), "{peer_addr} disconnected")?,
+            // Whatever happens to one connection, the next client is served.
+            Err(error) => writeln!(io::stdout(), "{peer_addr} lost: {}", explain(&error))?,
+        }
+    }
+}
+
+/// Whether an error of `accept` is about one client that has left already, and not about us.
+///
+/// Linux never says so, macOS and Windows have names of their own for it, and where the client's
+/// address is gone as well, `std` has nothing to return (`InvalidInput`).
+fn client_is_gone(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, InvalidInput, NotConnected};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | InvalidInput | NotConnected)
+}
+
+/// What went wrong: in our own words, where the error has them, or in the system's.
+fn explain(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        None => error.to_string(),
+        Some(_) => error.kind().to_string(),
+    }
+}
+
+// ANCHOR: handle-connection
+/// Runs one command after another, until the client has left.
+fn handle_connection(mut stream: TcpStream, peer_addr: SocketAddr) -> io::Result<()> {
+    while let Some(command_line) = read_frame(&mut stream)? {
+        let command_line = str::from_utf8(&command_line)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        writeln!(io::stdout(), "{peer_addr} runs {command_line:?}")?;
+        write_frame(&mut stream, &answer(command_line))?;
+    }
+    Ok(())
+}
+// ANCHOR_END: handle-connection
+
+// ANCHOR: answer
+/// What the command wrote, or why that cannot be sent. Waits for the command.
+fn answer(command_line: &str) -> Vec<u8> {
+    let problem = match run_command(command_line) {
+        Ok(output) if output.len() <= MAX_FRAME_LEN as usize => return output,
+        Ok(output) => {
+            let (len, max_mib) = (output.len(), MAX_FRAME_LEN / (1024 * 1024));
+            format!("the answer has {len} bytes; at most {max_mib} MiB can be sent\n")
+        }
+        Err(error) => format!("the command cannot be run: {}\n", explain(&error)),
+    };
+    problem.into_bytes()
+}
+// ANCHOR_END: answer
+
+// ANCHOR: run-command
+/// Runs a command line in the system's shell.
+///
+/// Returns what it wrote to stdout, and then what it wrote to stderr; an error if there is no shell.
+fn run_command(command_line: &str) -> io::Result<Vec<u8>> {
+    let output = shell(command_line).stdin(Stdio::null()).output()?;
+    Ok([output.stdout, output.stderr].concat())
+}
+
+/// The system's shell, with a command line for it.
+#[cfg(not(windows))]
+fn shell(command_line: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", command_line]);
+    command
+}
+
+/// The system's shell, with a command line for it: as it stands, since `cmd` has quoting rules of
+/// its own. With /S it takes off the outermost quotes, and no others.
+#[cfg(windows)]
+fn shell(command_line: &str) -> Command {
+    use std::os::windows::process::CommandExt;
+
+    let mut command = Command::new("cmd");
+    command.args(["/S", "/C"]).raw_arg(format!("\"{command_line}\""));
+    command
+}
+// ANCHOR_END: run-command
