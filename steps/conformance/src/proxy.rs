@@ -101,7 +101,12 @@ impl Drop for Proxy {
 
 impl Shared {
     fn accept(&self, listener: &TcpListener) {
-        while let Ok((client, _)) = listener.accept() {
+        loop {
+            let client = match listener.accept() {
+                Ok((client, _)) => client,
+                Err(error) if client_is_gone(&error) => continue,
+                Err(_) => return,
+            };
             if self.stopped.load(Ordering::SeqCst) {
                 return;
             }
@@ -129,6 +134,13 @@ impl Shared {
         thread::spawn(move || link_back.pump(&link_back.server, &link_back.client, back));
         Ok(())
     }
+}
+
+/// Whether an error of `accept` is about one client that has left already, as macOS and Windows
+/// report it; the proxy has to outlive that as the server behind it has.
+fn client_is_gone(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, InvalidInput, NotConnected};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | InvalidInput | NotConnected)
 }
 
 impl Link {
