@@ -73,6 +73,18 @@ fn still_wrong_a_message_above_1024_bytes_is_not_sent_back_whole() -> Result<(),
 }
 
 #[test]
+fn still_wrong_only_the_first_piece_of_a_message_in_two_pieces_is_sent_back() -> Result<(), Failure>
+{
+    let (_server, addr) = Program::start_server(server())?;
+    let mut peer = Peer::connect(addr)?;
+    peer.send(b"hel")?;
+    peer.expect(b"hel")?;
+    let rest = peer.send(b"lo").and_then(|()| peer.receive_to_end()).unwrap_or_default();
+    assert_eq!(rest, b"", "nobody reads the second piece");
+    Ok(())
+}
+
+#[test]
 fn nobody_listens() {
     let addr = free_addr();
     let advice = format!("error: {addr}: connection refused: start the server first\n");

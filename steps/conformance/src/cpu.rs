@@ -28,7 +28,7 @@ pub fn expect_spinning(program: &Program) -> Result<(), Failure> {
         if cpu_time(program)?.saturating_sub(start) >= SPINNING {
             return Ok(());
         }
-        thread::sleep(LOOK);
+        thread::sleep(LOOK); // no event tells that a process has used processor time
     }
     let used = cpu_time(program)?.saturating_sub(start);
     Err(program.failure(&format!("it used only {used:?} of processor time in {DEADLINE:?}")))

@@ -205,7 +205,7 @@ impl Pieces {
                 self.left = self.next_len();
                 self.written += 1;
                 if self.written <= PAUSED_PIECES {
-                    thread::sleep(PAUSE);
+                    thread::sleep(PAUSE); // no event tells that the piece was read
                 }
             }
         }
