@@ -5,9 +5,7 @@
 //! *breaks*: what is declared as still wrong must be seen to be wrong, so a step's manifest lists
 //! both, and [`assert_promises`] holds the step to both.
 
-use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -15,8 +13,11 @@ use crate::program::DEADLINE;
 use crate::proxy::{Cut, Proxy};
 use crate::{Failure, Peer, Program};
 
-/// How long a broken promise may take to be kept after all. Short: each declared break waits for it.
-const BROKEN_DEADLINE: Duration = Duration::from_millis(500);
+mod commands;
+mod conversation;
+mod promises;
+
+pub use promises::{Promises, assert_promises};
 
 /// A promise that a program can be held to.
 pub struct Check {
@@ -24,6 +25,10 @@ pub struct Check {
     pub name: &'static str,
     /// Why it matters, in one sentence.
     pub why: &'static str,
+    /// The section of the book that explains it: a page and an anchor.
+    pub section: &'static str,
+    /// What to try first, when it fails.
+    pub hint: &'static str,
     /// The protocols in which it means something.
     protocols: &'static [Protocol],
     scenario: fn(&Subject) -> Result<(), Failure>,
@@ -34,68 +39,90 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "reply",
         why: "A server that does not answer cannot be told from one that is not there.",
+        section: "server.md#read",
+        hint: "Accept a connection, read what comes, and write it back before you close.",
         protocols: ALL,
-        scenario: reply,
+        scenario: conversation::reply,
     },
     Check {
         name: "many-messages",
         why: "Connecting costs a handshake; a conversation should pay for it once.",
+        section: "message-loop.md#idea",
+        hint: "Put a loop around read and answer; connect and accept stay outside it.",
         protocols: ALL,
-        scenario: many_messages,
+        scenario: conversation::many_messages,
     },
     Check {
         name: "empty-input",
         why: "TCP cannot send an empty message, so a client that tries waits for an answer for ever.",
+        section: "client.md#still-wrong",
+        hint: "Do not send what has no bytes: ask for the next line instead.",
         protocols: ALL,
-        scenario: empty_input,
+        scenario: conversation::empty_input,
     },
     Check {
         name: "next-client",
         why: "A client that came second should be served when the first has left, not turned away.",
+        section: "connection-loop.md#idea",
+        hint: "Put a loop around accept, and go back to it when a client has left.",
         protocols: ALL,
-        scenario: next_client,
+        scenario: conversation::next_client,
     },
     Check {
         name: "survives-disconnect",
         why: "Every client leaves some day; the server must neither end nor spin because of it.",
+        section: "message-loop.md#still-wrong",
+        hint: "A read of 0 bytes is the end of the stream: leave the loop.",
         protocols: ALL,
-        scenario: survives_disconnect,
+        scenario: conversation::survives_disconnect,
     },
     Check {
         name: "survives-reset",
         why: "Programs crash and cables break; one broken connection must not take the server down.",
+        section: "connection-loop.md#change",
+        hint: "Handle the error of one connection where the connection is handled, and accept the next.",
         protocols: ALL,
-        scenario: survives_reset,
+        scenario: conversation::survives_reset,
     },
     Check {
         name: "both-streams",
         why: "A command speaks on two streams; whoever drops one hides either the result or the error.",
+        section: "remote-execution.md#change-server",
+        hint: "Send what the command wrote to stdout, and then what it wrote to stderr.",
         protocols: COMMANDS,
-        scenario: both_streams,
+        scenario: commands::both_streams,
     },
     Check {
         name: "empty-reply",
         why: "Many commands have nothing to say, and an asker that waits for a first byte waits for ever.",
+        section: "remote-execution.md#silence",
+        hint: "Send something for every command, also when its output is empty: a length of 0.",
         protocols: COMMANDS,
-        scenario: empty_reply,
+        scenario: commands::empty_reply,
     },
     Check {
         name: "whole-reply",
         why: "What is left unread of one answer is taken for the beginning of the next.",
+        section: "remote-execution.md#leak",
+        hint: "Read until the whole answer is there: its length must come before it.",
         protocols: COMMANDS,
-        scenario: whole_reply,
+        scenario: commands::whole_reply,
     },
     Check {
         name: "boundaries",
         why: "What is sent in two messages may come in one segment, and must still be two messages.",
+        section: "remote-execution.md#glue",
+        hint: "Put a length in front of each message, and read exactly so many bytes.",
         protocols: COMMANDS,
-        scenario: boundaries,
+        scenario: commands::boundaries,
     },
     Check {
         name: "hostile-length",
         why: "Four bytes from a stranger must not make a server reserve, or wait for, 4 GiB.",
+        section: "length-header.md#limit",
+        hint: "Compare the length with a limit before you reserve or read anything, and close.",
         protocols: FRAMES,
-        scenario: hostile_length,
+        scenario: commands::hostile_length,
     },
 ];
 
@@ -297,221 +324,4 @@ impl Running {
     fn explain(&self, failure: &Failure) -> Failure {
         self.server.failure(&failure.to_string())
     }
-}
-
-fn reply(subject: &Subject) -> Result<(), Failure> {
-    let running = subject.start()?;
-    running.exchange(&mut running.connect()?, "h")
-}
-
-fn many_messages(subject: &Subject) -> Result<(), Failure> {
-    let running = subject.start()?;
-    let mut peer = running.connect()?;
-    for word in ["one", "two", "three"] {
-        running.exchange(&mut peer, word)?;
-    }
-    if !COMMANDS.contains(&subject.protocol) {
-        for bytes in ["Grüße", "\0\u{1}\u{7f}"] {
-            running.exchange(&mut peer, bytes)?;
-        }
-    }
-    Ok(())
-}
-
-fn empty_input(subject: &Subject) -> Result<(), Failure> {
-    let running = subject.start()?;
-    if subject.input == Input::Lines {
-        return answers_after(subject, &running, "", &[]);
-    }
-    let mut command = (subject.client)(running.addr);
-    command.arg("");
-    let mut client = Program::start(command)?.with_deadline(subject.deadline);
-    ended_well(&mut client)
-}
-
-/// Types a line into a client, which must print these lines, and then answer the line after.
-fn answers_after(
-    subject: &Subject,
-    running: &Running,
-    line: &str,
-    printed: &[&str],
-) -> Result<(), Failure> {
-    let command = (subject.client)(running.addr);
-    let mut client = Program::start(command)?.with_deadline(subject.deadline);
-    let (next, answer) = subject.protocol.exchange("after");
-    client.type_line(line)?;
-    client.type_line(&next)?;
-    for expected in printed.iter().copied().chain([answer.trim_end()]) {
-        let came = client.expect_line(expected)?;
-        if came != expected {
-            return Err(client.failure(&format!("expected `{expected}`, got `{came}`")));
-        }
-    }
-    client.end_input();
-    ended_well(&mut client)
-}
-
-fn ended_well(client: &mut Program) -> Result<(), Failure> {
-    let status = client.wait()?;
-    if status.success() {
-        return Ok(());
-    }
-    Err(client.failure(&format!("it ended with {status}")))
-}
-
-fn next_client(subject: &Subject) -> Result<(), Failure> {
-    let running = subject.start()?;
-    let mut first = running.connect()?;
-    running.exchange(&mut first, "first")?;
-    let mut second = running.connect()?;
-    first.close();
-    running.exchange(&mut second, "second")
-}
-
-fn survives_disconnect(subject: &Subject) -> Result<(), Failure> {
-    let running = subject.start()?;
-    let mut polite = running.connect()?;
-    running.exchange(&mut polite, "polite")?;
-    polite.close();
-    running.connect()?.close(); // says nothing at all
-    let mut hasty = running.connect()?;
-    let (message, _) = running.protocol.exchange("hasty");
-    hasty.send(&running.protocol.on_the_wire(&message))?;
-    hasty.close();
-    running.exchange(&mut running.connect()?, "next")
-}
-
-fn survives_reset(subject: &Subject) -> Result<(), Failure> {
-    let running = subject.start()?;
-    let mut served = running.connect()?;
-    running.exchange(&mut served, "served")?;
-    running.connect()?.reset()?; // broken off while it waits to be accepted
-    served.reset()?;
-    running.exchange(&mut running.connect()?, "next")
-}
-
-fn both_streams(subject: &Subject) -> Result<(), Failure> {
-    let running = subject.start()?;
-    let command = if cfg!(windows) { "echo out&echo err>&2" } else { "echo out; echo err >&2" };
-    let answer = format!("out{SHELL_NEWLINE}err{SHELL_NEWLINE}");
-    running.ask(&mut running.connect()?, command, &answer)
-}
-
-fn empty_reply(subject: &Subject) -> Result<(), Failure> {
-    let running = subject.start()?;
-    answers_after(subject, &running, "exit 0", &[])
-}
-
-fn whole_reply(subject: &Subject) -> Result<(), Failure> {
-    let running = subject.start()?;
-    let line = "x".repeat(300);
-    let command = if cfg!(windows) {
-        format!("for %i in (1 2 3 4 5 6 7 8 9 10) do @echo {line}")
-    } else {
-        format!("for i in 1 2 3 4 5 6 7 8 9 10; do echo {line}; done")
-    };
-    answers_after(subject, &running, &command, &[line.as_str(); 10])
-}
-
-fn boundaries(subject: &Subject) -> Result<(), Failure> {
-    let running = subject.start()?;
-    let mut peer = running.connect()?;
-    let (mut messages, mut answers) = (Vec::new(), Vec::new());
-    for word in ["one", "two"] {
-        let (message, answer) = subject.protocol.exchange(word);
-        messages.extend(subject.protocol.on_the_wire(&message));
-        answers.extend(subject.protocol.on_the_wire(&answer));
-    }
-    let asked = peer.send(&messages).and_then(|()| peer.expect(&answers));
-    asked.map_err(|failure| {
-        running.explain(&Failure::new(format!("after two messages in one segment: {failure}")))
-    })
-}
-
-fn hostile_length(subject: &Subject) -> Result<(), Failure> {
-    let running = subject.start()?;
-    let mut hostile = running.connect()?;
-    let refused = hostile.send(&u32::MAX.to_be_bytes()).and_then(|()| hostile.expect_end());
-    refused.map_err(|failure| {
-        running.explain(&Failure::new(format!("after a length of 4 GiB: {failure}")))
-    })?;
-    running.exchange(&mut running.connect()?, "next")
-}
-
-/// What a step's manifest says of it, in `[package.metadata.step]`.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Promises {
-    /// The step's number, from its folder's name.
-    pub number: u8,
-    /// The checks that it keeps.
-    pub keeps: Vec<String>,
-    /// The checks that it is seen to break.
-    pub breaks: Vec<String>,
-}
-
-impl Promises {
-    /// Reads the manifest in a step's folder.
-    ///
-    /// An error if it has no such table, or if the table names a check that does not exist.
-    pub fn read(step_dir: &Path) -> Result<Self, Failure> {
-        let manifest = step_dir.join("Cargo.toml");
-        let failed = |what: &str| Failure::new(format!("{}: {what}", manifest.display()));
-        let text = fs::read_to_string(&manifest).map_err(|error| failed(&error.to_string()))?;
-        let table: toml::Table = text.parse().map_err(|error| failed(&format!("{error}")))?;
-        let step = (|| table.get("package")?.get("metadata")?.get("step"))();
-        let step = step.ok_or_else(|| failed("it has no [package.metadata.step]"))?;
-        let list = |key: &str| -> Result<Vec<String>, Failure> {
-            let list = step.get(key).and_then(toml::Value::as_array);
-            let list = list.ok_or_else(|| failed(&format!("`{key}` must be a list of checks")))?;
-            list.iter()
-                .map(|name| match name.as_str() {
-                    Some(name) if check(name).is_some() => Ok(name.to_owned()),
-                    Some(name) => Err(failed(&format!("there is no check `{name}`"))),
-                    None => Err(failed(&format!("`{key}` must be a list of checks' names"))),
-                })
-                .collect()
-        };
-        let name = step_dir.file_name().unwrap_or_default().to_string_lossy();
-        let number = name.split('-').next().and_then(|number| number.parse().ok());
-        Ok(Self {
-            number: number.ok_or_else(|| failed("its folder's name must begin with a number"))?,
-            keeps: list("keeps")?,
-            breaks: list("breaks")?,
-        })
-    }
-}
-
-/// Holds a step to its manifest: what it keeps must hold, what it breaks must be seen to break, and
-/// no check may be in neither list.
-///
-/// # Panics
-///
-/// With everything that is not as the manifest says.
-pub fn assert_promises(step_dir: &str, executable: &str) {
-    let promises = Promises::read(Path::new(step_dir)).unwrap_or_else(|error| panic!("{error}"));
-    let mut wrong = Vec::new();
-    let mut unknown: Vec<&String> = promises.keeps.iter().chain(&promises.breaks).collect();
-    for check in Subject::of_step(promises.number, executable).checks() {
-        unknown.retain(|name| *name != check.name);
-        let keeps = promises.keeps.iter().any(|name| name == check.name);
-        let breaks = promises.breaks.iter().any(|name| name == check.name);
-        let mut subject = Subject::of_step(promises.number, executable);
-        if breaks {
-            subject.deadline = BROKEN_DEADLINE;
-        }
-        match (keeps, breaks, subject.hold_to(check)) {
-            (true, false, Ok(())) | (false, true, Err(_)) => {}
-            (true, false, Err(failure)) => wrong.push(failure.to_string()),
-            (false, true, Ok(())) => wrong.push(format!(
-                "{}: the manifest says that this step breaks it, but it keeps it",
-                check.name
-            )),
-            (_, _, _) => wrong.push(format!(
-                "{}: the manifest must name it once, in `keeps` or in `breaks`",
-                check.name
-            )),
-        }
-    }
-    wrong.extend(unknown.iter().map(|name| format!("{name}: it means nothing for this step")));
-    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }

@@ -1,0 +1,53 @@
+//! What remote execution owes its users: whole answers to whole commands.
+
+use super::conversation::answers_after;
+use super::{SHELL_NEWLINE, Subject};
+use crate::Failure;
+
+pub(super) fn both_streams(subject: &Subject) -> Result<(), Failure> {
+    let running = subject.start()?;
+    let command = if cfg!(windows) { "echo out&echo err>&2" } else { "echo out; echo err >&2" };
+    let answer = format!("out{SHELL_NEWLINE}err{SHELL_NEWLINE}");
+    running.ask(&mut running.connect()?, command, &answer)
+}
+
+pub(super) fn empty_reply(subject: &Subject) -> Result<(), Failure> {
+    let running = subject.start()?;
+    answers_after(subject, &running, "exit 0", &[])
+}
+
+pub(super) fn whole_reply(subject: &Subject) -> Result<(), Failure> {
+    let running = subject.start()?;
+    let line = "x".repeat(300);
+    let command = if cfg!(windows) {
+        format!("for %i in (1 2 3 4 5 6 7 8 9 10) do @echo {line}")
+    } else {
+        format!("for i in 1 2 3 4 5 6 7 8 9 10; do echo {line}; done")
+    };
+    answers_after(subject, &running, &command, &[line.as_str(); 10])
+}
+
+pub(super) fn boundaries(subject: &Subject) -> Result<(), Failure> {
+    let running = subject.start()?;
+    let mut peer = running.connect()?;
+    let (mut messages, mut answers) = (Vec::new(), Vec::new());
+    for word in ["one", "two"] {
+        let (message, answer) = subject.protocol.exchange(word);
+        messages.extend(subject.protocol.on_the_wire(&message));
+        answers.extend(subject.protocol.on_the_wire(&answer));
+    }
+    let asked = peer.send(&messages).and_then(|()| peer.expect(&answers));
+    asked.map_err(|failure| {
+        running.explain(&Failure::new(format!("after two messages in one segment: {failure}")))
+    })
+}
+
+pub(super) fn hostile_length(subject: &Subject) -> Result<(), Failure> {
+    let running = subject.start()?;
+    let mut hostile = running.connect()?;
+    let refused = hostile.send(&u32::MAX.to_be_bytes()).and_then(|()| hostile.expect_end());
+    refused.map_err(|failure| {
+        running.explain(&Failure::new(format!("after a length of 4 GiB: {failure}")))
+    })?;
+    running.exchange(&mut running.connect()?, "next")
+}

@@ -1,0 +1,95 @@
+//! What every server and client of the steps 01 to 07 owe each other: answers, and an orderly end.
+
+use super::{COMMANDS, Input, Running, Subject};
+use crate::{Failure, Program};
+
+pub(super) fn reply(subject: &Subject) -> Result<(), Failure> {
+    let running = subject.start()?;
+    running.exchange(&mut running.connect()?, "h")
+}
+
+pub(super) fn many_messages(subject: &Subject) -> Result<(), Failure> {
+    let running = subject.start()?;
+    let mut peer = running.connect()?;
+    for word in ["one", "two", "three"] {
+        running.exchange(&mut peer, word)?;
+    }
+    if !COMMANDS.contains(&subject.protocol) {
+        for bytes in ["Grüße", "\0\u{1}\u{7f}"] {
+            running.exchange(&mut peer, bytes)?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn empty_input(subject: &Subject) -> Result<(), Failure> {
+    let running = subject.start()?;
+    if subject.input == Input::Lines {
+        return answers_after(subject, &running, "", &[]);
+    }
+    let mut command = (subject.client)(running.addr);
+    command.arg("");
+    let mut client = Program::start(command)?.with_deadline(subject.deadline);
+    ended_well(&mut client)
+}
+
+/// Types a line into a client, which must print these lines, and then answer the line after.
+pub(super) fn answers_after(
+    subject: &Subject,
+    running: &Running,
+    line: &str,
+    printed: &[&str],
+) -> Result<(), Failure> {
+    let command = (subject.client)(running.addr);
+    let mut client = Program::start(command)?.with_deadline(subject.deadline);
+    let (next, answer) = subject.protocol.exchange("after");
+    client.type_line(line)?;
+    client.type_line(&next)?;
+    for expected in printed.iter().copied().chain([answer.trim_end()]) {
+        let came = client.expect_line(expected)?;
+        if came != expected {
+            return Err(client.failure(&format!("expected `{expected}`, got `{came}`")));
+        }
+    }
+    client.end_input();
+    ended_well(&mut client)
+}
+
+pub(super) fn ended_well(client: &mut Program) -> Result<(), Failure> {
+    let status = client.wait()?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(client.failure(&format!("it ended with {status}")))
+}
+
+pub(super) fn next_client(subject: &Subject) -> Result<(), Failure> {
+    let running = subject.start()?;
+    let mut first = running.connect()?;
+    running.exchange(&mut first, "first")?;
+    let mut second = running.connect()?;
+    first.close();
+    running.exchange(&mut second, "second")
+}
+
+pub(super) fn survives_disconnect(subject: &Subject) -> Result<(), Failure> {
+    let running = subject.start()?;
+    let mut polite = running.connect()?;
+    running.exchange(&mut polite, "polite")?;
+    polite.close();
+    running.connect()?.close(); // says nothing at all
+    let mut hasty = running.connect()?;
+    let (message, _) = running.protocol.exchange("hasty");
+    hasty.send(&running.protocol.on_the_wire(&message))?;
+    hasty.close();
+    running.exchange(&mut running.connect()?, "next")
+}
+
+pub(super) fn survives_reset(subject: &Subject) -> Result<(), Failure> {
+    let running = subject.start()?;
+    let mut served = running.connect()?;
+    running.exchange(&mut served, "served")?;
+    running.connect()?.reset()?; // broken off while it waits to be accepted
+    served.reset()?;
+    running.exchange(&mut running.connect()?, "next")
+}
