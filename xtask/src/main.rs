@@ -14,6 +14,7 @@ mod preprocess;
 mod root;
 mod serve;
 mod sessions;
+mod staircase;
 mod verify;
 
 use std::path::PathBuf;

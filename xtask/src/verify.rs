@@ -1,5 +1,6 @@
 //! `cargo xtask verify`: says whether anything in the book, or in a step, is no longer true.
 
+use std::cell::RefCell;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -8,7 +9,7 @@ use anyhow::{Result, bail};
 use clap::ValueEnum;
 
 use crate::root::{self, Step, Target};
-use crate::{book_check, cargo, carried_over, sessions};
+use crate::{book_check, cargo, carried_over, sessions, staircase};
 
 /// What can be chosen on the command line.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -40,6 +41,8 @@ enum Check {
     Python,
     /// The book's terminal sessions come out as they are shown
     Sessions,
+    /// Each step keeps, and breaks, what its manifest says
+    Staircase,
     /// Files that a step has from the step before are the same
     CarriedOver,
     /// The book builds without a warning, and every link in it leads somewhere
@@ -63,6 +66,7 @@ pub fn run(root: &Path, options: &Options) -> Result<bool> {
         root,
         target: root::target()?,
         step: options.step.as_deref().map(|step| root::find_step(root, step)).transpose()?,
+        staircase: RefCell::default(),
     };
     let checks = verifier.checks(&options.only)?;
     if options.bless {
@@ -72,7 +76,7 @@ pub fn run(root: &Path, options: &Options) -> Result<bool> {
     for check in checks {
         rows.push(verifier.row(check, options.strict));
     }
-    println!("\n{}", summary(&rows));
+    println!("\n{}{}", verifier.staircase.borrow(), summary(&rows));
     Ok(!rows.iter().any(|row| matches!(row.outcome, Outcome::Failed(..))))
 }
 
@@ -124,6 +128,8 @@ struct Verifier<'a> {
     root: &'a Path,
     target: Target,
     step: Option<Step>,
+    /// The table of steps and checks, once it is there: it is shown last.
+    staircase: RefCell<String>,
 }
 
 impl Verifier<'_> {
@@ -191,6 +197,7 @@ impl Verifier<'_> {
             Check::Tests => self.tests(&self.packages(), &["--no-fail-fast"], &[]),
             Check::Python => self.python(),
             Check::Sessions => self.sessions(),
+            Check::Staircase => self.staircase(),
             Check::CarriedOver => self.carried_over(),
             Check::Book => self.book(),
             Check::Browser => self.browser(),
@@ -263,6 +270,19 @@ impl Verifier<'_> {
         } else {
             let names = skipped.join(", ");
             Outcome::Skipped(format!("{names}; {} passed", counted(passed, "session")))
+        })
+    }
+
+    fn staircase(&self) -> Result<Outcome> {
+        sessions::build(self.root, &self.target, self.step.as_ref())?;
+        let report = staircase::check(self.root, &self.target, self.step.as_ref())?;
+        self.staircase.replace(report.table);
+        Ok(if report.complaints.is_empty() {
+            Outcome::Passed(counted(report.judged, "promise"))
+        } else {
+            let detail =
+                format!("{} of {}", report.complaints.len(), counted(report.judged, "promise"));
+            Outcome::Failed(detail, report.complaints.join("\n\n"))
         })
     }
 
@@ -388,7 +408,7 @@ browser       skipped    1.2 s  no chromedriver was found
     }
 
     fn verifier(root: &Path, step: Option<Step>) -> Verifier<'_> {
-        Verifier { root, target: root::target().unwrap(), step }
+        Verifier { root, target: root::target().unwrap(), step, staircase: RefCell::default() }
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod diff;
 mod figure;
 mod listing;
 mod session;
+mod staircase;
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +14,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::anchors::Source;
 
 /// The directives that this preprocessor knows, for messages.
-const KNOWN: &str = "listing, diff, session, figure";
+const KNOWN: &str = "listing, diff, session, figure, staircase";
 
 /// The directives that mdBook itself knows.
 const MDBOOK: &[&str] = &["include", "rustdoc_include", "playground", "playpen", "title"];
@@ -59,6 +60,7 @@ impl<'a> Directive<'a> {
             "diff" => diff::render(root, self.arguments),
             "session" => session::render(root, self.arguments),
             "figure" => figure::render(root, self.arguments),
+            "staircase" => staircase::render(root, self.arguments),
             _ => self.misplaced(),
         }
     }
@@ -66,7 +68,7 @@ impl<'a> Directive<'a> {
     /// Says why a directive in the middle of a line is not replaced.
     pub fn misplaced<T>(&self) -> Result<T> {
         match self.name {
-            "listing" | "diff" | "session" | "figure" => {
+            "listing" | "diff" | "session" | "figure" | "staircase" => {
                 bail!("a directive stands on a line of its own")
             }
             name => bail!(

@@ -163,6 +163,25 @@ fn a_figure_needs_a_file_a_caption_and_words() {
 fn an_unknown_directive_lists_those_that_there_are() {
     assert_eq!(
         error("{{#lisitng 01-first src/server.rs}}"),
-        "there is no directive `lisitng`; there are: listing, diff, session, figure, and mdBook's include and title"
+        "there is no directive `lisitng`; there are: listing, diff, session, figure, staircase, and mdBook's include and title"
     );
+}
+
+#[test]
+fn the_staircase_shows_what_the_manifests_say() {
+    let root = crate::root::repository();
+    let render = |text: &str| Directive::alone_in(text).unwrap().render(&root);
+    let whole = render("{{#staircase}}").unwrap();
+    let broken = r#"<td class="broken"><a href="message-loop.html#still-wrong" aria-label="survives-disconnect broken by step 02">✗</a></td>"#;
+    assert!(whole.contains(broken), "{whole}");
+    assert!(whole.contains(r#"<dt id="survives-disconnect">"#), "{whole}");
+
+    let one = render("{{#staircase 03}}").unwrap();
+    let new = r#"<strong><a href="message-loop.html#still-wrong">survives-disconnect</a></strong>"#;
+    assert!(one.contains(new), "{one}");
+    assert!(one.contains(r#"<th scope="row"><a href="message-loop.html">02</a></th>"#), "{one}");
+    assert_eq!(one.matches("<tr>").count(), 3);
+
+    let error = render("{{#staircase 77}}").unwrap_err().to_string();
+    assert!(error.contains("with the number of a step"), "{error}");
 }

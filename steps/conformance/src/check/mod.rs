@@ -17,7 +17,7 @@ mod commands;
 mod conversation;
 mod promises;
 
-pub use promises::{Promises, assert_promises};
+pub use promises::{Judgement, Promise, Promises, assert_promises};
 
 /// A promise that a program can be held to.
 pub struct Check {
@@ -145,6 +145,8 @@ pub enum Protocol {
     UpperCase,
     /// A message is a command for the system's shell; its output comes back (step 04).
     Shell,
+    /// Bytes go one way and get no answer (step 05), so no check means anything.
+    OneWay,
     /// As `Shell`, but every message is a frame: its length as a `u32` in network byte order, and
     /// then its bytes (step 06).
     Frames,
@@ -157,7 +159,8 @@ impl Protocol {
         match number {
             1 => Self::Echo,
             2 | 3 => Self::UpperCase,
-            4 | 5 => Self::Shell,
+            4 => Self::Shell,
+            5 => Self::OneWay,
             _ => Self::Frames,
         }
     }
@@ -165,7 +168,7 @@ impl Protocol {
     /// A message with this word in it, and the answer that it must get.
     fn exchange(self, word: &str) -> (String, String) {
         match self {
-            Self::Echo => (word.to_owned(), word.to_owned()),
+            Self::Echo | Self::OneWay => (word.to_owned(), word.to_owned()),
             Self::UpperCase => (word.to_owned(), word.to_ascii_uppercase()),
             Self::Shell | Self::Frames => {
                 (format!("echo {word}"), format!("{word}{SHELL_NEWLINE}"))
@@ -176,7 +179,9 @@ impl Protocol {
     /// A message as it travels.
     fn on_the_wire(self, message: &str) -> Vec<u8> {
         match self {
-            Self::Echo | Self::UpperCase | Self::Shell => message.as_bytes().to_vec(),
+            Self::Echo | Self::UpperCase | Self::Shell | Self::OneWay => {
+                message.as_bytes().to_vec()
+            }
             Self::Frames => {
                 let len = u32::try_from(message.len()).expect("a check sends no 4 GiB");
                 [&len.to_be_bytes(), message.as_bytes()].concat()

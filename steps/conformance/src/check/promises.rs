@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Subject, check};
+use super::{Check, Subject, check};
 use crate::Failure;
 
 /// How long a broken promise may take to be kept after all. Short: each declared break waits for it.
@@ -15,10 +15,49 @@ const BROKEN_DEADLINE: Duration = Duration::from_millis(500);
 pub struct Promises {
     /// The step's number, from its folder's name.
     pub number: u8,
+    /// The page of the book that is about it.
+    pub chapter: String,
     /// The checks that it keeps.
     pub keeps: Vec<String>,
-    /// The checks that it is seen to break.
-    pub breaks: Vec<String>,
+    /// The checks that it is seen to break, each with the section of the book that says so.
+    pub breaks: Vec<(String, String)>,
+}
+
+/// What a step promises about a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Promise {
+    /// That it keeps it.
+    Kept,
+    /// That it breaks it, and that this can be seen.
+    Broken,
+}
+
+/// A check, what was promised about it, and what came of it.
+pub struct Judgement {
+    /// The check.
+    pub check: &'static Check,
+    /// What the manifest says; none if it says nothing, or two things at once.
+    pub promise: Option<Promise>,
+    /// How the check failed, if it did.
+    pub failure: Option<Failure>,
+}
+
+impl Judgement {
+    /// What is not as the manifest says, if something is not.
+    #[must_use]
+    pub fn complaint(&self) -> Option<String> {
+        let name = self.check.name;
+        match (self.promise, &self.failure) {
+            (Some(Promise::Kept), None) | (Some(Promise::Broken), Some(_)) => None,
+            (Some(Promise::Kept), Some(failure)) => Some(failure.to_string()),
+            (Some(Promise::Broken), None) => {
+                Some(format!("{name}: the manifest says that this step breaks it, but it keeps it"))
+            }
+            (None, _) => {
+                Some(format!("{name}: the manifest must name it once, in `keeps` or in `breaks`"))
+            }
+        }
+    }
 }
 
 impl Promises {
@@ -32,58 +71,123 @@ impl Promises {
         let table: toml::Table = text.parse().map_err(|error| failed(&format!("{error}")))?;
         let step = (|| table.get("package")?.get("metadata")?.get("step"))();
         let step = step.ok_or_else(|| failed("it has no [package.metadata.step]"))?;
-        let list = |key: &str| -> Result<Vec<String>, Failure> {
-            let list = step.get(key).and_then(toml::Value::as_array);
-            let list = list.ok_or_else(|| failed(&format!("`{key}` must be a list of checks")))?;
-            list.iter()
-                .map(|name| match name.as_str() {
-                    Some(name) if check(name).is_some() => Ok(name.to_owned()),
-                    Some(name) => Err(failed(&format!("there is no check `{name}`"))),
-                    None => Err(failed(&format!("`{key}` must be a list of checks' names"))),
-                })
-                .collect()
+        let known = |name: &str| match check(name) {
+            Some(_) => Ok(name.to_owned()),
+            None => Err(failed(&format!("there is no check `{name}`"))),
         };
+
+        let chapter = step.get("chapter").and_then(toml::Value::as_str);
+        let chapter = chapter.ok_or_else(|| failed("`chapter` must be a page of the book"))?;
+        let not_a_list = || failed("`keeps` must be a list of checks");
+        let keeps = step.get("keeps").and_then(toml::Value::as_array).ok_or_else(not_a_list)?;
+        let keeps = keeps.iter().map(|name| known(name.as_str().ok_or_else(not_a_list)?));
+        let not_a_table = || failed("`breaks` must be a table: check = \"page.md#section\"");
+        let breaks = step.get("breaks").and_then(toml::Value::as_table).ok_or_else(not_a_table)?;
+        let breaks = breaks.iter().map(|(name, section)| {
+            let section = section.as_str().ok_or_else(not_a_table)?;
+            Ok((known(name)?, section.to_owned()))
+        });
+
         let name = step_dir.file_name().unwrap_or_default().to_string_lossy();
         let number = name.split('-').next().and_then(|number| number.parse().ok());
         Ok(Self {
             number: number.ok_or_else(|| failed("its folder's name must begin with a number"))?,
-            keeps: list("keeps")?,
-            breaks: list("breaks")?,
+            chapter: chapter.to_owned(),
+            keeps: keeps.collect::<Result<_, _>>()?,
+            breaks: breaks.collect::<Result<_, _>>()?,
         })
+    }
+
+    /// What is promised about a check; none if nothing is, or two things at once.
+    #[must_use]
+    pub fn promise(&self, check: &str) -> Option<Promise> {
+        let keeps = self.keeps.iter().any(|name| name == check);
+        let breaks = self.breaks.iter().any(|(name, _)| name == check);
+        match (keeps, breaks) {
+            (true, false) => Some(Promise::Kept),
+            (false, true) => Some(Promise::Broken),
+            _ => None,
+        }
+    }
+
+    /// Holds a step's executable to every check that means something for it.
+    #[must_use]
+    pub fn judge(&self, executable: &str) -> Vec<Judgement> {
+        let judge = |check: &'static Check| {
+            let promise = self.promise(check.name);
+            let mut subject = Subject::of_step(self.number, executable);
+            if promise == Some(Promise::Broken) {
+                subject.deadline = BROKEN_DEADLINE;
+            }
+            Judgement { check, promise, failure: subject.hold_to(check).err() }
+        };
+        Subject::of_step(self.number, executable).checks().map(judge).collect()
+    }
+
+    /// What is not as the manifest says: what it keeps must hold, what it breaks must be seen to
+    /// break, no check may be in neither list, and no other check in one.
+    #[must_use]
+    pub fn complaints(&self, judgements: &[Judgement]) -> Vec<String> {
+        let mut complaints: Vec<_> = judgements.iter().filter_map(Judgement::complaint).collect();
+        let judged = |name: &&String| judgements.iter().any(|it| it.check.name == **name);
+        let named = self.keeps.iter().chain(self.breaks.iter().map(|(name, _)| name));
+        let meaningless = named.filter(|name| !judged(name));
+        complaints
+            .extend(meaningless.map(|name| format!("{name}: it means nothing for this step")));
+        complaints
     }
 }
 
-/// Holds a step to its manifest: what it keeps must hold, what it breaks must be seen to break, and
-/// no check may be in neither list.
+/// Holds a step to its manifest.
 ///
 /// # Panics
 ///
 /// With everything that is not as the manifest says.
 pub fn assert_promises(step_dir: &str, executable: &str) {
     let promises = Promises::read(Path::new(step_dir)).unwrap_or_else(|error| panic!("{error}"));
-    let mut wrong = Vec::new();
-    let mut unknown: Vec<&String> = promises.keeps.iter().chain(&promises.breaks).collect();
-    for check in Subject::of_step(promises.number, executable).checks() {
-        unknown.retain(|name| *name != check.name);
-        let keeps = promises.keeps.iter().any(|name| name == check.name);
-        let breaks = promises.breaks.iter().any(|name| name == check.name);
-        let mut subject = Subject::of_step(promises.number, executable);
-        if breaks {
-            subject.deadline = BROKEN_DEADLINE;
-        }
-        match (keeps, breaks, subject.hold_to(check)) {
-            (true, false, Ok(())) | (false, true, Err(_)) => {}
-            (true, false, Err(failure)) => wrong.push(failure.to_string()),
-            (false, true, Ok(())) => wrong.push(format!(
-                "{}: the manifest says that this step breaks it, but it keeps it",
-                check.name
-            )),
-            (_, _, _) => wrong.push(format!(
-                "{}: the manifest must name it once, in `keeps` or in `breaks`",
-                check.name
-            )),
-        }
+    let complaints = promises.complaints(&promises.judge(executable));
+    assert!(complaints.is_empty(), "{}", complaints.join("\n\n"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(name: &str, promise: Option<Promise>, failed: bool) -> Judgement {
+        let failure = failed.then(|| Failure::new("it failed"));
+        Judgement { check: check(name).expect("there is such a check"), promise, failure }
     }
-    wrong.extend(unknown.iter().map(|name| format!("{name}: it means nothing for this step")));
-    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+
+    #[test]
+    fn a_promise_that_is_not_as_the_manifest_says_is_named() {
+        let promises = Promises {
+            number: 3,
+            chapter: "connection-loop.md".to_owned(),
+            keeps: vec!["reply".to_owned(), "many-messages".to_owned(), "boundaries".to_owned()],
+            breaks: vec![("next-client".to_owned(), "x.md#y".to_owned())],
+        };
+        let judge = |name, failed| judged(name, promises.promise(name), failed);
+        let right =
+            [judge("reply", false), judge("many-messages", false), judge("next-client", true)];
+        let meaningless = "boundaries: it means nothing for this step".to_owned();
+        assert_eq!(promises.complaints(&right), std::slice::from_ref(&meaningless));
+
+        let wrong = [
+            judge("reply", true),
+            judge("many-messages", false),
+            judge("next-client", false),
+            judge("survives-reset", false),
+        ];
+        assert_eq!(
+            promises.complaints(&wrong),
+            [
+                "it failed".to_owned(),
+                "next-client: the manifest says that this step breaks it, but it keeps it"
+                    .to_owned(),
+                "survives-reset: the manifest must name it once, in `keeps` or in `breaks`"
+                    .to_owned(),
+                meaningless,
+            ]
+        );
+    }
 }

@@ -1,0 +1,123 @@
+//! The staircase: steps against checks. What each step keeps, what it is seen to break, and whether that is still so.
+
+use std::env::consts::EXE_SUFFIX;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use conformance::check::{CHECKS, Judgement, Promise, Promises};
+
+use crate::root::{self, Step, Target};
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Report {
+    /// The table, for a terminal.
+    pub table: String,
+    /// How many cells of it were looked at.
+    pub judged: usize,
+    /// What is not as the manifests say.
+    pub complaints: Vec<String>,
+}
+
+/// What the steps promise, each with its name.
+pub fn promises(root: &Path) -> Result<Vec<(Step, Promises)>> {
+    let read = |step: Step| {
+        let promises = Promises::read(&step.dir(root));
+        let promises = promises.with_context(|| format!("steps/{}", step.name))?;
+        Ok((step, promises))
+    };
+    root::steps(root)?.into_iter().map(read).collect()
+}
+
+/// Holds the steps, or one of them, to every check; their programs must have been built.
+pub fn check(root: &Path, target: &Target, only: Option<&Step>) -> Result<Report> {
+    let mut rows = Vec::new();
+    let mut complaints = Vec::new();
+    for (step, promises) in promises(root)? {
+        if only.is_some_and(|only| *only != step) {
+            continue;
+        }
+        let program = target.profile.join(format!("{}{EXE_SUFFIX}", step.package));
+        let judgements = promises.judge(&program.to_string_lossy());
+        let found = promises.complaints(&judgements);
+        complaints.extend(found.into_iter().map(|complaint| format!("{}: {complaint}", step.name)));
+        rows.push((promises.number, judgements));
+    }
+    let judged = rows.iter().map(|(_, judgements)| judgements.len()).sum();
+    Ok(Report { table: table(&rows), judged, complaints })
+}
+
+/// A line for each check and a column for each step: what came of the run.
+fn table(rows: &[(u8, Vec<Judgement>)]) -> String {
+    let width = CHECKS.iter().map(|check| check.name.len()).max().unwrap_or_default();
+    let mut text = format!("{:width$}", "");
+    for (number, _) in rows {
+        let _ = write!(text, "  {number:02}"); // writing to a String cannot fail
+    }
+    for check in CHECKS {
+        let cells = rows.iter().map(|(_, judgements)| {
+            judgements.iter().find(|judgement| judgement.check.name == check.name)
+        });
+        let _ = write!(text, "\n{:width$}", check.name);
+        for cell in cells {
+            let _ = write!(text, "  {:>2}", cell.map_or("", sign));
+        }
+    }
+    text + "\n+ kept, - broken as declared, ! not as the manifest says\n\n"
+}
+
+fn sign(judgement: &Judgement) -> &'static str {
+    match (judgement.complaint(), judgement.promise) {
+        (Some(_), _) => "!",
+        (None, Some(Promise::Kept)) => "+",
+        (None, _) => "-",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use conformance::Failure;
+    use conformance::check;
+
+    fn judged(name: &str, promise: Promise, failed: bool) -> Judgement {
+        let check = check::check(name).unwrap();
+        let failure = failed.then(|| Failure::new("it failed"));
+        Judgement { check, promise: Some(promise), failure }
+    }
+
+    #[test]
+    fn the_table_tells_kept_broken_wrong_and_meaningless_apart() {
+        let rows = [
+            (
+                1,
+                vec![
+                    judged("reply", Promise::Kept, false),
+                    judged("next-client", Promise::Broken, true),
+                ],
+            ),
+            (
+                3,
+                vec![
+                    judged("reply", Promise::Kept, true),
+                    judged("next-client", Promise::Broken, false),
+                ],
+            ),
+        ];
+        let table = table(&rows);
+        let line = |name: &str| table.lines().find(|line| line.starts_with(name)).unwrap();
+        let cells = |name: &str| line(name)[name.len()..].trim_start().to_owned();
+        assert!(table.starts_with("                ") && table.contains("  01  03\n"), "{table}");
+        assert_eq!(cells("reply"), "+   !");
+        assert_eq!(cells("next-client"), "-   !");
+        assert_eq!(cells("boundaries"), "");
+    }
+
+    #[test]
+    fn every_step_says_what_it_promises() {
+        let promises = promises(&root::repository()).unwrap();
+        assert_eq!(promises[0].1.promise("reply"), Some(Promise::Kept));
+        assert_eq!(promises[0].1.promise("many-messages"), Some(Promise::Broken));
+    }
+}
