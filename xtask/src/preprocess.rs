@@ -9,7 +9,7 @@ use mdbook_preprocessor::book::{Book, BookItem, Chapter};
 use mdbook_preprocessor::{Preprocessor, PreprocessorContext, parse_input};
 
 use crate::anchors::Source;
-use crate::directives::{Directive, fence};
+use crate::directives::{Directive, collect, fence};
 use crate::{html, root};
 
 /// Replaces the directives in a book's pages.
@@ -95,6 +95,7 @@ impl<'a> Page<'a> {
     }
 
     fn expand(&mut self, text: &str) {
+        let text = self.collect(text);
         let lines: Vec<&str> = text.lines().collect();
         let mut index = 0;
         while index < lines.len() {
@@ -111,6 +112,22 @@ impl<'a> Page<'a> {
             }
             index = end;
         }
+    }
+
+    /// Puts Markdown from other pages where a page collects it.
+    fn collect(&mut self, text: &str) -> String {
+        let mut lines = Vec::new();
+        for (index, line) in text.lines().enumerate() {
+            match Directive::alone_in(line).filter(|directive| directive.name == "collect") {
+                None => lines.push(line.to_owned()),
+                Some(directive) => {
+                    let src = self.path.parent().unwrap_or(self.root);
+                    let found = collect::markdown(src, directive.arguments);
+                    lines.extend(self.report(found, index, directive.text).unwrap_or_default());
+                }
+            }
+        }
+        lines.join("\n")
     }
 
     /// The HTML for a line that is one directive; none for all other lines.

@@ -1,5 +1,6 @@
 //! What stands between `{{#` and `}}`, and what the book shows in its place.
 
+pub mod collect;
 mod diff;
 mod figure;
 mod listing;
@@ -14,7 +15,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::anchors::Source;
 
 /// The directives that this preprocessor knows, for messages.
-const KNOWN: &str = "listing, diff, session, figure, staircase";
+const KNOWN: &str = "listing, diff, session, figure, staircase, collect";
 
 /// The directives that mdBook itself knows.
 const MDBOOK: &[&str] = &["include", "rustdoc_include", "playground", "playpen", "title"];
@@ -68,7 +69,7 @@ impl<'a> Directive<'a> {
     /// Says why a directive in the middle of a line is not replaced.
     pub fn misplaced<T>(&self) -> Result<T> {
         match self.name {
-            "listing" | "diff" | "session" | "figure" | "staircase" => {
+            "listing" | "diff" | "session" | "figure" | "staircase" | "collect" => {
                 bail!("a directive stands on a line of its own")
             }
             name => bail!(

@@ -1,0 +1,156 @@
+//! `{{#collect key-points}}` and `{{#collect corrections}}`: what stands in all the book's pages, on one.
+//!
+//! Unlike the other directives it gives Markdown, which is then treated like the rest of the page.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+
+/// How a callout begins that corrects the source.
+const CORRECTION: &str = "**Where the source is wrong.**";
+
+/// The heading over a page's key points.
+const KEY_POINTS: &str = "## Key points";
+
+/// The Markdown for a `{{#collect …}}`, from the pages in `src`, in the order of the summary.
+pub fn markdown(src: &Path, what: &str) -> Result<Vec<String>> {
+    let collect = match what {
+        "key-points" => key_points,
+        "corrections" => corrections,
+        _ => bail!("expected {{{{#collect key-points}}}} or {{{{#collect corrections}}}}"),
+    };
+    let mut lines = Vec::new();
+    for page in pages(src)? {
+        let text = fs::read_to_string(src.join(&page)).with_context(|| page.clone())?;
+        let found: Vec<String> = collect(&text, &page);
+        if !found.is_empty() {
+            let title = text.lines().find_map(|line| line.strip_prefix("# ")).unwrap_or(&page);
+            let id = page.trim_end_matches(".md");
+            lines.push(format!("## [{title}]({page}) {{#{id}}}"));
+            lines.push(String::new());
+            lines.extend(found);
+            lines.push(String::new());
+        }
+    }
+    Ok(lines)
+}
+
+/// The pages that the summary names, in its order.
+fn pages(src: &Path) -> Result<Vec<String>> {
+    let summary = fs::read_to_string(src.join("SUMMARY.md")).context("SUMMARY.md")?;
+    let link = |line: &str| Some(line.split_once("](")?.1.split_once(')')?.0.to_owned());
+    Ok(summary.lines().filter_map(link).collect())
+}
+
+/// The lines under the heading "Key points".
+fn key_points(text: &str, page: &str) -> Vec<String> {
+    text.lines()
+        .skip_while(|line| !line.starts_with(KEY_POINTS))
+        .skip(1)
+        .take_while(|line| !line.starts_with('#') && !line.starts_with("{{#"))
+        .filter(|line| !line.is_empty())
+        .map(|line| from_elsewhere(line, page))
+        .collect()
+}
+
+/// The callouts that correct the source, each with the section in which it stands.
+fn corrections(text: &str, page: &str) -> Vec<String> {
+    let mut section = String::new();
+    let mut found: Vec<String> = Vec::new();
+    let mut inside = false;
+    for line in text.lines() {
+        if let Some((title, id)) = heading(line) {
+            section = format!("[{title}]({page}#{id})");
+        }
+        let quoted = line.strip_prefix('>').map(str::trim);
+        match quoted {
+            Some(quoted) if quoted.starts_with(CORRECTION) => {
+                let quoted = from_elsewhere(quoted.trim_start_matches(CORRECTION).trim(), page);
+                found.push(format!("- {section}: {quoted}"));
+                inside = true;
+            }
+            Some("") if inside => found.push(String::new()),
+            Some(quoted) if inside => found.push(format!("  {}", from_elsewhere(quoted, page))),
+            _ => inside = false,
+        }
+    }
+    found
+}
+
+/// The title and the id of a heading `## Title {#id}`.
+fn heading(line: &str) -> Option<(&str, &str)> {
+    let text = line.strip_prefix("##")?.trim_start_matches('#');
+    let (title, rest) = text.split_once("{#")?;
+    Some((title.trim(), rest.strip_suffix('}')?))
+}
+
+/// A line whose links to its own page lead there from any other page.
+fn from_elsewhere(line: &str, page: &str) -> String {
+    line.replace("](#", &format!("]({page}#"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = "\
+# A page
+
+## One *thing* {#one}
+
+> [!WARNING]
+> **Where the source is wrong.** It says [so](#two).
+>
+> And so.
+
+> [!NOTE]
+> Something else.
+
+### Two {#two}
+
+> [!NOTE]
+> **Where the source is wrong.** Twice.
+
+## Key points {#key-points}
+
+- A point with [a link](#one).
+- Another
+  in two lines.
+
+## Check yourself {#check-yourself}
+
+- no point
+";
+
+    #[test]
+    fn corrections_come_with_their_sections() {
+        let expected = [
+            "- [One *thing*](a.md#one): It says [so](a.md#two).",
+            "",
+            "  And so.",
+            "- [Two](a.md#two): Twice.",
+        ];
+        assert_eq!(corrections(PAGE, "a.md"), expected);
+    }
+
+    #[test]
+    fn key_points_end_where_the_next_section_begins() {
+        let expected = ["- A point with [a link](a.md#one).", "- Another", "  in two lines."];
+        assert_eq!(key_points(PAGE, "a.md"), expected);
+    }
+
+    #[test]
+    fn pages_come_in_the_order_of_the_summary_and_without_anything_to_collect_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        write("SUMMARY.md", "# Summary\n\n[B](b.md)\n- [A](a.md)\n  - [C](c.md)\n");
+        write("a.md", PAGE);
+        write("b.md", "# B\n\nNothing.\n");
+        write("c.md", &PAGE.replace("A page", "Another"));
+        let lines = markdown(folder.path(), "key-points").unwrap();
+        let headings: Vec<_> = lines.iter().filter(|line| line.starts_with('#')).collect();
+        assert_eq!(headings, ["## [A page](a.md) {#a}", "## [Another](c.md) {#c}"]);
+        assert!(markdown(folder.path(), "points").is_err());
+    }
+}
