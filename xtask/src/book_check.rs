@@ -1,5 +1,6 @@
 //! The check `book`: the built pages, with every link followed.
 
+mod glossary;
 mod page;
 
 use std::collections::BTreeMap;
@@ -26,7 +27,8 @@ pub fn check(root: &Path) -> Result<Counts> {
     let dest = TempDir::new().context("cannot create a temporary folder")?;
     build_book::build(root, dest.path())?;
     let site = Site::read(dest.path())?;
-    let problems = site.problems(root);
+    let mut problems = site.problems(root);
+    problems.extend(glossary::unlinked_terms(&root.join(EDITION).join("src"))?);
     if problems.is_empty() {
         return Ok(site.counts());
     }
