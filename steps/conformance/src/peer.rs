@@ -28,6 +28,13 @@ impl Peer {
         Ok(Self { stream, deadline })
     }
 
+    /// The server's side of a connection that was accepted.
+    pub(crate) fn accepted(stream: TcpStream, deadline: Duration) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        stream.set_write_timeout(Some(deadline))?;
+        Ok(Self { stream, deadline })
+    }
+
     /// Sends all of `bytes`.
     pub fn send(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.stream
@@ -47,6 +54,19 @@ impl Peer {
             show(expected),
             show(&received)
         )))
+    }
+
+    /// Receives exactly `len` bytes; `what` they are is said in the failure.
+    pub fn receive_exactly(&mut self, len: usize, what: &str) -> Result<Vec<u8>, Failure> {
+        let (received, end) = self.receive(len);
+        match end {
+            None => Ok(received),
+            Some(end) => Err(Failure::new(format!(
+                "expected {what}, received {} of its {len} bytes, \"{}\", then {end}",
+                received.len(),
+                show(&received)
+            ))),
+        }
     }
 
     /// Receives until end of file, and returns what came.
@@ -147,7 +167,7 @@ impl std::fmt::Display for End {
 }
 
 /// Bytes as a person can read them, cut where they get long.
-fn show(bytes: &[u8]) -> String {
+pub(crate) fn show(bytes: &[u8]) -> String {
     const SHOWN_LEN: usize = 200;
     if bytes.len() <= SHOWN_LEN {
         return bytes.escape_ascii().to_string();
