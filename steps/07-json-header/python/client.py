@@ -19,7 +19,7 @@ import sys
 from message import field, parse_header, read_frame, receive_body, write_header
 
 # Names that mean a device to Windows, with any extension.
-DEVICES = re.compile(r"(CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9])(\..*)?", re.IGNORECASE)
+DEVICES = re.compile(r"(CON|PRN|AUX|NUL|(COM|LPT)[0-9¹²³]) *(\..*)?", re.IGNORECASE)
 
 
 class Refused(Exception):
@@ -62,7 +62,8 @@ def download(stream, filename, folder, force):
     if os.path.lexists(target) and not force:
         if not sys.stdin.isatty():
             raise Refused(f"{name} exists; --force overwrites it")
-        if input(f"overwrite {name}? [y/N] ").strip().lower() not in ("y", "yes"):
+        print(f"overwrite {name}? [y/N] ", end="", flush=True)
+        if sys.stdin.buffer.readline().strip().lower() not in (b"y", b"yes"):
             print(f"kept {name}", flush=True)
             return
         force = True

@@ -1,6 +1,8 @@
 //! Step 07 in Python: it speaks with ours in both directions, and keeps the same promises.
 
 use std::fs;
+#[cfg(unix)]
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -207,6 +209,30 @@ fn the_python_client_overwrites_with_force_only() -> Result<(), Failure> {
     assert_eq!(fs::read(&file).expect("a file"), b"precious");
     get(&["--force"]).success();
     assert_eq!(fs::read(&file).expect("a file").len(), LARGE_LEN);
+    Ok(())
+}
+
+#[cfg(unix)]
+#[test]
+#[ignore = "needs python3"]
+fn the_python_client_asks_whoever_sits_at_a_terminal() -> Result<(), Failure> {
+    let (_server, addr, _root) = python_server(&[])?;
+    let downloads = TempDir::new().expect("a temporary folder");
+    let file = downloads.path().join("large.bin");
+    fs::write(&file, "precious").expect("a file");
+    let mut command = twin("client", &addr.to_string());
+    command.arg("--dir").arg(downloads.path());
+    let (mut client, mut keyboard) = Program::start_at_terminal(command)?;
+    for (answer, told, len) in [
+        ("n", "kept large.bin", 8),
+        ("", "kept large.bin", 8),
+        ("y", "saved large.bin: 1000003 bytes, SHA-256 checked", LARGE_LEN),
+    ] {
+        write!(keyboard, "get sub/large.bin\n{answer}\n").expect("it is typed");
+        let line = client.expect_line(told)?;
+        assert_eq!(line, format!("> overwrite large.bin? [y/N] {told}"));
+        assert_eq!(fs::read(&file).expect("a file").len(), len);
+    }
     Ok(())
 }
 
