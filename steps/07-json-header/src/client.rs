@@ -32,7 +32,7 @@ pub fn run(mut stream: TcpStream, downloads: &Downloads) -> io::Result<ExitCode>
                 }
             },
             Ok(command) => run_command(&mut stream, &command)?,
-            Err(problem) => eprintln!("error: {problem}; this one was not sent"),
+            Err(problem) => eprintln!("error: {problem}"),
         }
     }
     Ok(exit_code)
@@ -42,22 +42,20 @@ pub fn run(mut stream: TcpStream, downloads: &Downloads) -> io::Result<ExitCode>
 // ANCHOR: request
 /// What a line asks for, or why it cannot be sent.
 fn request(line: Vec<u8>) -> Result<Request, String> {
-    let line = String::from_utf8(line).map_err(|_| "a request must be UTF-8")?;
+    let line = String::from_utf8(line).map_err(|_| "a request is UTF-8; this one was not sent")?;
     let request = match line.strip_prefix("get") {
-        Some("") => return Err("a download needs a name: get FILE".to_owned()),
+        Some(rest) if rest.trim_start_matches(' ').is_empty() => {
+            return Err("say which file: get FILE".to_owned());
+        }
         Some(rest) if rest.starts_with(' ') => {
-            let filename = rest.trim_start_matches(' ').to_owned();
-            if filename.is_empty() {
-                return Err("a download needs a name: get FILE".to_owned());
-            }
-            Request::Get { filename }
+            Request::Get { filename: rest.trim_start_matches(' ').to_owned() }
         }
         _ => Request::Run { command: line },
     };
     // The header is longer than the line, by its field names and by what JSON has to escape.
     let header = serde_json::to_vec(&request).map_err(|error| error.to_string())?;
     if header.len() > MAX_FRAME_LEN as usize {
-        return Err(format!("a request has at most {MAX_FRAME_LEN} bytes"));
+        return Err(format!("a request has at most {MAX_FRAME_LEN} bytes; this one was not sent"));
     }
     Ok(request)
 }

@@ -46,7 +46,7 @@ impl Downloads {
     ) -> io::Result<Result<String, String>> {
         let name = path.rsplit('/').next().unwrap_or(path);
         if !is_plain(name) {
-            return Ok(Err(format!("{name:?} is not a file name on every system")));
+            return Ok(Err(format!("{name:?} cannot be a file name on every system")));
         }
         let target = self.folder.join(name);
         // Not `exists`: a symlink that leads nowhere is there, too.
