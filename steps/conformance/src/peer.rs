@@ -59,14 +59,14 @@ impl Peer {
     /// Receives exactly `len` bytes; `what` they are is said in the failure.
     pub fn receive_exactly(&mut self, len: usize, what: &str) -> Result<Vec<u8>, Failure> {
         let (received, end) = self.receive(len);
-        match end {
-            None => Ok(received),
-            Some(end) => Err(Failure::new(format!(
-                "expected {what}, received {} of its {len} bytes, \"{}\", then {end}",
-                received.len(),
-                show(&received)
-            ))),
-        }
+        let Some(end) = end else {
+            return Ok(received);
+        };
+        let (came, shown) = (received.len(), show(&received));
+        let shown = if came == 0 { String::new() } else { format!(", \"{shown}\"") };
+        Err(Failure::new(format!(
+            "expected {what}, received {came} of its {len} bytes{shown}, then {end}"
+        )))
     }
 
     /// Receives until end of file, and returns what came.

@@ -47,9 +47,11 @@ impl FakeServer {
 
     fn stop(&mut self) -> Option<Result<Value, Failure>> {
         let serving = self.serving.take()?;
-        // `accept` cannot be interrupted; a connection that says nothing wakes it, if no client
-        // has come. If it cannot be made, one has.
-        let _ = TcpStream::connect(self.addr);
+        if !serving.is_finished() {
+            // `accept` cannot be interrupted; where no client has come, a connection that says
+            // nothing wakes it. If none can be made, it is awake.
+            let _ = TcpStream::connect(self.addr);
+        }
         let served = serving.join();
         Some(served.unwrap_or_else(|_| Err(Failure::new("the server for the client panicked"))))
     }
