@@ -5,6 +5,7 @@
 
 pub mod check;
 pub mod cpu;
+pub mod memory;
 pub mod peer;
 pub mod program;
 pub mod proxy;

@@ -28,6 +28,13 @@ impl Peer {
         Ok(Self { stream, deadline })
     }
 
+    /// The server's side of a connection that was accepted.
+    pub(crate) fn accepted(stream: TcpStream, deadline: Duration) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        stream.set_write_timeout(Some(deadline))?;
+        Ok(Self { stream, deadline })
+    }
+
     /// Sends all of `bytes`.
     pub fn send(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.stream
@@ -46,6 +53,19 @@ impl Peer {
             "expected \"{}\", received \"{}\"{end}",
             show(expected),
             show(&received)
+        )))
+    }
+
+    /// Receives exactly `len` bytes; `what` they are is said in the failure.
+    pub fn receive_exactly(&mut self, len: usize, what: &str) -> Result<Vec<u8>, Failure> {
+        let (received, end) = self.receive(len);
+        let Some(end) = end else {
+            return Ok(received);
+        };
+        let (came, shown) = (received.len(), show(&received));
+        let shown = if came == 0 { String::new() } else { format!(", \"{shown}\"") };
+        Err(Failure::new(format!(
+            "expected {what}, received {came} of its {len} bytes{shown}, then {end}"
         )))
     }
 
@@ -147,7 +167,7 @@ impl std::fmt::Display for End {
 }
 
 /// Bytes as a person can read them, cut where they get long.
-fn show(bytes: &[u8]) -> String {
+pub(crate) fn show(bytes: &[u8]) -> String {
     const SHOWN_LEN: usize = 200;
     if bytes.len() <= SHOWN_LEN {
         return bytes.escape_ascii().to_string();

@@ -34,9 +34,12 @@ pub(super) fn boundaries(subject: &Subject) -> Result<(), Failure> {
     for word in ["one", "two"] {
         let (message, answer) = subject.protocol.exchange(word);
         messages.extend(subject.protocol.on_the_wire(&message));
-        answers.extend(subject.protocol.on_the_wire(&answer));
+        answers.push(answer);
     }
-    let asked = peer.send(&messages).and_then(|()| peer.expect(&answers));
+    let sent = peer.send(&messages);
+    let asked = sent.and_then(|()| {
+        answers.iter().try_for_each(|answer| subject.protocol.expect_answer(&mut peer, answer))
+    });
     asked.map_err(|failure| {
         running.explain(&Failure::new(format!("after two messages in one segment: {failure}")))
     })

@@ -5,6 +5,7 @@
 //! *breaks*: what is declared as still wrong must be seen to be wrong, so a step's manifest lists
 //! both, and [`assert_promises`] holds the step to both.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
@@ -15,9 +16,13 @@ use crate::{Failure, Peer, Program};
 
 mod commands;
 mod conversation;
+mod fake;
+mod messages;
 mod promises;
+mod wire;
 
 pub use promises::{Judgement, Promise, Promises, assert_promises};
+use wire::Answer;
 
 /// A promise that a program can be held to.
 pub struct Check {
@@ -124,11 +129,53 @@ pub const CHECKS: &[Check] = &[
         protocols: FRAMES,
         scenario: commands::hostile_length,
     },
+    Check {
+        name: "integrity",
+        why: "A file that looks whole and is not will be trusted by whoever opens it next.",
+        section: "json-header.md#integrity",
+        hint: "Write to a temporary file, compare size and hash, and only then give it its name.",
+        protocols: MESSAGES,
+        scenario: messages::integrity,
+    },
+    Check {
+        name: "untrusted-name",
+        why: "Who may choose the name of a file on your disk may overwrite any file that you can.",
+        section: "json-header.md#untrusted-name",
+        hint: "Name the file as your user asked for it, and refuse a server that calls it otherwise.",
+        protocols: MESSAGES,
+        scenario: messages::untrusted_name,
+    },
+    Check {
+        name: "root-jail",
+        why: "A server that was given one folder to serve must not give away the rest of the disk.",
+        section: "json-header.md#root",
+        hint: "Resolve the whole path, links too, and see that it is a regular file below the root.",
+        protocols: MESSAGES,
+        scenario: messages::root_jail,
+    },
+    Check {
+        name: "constant-memory",
+        why: "A server that holds what it sends can be brought down by one large file.",
+        section: "json-header.md#chunks",
+        hint: "Read a chunk, send it, and use its memory for the next one.",
+        protocols: MESSAGES,
+        scenario: messages::constant_memory,
+    },
+    Check {
+        name: "timeout",
+        why: "A command that never ends would hold up its client, and everybody behind it, for ever.",
+        section: "json-header.md#timeout",
+        hint: "Wait under a deadline, then kill the whole process group: children outlive their shell.",
+        protocols: MESSAGES,
+        scenario: messages::timeout,
+    },
 ];
 
-const ALL: &[Protocol] = &[Protocol::Echo, Protocol::UpperCase, Protocol::Shell, Protocol::Frames];
-const COMMANDS: &[Protocol] = &[Protocol::Shell, Protocol::Frames];
-const FRAMES: &[Protocol] = &[Protocol::Frames];
+const ALL: &[Protocol] =
+    &[Protocol::Echo, Protocol::UpperCase, Protocol::Shell, Protocol::Frames, Protocol::Messages];
+const COMMANDS: &[Protocol] = &[Protocol::Shell, Protocol::Frames, Protocol::Messages];
+const FRAMES: &[Protocol] = &[Protocol::Frames, Protocol::Messages];
+const MESSAGES: &[Protocol] = &[Protocol::Messages];
 
 /// The check with this name.
 #[must_use]
@@ -150,6 +197,9 @@ pub enum Protocol {
     /// As `Shell`, but every message is a frame: its length as a `u32` in network byte order, and
     /// then its bytes (step 06).
     Frames,
+    /// As `Frames`, but a frame holds a header in JSON: all of a request, while an answer's is
+    /// followed by a body (step 07).
+    Messages,
 }
 
 impl Protocol {
@@ -161,7 +211,8 @@ impl Protocol {
             2 | 3 => Self::UpperCase,
             4 => Self::Shell,
             5 => Self::OneWay,
-            _ => Self::Frames,
+            6 => Self::Frames,
+            _ => Self::Messages,
         }
     }
 
@@ -170,22 +221,29 @@ impl Protocol {
         match self {
             Self::Echo | Self::OneWay => (word.to_owned(), word.to_owned()),
             Self::UpperCase => (word.to_owned(), word.to_ascii_uppercase()),
-            Self::Shell | Self::Frames => {
+            Self::Shell | Self::Frames | Self::Messages => {
                 (format!("echo {word}"), format!("{word}{SHELL_NEWLINE}"))
             }
         }
     }
 
-    /// A message as it travels.
+    /// A message to the server as it travels.
     fn on_the_wire(self, message: &str) -> Vec<u8> {
         match self {
             Self::Echo | Self::UpperCase | Self::Shell | Self::OneWay => {
                 message.as_bytes().to_vec()
             }
-            Self::Frames => {
-                let len = u32::try_from(message.len()).expect("a check sends no 4 GiB");
-                [&len.to_be_bytes(), message.as_bytes()].concat()
-            }
+            Self::Frames => wire::frame(message.as_bytes()),
+            Self::Messages => wire::run(message),
+        }
+    }
+
+    /// Receives an answer, which must be this one, whole.
+    fn expect_answer(self, peer: &mut Peer, answer: &str) -> Result<(), Failure> {
+        match self {
+            Self::Echo | Self::UpperCase | Self::Shell | Self::OneWay => peer.expect(answer.as_bytes()),
+            Self::Frames => peer.expect(&wire::frame(answer.as_bytes())),
+            Self::Messages => Answer::receive(peer)?.expect_output(answer),
         }
     }
 }
@@ -276,14 +334,15 @@ impl Subject {
 
     /// Starts the server, and the proxy in front of it if there is to be one.
     fn start(&self) -> Result<Running, Failure> {
-        let (server, addr) = Program::start_server((self.server)())?;
-        let proxy = match self.cut {
-            None => None,
-            Some(cut) => Some(
-                Proxy::start(addr, cut)
-                    .map_err(|error| Failure::new(format!("cannot start the proxy: {error}")))?,
-            ),
-        };
+        self.start_with(&[])
+    }
+
+    /// As `start`, with more arguments for the server.
+    fn start_with(&self, arguments: &[&OsStr]) -> Result<Running, Failure> {
+        let mut command = (self.server)();
+        command.args(arguments);
+        let (server, addr) = Program::start_server(command)?;
+        let proxy = self.proxy_to(addr)?;
         let addr = proxy.as_ref().map_or(addr, Proxy::addr);
         Ok(Running {
             server: server.with_deadline(self.deadline),
@@ -292,6 +351,12 @@ impl Subject {
             deadline: self.deadline,
             _proxy: proxy,
         })
+    }
+
+    /// The proxy in front of this server, if there is to be one.
+    fn proxy_to(&self, addr: SocketAddr) -> Result<Option<Proxy>, Failure> {
+        let proxy = self.cut.map(|cut| Proxy::start(addr, cut)).transpose();
+        proxy.map_err(|error| Failure::new(format!("cannot start the proxy: {error}")))
     }
 }
 
@@ -318,9 +383,8 @@ impl Running {
 
     /// This message, and this answer, whole.
     fn ask(&self, peer: &mut Peer, message: &str, answer: &str) -> Result<(), Failure> {
-        let (sent, expected) =
-            (self.protocol.on_the_wire(message), self.protocol.on_the_wire(answer));
-        let asked = peer.send(&sent).and_then(|()| peer.expect(&expected));
+        let sent = peer.send(&self.protocol.on_the_wire(message));
+        let asked = sent.and_then(|()| self.protocol.expect_answer(peer, answer));
         asked.map_err(|failure| {
             self.explain(&Failure::new(format!("after \"{message}\" was sent: {failure}")))
         })

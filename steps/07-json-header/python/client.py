@@ -1,0 +1,167 @@
+"""Step 07, the client: `get FILE` downloads a file, any other line is a command for the server.
+
+    python3 client.py [HOST:PORT] [--dir DIR] [--force]
+
+A download is whole or not there at all. It shows no progress, which is all that the Rust client does
+more.
+"""
+
+import argparse
+import contextlib
+import hashlib
+import os
+import pathlib
+import re
+import secrets
+import socket
+import sys
+
+from message import field, parse_header, read_frame, receive_body, write_header
+
+# Names that mean a device to Windows, with any extension.
+DEVICES = re.compile(r"(CON|PRN|AUX|NUL|(COM|LPT)[0-9¹²³]) *(\..*)?", re.IGNORECASE)
+
+
+class Refused(Exception):
+    """Why something was not done. The conversation can go on."""
+
+
+def ask(stream, request):
+    """Sends a request and returns the header of its answer, checked as far as it can be."""
+    try:
+        write_header(stream, request)
+    except ValueError as error:
+        raise Refused(f"{error}; this one was not sent") from None
+    frame = read_frame(stream)
+    if frame is None:
+        raise EOFError("the server closed the connection")
+    header = dict.fromkeys(["filename", "hash", "status", "error"]) | parse_header(frame)
+    if field(header, "size", int) < 0:
+        raise ValueError("the field `size` must not be below zero")
+    return header
+
+
+def run(stream, command):
+    """Lets the server run a command, and shows what it wrote as it comes."""
+    header = ask(stream, {"request": "run", "command": command})
+    for chunk in receive_body(stream, header["size"]):
+        sys.stdout.buffer.write(chunk)
+    sys.stdout.buffer.flush()
+    if header["error"] is not None:
+        complain(f"error: {header['error']}")
+    if header["status"]:
+        complain(f"exit status {header['status']}")
+
+
+def download(stream, filename, folder, force):
+    """Saves a file of the server's in the folder: whole, or not at all."""
+    name = filename.rpartition("/")[2]
+    if not is_plain(name):
+        raise Refused(f'"{name}" is not a file name on every system')
+    target = folder / name
+    if os.path.lexists(target) and not force:
+        if not sys.stdin.isatty():
+            raise Refused(f"{name} exists; --force overwrites it")
+        print(f"overwrite {name}? [y/N] ", end="", flush=True)
+        if sys.stdin.buffer.readline().strip().lower() not in (b"y", b"yes"):
+            print(f"kept {name}", flush=True)
+            return
+        force = True
+
+    header = ask(stream, {"request": "get", "filename": filename})
+    size, expected = header["size"], header["hash"]
+    if header["error"] is not None and size == 0:
+        raise Refused(f"{filename}: {header['error']}")
+    # Who answers with another name than we asked for lies, or would have us write elsewhere. What
+    # such a server sends next is not worth reading.
+    if header["filename"] != name:
+        raise ValueError(f"{name}: the server calls it {header['filename']!r}")
+    if not isinstance(expected, str) or not re.fullmatch("[0-9a-f]{64}", expected):
+        raise ValueError(f"{name}: the server did not say its hash, so it cannot be checked")
+
+    body = receive_body(stream, size)
+    part = folder / f".{secrets.token_hex(8)}.part"  # beside the target: renaming does not copy
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        digest = save(body, part)
+        if digest != expected:
+            raise Refused(f"{name}: its hash is {digest}, but should be {expected}")
+        if force:
+            os.replace(part, target)
+        else:
+            os.link(part, target)  # unlike a renaming, it overwrites nothing
+    except OSError as error:  # of our folder; the connection's are EOFErrors
+        for _ in body:
+            pass  # the next header begins behind this body
+        raise Refused(f"{name}: {error.strerror or error}") from None
+    except EOFError as error:
+        raise EOFError(f"{name}: {error}") from None
+    finally:
+        with contextlib.suppress(OSError):  # it was renamed, or never made
+            part.unlink()
+    print(f"saved {name}: {size} bytes, SHA-256 checked", flush=True)
+
+
+def save(body, path):
+    """Writes a body into a new file, and returns its hash."""
+    digest = hashlib.sha256()
+    with path.open("xb") as file:
+        for chunk in body:
+            file.write(chunk)
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def is_plain(name):
+    """Whether a file can have this name on Linux, macOS and Windows, in whatever folder."""
+    return (
+        0 < len(name.encode()) <= 255
+        and name.isprintable()
+        and not re.search(r'[/\\:*?"<>|]', name)
+        and not name.endswith((".", " "))
+        and not DEVICES.fullmatch(name)
+    )
+
+
+def complain(text):
+    """One line on stderr. The text may be a stranger's: what a terminal would obey is escaped."""
+    shown = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    print("".join(shown), file=sys.stderr)
+
+
+parser = argparse.ArgumentParser()
+parser.add_argument("addr", nargs="?", default="127.0.0.1:9007", metavar="HOST:PORT")
+parser.add_argument("--dir", default=".", metavar="DIR", type=pathlib.Path)
+parser.add_argument("--force", action="store_true")
+args = parser.parse_args()
+host, _, port = args.addr.rpartition(":")
+
+failed = False
+with socket.create_connection((host, int(port))) as stream:
+    while True:
+        if sys.stdin.isatty():
+            print("> ", end="", flush=True)
+        line = sys.stdin.buffer.readline()
+        if not line:
+            break
+        try:
+            line = line.rstrip(b"\r\n").decode()
+        except UnicodeDecodeError:
+            complain("error: a request must be UTF-8; this one was not sent")
+            continue
+        word, _, filename = line.partition(" ")
+        filename = filename.lstrip(" ")
+        try:
+            if word != "get":
+                run(stream, line)
+            elif filename:
+                download(stream, filename, args.dir, args.force)
+            else:
+                complain("error: a download needs a name: get FILE; this one was not sent")
+        except Refused as problem:
+            complain(f"error: {problem}")
+            failed = failed or word == "get"
+        except (OSError, EOFError, ValueError) as error:
+            complain(f"error: {args.addr}: {error}")
+            sys.exit(1)
+sys.exit(failed)

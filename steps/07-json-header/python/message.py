@@ -1,0 +1,99 @@
+"""Messages: a header in JSON, with its length in front, and behind it a body of any size.
+
+    00 00 00 37  {"filename": "notes.txt", "hash": …, "size": 3, …}  h i \\n
+    the length   the header, at most 64 KiB                           the body, `size` bytes
+"""
+
+import json
+import struct
+
+MAX_HEADER_LEN = 64 * 1024  # bytes
+CHUNK_LEN = 64 * 1024  # bytes; how much of a body is held in memory at a time
+
+LENGTH = struct.Struct("!I")  # ! is network byte order, I an unsigned number of 4 bytes
+
+
+def write_header(stream, header):
+    """Sends a header. One that is too long is a ValueError, and nothing is sent."""
+    frame = json.dumps(header, ensure_ascii=False).encode()
+    if len(frame) > MAX_HEADER_LEN:
+        raise ValueError(f"a header has at most {MAX_HEADER_LEN} bytes, not {len(frame)}")
+    stream.sendall(LENGTH.pack(len(frame)) + frame)
+
+
+def read_frame(stream):
+    """The bytes of the next header, or None if the stream ends before it begins.
+
+    After an EOFError nobody knows where the next header begins.
+    """
+    length = receive_exactly(stream, LENGTH.size)
+    if not length:
+        return None  # between two messages: a clean close
+    if len(length) < LENGTH.size:
+        raise cut_off("header", len(length), LENGTH.size)
+    (length,) = LENGTH.unpack(length)
+    if length > MAX_HEADER_LEN:
+        raise EOFError(
+            f"a frame of {length} bytes was announced, at most {MAX_HEADER_LEN} can be"
+        )
+    frame = receive_exactly(stream, length)
+    if len(frame) < length:
+        raise cut_off("payload", len(frame), length)
+    return frame
+
+
+def parse_header(frame):
+    """The header that these bytes are. A ValueError if they are none; the stream is still good."""
+    try:
+        header = json.loads(frame.decode())
+    except ValueError as error:
+        raise ValueError(f"the header is not understood: {error}") from None
+    except RecursionError:
+        raise ValueError("the header is not understood: it is nested too deeply") from None
+    if not isinstance(header, dict):
+        raise ValueError("the header is not understood: it is no JSON object")
+    return header
+
+
+def field(header, name, kind):
+    """A field that the header must have. A ValueError names it if it is missing, or of another type."""
+    if name not in header:
+        raise ValueError(f"the header is not understood: missing field `{name}`")
+    value = header[name]
+    if type(value) is not kind:  # not isinstance: to Python, True is an int
+        raise ValueError(f"the header is not understood: `{name}` must be of type {kind.__name__}")
+    if kind is str:
+        value.encode()  # JSON can hold half a surrogate pair; no text can
+    return value
+
+
+def receive_body(stream, size):
+    """The body, chunk by chunk. An EOFError if it does not come whole."""
+    came = 0
+    while came < size:
+        try:
+            chunk = stream.recv(min(CHUNK_LEN, size - came))
+        except OSError as error:
+            raise EOFError(f"the connection broke after {came} of {size} bytes: {error}") from None
+        if not chunk:
+            raise EOFError(f"the connection ended after {came} of {size} bytes")
+        came += len(chunk)
+        yield chunk
+
+
+def receive_exactly(stream, length):
+    """Receives so many bytes, in as many recvs as it takes; fewer only if the stream ends."""
+    received = bytearray()
+    while len(received) < length:
+        piece = stream.recv(length - len(received))
+        if not piece:
+            break  # end of file
+        received += piece
+    return bytes(received)
+
+
+def cut_off(part, came, length):
+    """The error for a stream that ends inside a header."""
+    return EOFError(
+        f"the stream ended inside a frame: {came} of {length} bytes of its {part} came"
+    )

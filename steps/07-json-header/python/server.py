@@ -1,0 +1,157 @@
+"""Step 07, the server: runs commands and sends files, for one client after another, on this
+computer only.
+
+    python3 server.py [HOST:PORT] [--root DIR] [--timeout SECONDS]
+
+Still wrong, on purpose: one client at a time; a slow download holds up everyone.
+"""
+
+import argparse
+import contextlib
+import hashlib
+import ipaddress
+import os
+import pathlib
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+
+from message import CHUNK_LEN, field, parse_header, read_frame, write_header
+
+MAX_ERROR_LEN = 300  # characters; an error may repeat what a stranger sent
+
+
+def run(command, timeout, files):
+    """Runs a command. Its answer's fields, and its body: stdout's bytes, and then stderr's."""
+    try:
+        # Into files: any size costs no memory, and neither stream waits for the other to be read.
+        stdout, stderr = [files.enter_context(tempfile.TemporaryFile()) for _ in range(2)]
+        process = subprocess.Popen(
+            command,
+            shell=True,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,  # a process group of its own, to be killed as a whole
+        )
+    except (OSError, ValueError) as error:
+        text = getattr(error, "strerror", None) or error
+        raise ValueError(f"the command cannot be run: {text}") from None
+    status = error = None
+    try:
+        status = process.wait(timeout)
+        if status < 0:
+            status, error = None, f"the command was ended by signal {-status}"
+    except subprocess.TimeoutExpired:
+        kill_with_children(process)
+        error = f"the command ran longer than {timeout:g} s and was stopped"
+    # Sizes are taken once: a child in the background may go on writing.
+    body = [(file, os.fstat(file.fileno()).st_size) for file in (stdout, stderr)]
+    return {"status": status, "error": error}, body
+
+
+def kill_with_children(process):
+    """Kills the process and what it has started, and waits for its end."""
+    if os.name == "nt":
+        taskkill = ["taskkill", "/T", "/F", "/PID", str(process.pid)]
+        subprocess.run(taskkill, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    else:
+        os.killpg(process.pid, signal.SIGKILL)  # nobody has waited for it: the number is still its
+    process.wait()
+
+
+def get(filename, root, files):
+    """A file: its answer's fields, and its body."""
+    file = files.enter_context(find(filename, root).open("rb"))
+    digest, size = hashlib.sha256(), 0
+    while chunk := file.read(CHUNK_LEN):
+        digest.update(chunk)
+        size += len(chunk)
+    own_name = pathlib.PurePath(filename).name  # as it was asked for: a link keeps its name
+    return {"filename": own_name, "hash": digest.hexdigest()}, [(file, size)]
+
+
+def find(filename, root):
+    """The regular file of this name below the root. Anything else is an OSError."""
+    relative = pathlib.PurePath(filename)
+    if relative.anchor or ".." in relative.parts:
+        raise OSError("it is outside the folder that is served")
+    try:
+        path = pathlib.Path(os.path.realpath(root / relative, strict=True))  # follows links
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        raise OSError("no file has this name") from None
+    if not path.is_relative_to(root):
+        raise OSError("it is outside the folder that is served")
+    if not stat.S_ISREG(path.stat().st_mode):  # seen before it is opened: to open a FIFO is to wait
+        raise OSError("it is not a file")
+    # Between here and the opening, another user of this computer could put a link in its place.
+    return path
+
+
+def answer(stream, frame, root, timeout):
+    """Does what a request asks for. What cannot be done is told, and the connection goes on."""
+    with contextlib.ExitStack() as files:  # closes them when the answer is sent
+        body = []
+        try:
+            request = parse_header(frame)
+            kind = field(request, "request", str)
+            if kind == "run":
+                fields, body = run(field(request, "command", str), timeout, files)
+            elif kind == "get":
+                fields, body = get(field(request, "filename", str), root, files)
+            else:
+                raise ValueError(f"unknown request {kind!r}, expected 'run' or 'get'")
+        except (OSError, ValueError) as error:
+            # strerror: the system's words without the path, which is nobody's business.
+            text = getattr(error, "strerror", None) or str(error)
+            fields = {"error": text[:MAX_ERROR_LEN]}
+        header = dict.fromkeys(["filename", "hash", "size", "status", "error"])
+        write_header(stream, header | fields | {"size": sum(size for _, size in body)})
+        for file, size in body:
+            # In chunks, from file to connection. A count of 0 would mean "to the end".
+            if size > 0 and stream.sendfile(file, 0, size) < size:
+                raise EOFError("the file became shorter while it was sent")
+
+
+def handle_connection(stream, root, timeout):
+    """Answers one request after another, until the client has left."""
+    while (frame := read_frame(stream)) is not None:
+        answer(stream, frame, root, timeout)
+
+
+def seconds(text):
+    """A time above zero, from the command line."""
+    value = float(text)
+    if not value > 0:
+        raise ValueError(f"{text} is not above zero")
+    return value
+
+
+parser = argparse.ArgumentParser()
+parser.add_argument("addr", nargs="?", default="127.0.0.1:9007", metavar="HOST:PORT")
+parser.add_argument("--root", default=".", metavar="DIR")
+parser.add_argument("--timeout", default=30.0, type=seconds, metavar="SECONDS")
+args = parser.parse_args()
+host, _, port = args.addr.rpartition(":")
+
+if not ipaddress.ip_address(socket.gethostbyname(host)).is_loopback:
+    sys.exit(f"error: {host}: others could connect there and run any command here, as you")
+if not os.path.isdir(args.root):
+    sys.exit(f"error: {args.root}: there is no such folder")
+root = pathlib.Path(os.path.realpath(args.root))
+
+with socket.create_server((host, int(port))) as listener:
+    print("listening on %s:%d" % listener.getsockname()[:2], flush=True)
+    while True:
+        stream, peer_addr = listener.accept()  # waits for a client
+        with stream:
+            # The header and the body are two writes: without this, Nagle's algorithm could hold
+            # the second back.
+            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            try:
+                handle_connection(stream, root, args.timeout)
+            except (OSError, EOFError) as error:
+                print("%s:%d lost: %s" % (*peer_addr[:2], error), flush=True)

@@ -1,0 +1,109 @@
+//! The client: sends each line of its input as a request, and prints or saves what comes back.
+//!
+//! New in this step: `get FILE` is a download, anything else a command. What a command wrote is shown
+//! while it comes, and how it ended is told.
+//!
+//! Still wrong, on purpose: while a long answer comes, nothing else can be asked for.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::net::TcpStream;
+use std::process::ExitCode;
+
+use crate::body::read_body;
+use crate::download::Downloads;
+use crate::frame::MAX_FRAME_LEN;
+use crate::header::{Answer, Request, one_line, read_header, write_header};
+
+// ANCHOR: run
+/// Talks to the server until the input ends. The exit code tells whether all downloads succeeded.
+///
+/// A server that closes the connection early is an error (`UnexpectedEof`), and so is one that breaks
+/// the protocol (`InvalidData`).
+pub fn run(mut stream: TcpStream, downloads: &Downloads) -> io::Result<ExitCode> {
+    stream.set_nodelay(true)?;
+    let mut exit_code = ExitCode::SUCCESS;
+    while let Some(line) = read_line()? {
+        match request(line) {
+            Ok(Request::Get { filename }) => match downloads.get(&mut stream, &filename)? {
+                Ok(text) => writeln!(io::stdout(), "{text}")?,
+                Err(problem) => {
+                    eprintln!("error: {problem}");
+                    exit_code = ExitCode::FAILURE;
+                }
+            },
+            Ok(command) => run_command(&mut stream, &command)?,
+            Err(problem) => eprintln!("error: {problem}"),
+        }
+    }
+    Ok(exit_code)
+}
+// ANCHOR_END: run
+
+// ANCHOR: request
+/// What a line asks for, or why it cannot be sent.
+fn request(line: Vec<u8>) -> Result<Request, String> {
+    let line = String::from_utf8(line).map_err(|_| "a request is UTF-8; this one was not sent")?;
+    let request = match line.strip_prefix("get") {
+        Some(rest) if rest.trim_start_matches(' ').is_empty() => {
+            return Err("say which file: get FILE".to_owned());
+        }
+        Some(rest) if rest.starts_with(' ') => {
+            Request::Get { filename: rest.trim_start_matches(' ').to_owned() }
+        }
+        _ => Request::Run { command: line },
+    };
+    // The header is longer than the line, by its field names and by what JSON has to escape.
+    let header = serde_json::to_vec(&request).map_err(|error| error.to_string())?;
+    if header.len() > MAX_FRAME_LEN as usize {
+        return Err(format!("a request has at most {MAX_FRAME_LEN} bytes; this one was not sent"));
+    }
+    Ok(request)
+}
+// ANCHOR_END: request
+
+// ANCHOR: run-command
+/// Has a command run, and shows what it wrote and how it ended.
+fn run_command(stream: &mut TcpStream, request: &Request) -> io::Result<()> {
+    write_header(stream, request)?;
+    let Some(answer) = read_header::<Answer>(stream)? else {
+        let message = "the server closed the connection";
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
+    };
+    let mut stdout = io::stdout().lock();
+    read_body(stream, answer.size, |chunk| stdout.write_all(chunk))?;
+    stdout.flush()?;
+    if let Some(error) = answer.error {
+        eprintln!("error: {}", one_line(&error));
+    }
+    match answer.status {
+        None | Some(0) => {} // no status, or success
+        Some(status) => eprintln!("exit status {status}"),
+    }
+    Ok(())
+}
+// ANCHOR_END: run-command
+
+/// The next line of the input without its line ending, or `None` where the input ends.
+///
+/// It is bytes: what the user types need not be UTF-8. A prompt is shown only to a person.
+fn read_line() -> io::Result<Option<Vec<u8>>> {
+    let stdin = io::stdin();
+    if stdin.is_terminal() {
+        write!(io::stdout(), "> ")?;
+        io::stdout().flush()?;
+    }
+    let mut line = Vec::new();
+    if stdin.lock().read_until(b'\n', &mut line)? == 0 {
+        if stdin.is_terminal() {
+            writeln!(io::stdout())?; // the shell's prompt begins on a line of its own
+        }
+        return Ok(None);
+    }
+    if line.ends_with(b"\n") {
+        line.pop();
+    }
+    if line.ends_with(b"\r") {
+        line.pop(); // Windows ends its lines with \r\n.
+    }
+    Ok(Some(line))
+}

@@ -1,0 +1,204 @@
+//! Downloads: a file is there whole, or not at all.
+//!
+//! ```text
+//! the body --> .notes.txt.x7Kq2a.part --> size and hash are right? --> rename to notes.txt
+//!                                         not so, or anything else --> remove
+//! ```
+//!
+//! Nothing that the server says is believed: not the name, not the size, not the hash.
+
+use std::fs;
+use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
+use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
+
+use crate::body::{hex, read_body};
+use crate::filename::is_plain;
+use crate::header::{Answer, Request, one_line, read_header, write_header};
+
+/// The hex digits of a SHA-256.
+const HASH_LEN: usize = 64;
+
+/// What the progress bar shows.
+const PROGRESS: &str = "{wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
+
+/// Where downloads go.
+pub struct Downloads {
+    /// The folder. It is made when it is needed.
+    pub folder: PathBuf,
+    /// Whether files that exist are overwritten without a question.
+    pub force: bool,
+}
+
+impl Downloads {
+    // ANCHOR: get
+    /// Downloads a file, and says in one line how that ended.
+    ///
+    /// The outer error is about the connection, which is of no more use then. The inner one is about
+    /// this file alone, and the conversation can go on.
+    pub fn get(
+        &self,
+        stream: &mut (impl Read + Write),
+        path: &str,
+    ) -> io::Result<Result<String, String>> {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        if !is_plain(name) {
+            return Ok(Err(format!("{name:?} cannot be a file name on every system")));
+        }
+        let target = self.folder.join(name);
+        // Not `exists`: a symlink that leads nowhere is there, too.
+        let exists = fs::symlink_metadata(&target).is_ok();
+        if target.is_dir() {
+            return Ok(Err(format!("{name} is a folder here")));
+        }
+        if exists && !self.force {
+            if !io::stdin().is_terminal() {
+                return Ok(Err(format!("{name} exists; --force overwrites it")));
+            }
+            if !may_overwrite(name)? {
+                return Ok(Ok(format!("kept {name}")));
+            }
+        }
+        let overwrite = exists || self.force;
+        // Before anything is asked for: a folder that cannot be written is told at once.
+        let mut part = match self.temporary_file(name) {
+            Ok(part) => part,
+            Err(error) => return Ok(Err(format!("{name}: {}", explain(&error)))),
+        };
+
+        write_header(stream, &Request::Get { filename: path.to_owned() })?;
+        let Some(answer) = read_header::<Answer>(stream)? else {
+            let message = format!("{name}: the server closed the connection");
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
+        };
+        if let (Some(error), 0) = (&answer.error, answer.size) {
+            return Ok(Err(format!("{path}: {}", one_line(error))));
+        }
+        let hash = checked(&answer, name).map_err(|error| about(name, &error))?;
+        let (came, written) =
+            receive(stream, answer.size, &mut part).map_err(|error| about(name, &error))?;
+
+        let saved = written.and_then(|()| {
+            if came != hash {
+                let message = format!("its hash is {came}, but should be {hash}");
+                return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+            }
+            save(part, &target, overwrite)
+        });
+        Ok(match saved {
+            Ok(()) => Ok(format!("saved {name}: {} bytes, SHA-256 checked", answer.size)),
+            Err(error) => Err(format!("{name}: {}", explain(&error))),
+        })
+    }
+    // ANCHOR_END: get
+
+    // ANCHOR: temporary-file
+    /// A new file beside the target, since only within a folder is renaming one step: whoever looks
+    /// sees the old file or the new one. It is removed when it is dropped.
+    fn temporary_file(&self, name: &str) -> io::Result<NamedTempFile> {
+        fs::create_dir_all(&self.folder)?;
+        let prefix = format!(".{name}.");
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&prefix).suffix(".part");
+        // Temporary files are private, but this one is to be a file like any other: the umask decides.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        builder.tempfile_in(&self.folder)
+    }
+    // ANCHOR_END: temporary-file
+}
+
+// ANCHOR: may-overwrite
+/// Asks whoever sits at the terminal. Anything but a yes is a no.
+fn may_overwrite(name: &str) -> io::Result<bool> {
+    write!(io::stdout(), "overwrite {name}? [y/N] ")?;
+    io::stdout().flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
+}
+// ANCHOR_END: may-overwrite
+
+// ANCHOR: checked
+/// The hash that the body must have. An error if the server sends anything but the file that was
+/// asked for: with such a server there is nothing more to talk about.
+fn checked(answer: &Answer, name: &str) -> io::Result<String> {
+    let problem = match answer {
+        Answer { error: Some(error), size, .. } => {
+            format!("the server sent {size} bytes with the error: {}", one_line(error))
+        }
+        Answer { filename: None, .. } => "the server did not say its name".to_owned(),
+        Answer { filename: Some(other), .. } if other != name => {
+            format!("the server calls it \"{}\"", one_line(other))
+        }
+        Answer { hash: Some(hash), .. } if is_hash(hash) => return Ok(hash.clone()),
+        _ => "the server did not say its hash, so it cannot be checked".to_owned(),
+    };
+    Err(io::Error::new(io::ErrorKind::InvalidData, problem))
+}
+
+fn is_hash(text: &str) -> bool {
+    text.len() == HASH_LEN && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+// ANCHOR_END: checked
+
+// ANCHOR: receive
+/// Receives a body into a file. Returns its hash, and whether all of it could be written.
+///
+/// If it could not (the disk is full), the rest is read all the same: the next answer stands behind it.
+fn receive(
+    stream: &mut impl Read,
+    size: u64,
+    file: &mut impl Write,
+) -> io::Result<(String, io::Result<()>)> {
+    let progress = progress_bar(size);
+    let mut hasher = Sha256::new();
+    let mut written = Ok(());
+    read_body(stream, size, |chunk| {
+        hasher.update(chunk);
+        if written.is_ok() {
+            written = file.write_all(chunk);
+        }
+        progress.inc(chunk.len() as u64);
+        Ok(())
+    })?;
+    Ok((hex(hasher), written))
+}
+
+/// A progress bar on stderr, if that is a terminal. It is gone when it is dropped.
+fn progress_bar(size: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template(PROGRESS).expect("the template is right");
+    ProgressBar::new(size).with_style(style).with_finish(ProgressFinish::AndClear)
+}
+// ANCHOR_END: receive
+
+// ANCHOR: save
+/// Gives the file its name, now that it is whole.
+fn save(part: NamedTempFile, target: &Path, overwrite: bool) -> io::Result<()> {
+    // Some errors are told only when the bytes must be on the disk.
+    part.as_file().sync_all()?;
+    let saved = if overwrite {
+        part.persist(target)
+    } else {
+        part.persist_noclobber(target) // a file that has come into being meanwhile is not lost
+    };
+    saved.map(drop).map_err(|error| error.error)
+}
+// ANCHOR_END: save
+
+/// The same error, with the file that it is about.
+fn about(name: &str, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{name}: {}", explain(error)))
+}
+
+/// What went wrong: in our own words, where the error has them, or in the system's.
+fn explain(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AlreadyExists => "it exists by now; --force overwrites it".to_owned(),
+        kind if error.raw_os_error().is_some() => kind.to_string(),
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,109 @@
+//! Step 07: a header in JSON, and files of any size.
+//!
+//! This file is the command line, and nothing else. The lesson is in `header.rs`, `body.rs` and
+//! `download.rs`.
+
+use std::io;
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+mod body;
+mod client;
+mod command;
+mod download;
+mod filename;
+mod files;
+mod frame;
+mod header;
+mod server;
+
+/// Where the server listens, and the client connects to, when nothing else is said.
+const DEFAULT_ADDR: &str = "127.0.0.1:9007";
+
+/// Step 07: a header in JSON, and files of any size
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    role: Role,
+}
+
+#[derive(Subcommand)]
+enum Role {
+    /// Run the commands of one client after another, and send the files that they ask for
+    Server {
+        /// Address to listen on; port 0 takes any free port
+        #[arg(default_value = DEFAULT_ADDR)]
+        addr: String,
+        /// Listen where others can connect: whoever can, runs any command here, as you, and reads the files below --root
+        #[arg(long)]
+        allow_remote: bool,
+        /// Folder whose files can be downloaded
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        root: PathBuf,
+        /// Stop a command when it has run for so long; fractions are allowed
+        #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+        timeout: Duration,
+    },
+    /// Send each line of the input: `get FILE` downloads a file, anything else is a command
+    Client {
+        /// Address of the server
+        #[arg(default_value = DEFAULT_ADDR)]
+        addr: String,
+        /// Folder for downloads; it is made if there is none
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        dir: PathBuf,
+        /// Overwrite files that exist, without a question
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let (subject, result) = match Cli::parse().role {
+        Role::Server { addr, allow_remote, root, timeout } => match files::Root::new(&root) {
+            Ok(root) => {
+                let result = server::bind(&addr, allow_remote)
+                    .and_then(|listener| server::run(listener, &root, timeout));
+                (addr, result.map(|()| ExitCode::SUCCESS))
+            }
+            Err(error) => (root.display().to_string(), Err(error)),
+        },
+        Role::Client { addr, dir, force } => {
+            let downloads = download::Downloads { folder: dir, force };
+            let result =
+                TcpStream::connect(&addr).and_then(|stream| client::run(stream, &downloads));
+            (addr, result)
+        }
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {subject}: {}", explain(&error));
+        ExitCode::FAILURE
+    })
+}
+
+/// A time in seconds, more than none.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds
+        .filter(|seconds| !seconds.is_zero())
+        .ok_or_else(|| "a number of seconds above 0 is needed".to_owned())
+}
+
+/// What went wrong, in one line, and what to do about it where that is known.
+fn explain(error: &io::Error) -> String {
+    let advice = match error.kind() {
+        io::ErrorKind::AddrInUse => "stop the program that has it, or choose another port",
+        io::ErrorKind::AddrNotAvailable => "this computer has no such address",
+        io::ErrorKind::ConnectionRefused => "start the server first",
+        io::ErrorKind::InvalidInput => "an address looks like 127.0.0.1:9007",
+        io::ErrorKind::PermissionDenied if error.raw_os_error().is_some() => {
+            "choose a port above 1023"
+        }
+        _ => return error.to_string(),
+    };
+    format!("{}: {advice}", error.kind())
+}

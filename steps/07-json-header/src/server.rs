@@ -1,0 +1,185 @@
+//! The server: runs commands and sends files, for one client after another.
+//!
+//! New in this step: what comes and goes are messages with a header that can say anything, and a
+//! body of any size. So it is told how a command ended and what went wrong, and files can be sent.
+//!
+//! ```text
+//! client                                                       server
+//!   | -- 00 00 00 25  {"request":"run","command":"echo hi"} -----> |     a frame: the header
+//!   | <- 00 00 00 3e  {"filename":null,"hash":null,"size":3,… ---- |     a frame: the header
+//!   | <- h i \n -------------------------------------------------- |     the body: 3 bytes
+//! ```
+//!
+//! Still wrong, on purpose: one client at a time. A slow download holds up everybody.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, Take, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::path::Path;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use crate::body::{size_and_hash, write_body};
+use crate::command::run_command;
+use crate::files::Root;
+use crate::frame::read_frame;
+use crate::header::{Answer, Request, one_line, parse_header, write_header};
+
+// ANCHOR: bind
+/// Listens on `addr`, which must be a loopback address unless `allow_remote` is set.
+pub fn bind(addr: &str, allow_remote: bool) -> io::Result<TcpListener> {
+    let addrs: Vec<SocketAddr> = addr.to_socket_addrs()?.collect();
+    if !allow_remote && !addrs.iter().all(|addr| addr.ip().is_loopback()) {
+        let message = "others could connect there and run any command here, as you; \
+                       say --allow-remote if that is what you want";
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+    }
+    TcpListener::bind(&addrs[..])
+}
+// ANCHOR_END: bind
+
+/// Serves one client after another, for ever: files below `root`, and commands that are stopped when
+/// `timeout` has passed.
+pub fn run(listener: TcpListener, root: &Root, timeout: Duration) -> io::Result<()> {
+    let local_addr = listener.local_addr()?;
+    writeln!(io::stdout(), "listening on {local_addr}")?;
+    if !local_addr.ip().is_loopback() {
+        writeln!(io::stdout(), "WARNING: whoever can connect runs any command here, as you")?;
+    }
+
+    loop {
+        let (stream, peer_addr) = match listener.accept() {
+            Ok(connection) => connection,
+            // A client that left before it was accepted is no reason to stop.
+            Err(error) if client_is_gone(&error) => continue,
+            Err(error) => return Err(error),
+        };
+        writeln!(io::stdout(), "{peer_addr} connected")?;
+        match handle_connection(stream, peer_addr, root, timeout) {
+            Ok(()) => writeln!(io::stdout(), "{peer_addr} disconnected")?,
+            // Whatever happens to one connection, the next client is served.
+            Err(error) => writeln!(io::stdout(), "{peer_addr} lost: {}", explain(&error))?,
+        }
+    }
+}
+
+/// Whether an error of `accept` is about one client that has left already, and not about us.
+///
+/// Linux never says so, macOS and Windows have names of their own for it, and where the client's
+/// address is gone as well, `std` has nothing to return (`InvalidInput`).
+fn client_is_gone(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, InvalidInput, NotConnected};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | InvalidInput | NotConnected)
+}
+
+/// What went wrong: in our own words, where the error has them, or in the system's.
+fn explain(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        None => error.to_string(),
+        Some(_) => error.kind().to_string(),
+    }
+}
+
+// ANCHOR: handle-connection
+/// Does what one request after another asks for, until the client has left.
+fn handle_connection(
+    mut stream: TcpStream,
+    peer_addr: SocketAddr,
+    root: &Root,
+    timeout: Duration,
+) -> io::Result<()> {
+    // A header and its body are two writes. With Nagle's algorithm, the second could wait until the
+    // first is acknowledged.
+    stream.set_nodelay(true)?;
+    // A frame that is broken ends the connection: nobody knows where the next one begins.
+    while let Some(header) = read_frame(&mut stream)? {
+        // A header that is not understood does not: the next frame begins behind this one.
+        let reply = match parse_header(&header) {
+            Ok(Request::Run { command }) => {
+                writeln!(io::stdout(), "{peer_addr} runs {command:?}")?;
+                reply_to_run(&command, timeout)
+            }
+            Ok(Request::Get { filename }) => {
+                writeln!(io::stdout(), "{peer_addr} gets {filename:?}")?;
+                reply_to_get(&filename, root)
+            }
+            Err(error) => Err(error),
+        };
+        let reply = reply.unwrap_or_else(|error| Reply::refusal(&explain(&error)));
+        write_header(&mut stream, &reply.header)?;
+        write_body(&mut stream, reply.body)?;
+    }
+    Ok(())
+}
+// ANCHOR_END: handle-connection
+
+// ANCHOR: reply
+/// An answer, before it is sent.
+struct Reply {
+    header: Answer,
+    /// The files that it is made of, and how much of each.
+    body: Vec<Take<File>>,
+}
+
+impl Reply {
+    /// An answer without a body, which says what cannot be done.
+    fn refusal(problem: &str) -> Self {
+        let header = Answer { error: Some(one_line(problem)), ..Answer::default() };
+        Self { header, body: Vec::new() }
+    }
+}
+// ANCHOR_END: reply
+
+// ANCHOR: reply-to-run
+/// Runs a command. What it wrote is sent also if it was stopped.
+fn reply_to_run(command_line: &str, timeout: Duration) -> io::Result<Reply> {
+    let output = run_command(command_line, timeout).map_err(|error| {
+        let message = format!("the command cannot be run: {}", explain(&error));
+        io::Error::new(error.kind(), message)
+    })?;
+    let error = match output.status {
+        None => {
+            let limit = timeout.as_secs_f64();
+            Some(format!("the command ran longer than {limit} s and was stopped"))
+        }
+        Some(status) => by_signal(status),
+    };
+    let header = Answer {
+        size: output.parts.iter().map(Take::limit).sum(),
+        status: output.status.and_then(|status| status.code()),
+        error,
+        ..Answer::default()
+    };
+    Ok(Reply { header, body: output.parts })
+}
+
+/// What is to be told about a command that did not end by itself.
+#[cfg(unix)]
+fn by_signal(status: ExitStatus) -> Option<String> {
+    use std::os::unix::process::ExitStatusExt;
+    status.signal().map(|signal| format!("the command was ended by signal {signal}"))
+}
+
+/// There are no signals on Windows: a process that is killed has an exit status like any other.
+#[cfg(windows)]
+fn by_signal(_: ExitStatus) -> Option<String> {
+    None
+}
+// ANCHOR_END: reply-to-run
+
+// ANCHOR: reply-to-get
+/// Opens a file, and reads it once for its hash: that stands in the header, so it comes first.
+fn reply_to_get(filename: &str, root: &Root) -> io::Result<Reply> {
+    let mut file = root.open(filename)?;
+    let (size, hash) = size_and_hash(&mut file)?;
+    file.rewind()?;
+    let name = Path::new(filename).file_name();
+    let header = Answer {
+        filename: name.map(|name| name.to_string_lossy().into_owned()),
+        hash: Some(hash),
+        size,
+        ..Answer::default()
+    };
+    Ok(Reply { header, body: vec![file.take(size)] })
+}
+// ANCHOR_END: reply-to-get

@@ -1,0 +1,29 @@
+//! What step 07 promises in its manifest, wherever the stream is cut.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use conformance::check::{self, Subject};
+use conformance::proxy::Cut;
+
+const STEP: &str = env!("CARGO_BIN_EXE_step-07-json-header");
+
+#[test]
+fn keeps_what_its_manifest_promises() {
+    check::assert_promises(env!("CARGO_MANIFEST_DIR"), STEP);
+}
+
+/// `SEED=…` repeats a failure at random cuts.
+#[test]
+fn keeps_every_promise_wherever_the_stream_is_cut() {
+    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let seed = seed.unwrap_or_else(|| now.as_secs() ^ u64::from(now.subsec_nanos()) << 32);
+    println!("SEED={seed}");
+    let every = [1, 2, 3, 7, 64, 1024, 4096].map(Cut::Every);
+    for cut in every.into_iter().chain([Cut::Random { seed }]) {
+        let subject = Subject::of_step(7, STEP).behind(cut);
+        for check in subject.checks() {
+            subject.hold_to(check).unwrap_or_else(|failure| panic!("cut at {cut:?}: {failure}"));
+        }
+    }
+}

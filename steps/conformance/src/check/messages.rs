@@ -1,0 +1,442 @@
+//! What whoever sends and receives files owes their users: whole files, from one folder into one
+//! folder, at a fixed price; and commands that end.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{MAIN_SEPARATOR, Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::fake::FakeServer;
+use super::wire::{self, Answer};
+use super::{Running, Subject};
+use crate::memory::resident_kib;
+use crate::peer::show;
+use crate::proxy::Cut;
+use crate::{Failure, Peer, Program};
+
+/// The file that every client is told to download.
+const NOTES: &str = "notes.txt";
+
+/// What is in it, over and over, and the SHA-256 of that.
+const NOTES_LINE: &str = "Nobody knows how long a message is, but for those who were told.\n";
+const NOTES_LINES: usize = 40;
+const NOTES_HASH: &str = "efa932d2671463f24fb3a7a290a689a3627691a8a8c0c5a662524885f9f5c81c";
+
+/// A file's contents that a download must not destroy.
+const PRECIOUS: &[u8] = b"what was here before\n";
+
+/// A file's contents that a server must not give away.
+const SECRET: &str = "nobody's business\n";
+
+/// How much memory a server may take for a file, however large it is.
+const MAX_GROWTH_KIB: u64 = 16 * 1024;
+
+/// The size of a file that such a server cannot hold.
+const LARGE_LEN: u64 = 64 * 1024 * 1024;
+
+/// The most pieces in which a large file is sent through a proxy: each costs a call of the system.
+const MAX_PIECES: u64 = 64 * 1024;
+
+/// How much of a large file is looked at together.
+const CHUNK_LEN: u64 = 64 * 1024;
+
+/// What the server is told as its `--timeout`, in seconds. Any other command must be done sooner.
+const TIMEOUT: &str = "1";
+
+/// How often one looks whether a process that is not ours has ended: there is no event for it.
+const LOOK: Duration = Duration::from_millis(10);
+
+pub(super) fn integrity(subject: &Subject) -> Result<(), Failure> {
+    the_server_says_what_it_sends(subject)?;
+    let notes = notes();
+    let honest = Download::of(subject, None, &answer(&json!({}), &notes))?;
+    honest.expect_saved("after an honest answer", &notes)?;
+    let honest = Download::of(subject, Some(PRECIOUS), &answer(&json!({}), &notes))?;
+    honest.expect_saved("after an honest answer and --force", &notes)?;
+
+    let wrong_hash = json!({ "hash": NOTES_HASH.replace('a', "b") });
+    let half = &notes[..notes.len() / 2];
+    let lies: [(&str, Vec<u8>); 4] = [
+        ("after a body that its hash does not fit", answer(&wrong_hash, &notes)),
+        ("after half a body and end of file", answer(&json!({}), half)),
+        ("after a header and end of file", answer(&json!({}), b"")),
+        ("after a body without a hash", answer(&json!({ "hash": null }), &notes)),
+    ];
+    for (after, answer) in lies {
+        Download::of(subject, None, &answer)?.expect_entries(after, &[])?;
+        let download = Download::of(subject, Some(PRECIOUS), &answer)?;
+        download.expect_saved(&format!("{after}, with --force"), PRECIOUS)?;
+    }
+    Ok(())
+}
+
+/// Without a true hash from the server, no client can tell a whole file from a broken one.
+fn the_server_says_what_it_sends(subject: &Subject) -> Result<(), Failure> {
+    let root = TempDir::new().map_err(|error| cannot("make a folder", &error))?;
+    let made = fs::write(root.path().join(NOTES), notes());
+    made.map_err(|error| cannot("make the file to be served", &error))?;
+    let running = subject.start_with(&["--root".as_ref(), root.path().as_ref()])?;
+    let answer = ask_for(&running, &mut running.connect()?, NOTES)?;
+    if answer.error().is_none() && answer.header["hash"] == NOTES_HASH && answer.body == notes() {
+        return Ok(());
+    }
+    Err(running.explain(&Failure::new(format!(
+        "after {NOTES:?} was asked for, which is served: expected its {} bytes, with their `hash` \
+         {NOTES_HASH}, {answer}",
+        notes().len()
+    ))))
+}
+
+pub(super) fn untrusted_name(subject: &Subject) -> Result<(), Failure> {
+    let elsewhere = TempDir::new().map_err(|error| cannot("make a folder", &error))?;
+    let absolute = elsewhere.path().join("absolute.txt");
+    let (absolute, long) = (absolute.to_string_lossy(), "x".repeat(300));
+    let names = [
+        "../escaped.txt",
+        "..\\escaped.txt",
+        &*absolute,
+        "",
+        "CON",
+        "a\0b",
+        "a\nb",
+        "sub/x",
+        &*long,
+        "another.txt",
+    ];
+    for name in names {
+        let answer = answer(&json!({ "filename": name }), &notes());
+        let download = Download::of(subject, None, &answer)?;
+        let after = format!("after {NOTES} was asked for, and the server called it {name:?}");
+        // To save it under the name that was asked for is as safe as not to save it.
+        if download.entries()? != [NOTES] {
+            download.expect_entries(&after, &[])?;
+        }
+        let entries = entries_below(elsewhere.path())?;
+        if !entries.is_empty() {
+            return Err(download.failure(&after, "no file elsewhere", &format!("{entries:?}")));
+        }
+    }
+    Ok(())
+}
+
+/// What the fake server answers: the notes' header with some fields changed, and a body.
+fn answer(changes: &Value, body: &[u8]) -> Vec<u8> {
+    let mut header = json!({
+        "filename": NOTES, "hash": NOTES_HASH, "size": notes().len(), "status": null, "error": null,
+    });
+    for (name, value) in changes.as_object().expect("changes are fields") {
+        header[name] = value.clone();
+    }
+    [wire::frame(header.to_string().as_bytes()), body.to_vec()].concat()
+}
+
+fn notes() -> Vec<u8> {
+    NOTES_LINE.repeat(NOTES_LINES).into_bytes()
+}
+
+/// A client that has tried to download the notes, and has ended.
+struct Download {
+    client: Program,
+    /// A folder with nothing else in it than `downloads`, and an empty folder `sub` in that.
+    scratch: TempDir,
+}
+
+impl Download {
+    /// Lets the client download the notes from a server that answers so. What was there `before`
+    /// it may overwrite.
+    fn of(subject: &Subject, before: Option<&[u8]>, answer: &[u8]) -> Result<Self, Failure> {
+        let make = || {
+            let scratch = TempDir::new()?;
+            let downloads = scratch.path().join("downloads");
+            fs::create_dir_all(downloads.join("sub"))?;
+            if let Some(before) = before {
+                fs::write(downloads.join(NOTES), before)?;
+            }
+            Ok((scratch, downloads))
+        };
+        let (scratch, downloads) = make().map_err(|error| cannot("make a folder", &error))?;
+        let server = FakeServer::start(subject, answer.to_vec())?;
+        let mut command = (subject.client)(server.addr());
+        command.arg("--dir").arg(downloads);
+        if before.is_some() {
+            command.arg("--force");
+        }
+        let mut client = Program::start(command)?.with_deadline(subject.deadline);
+        client.type_line(&format!("get {NOTES}"))?;
+        client.end_input();
+        client.wait()?; // a download that failed may change its exit code
+        let request = server.request().map_err(|failure| client.failure(&failure.to_string()))?;
+        if request["request"] != "get" || request["filename"] != NOTES {
+            let expected = json!({ "request": "get", "filename": NOTES });
+            return Err(client.failure(&format!(
+                "after `get {NOTES}` was typed: expected the request {expected}, received {request}"
+            )));
+        }
+        Ok(Self { client, scratch })
+    }
+
+    /// All files and folders that were not there before the download; `/` stands between names.
+    fn entries(&self) -> Result<Vec<String>, Failure> {
+        let mut entries = Vec::new();
+        for entry in entries_below(self.scratch.path())? {
+            match entry.strip_prefix("downloads/") {
+                Some("sub") => {}
+                Some(inside) => entries.push(inside.to_owned()),
+                None if entry == "downloads" => {}
+                None => entries.push(format!("../{entry}")),
+            }
+        }
+        Ok(entries)
+    }
+
+    fn expect_entries(&self, after: &str, expected: &[&str]) -> Result<(), Failure> {
+        let entries = self.entries()?;
+        if entries == expected {
+            return Ok(());
+        }
+        let expected = match expected {
+            [] => "no file in the download folder nor around it".to_owned(),
+            names => format!("{names:?} in the download folder, and nothing else"),
+        };
+        Err(self.failure(after, &expected, &format!("{entries:?}")))
+    }
+
+    /// The notes are in the folder, with these bytes, and nothing else is.
+    fn expect_saved(&self, after: &str, expected: &[u8]) -> Result<(), Failure> {
+        self.expect_entries(after, &[NOTES])?;
+        let saved = fs::read(self.scratch.path().join("downloads").join(NOTES));
+        let saved = saved.map_err(|error| cannot("read what the client saved", &error))?;
+        if saved == expected {
+            return Ok(());
+        }
+        let [expected, saved] = [expected, &saved]
+            .map(|bytes| format!("{} bytes in {NOTES}, \"{}\"", bytes.len(), show(bytes)));
+        Err(self.failure(after, &expected, &saved))
+    }
+
+    fn failure(&self, after: &str, expected: &str, found: &str) -> Failure {
+        self.client.failure(&format!("{after}: expected {expected}, found {found}"))
+    }
+}
+
+pub(super) fn root_jail(subject: &Subject) -> Result<(), Failure> {
+    let scratch = TempDir::new().map_err(|error| cannot("make a folder", &error))?;
+    let root = scratch.path().join("served");
+    let secret = scratch.path().join("secret.txt");
+    let make = || -> io::Result<()> {
+        fs::create_dir_all(root.join("sub"))?;
+        fs::write(&secret, SECRET)?;
+        for file in ["inside.txt", "sub/inside.txt"] {
+            fs::write(root.join(file), file)?;
+        }
+        make_traps(&root)
+    };
+    make().map_err(|error| cannot("make the folder to be served", &error))?;
+    let running = subject.start_with(&["--root".as_ref(), root.as_ref()])?;
+    let mut peer = running.connect()?;
+    let outside = secret.to_string_lossy();
+    let mut refused = vec![
+        "../secret.txt",
+        &*outside,
+        "sub/../../secret.txt",
+        "..\\secret.txt",
+        "%2e%2e/secret.txt",
+        "..",
+        "",
+        "sub",
+    ];
+    if cfg!(unix) {
+        refused.extend(["link", "up/secret.txt", "fifo"]);
+    }
+    for filename in refused {
+        expect_file(&running, &mut peer, "inside.txt")?;
+        let answer = ask_for(&running, &mut peer, filename)?;
+        if answer.error().is_none() || String::from_utf8_lossy(&answer.body).contains(SECRET) {
+            return Err(running.explain(&Failure::new(format!(
+                "after {filename:?} was asked for: expected a header with an `error`, and not \
+                 what is outside, {answer}"
+            ))));
+        }
+    }
+    expect_file(&running, &mut peer, "sub/inside.txt")
+}
+
+/// What is in a folder, leads out of it, or would hold up whoever opens it.
+#[cfg(unix)]
+fn make_traps(root: &Path) -> io::Result<()> {
+    std::os::unix::fs::symlink("../secret.txt", root.join("link"))?;
+    std::os::unix::fs::symlink("..", root.join("up"))?;
+    let made = Command::new("mkfifo").arg(root.join("fifo")).status()?;
+    if made.success() { Ok(()) } else { Err(io::Error::other(format!("mkfifo: {made}"))) }
+}
+
+/// Windows lets only administrators make symbolic links, and has no FIFOs in folders.
+#[cfg(not(unix))]
+fn make_traps(_root: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+fn ask_for(running: &Running, peer: &mut Peer, filename: &str) -> Result<Answer, Failure> {
+    let answer = peer.send(&wire::get(filename)).and_then(|()| Answer::receive(peer));
+    answer.map_err(|failure| {
+        running.explain(&Failure::new(format!("after {filename:?} was asked for: {failure}")))
+    })
+}
+
+/// Asks for a file that is served, and whose contents are its path.
+fn expect_file(running: &Running, peer: &mut Peer, filename: &str) -> Result<(), Failure> {
+    let answer = ask_for(running, peer, filename)?;
+    let name = filename.rsplit('/').next().unwrap_or_default();
+    if answer.error().is_none()
+        && answer.header["filename"] == name
+        && answer.body == filename.as_bytes()
+    {
+        return Ok(());
+    }
+    Err(running.explain(&Failure::new(format!(
+        "after {filename:?} was asked for, which is served: expected the `filename` {name:?}, no \
+         `error`, and the body {filename:?}, {answer}"
+    ))))
+}
+
+pub(super) fn constant_memory(subject: &Subject) -> Result<(), Failure> {
+    let root = TempDir::new().map_err(|error| cannot("make a folder", &error))?;
+    let len = LARGE_LEN.min(subject.cut.map_or(LARGE_LEN, most_through));
+    let make = || -> io::Result<()> {
+        fs::write(root.path().join("small"), [0])?;
+        File::create(root.path().join("large"))?.set_len(len) // a hole, where the system has such
+    };
+    make().map_err(|error| cannot("make the folder to be served", &error))?;
+    let running = subject.start_with(&["--root".as_ref(), root.path().as_ref()])?;
+    let mut peer = running.connect()?;
+    receive_zeros(&running, &mut peer, "small", 1)?;
+    let before = resident_kib(&running.server)?;
+    let most = receive_zeros(&running, &mut peer, "large", len)?;
+    match before.zip(most).map(|(before, most)| most.saturating_sub(before)) {
+        Some(growth) if growth >= MAX_GROWTH_KIB => Err(running.explain(&Failure::new(format!(
+            "while it sent a file of {} KiB: expected less than {MAX_GROWTH_KIB} KiB of \
+                 further memory, found {growth} KiB",
+            len / 1024
+        )))),
+        _ => Ok(()), // so it is, or it cannot be told
+    }
+}
+
+/// The longest file for a proxy that cuts so: what arrives in small pieces takes its time. A file
+/// that is not larger than the limit tells nothing about memory, only that it arrives whole.
+fn most_through(cut: Cut) -> u64 {
+    let piece_len = match cut {
+        Cut::Every(len) => len as u64,
+        Cut::Random { .. } => 256, // on average, or a little more
+    };
+    piece_len.saturating_mul(MAX_PIECES)
+}
+
+/// Asks for a file of zeros, looks at each of them, and returns the most memory that the server was
+/// seen to have, in KiB.
+fn receive_zeros(
+    running: &Running,
+    peer: &mut Peer,
+    filename: &str,
+    len: u64,
+) -> Result<Option<u64>, Failure> {
+    let failed = |what: &str| {
+        running.explain(&Failure::new(format!("after {filename:?} was asked for: {what}")))
+    };
+    let sent = peer.send(&wire::get(filename)).and_then(|()| wire::receive_header(peer));
+    let header = sent.map_err(|failure| failed(&failure.to_string()))?;
+    if !header["error"].is_null() || header["size"] != len {
+        return Err(failed(&format!(
+            "expected no `error` and a `size` of {len}, received the header {header}"
+        )));
+    }
+    let mut most = resident_kib(&running.server)?;
+    let mut came = 0;
+    while came < len {
+        let chunk_len = usize::try_from(CHUNK_LEN.min(len - came)).expect("a chunk is short");
+        let chunk = peer.receive_exactly(chunk_len, "a chunk of the body");
+        let chunk = chunk.map_err(|failure| failed(&format!("after {came} bytes: {failure}")))?;
+        if let Some(position) = chunk.iter().position(|byte| *byte != 0) {
+            let (offset, byte) = (came + position as u64, chunk[position]);
+            return Err(failed(&format!("expected 0 as byte {offset}, received {byte}")));
+        }
+        came += chunk_len as u64;
+        if came.is_multiple_of(LARGE_LEN / 8) || came == len {
+            most = most.max(resident_kib(&running.server)?);
+        }
+    }
+    Ok(most)
+}
+
+pub(super) fn timeout(subject: &Subject) -> Result<(), Failure> {
+    let running = subject.start_with(&["--timeout".as_ref(), TIMEOUT.as_ref()])?;
+    let mut peer = running.connect()?;
+    let command = if cfg!(windows) { "ping -n 60 127.0.0.1" } else { "sleep 60 & echo $!; wait" };
+    let answer = peer.send(&wire::run(command)).and_then(|()| Answer::receive(&mut peer));
+    let failed = |what: String| {
+        let after = format!("with --timeout {TIMEOUT}, after \"{command}\" was sent");
+        running.explain(&Failure::new(format!("{after}: {what}")))
+    };
+    let answer = answer.map_err(|failure| failed(failure.to_string()))?;
+    if answer.error().is_none() {
+        return Err(failed(format!("expected a header with an `error`, {answer}")));
+    }
+    if cfg!(unix) {
+        let text = String::from_utf8_lossy(&answer.body);
+        let Ok(child) = text.trim().parse() else {
+            return Err(failed(format!("expected as the body what it had written, {answer}")));
+        };
+        let until = Instant::now() + subject.deadline;
+        while runs(child) {
+            if Instant::now() > until {
+                let waited = subject.deadline;
+                return Err(failed(format!("its child {child} still runs after {waited:?}")));
+            }
+            thread::sleep(LOOK); // not our child: no event tells that it has ended
+        }
+    }
+    running.exchange(&mut peer, "next")
+}
+
+/// Whether this process runs. One that has ended and is not waited for yet is a zombie: its state
+/// is `Z`.
+fn runs(pid: u32) -> bool {
+    let state = if cfg!(target_os = "linux") {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // Behind the name, which may hold blanks.
+        stat.rsplit_once(") ").map(|(_, state)| state.to_owned())
+    } else {
+        let asked = Command::new("ps").args(["-o", "stat=", "-p", &pid.to_string()]).output();
+        asked.ok().map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    state.is_some_and(|state| !state.trim().is_empty() && !state.starts_with(['Z', 'X']))
+}
+
+/// All files and folders below this one, as paths with `/` between their names, sorted.
+fn entries_below(folder: &Path) -> Result<Vec<String>, Failure> {
+    let mut folders = vec![PathBuf::new()];
+    let mut entries = Vec::new();
+    while let Some(relative) = folders.pop() {
+        let list = fs::read_dir(folder.join(&relative));
+        for entry in list.map_err(|error| cannot("list a folder", &error))? {
+            let entry = entry.map_err(|error| cannot("list a folder", &error))?;
+            let path = relative.join(entry.file_name());
+            entries.push(path.to_string_lossy().replace(MAIN_SEPARATOR, "/"));
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push(path);
+            }
+        }
+    }
+    entries.sort();
+    Ok(entries)
+}
+
+/// What we need ourselves, and do not get.
+fn cannot(what: &str, error: &io::Error) -> Failure {
+    Failure::new(format!("cannot {what}: {error}"))
+}

@@ -1,0 +1,86 @@
+//! Messages as they travel: a header in JSON, with its length in front, and behind it a body.
+
+use serde_json::{Value, json};
+
+use crate::peer::show;
+use crate::{Failure, Peer};
+
+/// The most bytes that a header may have.
+const MAX_HEADER_LEN: u32 = 64 * 1024;
+
+/// Bytes with their length in front.
+pub(super) fn frame(payload: &[u8]) -> Vec<u8> {
+    let len = u32::try_from(payload.len()).expect("a check sends no 4 GiB");
+    [&len.to_be_bytes(), payload].concat()
+}
+
+/// The request to run a command.
+pub(super) fn run(command: &str) -> Vec<u8> {
+    frame(json!({ "request": "run", "command": command }).to_string().as_bytes())
+}
+
+/// The request to send a file.
+pub(super) fn get(filename: &str) -> Vec<u8> {
+    frame(json!({ "request": "get", "filename": filename }).to_string().as_bytes())
+}
+
+/// Receives a header. Its text may differ from program to program; what it says may not.
+pub(super) fn receive_header(peer: &mut Peer) -> Result<Value, Failure> {
+    let len = peer.receive_exactly(size_of::<u32>(), "the length of a header")?;
+    let len = len.try_into().map(u32::from_be_bytes).expect("it has 4 bytes");
+    if len > MAX_HEADER_LEN {
+        return Err(Failure::new(format!(
+            "expected the length of a header, at most {MAX_HEADER_LEN} bytes, received {len}"
+        )));
+    }
+    let text = peer.receive_exactly(len as usize, "a header")?;
+    serde_json::from_slice(&text).map_err(|error| {
+        let text = show(&text);
+        Failure::new(format!("expected a header in JSON, received \"{text}\": {error}"))
+    })
+}
+
+/// The size of the body that this header announces.
+pub(super) fn size(header: &Value) -> Result<u64, Failure> {
+    header["size"].as_u64().ok_or_else(|| {
+        Failure::new(format!("expected a header with a `size` in bytes, received {header}"))
+    })
+}
+
+/// An answer, whole.
+pub(super) struct Answer {
+    pub(super) header: Value,
+    pub(super) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(super) fn receive(peer: &mut Peer) -> Result<Self, Failure> {
+        let header = receive_header(peer)?;
+        let size = usize::try_from(size(&header)?)
+            .map_err(|_| Failure::new(format!("expected a short body, received {header}")))?;
+        let body = peer
+            .receive_exactly(size, "a body")
+            .map_err(|failure| Failure::new(format!("after the header {header}: {failure}")))?;
+        Ok(Self { header, body })
+    }
+
+    /// Why the server could not do what it was asked for, if it says so.
+    pub(super) fn error(&self) -> Option<&str> {
+        self.header["error"].as_str()
+    }
+
+    /// The answer to a command that wrote this.
+    pub(super) fn expect_output(&self, output: &str) -> Result<(), Failure> {
+        if self.error().is_none() && self.body == output.as_bytes() {
+            return Ok(());
+        }
+        let expected = show(output.as_bytes());
+        Err(Failure::new(format!("expected no error and the body \"{expected}\", {self}")))
+    }
+}
+
+impl std::fmt::Display for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "received the header {} and the body \"{}\"", self.header, show(&self.body))
+    }
+}
