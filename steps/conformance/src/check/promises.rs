@@ -129,7 +129,10 @@ impl Promises {
     #[must_use]
     pub fn complaints(&self, judgements: &[Judgement]) -> Vec<String> {
         let mut complaints: Vec<_> = judgements.iter().filter_map(Judgement::complaint).collect();
-        let judged = |name: &&String| judgements.iter().any(|it| it.check.name == **name);
+        let judged = |name: &&String| {
+            let elsewhere = check(name).is_some_and(|check| !check.can_be_judged());
+            elsewhere || judgements.iter().any(|it| it.check.name == **name)
+        };
         let named = self.keeps.iter().chain(self.breaks.iter().map(|(name, _)| name));
         let meaningless = named.filter(|name| !judged(name));
         complaints
@@ -138,7 +141,7 @@ impl Promises {
     }
 }
 
-/// Holds a step to its manifest.
+/// Holds a step to its manifest. What cannot be judged on this system is left to others.
 ///
 /// # Panics
 ///
