@@ -14,6 +14,7 @@ mod preprocess;
 mod root;
 mod serve;
 mod sessions;
+mod tap;
 mod verify;
 
 use std::path::PathBuf;
@@ -42,6 +43,8 @@ enum Command {
     },
     /// Prove that the book and the steps are right
     Verify(verify::Options),
+    /// Stand between a client and a server, and show what crosses
+    Tap(tap::Options),
     /// The mdBook preprocessor: mdBook calls it, so that `mdbook build book/en` works
     Preprocess {
         #[command(subcommand)]
@@ -76,6 +79,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Serve(options) => serve::run(&root, &options)?,
         Command::Build { dest } => build_book::run(&root, dest)?,
         Command::Verify(options) => return verify::run(&root, &options),
+        Command::Tap(options) => tap::run(&options)?,
         Command::Preprocess { question } => match question {
             None => preprocess::run_for_mdbook()?,
             Some(Question::Supports { renderer }) => return Ok(preprocess::supports(&renderer)),
