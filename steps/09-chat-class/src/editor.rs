@@ -1,0 +1,128 @@
+//! The client at a terminal: an editor for the line that one types, above which the lines that
+//! arrive can be printed.
+//!
+//! ```text
+//! 2026-11-23 08:23:04 127.0.0.1:50002 hello       what arrives is printed above
+//! > how are y                                     what one types stays in one piece
+//! ```
+//!
+//! To do this, an editor has the terminal in raw mode: every key comes to it at once, and nothing
+//! is shown but what it draws. Whatever ends the conversation, the terminal must be as it was. So
+//! the end of the connection is told to the editor, and the editor returns.
+
+use std::borrow::Cow;
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use reedline::{ExternalPrinter, Prompt, PromptEditMode, PromptHistorySearch, Reedline, Signal};
+
+use crate::client::{End, say, say_no_more, show_lines, too_long};
+use crate::line::MAX_LINE_LEN;
+
+/// How often the editor looks for lines that have arrived.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// How many lines may wait for the editor's next look. While there are more, nothing is read.
+const MAX_LINES: usize = 1000;
+
+/// Whether there is a terminal to edit lines in: the editor draws on stderr.
+pub fn is_possible() -> bool {
+    io::stdin().is_terminal() && io::stdout().is_terminal() && io::stderr().is_terminal()
+}
+
+// ANCHOR: run
+/// Talks to the server, and returns which side has ended first.
+pub fn run(stream: &TcpStream) -> io::Result<End> {
+    let printer = ExternalPrinter::new(MAX_LINES);
+    let (arrived, to_print) = (printer.sender(), printer.receiver().clone());
+    let must_return = Arc::new(AtomicBool::new(false));
+    let is_interrupted = end_when_interrupted(stream.try_clone()?)?;
+
+    let from_server = stream.try_clone()?;
+    let server_ended = Arc::clone(&must_return);
+    let receiver = thread::Builder::new().spawn(move || {
+        let print = |line| arrived.send(line).map_err(|_| ErrorKind::BrokenPipe.into());
+        let shown = show_lines(&from_server, print);
+        server_ended.store(true, Ordering::Relaxed);
+        shown
+    })?;
+
+    let editor = Reedline::create()
+        .with_ansi_colors(false)
+        .with_poll_interval(LOOK)
+        .with_break_signal(must_return)
+        .with_external_printer(printer);
+    let end = edit_lines(editor, stream);
+    say_no_more(stream);
+    // What the editor has not printed, and what still comes. The editor is gone, and its end of
+    // the channel with it: so this loop ends when the thread does.
+    for line in to_print {
+        writeln!(io::stdout(), "{line}")?;
+    }
+    receiver.join().map_err(|_| io::Error::other("a thread of the client is gone"))??;
+    if is_interrupted.load(Ordering::Relaxed) { Ok(End::Input) } else { end }
+}
+// ANCHOR_END: run
+
+// ANCHOR: edit-lines
+/// Says the lines that are typed until one of them is `quit`, or Ctrl-C or Ctrl-D is pressed, or
+/// the server has gone.
+///
+/// The editor has the terminal only inside `read_line`, and gives it back whenever that returns.
+fn edit_lines(mut editor: Reedline, stream: &TcpStream) -> io::Result<End> {
+    loop {
+        let line = match editor.read_line(&Arrow)? {
+            Signal::Success(line) if line.trim() == "quit" => return Ok(End::Input),
+            Signal::Success(line) => line,
+            Signal::ExternalBreak(_) => {
+                writeln!(io::stdout())?; // behind the line that was being typed
+                return Ok(End::Server);
+            }
+            _ => return Ok(End::Input), // Ctrl-C or Ctrl-D
+        };
+        if line.len() > MAX_LINE_LEN {
+            eprintln!("error: {}", too_long());
+        } else if say(stream, line.as_bytes()).is_err() {
+            return Ok(End::Server);
+        }
+    }
+}
+// ANCHOR_END: edit-lines
+
+/// Ends the conversation when the system asks the program to end, instead of ending the program at
+/// once: the terminal must be given back first. Returns whether that has happened.
+fn end_when_interrupted(stream: TcpStream) -> io::Result<Arc<AtomicBool>> {
+    let is_interrupted = Arc::new(AtomicBool::new(false));
+    let interrupted = Arc::clone(&is_interrupted);
+    let end = move || {
+        interrupted.store(true, Ordering::Relaxed);
+        let _ = stream.shutdown(Shutdown::Both); // fails where the connection has ended already
+    };
+    ctrlc::set_handler(end).map_err(io::Error::other)?;
+    Ok(is_interrupted)
+}
+
+/// The prompt `> `, and nothing else.
+struct Arrow;
+
+impl Prompt for Arrow {
+    fn render_prompt_left(&self) -> Cow<'_, str> {
+        Cow::Borrowed("> ")
+    }
+    fn render_prompt_right(&self) -> Cow<'_, str> {
+        Cow::Borrowed("")
+    }
+    fn render_prompt_indicator(&self, _: PromptEditMode) -> Cow<'_, str> {
+        Cow::Borrowed("")
+    }
+    fn render_prompt_multiline_indicator(&self) -> Cow<'_, str> {
+        Cow::Borrowed("  ")
+    }
+    fn render_prompt_history_search_indicator(&self, _: PromptHistorySearch) -> Cow<'_, str> {
+        Cow::Borrowed("search: ")
+    }
+}

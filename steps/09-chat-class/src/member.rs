@@ -1,0 +1,270 @@
+//! One client, as the server sees it: its stream, the line that it has begun, and what it has not
+//! yet taken of what was said.
+//!
+//! New in this step: nothing here waits. Where a read or a write would have to, it returns
+//! `WouldBlock` instead, and is tried again when the system says that the stream is ready.
+//!
+//! ```text
+//!               LineBuffer                  the room                queue
+//! stream ---> | h i \n y | ---> line ---> | TIME ADDR hi | ---> | ...... | ---> stream
+//!   read                                                           write
+//! ```
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr};
+use std::time::Duration;
+
+use mio::net::TcpStream;
+use socket2::{SockRef, TcpKeepalive};
+
+use crate::line::{BadLine, LineBuffer, MAX_LINE_LEN};
+use crate::log::local_time;
+
+/// How much one read takes, in bytes. More would make a turn of the loop longer, and there is a
+/// next one. Two bytes from a client can make a line of sixty: the longest line that one read can
+/// become must fit in a queue.
+const READ_LEN: usize = 4096;
+
+/// The most bytes that may wait for one client: 256 KiB.
+///
+/// That is more than an hour of talk, and 1,000 clients that do not read cost 256 MiB at most. The
+/// system has a buffer of its own for each stream, which is filled first.
+pub const MAX_QUEUE_LEN: usize = 256 * 1024;
+
+// ANCHOR: keepalive-constants
+/// After so long a silence, the system asks whether the client is still there: a keepalive probe.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
+/// The time between two probes.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
+/// After so many probes without an answer, the client is gone.
+const KEEPALIVE_PROBES: u32 = 3;
+/// How long what we send may stay unacknowledged. Meanwhile there are no keepalive probes.
+#[cfg(target_os = "linux")]
+const USER_TIMEOUT: Duration = Duration::from_secs(16);
+// ANCHOR_END: keepalive-constants
+
+// ANCHOR: member
+/// A client that is online.
+pub struct Member {
+    /// To be registered with the system, which then says when it is ready.
+    pub stream: TcpStream,
+    /// Who it is: its address as the server sees it.
+    pub peer_addr: SocketAddr,
+    /// When it came, in local time.
+    pub since: String,
+    /// Where the batch of this turn begins for this client: what was said before it came is not
+    /// for it. In bytes.
+    pub batch_start: usize,
+    /// Whether it stands in the server's row of those that may have more to read.
+    pub is_in_row: bool,
+    lines: LineBuffer,
+    /// A line that cannot be taken, and was not answered yet.
+    bad_line: Option<BadLine>,
+    /// What the stream has not taken yet, at most `MAX_QUEUE_LEN` bytes.
+    queue: VecDeque<u8>,
+    /// It has said `quit` or ended its stream: nothing is read any more, and when its queue is
+    /// empty it is gone.
+    is_leaving: bool,
+    /// It has been told that nothing more will come.
+    is_shut_down: bool,
+}
+// ANCHOR_END: member
+
+/// What a read says about the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// There may be more: read again, when it is this client's turn.
+    MayHaveMore,
+    /// There is nothing: the system will say when there is.
+    MustWait,
+}
+
+// ANCHOR: gone
+/// Why a client is no longer there.
+#[derive(Debug)]
+pub enum Gone {
+    /// It said `quit`, or ended its stream.
+    Left,
+    /// The connection broke.
+    Lost(io::Error),
+    /// It does not read, and its queue is full.
+    Dropped {
+        /// How many bytes wait for it.
+        queue_len: usize,
+    },
+}
+
+impl fmt::Display for Gone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Left => write!(f, "left"),
+            Self::Lost(error) => write!(f, "lost: {}", error.kind()),
+            Self::Dropped { queue_len } => {
+                write!(f, "dropped: it does not read, {queue_len} bytes wait")
+            }
+        }
+    }
+}
+// ANCHOR_END: gone
+
+impl From<io::Error> for Gone {
+    fn from(error: io::Error) -> Self {
+        Self::Lost(error)
+    }
+}
+
+impl Member {
+    /// A client that has just come; the batch has `batch_start` bytes so far.
+    pub fn new(stream: TcpStream, peer_addr: SocketAddr, batch_start: usize) -> io::Result<Self> {
+        set_up(&stream)?;
+        Ok(Self {
+            stream,
+            peer_addr,
+            since: local_time(),
+            batch_start,
+            is_in_row: false,
+            lines: LineBuffer::new(MAX_LINE_LEN),
+            bad_line: None,
+            queue: VecDeque::new(),
+            is_leaving: false,
+            is_shut_down: false,
+        })
+    }
+
+    /// How many bytes wait for this client.
+    pub fn queue_len(&self) -> usize {
+        self.queue.len()
+    }
+
+    // ANCHOR: read
+    /// Reads once, and adds the lines that are complete to the batch, as everybody will see them.
+    pub fn read(&mut self, batch: &mut Vec<u8>) -> Result<Progress, Gone> {
+        if let Some(bad) = self.bad_line.take() {
+            self.send(format!("error: {bad}\n").as_bytes())?;
+        } else if self.is_leaving {
+            return self.leave_when_all_is_sent().map(|()| Progress::MustWait);
+        } else {
+            let mut buffer = [0; READ_LEN];
+            let Some(len) = unless_it_would_block(self.stream.read(&mut buffer))? else {
+                return Ok(Progress::MustWait);
+            };
+            self.is_leaving = len == 0; // end of file; a piece without a newline was not a line
+            self.lines.push(&buffer[..len]);
+        }
+        self.take_lines(batch);
+        Ok(Progress::MayHaveMore)
+    }
+
+    /// Adds the lines that are complete to the batch, up to one that cannot be taken. That one is
+    /// answered in the next turn, when the lines before it have been delivered.
+    fn take_lines(&mut self, batch: &mut Vec<u8>) {
+        let (now, peer_addr) = (local_time(), self.peer_addr);
+        while let Some(line) = self.lines.next_line() {
+            match line {
+                Ok(line) if line.trim() == "quit" => {
+                    self.is_leaving = true;
+                    return;
+                }
+                Ok(line) if line.trim().is_empty() => {}
+                Ok(line) => {
+                    batch.extend_from_slice(format!("{now} {peer_addr} {line}\n").as_bytes());
+                }
+                Err(bad) => {
+                    self.bad_line = Some(bad);
+                    return;
+                }
+            }
+        }
+    }
+    // ANCHOR_END: read
+
+    // ANCHOR: send
+    /// Sends at once what the stream takes. The rest waits in the queue.
+    ///
+    /// A queue that would become too long is the end of this client, and of nobody else.
+    pub fn send(&mut self, mut bytes: &[u8]) -> Result<(), Gone> {
+        while self.queue.is_empty() && !bytes.is_empty() {
+            match unless_it_would_block(self.stream.write(bytes))? {
+                Some(len) => bytes = &bytes[len..],
+                None => break,
+            }
+        }
+        if self.queue.len() + bytes.len() > MAX_QUEUE_LEN {
+            return Err(Gone::Dropped { queue_len: self.queue.len() });
+        }
+        self.queue.extend(bytes);
+        Ok(())
+    }
+
+    /// Sends what waits in the queue, as far as the stream takes it: it has room again.
+    pub fn send_queue(&mut self) -> Result<(), Gone> {
+        while !self.queue.is_empty() {
+            let (first_part, _) = self.queue.as_slices();
+            let Some(len) = unless_it_would_block(self.stream.write(first_part))? else {
+                return Ok(());
+            };
+            self.queue.drain(..len);
+        }
+        self.queue.shrink_to_fit(); // a slow moment must not cost memory for ever
+        if self.is_leaving { Err(Gone::Left) } else { Ok(()) }
+    }
+    // ANCHOR_END: send
+
+    /// Gone, if nothing waits for it any more.
+    fn leave_when_all_is_sent(&self) -> Result<(), Gone> {
+        if self.queue.is_empty() { Err(Gone::Left) } else { Ok(()) }
+    }
+
+    // ANCHOR: end
+    /// Ends the connection in an orderly way, as far as that goes without waiting: sends the rest,
+    /// says that nothing more will come, and reads until the client has closed its side as well.
+    ///
+    /// What it reads is discarded, but it must be read. A stream that is closed with unread input is
+    /// reset, and a reset destroys what is still on its way to the client: the goodbye.
+    pub fn end(&mut self) -> Result<Progress, Gone> {
+        self.send_queue()?;
+        if self.queue.is_empty() && !self.is_shut_down {
+            self.stream.shutdown(Shutdown::Write)?;
+            self.is_shut_down = true;
+        }
+        let mut discarded = [0; READ_LEN];
+        match unless_it_would_block(self.stream.read(&mut discarded))? {
+            None => Ok(Progress::MustWait),
+            Some(0) => Err(Gone::Left),
+            Some(_) => Ok(Progress::MayHaveMore),
+        }
+    }
+    // ANCHOR_END: end
+}
+
+/// Has the system find out when the client vanishes without a word, as after a pulled cable. Reads
+/// and writes fail then.
+fn set_up(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?; // a line is a whole message: there is nothing to wait for
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE_IDLE)
+        .with_interval(KEEPALIVE_INTERVAL)
+        .with_retries(KEEPALIVE_PROBES);
+    let socket = SockRef::from(stream);
+    socket.set_tcp_keepalive(&keepalive)?;
+    // Other systems give up on unacknowledged data after a time of their own: minutes.
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+    Ok(())
+}
+
+// ANCHOR: would-block
+/// What a read or a write has done, or `None` if it would have to wait.
+///
+/// After `None` the system tells us when the stream is ready, once. Before `None` it does not: who
+/// stops reading earlier must come back without being told. What does not wait cannot be interrupted.
+fn unless_it_would_block(result: io::Result<usize>) -> io::Result<Option<usize>> {
+    match result {
+        Ok(len) => Ok(Some(len)),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+// ANCHOR_END: would-block
