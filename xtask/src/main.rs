@@ -1,6 +1,7 @@
 //! `cargo xtask`: builds the book, serves it, and proves it.
 
 mod anchors;
+mod bench;
 mod book_check;
 mod build_book;
 mod cargo;
@@ -43,6 +44,11 @@ enum Command {
     },
     /// Prove that the book and the steps are right
     Verify(verify::Options),
+    /// Measure how quick the steps are
+    Bench {
+        #[command(subcommand)]
+        subject: bench::Subject,
+    },
     /// Stand between a client and a server, and show what crosses
     Tap(tap::Options),
     /// The mdBook preprocessor: mdBook calls it, so that `mdbook build book/en` works
@@ -79,6 +85,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Serve(options) => serve::run(&root, &options)?,
         Command::Build { dest } => build_book::run(&root, dest)?,
         Command::Verify(options) => return verify::run(&root, &options),
+        Command::Bench { subject } => return bench::run(&root, &subject),
         Command::Tap(options) => tap::run(&options)?,
         Command::Preprocess { question } => match question {
             None => preprocess::run_for_mdbook()?,
