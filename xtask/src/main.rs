@@ -1,6 +1,7 @@
 //! `cargo xtask`: builds the book, serves it, and proves it.
 
 mod anchors;
+mod bench;
 mod book_check;
 mod build_book;
 mod cargo;
@@ -15,6 +16,7 @@ mod root;
 mod serve;
 mod sessions;
 mod staircase;
+mod tap;
 mod verify;
 
 use std::path::PathBuf;
@@ -43,6 +45,13 @@ enum Command {
     },
     /// Prove that the book and the steps are right
     Verify(verify::Options),
+    /// Measure how quick the steps are
+    Bench {
+        #[command(subcommand)]
+        subject: bench::Subject,
+    },
+    /// Stand between a client and a server, and show what crosses
+    Tap(tap::Options),
     /// The mdBook preprocessor: mdBook calls it, so that `mdbook build book/en` works
     Preprocess {
         #[command(subcommand)]
@@ -77,6 +86,8 @@ fn run(command: Command) -> Result<bool> {
         Command::Serve(options) => serve::run(&root, &options)?,
         Command::Build { dest } => build_book::run(&root, dest)?,
         Command::Verify(options) => return verify::run(&root, &options),
+        Command::Bench { subject } => return bench::run(&root, &subject),
+        Command::Tap(options) => tap::run(&options)?,
         Command::Preprocess { question } => match question {
             None => preprocess::run_for_mdbook()?,
             Some(Question::Supports { renderer }) => return Ok(preprocess::supports(&renderer)),

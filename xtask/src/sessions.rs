@@ -167,6 +167,9 @@ impl<'a> Programs<'a> {
             ["cargo", "run", "-p", package, arguments @ ..] => {
                 self.program(package, package, arguments)?
             }
+            ["cargo", "xtask", "tap", arguments @ ..] => {
+                self.program("xtask", "xtask", &[&["--", "tap"], arguments].concat())?
+            }
             ["python3", arguments @ ..] => {
                 let mut python = conformance::python().ok_or("no Python 3 was found")?;
                 python.args(arguments);
@@ -174,7 +177,7 @@ impl<'a> Programs<'a> {
             }
             _ => {
                 return Err(format!(
-                    "a session starts `cargo run -p PACKAGE [--example NAME] [-- ARGUMENTS]` or `python3 FILE`, not `{line}`"
+                    "a session starts `cargo run -p PACKAGE [--example NAME] [-- ARGUMENTS]`, `cargo xtask tap` or `python3 FILE`, not `{line}`"
                 ));
             }
         };
@@ -252,6 +255,17 @@ mod tests {
         );
         let error = error("cargo run -p step-77 -- server");
         assert!(error.starts_with("step-77 has no program `step-77`: there is no "), "{error}");
+    }
+
+    #[test]
+    fn a_session_can_start_the_tap() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = Target { dir: folder.path().into(), profile: folder.path().into() };
+        fs::write(folder.path().join(format!("xtask{EXE_SUFFIX}")), "").unwrap();
+        let programs = Programs::new(Path::new("."), &target);
+        let command = programs.launch("cargo xtask tap --no-time").unwrap();
+        assert!(command.get_args().eq(["tap", "--no-time"]));
+        assert!(launch("cargo xtask verify").is_err());
     }
 
     #[test]

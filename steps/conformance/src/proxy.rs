@@ -2,7 +2,7 @@
 //!
 //! TCP promises the bytes and their order, and nothing about where one `read` ends. On one machine
 //! a short message nearly always arrives whole, so a program that relies on it seems right. Behind
-//! this proxy it does not.
+//! this proxy it does not. Whoever wants to see what crosses it gives it an observer.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -28,6 +28,8 @@ const MAX_RANDOM_LEN: u64 = 4096;
 /// Where to cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cut {
+    /// Nowhere: what one read returns is passed on in one write.
+    AsRead,
     /// After every so many bytes; at least 1.
     Every(usize),
     /// After 1 to 4096 bytes, small pieces being as likely as large ones; the same seed gives the
@@ -38,7 +40,71 @@ pub enum Cut {
     },
 }
 
-/// A proxy on a loopback port of its own. Dropping it closes everything that goes through it.
+/// Which way bytes go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// From the client to the server.
+    ToServer,
+    /// From the server to the client.
+    ToClient,
+}
+
+/// What an observer is told.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A client has connected, and so has the proxy to the server.
+    Connected {
+        /// The client's address.
+        peer_addr: SocketAddr,
+    },
+    /// A client has connected, but the server cannot be reached; the client's connection is closed.
+    Unreachable {
+        /// Why.
+        error: &'a io::Error,
+    },
+    /// These bytes are about to be passed on, in one write.
+    Piece {
+        /// Which way they go.
+        direction: Direction,
+        /// The bytes, at least one.
+        bytes: &'a [u8],
+    },
+    /// The end of file is about to be passed on; the other direction may go on.
+    End {
+        /// Which way it goes.
+        direction: Direction,
+    },
+    /// One side has broken the connection off, and the other is about to be told so.
+    Reset {
+        /// From the side that did it to the one that is told.
+        direction: Direction,
+    },
+}
+
+/// Is called for each event, with the number of its connection, from 1; from several threads. A
+/// piece is passed on when the call has returned.
+pub type Observer = Arc<dyn Fn(usize, &Event) + Send + Sync>;
+
+/// How a proxy treats what crosses it.
+#[derive(Clone)]
+pub struct Options {
+    /// Where to cut.
+    pub cut: Cut,
+    /// The wait before each piece is passed on.
+    pub delay: Duration,
+    /// Who is told what crosses.
+    pub observer: Observer,
+}
+
+impl Options {
+    /// Cuts, without a delay, and tells nobody.
+    #[must_use]
+    pub fn cut(cut: Cut) -> Self {
+        Self { cut, delay: Duration::ZERO, observer: Arc::new(|_, _| {}) }
+    }
+}
+
+/// A proxy, mostly on a loopback port of its own. Dropping it closes everything that goes through it.
 pub struct Proxy {
     addr: SocketAddr,
     shared: Arc<Shared>,
@@ -46,27 +112,39 @@ pub struct Proxy {
 }
 
 struct Shared {
-    upstream: SocketAddr,
-    cut: Cut,
+    upstream: Vec<SocketAddr>,
+    options: Options,
     stopped: AtomicBool,
     links: Mutex<Vec<Weak<Link>>>,
 }
 
 /// The two halves of one proxied connection. Both close when the last thread lets go of it.
 struct Link {
+    /// Which of the proxy's connections this is, from 1.
+    number: usize,
     client: TcpStream,
     server: TcpStream,
     reset: AtomicBool,
+    options: Options,
 }
 
 impl Proxy {
     /// Starts a proxy in front of `upstream`.
     pub fn start(upstream: SocketAddr, cut: Cut) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        Self::start_on(listener, vec![upstream], Options::cut(cut))
+    }
+
+    /// Starts a proxy at `listener`; the first address of `upstream` that answers is the server's.
+    pub fn start_on(
+        listener: TcpListener,
+        upstream: Vec<SocketAddr>,
+        options: Options,
+    ) -> io::Result<Self> {
         let addr = listener.local_addr()?;
         let shared = Arc::new(Shared {
             upstream,
-            cut,
+            options,
             stopped: AtomicBool::new(false),
             links: Mutex::default(),
         });
@@ -101,37 +179,44 @@ impl Drop for Proxy {
 
 impl Shared {
     fn accept(&self, listener: &TcpListener) {
+        let mut number = 0;
         loop {
-            let client = match listener.accept() {
-                Ok((client, _)) => client,
+            let (client, peer_addr) = match listener.accept() {
+                Ok(connection) => connection,
                 Err(error) if client_is_gone(&error) => continue,
                 Err(_) => return,
             };
             if self.stopped.load(Ordering::SeqCst) {
                 return;
             }
-            // A server that cannot be reached is, to the client, a connection that closes at once.
-            if let Ok(server) = TcpStream::connect(self.upstream) {
-                let _ = self.join(client, server);
+            number += 1;
+            let tell = |event: &Event| (self.options.observer)(number, event);
+            match TcpStream::connect(&self.upstream[..]) {
+                Ok(server) => {
+                    tell(&Event::Connected { peer_addr });
+                    let _ = self.join(number, client, server); // a client that is gone already
+                }
+                // To the client, this is a connection that closes at once.
+                Err(error) => tell(&Event::Unreachable { error: &error }),
             }
         }
     }
 
     /// Lets the bytes of both directions through.
-    fn join(&self, client: TcpStream, server: TcpStream) -> io::Result<()> {
+    fn join(&self, number: usize, client: TcpStream, server: TcpStream) -> io::Result<()> {
         client.set_nodelay(true)?;
         server.set_nodelay(true)?;
         client.set_read_timeout(Some(LOOK))?;
         server.set_read_timeout(Some(LOOK))?;
         let reset = AtomicBool::new(false);
-        let link = Arc::new(Link { client, server, reset });
+        let options = self.options.clone();
+        let link = Arc::new(Link { number, client, server, reset, options });
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
         links.push(Arc::downgrade(&link));
         drop(links);
-        let (there, back) = (Pieces::new(self.cut, 0), Pieces::new(self.cut, 1));
         let link_back = Arc::clone(&link);
-        thread::spawn(move || link.pump(&link.client, &link.server, there));
-        thread::spawn(move || link_back.pump(&link_back.server, &link_back.client, back));
+        thread::spawn(move || link.pump(Direction::ToServer));
+        thread::spawn(move || link_back.pump(Direction::ToClient));
         Ok(())
     }
 }
@@ -143,35 +228,88 @@ fn client_is_gone(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionReset | InvalidInput | NotConnected)
 }
 
+impl Direction {
+    fn opposite(self) -> Self {
+        match self {
+            Self::ToServer => Self::ToClient,
+            Self::ToClient => Self::ToServer,
+        }
+    }
+}
+
 impl Link {
     /// Carries bytes in one direction, in pieces, until it ends; then passes on how it ended.
-    fn pump(&self, mut from: &TcpStream, mut to: &TcpStream, mut pieces: Pieces) {
+    fn pump(&self, direction: Direction) {
+        let (mut from, to, random) = match direction {
+            Direction::ToServer => (&self.client, &self.server, 0),
+            Direction::ToClient => (&self.server, &self.client, 1),
+        };
+        let mut pieces = Pieces::new(self.options.cut, random);
         let mut buffer = vec![0; 64 * 1024];
         while !self.reset.load(Ordering::SeqCst) {
-            let passed = match from.read(&mut buffer) {
+            match from.read(&mut buffer) {
                 Ok(0) => {
+                    self.tell(&Event::End { direction });
                     let _ = to.shutdown(Shutdown::Write); // it may be gone already
                     return;
                 }
-                Ok(len) => pieces.write(&buffer[..len], &mut to),
-                // The time to look is `WouldBlock` on Unix and `TimedOut` on Windows.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::TimedOut => Ok(()),
-                Err(error) => Err(error),
-            };
-            if passed.is_err() {
-                self.reset();
+                Ok(len) => {
+                    let mut far_side = Passing { link: self, direction, to };
+                    if pieces.write(&buffer[..len], &mut far_side).is_err() {
+                        self.reset(direction.opposite());
+                    }
+                }
+                Err(error) if nothing_came(&error) => {}
+                Err(_) => self.reset(direction),
             }
         }
     }
 
+    fn tell(&self, event: &Event) {
+        (self.options.observer)(self.number, event);
+    }
+
     /// A reset on one side becomes a reset on both: with a linger time of zero, closing resets, and
     /// both close when both directions have let go.
-    fn reset(&self) {
-        self.reset.store(true, Ordering::SeqCst);
+    fn reset(&self, direction: Direction) {
+        if self.reset.swap(true, Ordering::SeqCst) {
+            return; // the other direction has noticed it, too
+        }
+        self.tell(&Event::Reset { direction });
         for stream in [&self.client, &self.server] {
             let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO)); // may be gone
         }
+    }
+}
+
+/// Whether a read returned only because it was time to look, or because a signal came.
+///
+/// The time to look is `WouldBlock` on Unix and `TimedOut` on Windows.
+fn nothing_came(error: &io::Error) -> bool {
+    use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
+    matches!(error.kind(), Interrupted | TimedOut | WouldBlock)
+}
+
+/// The far side of a direction: each write is a piece, which waits, is shown, and goes whole.
+struct Passing<'a> {
+    link: &'a Link,
+    direction: Direction,
+    to: &'a TcpStream,
+}
+
+impl Write for Passing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Self { link, direction, .. } = *self;
+        if !link.options.delay.is_zero() {
+            thread::sleep(link.options.delay); // the delay that was asked for
+        }
+        link.tell(&Event::Piece { direction, bytes });
+        self.to.write_all(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
     }
 }
 
@@ -187,7 +325,7 @@ struct Pieces {
 impl Pieces {
     fn new(cut: Cut, direction: u64) -> Self {
         let random = match cut {
-            Cut::Every(_) => 0,
+            Cut::AsRead | Cut::Every(_) => 0,
             Cut::Random { seed } => seed ^ (direction << 63),
         };
         let mut pieces = Self { cut, random, left: 0, written: 0 };
@@ -200,6 +338,9 @@ impl Pieces {
             let (piece, rest) = bytes.split_at(self.left.min(bytes.len()));
             to.write_all(piece)?;
             bytes = rest;
+            if self.cut == Cut::AsRead {
+                continue;
+            }
             self.left -= piece.len();
             if self.left == 0 {
                 self.left = self.next_len();
@@ -214,6 +355,7 @@ impl Pieces {
 
     fn next_len(&mut self) -> usize {
         match self.cut {
+            Cut::AsRead => usize::MAX,
             Cut::Every(len) => len.max(1),
             Cut::Random { .. } => {
                 let bits = self.next_random() % (u64::from(MAX_RANDOM_LEN.ilog2()) + 1);

@@ -1,0 +1,399 @@
+//! `cargo xtask bench chat`: what the chat rooms do under load, side by side.
+//!
+//! Everything is measured in one run, in rounds in which all contenders take their turn, since a
+//! machine is not equally quick at all times. What counts is the ratio of two lines of one table.
+
+// Counts become figures to be read: they are far below 2^52, where a float would begin to lose any.
+#![allow(clippy::cast_precision_loss)]
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::contender::{self, BareWriter, Contender, Kind, REFERENCE};
+use super::crowd::{Crowd, MARKER, Manners, PAYLOAD_LEN, payload};
+use super::{limits, stats};
+use crate::root;
+
+/// The most clients that speak; all listen.
+const MAX_SENDERS: usize = 10;
+
+/// How often the latency is measured in each round.
+const LATENCIES: usize = 50;
+
+/// The deliveries of the first, short run, which tells how many make a good round.
+const TRIAL_DELIVERIES: usize = 20_000;
+
+/// How long a round of the quickest contender takes, in seconds.
+const ROUND_SECONDS: f64 = 1.0;
+
+/// How long a round of the slowest contender may take, in seconds.
+const MAX_ROUND_SECONDS: f64 = 4.0;
+
+/// What stands in front of a bare writer's line, as step 09 has it there.
+const PREFIX: &str = "2026-11-23 08:23:04 127.0.0.1:50001 ";
+
+/// Descriptors that are not clients.
+const OTHER_DESCRIPTORS: u64 = 100;
+
+/// What can be chosen on the command line.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Options {
+    /// Print the figures as JSON
+    #[arg(long)]
+    json: bool,
+    /// How often each contender is measured at each number of clients
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: u16,
+    /// Numbers of clients, each at least 2
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "10,100,400,900",
+          value_parser = clap::value_parser!(u16).range(2..))]
+    clients: Vec<u16>,
+}
+
+/// All that was measured.
+#[derive(Debug, Serialize)]
+struct Results {
+    rounds: u16,
+    payload_bytes: usize,
+    /// Contenders that are not here, each with the reason.
+    missing: Vec<String>,
+    tables: Vec<Table>,
+}
+
+/// What was measured at one number of clients.
+#[derive(Debug, Serialize)]
+struct Table {
+    clients: usize,
+    senders: usize,
+    lines_per_sender: usize,
+    rows: Vec<Row>,
+}
+
+/// What one contender did.
+#[derive(Debug, Default, Serialize)]
+struct Row {
+    contender: String,
+    /// One figure for each round that could be measured.
+    deliveries_per_second: Vec<f64>,
+    /// From the send of a line to its last delivery; of all rounds.
+    latency_seconds: Vec<f64>,
+    /// Resident memory per idle client, one figure for each round, where the system tells it.
+    bytes_per_client: Vec<f64>,
+    /// Why rounds could not be measured.
+    failures: Vec<String>,
+}
+
+/// What one round of one contender gave.
+struct Round {
+    rate: f64,
+    latencies: Vec<f64>,
+    bytes_per_client: Option<f64>,
+}
+
+/// Measures, and prints; returns whether every round could be measured.
+pub fn run(root: &Path, options: &Options) -> Result<bool> {
+    let most = options.clients.iter().copied().max().map_or(0, usize::from);
+    // The bare writer is in this process, with an end of each connection of its own.
+    limits::allow_descriptors(2 * most as u64 + OTHER_DESCRIPTORS, most)?;
+    progress("building")?;
+    let (contenders, missing) = contender::find(root, &root::target()?)?;
+    let mut tables = Vec::new();
+    for clients in &options.clients {
+        let table = measure_all(&contenders, usize::from(*clients), options.rounds)?;
+        if !options.json {
+            writeln!(io::stdout(), "{}", table.text())?;
+        }
+        tables.push(table);
+    }
+    let results = Results { rounds: options.rounds, payload_bytes: PAYLOAD_LEN, missing, tables };
+    if options.json {
+        writeln!(io::stdout(), "{}", serde_json::to_string_pretty(&results)?)?;
+    } else {
+        writeln!(io::stdout(), "{}", notes(&results.missing))?;
+    }
+    let mut rows = results.tables.iter().flat_map(|table| &table.rows);
+    Ok(rows.all(|row| row.failures.is_empty()))
+}
+
+/// Says on stderr what is going on: it takes minutes.
+fn progress(what: &str) -> Result<()> {
+    Ok(writeln!(io::stderr(), "{what} …")?)
+}
+
+fn measure_all(contenders: &[Contender], clients: usize, rounds: u16) -> Result<Table> {
+    let senders = clients.min(MAX_SENDERS);
+    progress(&format!("{clients} clients: how many lines make a good round"))?;
+    let trial = TRIAL_DELIVERIES.div_ceil(clients * senders).max(2);
+    let trials = contenders.iter().filter_map(|contender| {
+        // Who fails now fails in the rounds, too, and is told there.
+        measure(contender, clients, senders, trial, 1).ok().map(|round| (contender, round.rate))
+    });
+    let rates: Vec<f64> = trials
+        .filter(|(contender, _)| matches!(contender.kind, Kind::Server { .. }))
+        .map(|(_, rate)| rate)
+        .collect();
+    let lines_per_sender = lines_for(&rates, clients * senders, trial);
+    let mut rows: Vec<Row> = contenders
+        .iter()
+        .map(|contender| Row { contender: contender.name.clone(), ..Row::default() })
+        .collect();
+    for round in 0..usize::from(rounds) {
+        progress(&format!("{clients} clients: round {} of {rounds}", round + 1))?;
+        for turn in 0..contenders.len() {
+            let index = (turn + round) % contenders.len(); // nobody is always the first
+            let measured =
+                measure(&contenders[index], clients, senders, lines_per_sender, LATENCIES);
+            rows[index].add(round + 1, measured);
+        }
+    }
+    Ok(Table { clients, senders, lines_per_sender, rows })
+}
+
+/// How many lines each sender sends, so that the quickest needs about a second, and the slowest not
+/// too long.
+fn lines_for(rates: &[f64], deliveries_per_line: usize, least: usize) -> usize {
+    let (slowest, quickest) = stats::spread(rates);
+    let deliveries = (quickest * ROUND_SECONDS).min(slowest * MAX_ROUND_SECONDS);
+    // A number of deliveries is not negative, and far below 2^52.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let deliveries = deliveries as usize;
+    (deliveries / deliveries_per_line).max(least)
+}
+
+/// One round of one contender, with a server of its own.
+fn measure(
+    contender: &Contender,
+    clients: usize,
+    senders: usize,
+    lines: usize,
+    latencies: usize,
+) -> Result<Round> {
+    match &contender.kind {
+        Kind::Server { manners, start } => {
+            let server = start(clients)?;
+            let process = server.program.id();
+            let before = limits::resident_memory(process);
+            let mut crowd = Crowd::connect(server.addr, clients, senders, *manners)?;
+            crowd.settle()?;
+            let after = limits::resident_memory(process);
+            let mut times = Vec::new();
+            for _ in 0..latencies {
+                times.push(crowd.latency()?.as_secs_f64());
+            }
+            let (deliveries, time) = crowd.load(lines)?;
+            let per_client =
+                |(before, after): (u64, u64)| (after as f64 - before as f64) / clients as f64;
+            Ok(Round {
+                rate: deliveries as f64 / time.as_secs_f64(),
+                latencies: times,
+                bytes_per_client: before.zip(after).map(per_client),
+            })
+        }
+        Kind::BareWrites { piece_len } => {
+            let line = format!("{PREFIX}{}\n", payload(0, 0, MARKER)).into_bytes();
+            let writer = BareWriter::start(clients, piece_len.unwrap_or(line.len()))?;
+            let manners = Manners { echoes: true, whole_lines: true };
+            let mut crowd = Crowd::connect(writer.addr, clients, 0, manners)?;
+            let all = Arc::new(line.repeat(lines * senders));
+            let line = Arc::new(line);
+            let mut times = Vec::new();
+            // The first is not counted: it waits until the writer has accepted everybody.
+            for _ in 0..=latencies {
+                let time = crowd.receive(line.len(), || writer.write(Arc::clone(&line)))?;
+                times.push(time.as_secs_f64());
+            }
+            let time = crowd.receive(all.len(), || writer.write(Arc::clone(&all)))?;
+            let deliveries = lines * senders * clients;
+            Ok(Round {
+                rate: deliveries as f64 / time.as_secs_f64(),
+                latencies: times.split_off(1),
+                bytes_per_client: None,
+            })
+        }
+    }
+}
+
+impl Row {
+    fn add(&mut self, number: usize, measured: Result<Round>) {
+        match measured {
+            Ok(round) => {
+                self.deliveries_per_second.push(round.rate);
+                self.latency_seconds.extend(round.latencies);
+                self.bytes_per_client.extend(round.bytes_per_client);
+            }
+            Err(error) => self.failures.push(format!("round {number}: {error:#}")),
+        }
+    }
+
+    /// The row as text; `reference` is what it is compared with.
+    fn text(&self, reference: Option<&Self>) -> String {
+        let mut text = format!("{:<20}", self.contender);
+        if self.deliveries_per_second.is_empty() {
+            return text + "  could not be measured";
+        }
+        let rates = &self.deliveries_per_second;
+        let (least, most) = stats::spread(rates);
+        let spread = format!("{} – {}", grouped(least), grouped(most));
+        let (rate, latency) = (stats::median(rates), stats::median(&self.latency_seconds));
+        let late = stats::quantile(&self.latency_seconds, 0.99);
+        let ms = |seconds: f64| format!("{:.3}", seconds * 1000.0);
+        let memory = match &self.bytes_per_client[..] {
+            [] => "-".to_owned(),
+            bytes => format!("{:.1}", stats::median(bytes) / 1024.0),
+        };
+        // Writing into a string cannot fail.
+        let _ = write!(text, "  {:>11}  {spread:>25}", grouped(rate));
+        let _ = write!(text, "  {:>9}  {:>9}  {memory:>8}", ms(latency), ms(late));
+        if let Some(reference) = reference.filter(|row| !row.deliveries_per_second.is_empty()) {
+            let rate = rate / stats::median(&reference.deliveries_per_second);
+            let latency = latency / stats::median(&reference.latency_seconds);
+            let _ = write!(text, "  {rate:>10.2}  {latency:>7.2}");
+        }
+        text
+    }
+}
+
+impl Table {
+    /// The table as text, without the last line's ending.
+    fn text(&self) -> String {
+        let Self { clients, senders, lines_per_sender, rows } = self;
+        let reference = rows.iter().find(|row| row.contender == REFERENCE);
+        let mut lines = vec![
+            format!(
+                "\n{clients} clients, {senders} of them say {} lines of {PAYLOAD_LEN} bytes each",
+                grouped(*lines_per_sender as f64)
+            ),
+            format!(
+                "{:<20}  {:>11}  {:>25}  {:>20}  {:>8}  {:>19}",
+                "", "deliveries", "per second", "latency, ms", "KiB per", "of step 09's"
+            ),
+            format!(
+                "{:<20}  {:>11}  {:>25}  {:>9}  {:>9}  {:>8}  {:>10}  {:>7}",
+                "", "median", "spread", "median", "99 %", "client", "deliveries", "latency"
+            ),
+        ];
+        lines.extend(rows.iter().map(|row| row.text(reference).trim_end().to_owned()));
+        for row in rows {
+            let failures = row.failures.iter();
+            lines.extend(failures.map(|failure| format!("FAILED {}, {failure}", row.contender)));
+        }
+        lines.join("\n")
+    }
+}
+
+/// What one has to know to read the tables.
+fn notes(missing: &[String]) -> String {
+    let mut lines = vec![
+        String::new(),
+        "A delivery is one line that has reached one client. Latency: from the send of a single line until".to_owned(),
+        "the last client has it, which includes the time that the measuring program takes to read it.".to_owned(),
+        "ncat --broker puts no address in front of a line, and does not send it back: n - 1 deliveries.".to_owned(),
+        "Bare writes: the bytes of step 09's lines, written to every client by nobody's server: the limit".to_owned(),
+        "of this machine with these readers, for writes of 64 KiB and for a write for each line.".to_owned(),
+    ];
+    lines.extend(missing.iter().map(|line| format!("not measured: {line}")));
+    lines.join("\n")
+}
+
+/// A number without its fraction, in groups of three digits.
+fn grouped(number: f64) -> String {
+    let digits = format!("{number:.0}");
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser as _;
+
+    #[derive(clap::Parser)]
+    struct Cli {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn parse(arguments: &str) -> Result<Options, clap::Error> {
+        Ok(Cli::try_parse_from(format!("bench {arguments}").split_whitespace())?.options)
+    }
+
+    #[test]
+    fn numbers_of_clients_come_as_a_list() {
+        assert_eq!(parse("").unwrap().clients, [10, 100, 400, 900]);
+        assert_eq!(parse("--clients 2,30 --rounds 1").unwrap().clients, [2, 30]);
+        for wrong in ["--clients 1", "--clients 10,", "--clients ten", "--rounds 0"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_quickest_has_a_second_and_the_slowest_not_too_much() {
+        assert_eq!(lines_for(&[1_000_000.0, 500_000.0], 100, 2), 10_000);
+        assert_eq!(lines_for(&[1_000_000.0, 10_000.0], 100, 2), 400);
+        assert_eq!(lines_for(&[1_000.0], 9_000, 2), 2);
+        assert_eq!(lines_for(&[], 100, 2), 2);
+    }
+
+    #[test]
+    fn digits_come_in_groups_of_three() {
+        for (number, text) in
+            [(0.0, "0"), (999.0, "999"), (1000.0, "1,000"), (1_234_567.4, "1,234,567")]
+        {
+            assert_eq!(grouped(number), text);
+        }
+    }
+
+    #[test]
+    fn a_table_has_medians_spreads_ratios_and_the_failures_below() {
+        let row = |name: &str, rates: &[f64], latency: f64| Row {
+            contender: name.to_owned(),
+            deliveries_per_second: rates.to_vec(),
+            latency_seconds: vec![latency; 100],
+            bytes_per_client: vec![2048.0],
+            failures: Vec::new(),
+        };
+        let mut failed = row("ncat --broker", &[], 0.0);
+        failed.add(1, Err(anyhow::anyhow!("client 3 of 10 was dropped")));
+        let rows = vec![
+            row("step 08", &[500_000.0, 400_000.0, 600_000.0], 0.002),
+            row(REFERENCE, &[1_000_000.0], 0.001),
+            failed,
+        ];
+        let table = Table { clients: 10, senders: 10, lines_per_sender: 1000, rows };
+        let text = table.text();
+        let lines: Vec<Vec<&str>> =
+            text.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(
+            lines[4].join(" "),
+            "step 08 500,000 400,000 – 600,000 2.000 2.000 2.0 0.50 2.00"
+        );
+        assert_eq!(
+            lines[5].join(" "),
+            "step 09 1,000,000 1,000,000 – 1,000,000 1.000 1.000 2.0 1.00 1.00"
+        );
+        assert_eq!(lines[6].join(" "), "ncat --broker could not be measured");
+        assert_eq!(lines[7].join(" "), "FAILED ncat --broker, round 1: client 3 of 10 was dropped");
+    }
+
+    #[test]
+    fn bare_writes_are_measured_from_end_to_end() {
+        for piece_len in [None, Some(64 * 1024)] {
+            let kind = Kind::BareWrites { piece_len };
+            let contender = Contender { name: "bare writes".to_owned(), kind };
+            let round = measure(&contender, 3, 3, 100, 5).unwrap();
+            assert!(round.rate > 0.0);
+            assert_eq!(round.latencies.len(), 5);
+        }
+    }
+}

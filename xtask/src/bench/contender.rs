@@ -1,0 +1,198 @@
+//! Who takes part in a bench: programs that are started, and a bare writer as the limit.
+
+use std::env::consts::EXE_SUFFIX;
+use std::io::Write as _;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use conformance::Program;
+
+use super::crowd::Manners;
+use crate::cargo;
+use crate::root::{self, Step, Target};
+
+/// How long a server that does not say so may take until it can be connected to.
+const START: Duration = Duration::from_secs(20);
+
+/// Between two attempts to connect to it. There is no event for "it listens".
+const ATTEMPT: Duration = Duration::from_millis(20);
+
+/// A room that can be measured.
+pub struct Contender {
+    /// As the table shows it.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// What a contender is.
+pub enum Kind {
+    /// A program.
+    Server {
+        /// How it treats lines.
+        manners: Manners,
+        /// Starts it; the number is that of the clients to come.
+        start: Box<dyn Fn(usize) -> Result<Server>>,
+    },
+    /// No room at all: bytes written to each client, in pieces of so many bytes; `None` is a line.
+    BareWrites {
+        /// The bytes of one write.
+        piece_len: Option<usize>,
+    },
+}
+
+/// A server that runs until this is dropped.
+pub struct Server {
+    /// The process.
+    pub program: Program,
+    /// Where it listens.
+    pub addr: SocketAddr,
+}
+
+/// The number that a step has in front of its name.
+const FUNCTIONS: &str = "08";
+
+/// The step that the others are compared with.
+const CLASS: &str = "09";
+
+/// The name of the contender that the others are compared with.
+pub const REFERENCE: &str = "step 09";
+
+/// All contenders that are here, and one line for each that is not.
+pub fn find(root: &Path, target: &Target) -> Result<(Vec<Contender>, Vec<String>)> {
+    let mut found = Vec::new();
+    let mut missing = Vec::new();
+    for number in [FUNCTIONS, CLASS] {
+        let steps = root::steps(root)?;
+        let name = format!("step {number}");
+        match steps.into_iter().find(|step| step.name.starts_with(number)) {
+            Some(step) => {
+                let start = release_server(root, target, &step)?;
+                found.push(room(name, Manners { echoes: true, whole_lines: true }, start));
+            }
+            None => missing.push(format!("{name}: not in this workspace")),
+        }
+    }
+    let twin = root.join("steps/09-chat-class/python/server.py");
+    let name = "python 09".to_owned();
+    match conformance::python() {
+        _ if !twin.is_file() => missing.push(format!("{name}: not in this workspace")),
+        None => missing.push(format!("{name}: no Python 3 was found")),
+        Some(_) => {
+            let start = Box::new(move |_| python_server(&twin));
+            found.push(room(name, Manners { echoes: true, whole_lines: true }, start));
+        }
+    }
+    let mut version = Command::new("ncat");
+    version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+    if version.status().is_ok_and(|status| status.success()) {
+        let manners = Manners { echoes: false, whole_lines: false };
+        found.push(room("ncat --broker".to_owned(), manners, Box::new(ncat)));
+    } else {
+        missing.push("ncat --broker: ncat: not found; install the package ncat".to_owned());
+    }
+    for (name, piece_len) in
+        [("bare writes, 64 KiB", Some(64 * 1024)), ("bare writes, a line", None)]
+    {
+        found.push(Contender { name: name.to_owned(), kind: Kind::BareWrites { piece_len } });
+    }
+    Ok((found, missing))
+}
+
+type Start = Box<dyn Fn(usize) -> Result<Server>>;
+
+fn room(name: String, manners: Manners, start: Start) -> Contender {
+    Contender { name, kind: Kind::Server { manners, start } }
+}
+
+/// Builds a step as a learner would who wants it quick, and returns how to start its server.
+fn release_server(root: &Path, target: &Target, step: &Step) -> Result<Start> {
+    let mut command = cargo::command(root);
+    command.args(["build", "--release", "--package", &step.package]);
+    command.arg("--target-dir").arg(&target.dir);
+    let output = cargo::run(command)?;
+    if !output.success {
+        bail!("{} does not build\n{}", step.package, output.text);
+    }
+    let path: PathBuf = target.dir.join("release").join(format!("{}{EXE_SUFFIX}", step.package));
+    Ok(Box::new(move |_| {
+        let mut command = Command::new(&path);
+        command.args(["server", "127.0.0.1:0"]);
+        start(command)
+    }))
+}
+
+fn python_server(path: &Path) -> Result<Server> {
+    let mut command = conformance::python().context("no Python 3 was found")?;
+    command.arg(path).arg("127.0.0.1:0");
+    start(command)
+}
+
+fn start(command: Command) -> Result<Server> {
+    let (program, addr) = Program::start_server(command)?;
+    Ok(Server { program, addr })
+}
+
+/// `ncat` takes no port 0 and does not say when it listens.
+fn ncat(clients: usize) -> Result<Server> {
+    let addr = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+    let mut command = Command::new("ncat");
+    // One more: the attempts below are clients, too.
+    command.args(["--broker", "--listen", "--max-conns", &(clients + 1).to_string()]);
+    command.args([addr.ip().to_string(), addr.port().to_string()]);
+    let program = Program::start(command)?;
+    let begin = Instant::now();
+    while let Err(error) = TcpStream::connect(addr) {
+        if begin.elapsed() > START {
+            return Err(program.failure(&format!("cannot connect to {addr}: {error}")).into());
+        }
+        thread::sleep(ATTEMPT); // no event tells that it listens
+    }
+    Ok(Server { program, addr })
+}
+
+/// Writes what it is told to all its clients, one after the other.
+pub struct BareWriter {
+    /// Where it waits for its clients.
+    pub addr: SocketAddr,
+    orders: Sender<Arc<Vec<u8>>>,
+}
+
+impl BareWriter {
+    /// Waits for so many clients, and then for orders.
+    pub fn start(clients: usize, piece_len: usize) -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let addr = listener.local_addr()?;
+        let (orders, received) = mpsc::channel::<Arc<Vec<u8>>>();
+        thread::spawn(move || {
+            let accepted = (0..clients).map(|_| Ok(listener.accept()?.0));
+            let Ok(streams) = accepted.collect::<std::io::Result<Vec<_>>>() else {
+                return; // the clients notice that nobody is here
+            };
+            for stream in &streams {
+                let _ = stream.set_nodelay(true); // without it, the figures show it
+            }
+            for bytes in received {
+                for piece in bytes.chunks(piece_len) {
+                    for mut stream in &streams {
+                        if stream.write_all(piece).is_err() {
+                            return; // the clients have left
+                        }
+                    }
+                }
+            }
+        });
+        Ok(Self { addr, orders })
+    }
+
+    /// Has these bytes sent to every client.
+    pub fn write(&self, bytes: Arc<Vec<u8>>) -> Result<()> {
+        self.orders.send(bytes).context("the bare writer has ended")
+    }
+}

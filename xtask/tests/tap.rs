@@ -1,0 +1,214 @@
+//! What `cargo xtask tap` shows of real connections.
+
+use std::net::{SocketAddr, TcpListener};
+use std::process::Command;
+
+use conformance::{Failure, Peer, Program};
+
+/// The payload `echo hi`, in a frame as step 06 sends it.
+const FRAME: &[u8] = b"\x00\x00\x00\x07echo hi";
+
+fn tap(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.arg("tap").args(arguments);
+    command
+}
+
+/// A tap in front of `upstream`, without times, and where it listens.
+fn start(upstream: &TcpListener, arguments: &[&str]) -> Result<(Program, SocketAddr), Failure> {
+    let to = upstream.local_addr().expect("a listener has an address").to_string();
+    let all = [&["--listen", "127.0.0.1:0", "--to", &to], arguments].concat();
+    let mut tap = Program::start(tap(&all))?;
+    let line = tap.expect_line("listening on ADDR, passing on to ADDR")?;
+    let addrs = line.strip_prefix("listening on ").and_then(|rest| rest.split_once(", "));
+    let (addr, rest) = addrs.ok_or_else(|| tap.failure(&format!("it began with `{line}`")))?;
+    assert_eq!(rest, format!("passing on to {to}"));
+    Ok((tap, addr.parse().expect("it shows an address")))
+}
+
+fn listener() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").expect("there is a free port")
+}
+
+/// The other end of the connection that the tap makes.
+fn accept(listener: &TcpListener) -> std::net::TcpStream {
+    listener.accept().expect("the tap connects").0
+}
+
+fn expect_lines(tap: &mut Program, lines: &[&str]) -> Result<(), Failure> {
+    for line in lines {
+        assert_eq!(tap.expect_line(line)?, *line);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_frame_cut_at_3_is_shown_in_its_pieces_and_the_end_of_file_after_them() -> Result<(), Failure> {
+    let listener = listener();
+    let (mut tap, addr) = start(&listener, &["--no-time", "--cut", "3"])?;
+    let mut client = Peer::connect(addr)?;
+    let from = format!("#1  connected from {}", client.local_addr()?);
+    client.send(FRAME)?;
+    client.end_sending()?;
+    expect_lines(
+        &mut tap,
+        &[
+            &from,
+            "#1  client → server  3 bytes",
+            "  00000000  00 00 00                                          |...|",
+            "#1  client → server  3 bytes",
+            "  00000003  07 65 63                                          |.ec|",
+            "#1  client → server  3 bytes",
+            "  00000006  68 6f 20                                          |ho |",
+            "#1  client → server  2 bytes",
+            "  00000009  68 69                                             |hi|",
+            "#1  client → server  end of file",
+        ],
+    )
+}
+
+#[test]
+fn both_directions_are_shown_and_what_is_shown_arrives() -> Result<(), Failure> {
+    use std::io::{Read as _, Write as _};
+
+    let listener = listener();
+    let (mut tap, addr) = start(&listener, &["--no-time", "--delay", "1"])?;
+    let mut client = Peer::connect(addr)?;
+    let mut server = accept(&listener);
+    tap.expect_line("#1  connected from …")?;
+    client.send(FRAME)?;
+    let mut came = [0; FRAME.len()];
+    server.read_exact(&mut came).expect("the frame arrives");
+    assert_eq!(came, FRAME);
+    server.write_all(b"\x00\x00\x00\x03hi\n").expect("the answer can be sent");
+    client.expect(b"\x00\x00\x00\x03hi\n")?;
+    drop(server);
+    client.expect_end()?;
+    expect_lines(
+        &mut tap,
+        &[
+            "#1  client → server  11 bytes",
+            "  00000000  00 00 00 07 65 63 68 6f  20 68 69                 |....echo hi|",
+            "#1  server → client  7 bytes",
+            "  00000000  00 00 00 03 68 69 0a                              |....hi.|",
+            "#1  server → client  end of file",
+        ],
+    )
+}
+
+#[test]
+fn a_reset_is_shown_once_with_the_side_that_did_it() -> Result<(), Failure> {
+    let listener = listener();
+    let (mut tap, addr) = start(&listener, &["--no-time"])?;
+    let client = Peer::connect(addr)?;
+    let _server = accept(&listener);
+    tap.expect_line("#1  connected from …")?;
+    client.reset()?;
+    expect_lines(&mut tap, &["#1  client → server  reset"])?;
+    drop(Peer::connect(addr)?);
+    let next = tap.expect_line("#2  connected from …")?;
+    assert!(next.starts_with("#2  connected from "), "{next}");
+    Ok(())
+}
+
+#[test]
+fn a_server_that_cannot_be_reached_is_told_and_the_next_client_is_awaited() -> Result<(), Failure> {
+    let listener = listener();
+    let (mut tap, addr) = start(&listener, &["--no-time"])?;
+    drop(listener);
+    for number in [1, 2] {
+        Peer::connect(addr)?.expect_end()?;
+        let line = format!("#{number}  closed: the server cannot be reached: connection refused");
+        assert_eq!(tap.expect_line(&line)?, line);
+    }
+    Ok(())
+}
+
+#[test]
+fn each_piece_has_its_time_unless_it_is_left_out() -> Result<(), Failure> {
+    let listener = listener();
+    let (mut tap, addr) = start(&listener, &[])?;
+    let _client = Peer::connect(addr)?;
+    let line = tap.expect_line("0.123  #1  connected from …")?;
+    let (time, rest) = line.split_once("  ").expect("there is a column for the time");
+    assert!(time.split_once('.').is_some_and(|(_, digits)| digits.len() == 3), "{line}");
+    assert!(time.parse::<f64>().is_ok_and(|seconds| seconds < 60.0), "{line}");
+    assert!(rest.starts_with("#1  connected from "), "{line}");
+    Ok(())
+}
+
+#[test]
+fn the_seed_of_random_cuts_is_told_and_repeats_them() -> Result<(), Failure> {
+    let bytes = vec![b'x'; 10_000];
+    let pieces = |arguments: &[&str]| -> Result<(String, Vec<String>), Failure> {
+        let listener = listener();
+        let (mut tap, addr) = start(&listener, &[&["--no-time"], arguments].concat())?;
+        let seed = tap.expect_line("cutting at random; --seed S repeats it")?;
+        let mut client = Peer::connect(addr)?;
+        let _server = accept(&listener);
+        client.send(&bytes)?;
+        client.end_sending()?;
+        // How long the first two pieces are depends on the seed alone: both are in the first read.
+        let first = tap.expect_later("a piece", |line| line.contains("client → server"))?;
+        let second = tap.expect_later("a piece", |line| line.contains("client → server"))?;
+        Ok((seed, vec![first, second]))
+    };
+    let (line, first) = pieces(&["--cut", "random"])?;
+    let seed = line.split(' ').nth(4).expect("the line has a seed").to_owned();
+    let (again, second) = pieces(&["--cut", "random", "--seed", &seed])?;
+    assert_eq!(line, again);
+    assert_eq!(first, second);
+    Ok(())
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_it() -> Result<(), Failure> {
+    let listener = listener();
+    let (mut tap, _) = start(&listener, &[])?;
+    tap.interrupt()?;
+    assert_eq!(tap.wait()?.code(), None, "a signal ended it");
+    Ok(())
+}
+
+#[test]
+fn wrong_arguments_are_told_in_one_line() -> Result<(), Failure> {
+    let taken = listener();
+    let taken = taken.local_addr().expect("a listener has an address").to_string();
+    let in_use = format!(
+        "error: --listen {taken}: address in use: \
+         stop the program that has it, or choose another port"
+    );
+    let remote = "that is not this computer alone; say --allow-remote if that is what you want";
+    let cases: [(&[&str], &str); 6] = [
+        (
+            &["--listen", "127.0.0.1:0", "--to", "127.0.0.1:1", "--cut", "0"],
+            "error: --cut takes a number of bytes from 1 up, or `random`, not `0`",
+        ),
+        (
+            &["--listen", "127.0.0.1:0", "--to", "127.0.0.1:1", "--seed", "1"],
+            "error: --seed goes with --cut random",
+        ),
+        (
+            &["--listen", "127.0.0.1", "--to", "127.0.0.1:1"],
+            "error: --listen 127.0.0.1: invalid socket address: \
+             an address looks like 127.0.0.1:9006",
+        ),
+        (
+            &["--listen", "0.0.0.0:0", "--to", "127.0.0.1:1"],
+            &format!("error: --listen 0.0.0.0:0: {remote}"),
+        ),
+        (
+            &["--listen", "127.0.0.1:0", "--to", "192.0.2.1:9006"],
+            &format!("error: --to 192.0.2.1:9006: {remote}"),
+        ),
+        (&["--listen", &taken, "--to", "127.0.0.1:1"], &in_use),
+    ];
+    for (arguments, expected) in cases {
+        let mut tap = Program::start(tap(arguments))?;
+        assert_eq!(tap.expect_line(expected)?, expected);
+        assert_eq!(tap.next_line()?, None);
+        assert_eq!(tap.wait()?.code(), Some(1));
+    }
+    Ok(())
+}
