@@ -5,9 +5,10 @@
 //!                                         not so, or anything else --> remove
 //! ```
 //!
-//! Nothing that the server says is believed: not the name, not the size, not the hash.
+//! Nothing that the server says is believed: not the name, not the size, not the hash. A client that
+//! is killed leaves the `.part` file, which nobody takes for the whole.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,9 @@ use crate::header::{Answer, Request, one_line, read_header, write_header};
 
 /// The hex digits of a SHA-256.
 const HASH_LEN: usize = 64;
+
+/// How much of a file's name its temporary file has: at most 200 of the 255 bytes.
+const MAX_PREFIX_CHARS: usize = 50;
 
 /// What the progress bar shows.
 const PROGRESS: &str = "{wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
@@ -72,27 +76,12 @@ impl Downloads {
             }
         };
 
-        write_header(stream, &Request::Get { filename: path.to_owned() })?;
-        let Some(answer) = read_header::<Answer>(stream)? else {
-            let message = format!("{name}: the server closed the connection");
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
+        let size = match transfer(stream, path, name, part.as_file_mut())? {
+            Ok(size) => size,
+            Err(problem) => return Ok(Err(problem)),
         };
-        if let (Some(error), 0) = (&answer.error, answer.size) {
-            return Ok(Err(format!("{path}: {}", one_line(error))));
-        }
-        let hash = checked(&answer, name).map_err(|error| about(name, &error))?;
-        let (came, written) = receive(stream, answer.size, part.as_file_mut())
-            .map_err(|error| about(name, &error))?;
-
-        let saved = written.and_then(|()| {
-            if came != hash {
-                let message = format!("its hash is {came}, but should be {hash}");
-                return Err(io::Error::new(io::ErrorKind::InvalidData, message));
-            }
-            save(part, &target, overwrite)
-        });
-        Ok(match saved {
-            Ok(()) => Ok(format!("saved {name}: {} bytes, SHA-256 checked", answer.size)),
+        Ok(match save(part, &target, overwrite) {
+            Ok(()) => Ok(format!("saved {name}: {size} bytes, SHA-256 checked")),
             Err(error) => Err(format!("{name}: {}", explain(&error))),
         })
     }
@@ -103,7 +92,8 @@ impl Downloads {
     /// sees the old file or the new one. It is removed when it is dropped.
     fn temporary_file(&self, name: &str) -> io::Result<NamedTempFile> {
         fs::create_dir_all(&self.folder)?;
-        let prefix = format!(".{name}.");
+        // The whole name may be so long that nothing can be added.
+        let prefix = format!(".{}.", name.chars().take(MAX_PREFIX_CHARS).collect::<String>());
         let mut builder = tempfile::Builder::new();
         builder.prefix(&prefix).suffix(".part");
         // Temporary files are private, but this one is to be a file like any other: the umask decides.
@@ -124,6 +114,34 @@ fn may_overwrite(name: &str) -> io::Result<bool> {
     Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
 }
 // ANCHOR_END: may-overwrite
+
+// ANCHOR: transfer
+/// Asks for a file and writes what comes, which is checked then. Returns its size; the two kinds of
+/// error are those of `get`.
+fn transfer(
+    stream: &mut (impl Read + Write),
+    path: &str,
+    name: &str,
+    file: &mut File,
+) -> io::Result<Result<u64, String>> {
+    write_header(stream, &Request::Get { filename: path.to_owned() })?;
+    let Some(answer) = read_header::<Answer>(stream)? else {
+        let message = format!("{name}: the server closed the connection");
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
+    };
+    if let (Some(error), 0) = (&answer.error, answer.size) {
+        return Ok(Err(format!("{path}: {}", one_line(error))));
+    }
+    let hash = checked(&answer, name).map_err(|error| about(name, &error))?;
+    let (came, written) =
+        receive(stream, answer.size, file).map_err(|error| about(name, &error))?;
+    Ok(match written {
+        Err(error) => Err(format!("{name}: {}", explain(&error))),
+        Ok(()) if came != hash => Err(format!("{name}: its hash is {came}, but should be {hash}")),
+        Ok(()) => Ok(answer.size),
+    })
+}
+// ANCHOR_END: transfer
 
 // ANCHOR: checked
 /// The hash that the body must have. An error if the server sends anything but the file that was
@@ -155,7 +173,7 @@ fn is_hash(text: &str) -> bool {
 fn receive(
     stream: &mut impl Read,
     size: u64,
-    file: &mut impl Write,
+    file: &mut File,
 ) -> io::Result<(String, io::Result<()>)> {
     let progress = progress_bar(size);
     let mut hasher = Sha256::new();

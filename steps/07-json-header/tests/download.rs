@@ -132,6 +132,19 @@ fn the_request_has_the_whole_path_and_the_file_its_last_part() {
 }
 
 #[test]
+fn the_longest_names_are_saved() {
+    let downloads = folder();
+    for name in ["x".repeat(255), "ü".repeat(127), "🦀".repeat(63)] {
+        let fake = Fake::that_sends(vec![file(&name, b"notes")]);
+        let came = output(client(fake.addr, downloads.path()), format!("get {name}\n"));
+        fake.join();
+        assert_eq!(text(&came.stdout), format!("saved {name}: 5 bytes, SHA-256 checked\n"));
+        assert_eq!(fs::read(downloads.path().join(&name)).expect("it is there"), b"notes");
+    }
+    assert_eq!(names(downloads.path()).len(), 3);
+}
+
+#[test]
 fn only_the_word_get_alone_is_a_download() {
     let fake = Fake::start(|mut stream| {
         for command in ["getconf PATH", "Get x", " get x", "get\tx"] {
