@@ -173,7 +173,7 @@ fn is_hash(text: &str) -> bool {
 fn receive(
     stream: &mut impl Read,
     size: u64,
-    file: &mut File,
+    file: &mut impl Write,
 ) -> io::Result<(String, io::Result<()>)> {
     let progress = progress_bar(size);
     let mut hasher = Sha256::new();
@@ -221,5 +221,35 @@ fn explain(error: &io::Error) -> String {
         io::ErrorKind::AlreadyExists => "it exists by now; --force overwrites it".to_owned(),
         kind if error.raw_os_error().is_some() => kind.to_string(),
         _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A disk that is full for a moment.
+    struct FullOnce(bool);
+
+    impl Write for FullOnce {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.0 {
+                return Ok(bytes.len());
+            }
+            self.0 = true;
+            Err(io::ErrorKind::StorageFull.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_disk_that_is_full_for_a_moment_leaves_a_hole_that_is_seen() {
+        let body = vec![7; 1_000_000];
+        let mut stream = &[&body[..], b"next"].concat()[..];
+        let (_, written) = receive(&mut stream, 1_000_000, &mut FullOnce(false)).unwrap();
+        assert_eq!(written.unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert_eq!(stream, b"next", "the body is read to its end");
     }
 }
