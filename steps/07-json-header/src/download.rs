@@ -5,9 +5,10 @@
 //!                                         not so, or anything else --> remove
 //! ```
 //!
-//! Nothing that the server says is believed: not the name, not the size, not the hash.
+//! Nothing that the server says is believed: not the name, not the size, not the hash. A client that
+//! is killed leaves the `.part` file, which nobody takes for the whole.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,9 @@ use crate::header::{Answer, Request, one_line, read_header, write_header};
 
 /// The hex digits of a SHA-256.
 const HASH_LEN: usize = 64;
+
+/// How much of a file's name its temporary file has: at most 200 of the 255 bytes.
+const MAX_PREFIX_CHARS: usize = 50;
 
 /// What the progress bar shows.
 const PROGRESS: &str = "{wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
@@ -66,30 +70,18 @@ impl Downloads {
         // Before anything is asked for: a folder that cannot be written is told at once.
         let mut part = match self.temporary_file(name) {
             Ok(part) => part,
-            Err(error) => return Ok(Err(format!("{name}: {}", explain(&error)))),
-        };
-
-        write_header(stream, &Request::Get { filename: path.to_owned() })?;
-        let Some(answer) = read_header::<Answer>(stream)? else {
-            let message = format!("{name}: the server closed the connection");
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
-        };
-        if let (Some(error), 0) = (&answer.error, answer.size) {
-            return Ok(Err(format!("{path}: {}", one_line(error))));
-        }
-        let hash = checked(&answer, name).map_err(|error| about(name, &error))?;
-        let (came, written) =
-            receive(stream, answer.size, &mut part).map_err(|error| about(name, &error))?;
-
-        let saved = written.and_then(|()| {
-            if came != hash {
-                let message = format!("its hash is {came}, but should be {hash}");
-                return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+            Err(error) => {
+                let folder = self.folder.display();
+                return Ok(Err(format!("no file can be made in {folder}: {}", error.kind())));
             }
-            save(part, &target, overwrite)
-        });
-        Ok(match saved {
-            Ok(()) => Ok(format!("saved {name}: {} bytes, SHA-256 checked", answer.size)),
+        };
+
+        let size = match transfer(stream, path, name, part.as_file_mut())? {
+            Ok(size) => size,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        Ok(match save(part, &target, overwrite) {
+            Ok(()) => Ok(format!("saved {name}: {size} bytes, SHA-256 checked")),
             Err(error) => Err(format!("{name}: {}", explain(&error))),
         })
     }
@@ -100,7 +92,8 @@ impl Downloads {
     /// sees the old file or the new one. It is removed when it is dropped.
     fn temporary_file(&self, name: &str) -> io::Result<NamedTempFile> {
         fs::create_dir_all(&self.folder)?;
-        let prefix = format!(".{name}.");
+        // The whole name may be so long that nothing can be added.
+        let prefix = format!(".{}.", name.chars().take(MAX_PREFIX_CHARS).collect::<String>());
         let mut builder = tempfile::Builder::new();
         builder.prefix(&prefix).suffix(".part");
         // Temporary files are private, but this one is to be a file like any other: the umask decides.
@@ -121,6 +114,34 @@ fn may_overwrite(name: &str) -> io::Result<bool> {
     Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
 }
 // ANCHOR_END: may-overwrite
+
+// ANCHOR: transfer
+/// Asks for a file and writes what comes, which is checked then. Returns its size; the two kinds of
+/// error are those of `get`.
+fn transfer(
+    stream: &mut (impl Read + Write),
+    path: &str,
+    name: &str,
+    file: &mut File,
+) -> io::Result<Result<u64, String>> {
+    write_header(stream, &Request::Get { filename: path.to_owned() })?;
+    let Some(answer) = read_header::<Answer>(stream)? else {
+        let message = format!("{name}: the server closed the connection");
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
+    };
+    if let (Some(error), 0) = (&answer.error, answer.size) {
+        return Ok(Err(format!("{path}: {}", one_line(error))));
+    }
+    let hash = checked(&answer, name).map_err(|error| about(name, &error))?;
+    let (came, written) =
+        receive(stream, answer.size, file).map_err(|error| about(name, &error))?;
+    Ok(match written {
+        Err(error) => Err(format!("{name}: {}", explain(&error))),
+        Ok(()) if came != hash => Err(format!("{name}: its hash is {came}, but should be {hash}")),
+        Ok(()) => Ok(answer.size),
+    })
+}
+// ANCHOR_END: transfer
 
 // ANCHOR: checked
 /// The hash that the body must have. An error if the server sends anything but the file that was
@@ -200,5 +221,35 @@ fn explain(error: &io::Error) -> String {
         io::ErrorKind::AlreadyExists => "it exists by now; --force overwrites it".to_owned(),
         kind if error.raw_os_error().is_some() => kind.to_string(),
         _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A disk that is full for a moment.
+    struct FullOnce(bool);
+
+    impl Write for FullOnce {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.0 {
+                return Ok(bytes.len());
+            }
+            self.0 = true;
+            Err(io::ErrorKind::StorageFull.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_disk_that_is_full_for_a_moment_leaves_a_hole_that_is_seen() {
+        let body = vec![7; 1_000_000];
+        let mut stream = &[&body[..], b"next"].concat()[..];
+        let (_, written) = receive(&mut stream, 1_000_000, &mut FullOnce(false)).unwrap();
+        assert_eq!(written.unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert_eq!(stream, b"next", "the body is read to its end");
     }
 }
