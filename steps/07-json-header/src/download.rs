@@ -66,7 +66,10 @@ impl Downloads {
         // Before anything is asked for: a folder that cannot be written is told at once.
         let mut part = match self.temporary_file(name) {
             Ok(part) => part,
-            Err(error) => return Ok(Err(format!("{name}: {}", explain(&error)))),
+            Err(error) => {
+                let folder = self.folder.display();
+                return Ok(Err(format!("no file can be made in {folder}: {}", error.kind())));
+            }
         };
 
         write_header(stream, &Request::Get { filename: path.to_owned() })?;
@@ -78,8 +81,8 @@ impl Downloads {
             return Ok(Err(format!("{path}: {}", one_line(error))));
         }
         let hash = checked(&answer, name).map_err(|error| about(name, &error))?;
-        let (came, written) =
-            receive(stream, answer.size, &mut part).map_err(|error| about(name, &error))?;
+        let (came, written) = receive(stream, answer.size, part.as_file_mut())
+            .map_err(|error| about(name, &error))?;
 
         let saved = written.and_then(|()| {
             if came != hash {

@@ -17,7 +17,7 @@ use common::{
     Fake, NEWLINE, STEP, client, expect, framed, output, ran, refused, run, server, text,
 };
 #[cfg(unix)]
-use common::{SILENCE, ask, bytes, fifo, file, get, within_deadline};
+use common::{SILENCE, bytes, fifo, file, get, within_deadline};
 
 /// An empty folder, which is gone when the test has ended.
 fn folder() -> TempDir {
@@ -120,7 +120,7 @@ fn any_bytes_can_be_an_answer() -> Result<(), Failure> {
     for (command, body) in [
         (r"printf '\377\000\200\n'", &b"\xff\0\x80\n"[..]),
         (r#"printf '%s|' "a  b" 'c"d' e\ f; echo Grüße"#, "a  b|c\"d|e f|Grüße\n".as_bytes()),
-        (r#"printf '\000\000\000\002{}'"#, b"\0\0\0\x02{}"), // a header in a body
+        (r"printf '\000\000\000\002{}'", b"\0\0\0\x02{}"), // a header in a body
     ] {
         expect(&mut peer, &run(command), &ran(Some(0), None, body))?;
     }
@@ -140,21 +140,23 @@ fn much_output_on_both_streams_is_neither_lost_nor_mixed() -> Result<(), Failure
 #[cfg(unix)]
 #[test]
 fn a_process_in_the_background_does_not_disturb_the_answer() -> Result<(), Failure> {
+    const SIZE: usize = 32 * 1024 * 1024; // more than the buffers between two programs hold
     let root = folder();
-    let pipe = fifo(root.path(), "pipe").display().to_string();
+    let [go, done] = ["go", "done"].map(|name| fifo(root.path(), name));
     let (_server, addr) = Program::start_server(server(root.path()))?;
-    // It goes on writing until somebody opens the pipe.
-    let noise = format!("while :; do echo noise; done & (cat {pipe}; kill $!) >/dev/null &");
-    let command = format!("printf %1048576s; {noise}");
-    for _ in 0..5 {
-        let (header, body) = ask(addr, &run(&command))?;
-        assert_eq!((&header["status"], &header["error"]), (&0.into(), &().into()));
-        let (before, meanwhile) = body.split_at_checked(1_048_576).expect("all came");
-        assert!(before.iter().all(|byte| *byte == b' '), "nothing is overwritten");
-        assert!(meanwhile.chunks(6).all(|line| b"noise\n".starts_with(line)), "nothing is torn");
-        fs::write(&pipe, "").expect("the noise ends");
-    }
-    Ok(())
+    let mut peer = Peer::connect(addr)?;
+    let later = format!("head -c {SIZE} /dev/zero | tr '\\0' x; echo done >'{}'", done.display());
+    let command = format!("head -c {SIZE} /dev/zero; (cat '{}'; {later}) &", go.display());
+    let answer = ran(Some(0), None, vec![0; SIZE]);
+    peer.send(&run(&command))?;
+    peer.expect(&answer[..1000])?; // the command has ended, and the rest is on its way
+
+    within_deadline("the process in the background begins", || fs::write(go, ""))?
+        .expect("the pipe can be written");
+    let done = within_deadline("it ends", || fs::read(done))?.expect("the pipe can be read");
+    assert_eq!(done, b"done\n");
+    peer.expect(&answer[1000..])?;
+    expect(&mut peer, &run("echo hello"), &ran(Some(0), None, "hello\n"))
 }
 
 #[cfg(unix)]

@@ -232,7 +232,7 @@ fn a_file_that_the_server_may_not_read_is_refused_in_the_words_of_the_system() -
     let folder = folder();
     let root = folder.path().join("root");
     fs::write(root.join("private"), "private\n").expect("a file");
-    fs::set_permissions(root.join("private"), fs::Permissions::from_mode(0)).expect("it is ours");
+    fs::set_permissions(root.join("private"), fs::Permissions::from_mode(0o0)).expect("it is ours");
     if fs::File::open(root.join("private")).is_ok() {
         // We are root, who may read everything, and so may the server.
         let (_server, addr) = Program::start_server(server(&root))?;
