@@ -246,6 +246,7 @@ pub(super) fn root_jail(subject: &Subject) -> Result<(), Failure> {
         "sub/../../secret.txt",
         "..\\secret.txt",
         "%2e%2e/secret.txt",
+        "inside.txt\0",
         "..",
         "",
         "sub",
@@ -320,7 +321,7 @@ pub(super) fn constant_memory(subject: &Subject) -> Result<(), Failure> {
     match before.zip(most).map(|(before, most)| most.saturating_sub(before)) {
         Some(growth) if growth >= MAX_GROWTH_KIB => Err(running.explain(&Failure::new(format!(
             "while it sent a file of {} KiB: expected less than {MAX_GROWTH_KIB} KiB of \
-                 further memory, found {growth} KiB",
+             further memory, found {growth} KiB",
             len / 1024
         )))),
         _ => Ok(()), // so it is, or it cannot be told
