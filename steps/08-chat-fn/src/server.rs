@@ -260,8 +260,9 @@ fn tell(clients: &Clients, peer_addr: SocketAddr, line: &str) {
 
 fn write_line(mut stream: &TcpStream, line: &str) {
     if stream.write_all(line.as_bytes()).is_err() {
-        // One broken connection is not the fault of who speaks. After this, the thread that reads
-        // from it sees its end, and removes the client. Shutting down what is gone may fail, too.
+        // One broken connection is not the fault of who speaks. The thread that reads from it
+        // removes the client: the system tells an error only once, but after this, it sees the end.
+        // Shutting down may fail, too, where the connection is gone.
         let _ = stream.shutdown(Shutdown::Both);
     }
 }

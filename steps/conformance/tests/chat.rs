@@ -61,8 +61,8 @@ fn must_be_seen(name: &str, mistakes: &[(&str, &str)], words: &str) {
     }
     let shown = server.clone();
     let mut subject = subject(server);
-    if words.contains(SILENCE) || words.contains(NO_END) {
-        subject.deadline = Duration::from_secs(2); // each of these waits for it
+    if [SILENCE, NO_END, NO_KEEPALIVE, LEFT_BEHIND].contains(&words) {
+        subject.deadline = Duration::from_secs(3);
     }
     let check = check::check(name).expect("there is such a check");
     match subject.hold_to(check) {
@@ -74,10 +74,11 @@ fn must_be_seen(name: &str, mistakes: &[(&str, &str)], words: &str) {
     }
 }
 
-/// How a failure begins that is about something that did not come, and one about a program that did
-/// not end.
+/// What failures say that come only after the deadline.
 const SILENCE: &str = "nothing more within";
 const NO_END: &str = "has not ended";
+const NO_KEEPALIVE: &str = "keepalive is off";
+const LEFT_BEHIND: &str = "have left something behind";
 
 const HANDLE: &str = "await handle(reader, writer, addr)\n";
 const SEND: &str = "send(writer, f\"{sender} {text}\")";
@@ -159,7 +160,7 @@ fn in_python_a_character_that_is_decoded_in_pieces_is_caught() {
 #[ignore = "needs python3"]
 fn in_python_a_room_without_keepalive_is_caught() {
     let off = ("socket.SO_KEEPALIVE, 1", "socket.SO_KEEPALIVE, 0");
-    must_be_seen("vanished-peer", &[off], "keepalive is off");
+    must_be_seen("vanished-peer", &[off], NO_KEEPALIVE);
 }
 
 #[test]
@@ -190,7 +191,7 @@ fn in_python_a_room_that_does_not_stop_well_is_caught() {
 #[test]
 #[ignore = "needs python3"]
 fn in_python_what_is_left_behind_is_caught() {
-    let words = "have left something behind";
+    let words = LEFT_BEHIND;
     // A descriptor for each, and a thread for each that is broken off.
     let descriptor = "os.dup(1)\n        await handle(reader, writer, addr)\n";
     must_be_seen("churn", &[(HANDLE, descriptor)], words);
