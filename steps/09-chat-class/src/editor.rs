@@ -18,7 +18,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use crossterm::terminal;
 use reedline::{ExternalPrinter, Prompt, PromptEditMode, PromptHistorySearch, Reedline, Signal};
+use unicode_width::UnicodeWidthChar;
 
 use crate::client::{End, say, say_no_more, show_lines, too_long};
 use crate::line::MAX_LINE_LEN;
@@ -28,6 +30,12 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// How many lines may wait for the editor's next look. While there are more, nothing is read.
 const MAX_LINES: usize = 1000;
+
+/// The columns of a screen, if it does not tell.
+const DEFAULT_WIDTH: u16 = 80;
+
+/// The columns from one tab stop to the next.
+const TAB: usize = 8;
 
 /// Whether there is a terminal to edit lines in: the editor draws on stderr.
 pub fn is_possible() -> bool {
@@ -45,8 +53,11 @@ pub fn run(stream: &TcpStream) -> io::Result<End> {
     let from_server = stream.try_clone()?;
     let server_ended = Arc::clone(&must_return);
     let receiver = thread::Builder::new().spawn(move || {
-        let print = |line| arrived.send(line).map_err(|_| ErrorKind::BrokenPipe.into());
-        let shown = show_lines(&from_server, print);
+        let shown = show_lines(&from_server, |line| {
+            let width = terminal::size().map_or(DEFAULT_WIDTH, |(width, _)| width);
+            let mut rows = rows(&line, width.into()).into_iter();
+            rows.try_for_each(|row| arrived.send(row)).map_err(|_| ErrorKind::BrokenPipe.into())
+        });
         server_ended.store(true, Ordering::Relaxed);
         shown
     })?;
@@ -105,6 +116,30 @@ fn end_when_interrupted(stream: TcpStream) -> io::Result<Arc<AtomicBool>> {
     ctrlc::set_handler(end).map_err(io::Error::other)?;
     Ok(is_interrupted)
 }
+
+// ANCHOR: rows
+/// Cuts a line into the rows that it has on a screen of this width: the editor moves down one row
+/// for each text that it prints, so a text must not have more.
+fn rows(line: &str, width: usize) -> Vec<String> {
+    let mut rows = vec![String::new()];
+    let mut column = 0;
+    for c in line.chars() {
+        // Some characters take two columns, some none. A tab leads to the next multiple of 8; it is
+        // made of spaces here, since a tab erases nothing.
+        let (text, columns) = match c {
+            '\t' => (" ".repeat(TAB - column % TAB), TAB - column % TAB),
+            c => (c.to_string(), c.width().unwrap_or(0)),
+        };
+        if column + columns > width && column > 0 {
+            rows.push(String::new());
+            column = 0;
+        }
+        rows.last_mut().expect("there is always one").push_str(&text);
+        column += columns;
+    }
+    rows
+}
+// ANCHOR_END: rows
 
 /// The prompt `> `, and nothing else.
 struct Arrow;
