@@ -1,1 +1,72 @@
-fn main() {}
+//! Step 08: a chat room, in functions.
+//!
+//! This file is the command line, and nothing else. The lesson is in `server.rs`.
+
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod client;
+mod line;
+mod server;
+
+/// Where the server listens, and the client connects to, when nothing else is said.
+const DEFAULT_ADDR: &str = "127.0.0.1:9008";
+
+/// Step 08: a chat room, in functions
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    role: Role,
+}
+
+#[derive(Subcommand)]
+enum Role {
+    /// Pass on what each client says to everybody; type `quit` to stop, anything else to see who is online
+    Server {
+        /// Address to listen on; port 0 takes any free port
+        #[arg(default_value = DEFAULT_ADDR)]
+        addr: String,
+    },
+    /// Say each line of the input, and print what everybody says; `quit` leaves
+    Client {
+        /// Address of the server
+        #[arg(default_value = DEFAULT_ADDR)]
+        addr: String,
+    },
+}
+
+fn main() -> ExitCode {
+    let (addr, result) = match Cli::parse().role {
+        Role::Server { addr } => {
+            let result = TcpListener::bind(&addr).and_then(server::run);
+            (addr, result)
+        }
+        Role::Client { addr } => {
+            let result = TcpStream::connect(&addr).and_then(client::run);
+            (addr, result)
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {addr}: {}", explain(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What went wrong, in one line, and what to do about it where that is known.
+fn explain(error: &io::Error) -> String {
+    let advice = match error.kind() {
+        io::ErrorKind::AddrInUse => "stop the program that has it, or choose another port",
+        io::ErrorKind::AddrNotAvailable => "this computer has no such address",
+        io::ErrorKind::ConnectionRefused => "start the server first",
+        io::ErrorKind::InvalidInput => "an address looks like 127.0.0.1:9008",
+        io::ErrorKind::PermissionDenied => "choose a port above 1023",
+        _ => return error.to_string(),
+    };
+    format!("{}: {advice}", error.kind())
+}

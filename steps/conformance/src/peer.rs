@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 use crate::Failure;
 use crate::program::DEADLINE;
 
+/// How much one read takes, in bytes.
+const READ_LEN: usize = 4096;
+
 /// One connection to the program under test.
 pub struct Peer {
     stream: TcpStream,
@@ -23,6 +26,31 @@ impl Peer {
     pub fn connect_within(addr: SocketAddr, deadline: Duration) -> Result<Self, Failure> {
         let stream = TcpStream::connect_timeout(&addr, deadline)
             .map_err(|error| Failure::new(format!("cannot connect to {addr}: {error}")))?;
+        Self::on(stream, deadline)
+    }
+
+    /// As `connect_within`, with a receive buffer of about so many bytes: the system takes no more
+    /// from the other side while nothing is received here.
+    pub fn connect_with_receive_buffer(
+        addr: SocketAddr,
+        deadline: Duration,
+        len: usize,
+    ) -> Result<Self, Failure> {
+        use socket2::{Domain, Socket, Type};
+
+        // The size of the window is agreed upon while connecting, so the buffer comes first.
+        let connect = || -> io::Result<Socket> {
+            let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
+            socket.set_recv_buffer_size(len)?;
+            socket.connect_timeout(&addr.into(), deadline)?;
+            Ok(socket)
+        };
+        let socket = connect()
+            .map_err(|error| Failure::new(format!("cannot connect to {addr}: {error}")))?;
+        Self::on(socket.into(), deadline)
+    }
+
+    fn on(stream: TcpStream, deadline: Duration) -> Result<Self, Failure> {
         let set = stream.set_nodelay(true).and_then(|()| stream.set_write_timeout(Some(deadline)));
         set.map_err(|error| Failure::new(format!("cannot set up the connection: {error}")))?;
         Ok(Self { stream, deadline })
@@ -73,6 +101,16 @@ impl Peer {
         }
     }
 
+    /// Receives what has come, or what comes next; `None` at end of file.
+    pub fn receive_some(&mut self) -> Result<Option<Vec<u8>>, Failure> {
+        let mut buffer = [0; READ_LEN];
+        match self.read_until(Instant::now() + self.deadline, &mut buffer) {
+            Ok(count) => Ok(Some(buffer[..count].to_vec())),
+            Err(End::OfFile) => Ok(None),
+            Err(end) => Err(Failure::new(format!("expected more, received {end}"))),
+        }
+    }
+
     /// Says that no more bytes will be sent, and can still receive.
     pub fn end_sending(&mut self) -> Result<(), Failure> {
         self.stream
@@ -100,20 +138,29 @@ impl Peer {
     fn receive(&mut self, len: usize) -> (Vec<u8>, Option<End>) {
         let until = Instant::now() + self.deadline;
         let mut received = Vec::new();
-        let mut buffer = [0; 4096];
+        let mut buffer = [0; READ_LEN];
         while received.len() < len {
+            let want = buffer.len().min(len - received.len());
+            match self.read_until(until, &mut buffer[..want]) {
+                Ok(count) => received.extend_from_slice(&buffer[..count]),
+                Err(end) => return (received, Some(end)),
+            }
+        }
+        (received, None)
+    }
+
+    /// Reads what is there, at least one byte.
+    fn read_until(&mut self, until: Instant, buffer: &mut [u8]) -> Result<usize, End> {
+        loop {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return (received, Some(End::Silence(self.deadline)));
+                return Err(End::Silence(self.deadline));
             }
-            let want = buffer.len().min(len - received.len());
-            let read = self
-                .stream
-                .set_read_timeout(Some(left))
-                .and_then(|()| self.stream.read(&mut buffer[..want]));
+            let read =
+                self.stream.set_read_timeout(Some(left)).and_then(|()| self.stream.read(buffer));
             match read {
-                Ok(0) => return (received, Some(End::OfFile)),
-                Ok(count) => received.extend_from_slice(&buffer[..count]),
+                Ok(0) => return Err(End::OfFile),
+                Ok(count) => return Ok(count),
                 // A timeout is `WouldBlock` on Unix and `TimedOut` on Windows.
                 Err(error)
                     if matches!(
@@ -122,10 +169,9 @@ impl Peer {
                             | io::ErrorKind::TimedOut
                             | io::ErrorKind::Interrupted
                     ) => {}
-                Err(error) => return (received, Some(End::Broken(error))),
+                Err(error) => return Err(End::Broken(error)),
             }
         }
-        (received, None)
     }
 }
 

@@ -1,6 +1,6 @@
-//! What every server and client of the steps 01 to 07 owe each other: answers, and an orderly end.
+//! What every server and client owe each other: answers, and an orderly end.
 
-use super::{COMMANDS, Input, Running, Subject};
+use super::{COMMANDS, Input, Protocol, Running, Subject, chat};
 use crate::{Failure, Program};
 
 pub(super) fn reply(subject: &Subject) -> Result<(), Failure> {
@@ -23,6 +23,9 @@ pub(super) fn many_messages(subject: &Subject) -> Result<(), Failure> {
 }
 
 pub(super) fn empty_input(subject: &Subject) -> Result<(), Failure> {
+    if subject.protocol == Protocol::Chat {
+        return chat::empty_input(subject);
+    }
     let running = subject.start()?;
     if subject.input == Input::Lines {
         return answers_after(subject, &running, "", &[]);

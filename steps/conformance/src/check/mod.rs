@@ -13,6 +13,7 @@ use crate::program::DEADLINE;
 use crate::proxy::{Cut, Proxy};
 use crate::{Failure, Peer, Program};
 
+mod chat;
 mod commands;
 mod conversation;
 mod promises;
@@ -41,7 +42,7 @@ pub const CHECKS: &[Check] = &[
         why: "A server that does not answer cannot be told from one that is not there.",
         section: "server.md#read",
         hint: "Accept a connection, read what comes, and write it back before you close.",
-        protocols: ALL,
+        protocols: ANSWERS,
         scenario: conversation::reply,
     },
     Check {
@@ -49,7 +50,7 @@ pub const CHECKS: &[Check] = &[
         why: "Connecting costs a handshake; a conversation should pay for it once.",
         section: "message-loop.md#idea",
         hint: "Put a loop around read and answer; connect and accept stay outside it.",
-        protocols: ALL,
+        protocols: ANSWERS,
         scenario: conversation::many_messages,
     },
     Check {
@@ -65,7 +66,7 @@ pub const CHECKS: &[Check] = &[
         why: "A client that came second should be served when the first has left, not turned away.",
         section: "connection-loop.md#idea",
         hint: "Put a loop around accept, and go back to it when a client has left.",
-        protocols: ALL,
+        protocols: ANSWERS,
         scenario: conversation::next_client,
     },
     Check {
@@ -124,11 +125,100 @@ pub const CHECKS: &[Check] = &[
         protocols: FRAMES,
         scenario: commands::hostile_length,
     },
+    Check {
+        name: "concurrent-clients",
+        why: "A client that says nothing must not keep the others from being served.",
+        section: "chat-functions.md#threads",
+        hint: "Start a thread for each client that you accept, and go back to accept at once.",
+        protocols: CHAT,
+        scenario: chat::concurrent_clients,
+    },
+    Check {
+        name: "broadcast",
+        why: "A room is a room only if everybody hears everybody, and knows who spoke.",
+        section: "chat-functions.md#lock",
+        hint: "Write `ADDR text` to every stream in the map, the sender's too, ADDR being the sender's.",
+        protocols: CHAT,
+        scenario: chat::broadcast,
+    },
+    Check {
+        name: "same-order",
+        why: "If two people see the same lines in another order, an answer stands before its question.",
+        section: "chat-class.md#same-order",
+        hint: "Let one line go to everybody before the next one goes to anybody.",
+        protocols: CHAT,
+        scenario: chat::same_order,
+    },
+    Check {
+        name: "bad-line",
+        why: "What one client sends must neither harm the others nor stay without a reason for itself.",
+        section: "chat-functions.md#lines",
+        hint: "Check each line, and answer a bad one with one line, `error: …`, to its sender only.",
+        protocols: CHAT,
+        scenario: chat::bad_line,
+    },
+    Check {
+        name: "split-character",
+        why: "A read may end inside a character, whose bytes mean nothing before all of them are there.",
+        section: "chat-functions.md#lines",
+        hint: "Collect bytes until the newline, and decode the whole line, not what one read returned.",
+        protocols: CHAT,
+        scenario: chat::split_character,
+    },
+    Check {
+        name: "vanished-peer",
+        why: "A client whose cable was pulled says nothing, ever: without keepalive it stays online.",
+        section: "chat-functions.md#vanished",
+        hint: "Switch on TCP keepalive for every stream that you accept.",
+        protocols: CHAT,
+        scenario: chat::vanished_peer,
+    },
+    Check {
+        name: "slow-reader",
+        why: "One client that does not read must not stop the room for everybody else.",
+        section: "chat-class.md#slow-reader",
+        hint: "Give each client a bounded queue and a writer, and drop the client whose queue is full.",
+        protocols: CHAT,
+        scenario: chat::slow_reader,
+    },
+    Check {
+        name: "clean-stop",
+        why: "People who are told that a server stops do not look for a fault in their own network.",
+        section: "chat-class.md#stopping",
+        hint: "At `quit`, tell every client, end every stream, wait for every thread, and exit with 0.",
+        protocols: CHAT,
+        scenario: chat::clean_stop,
+    },
+    Check {
+        name: "churn",
+        why: "What each client that leaves leaves behind is missing one day, and then nobody can come in.",
+        section: "chat-functions.md#threads",
+        hint: "Remove the client from the map, and close its stream, on every way out of its thread.",
+        protocols: CHAT,
+        scenario: chat::churn,
+    },
 ];
 
-const ALL: &[Protocol] = &[Protocol::Echo, Protocol::UpperCase, Protocol::Shell, Protocol::Frames];
+const ALL: &[Protocol] =
+    &[Protocol::Echo, Protocol::UpperCase, Protocol::Shell, Protocol::Frames, Protocol::Chat];
+/// Where each message has an answer of its own.
+const ANSWERS: &[Protocol] =
+    &[Protocol::Echo, Protocol::UpperCase, Protocol::Shell, Protocol::Frames];
 const COMMANDS: &[Protocol] = &[Protocol::Shell, Protocol::Frames];
 const FRAMES: &[Protocol] = &[Protocol::Frames];
+const CHAT: &[Protocol] = &[Protocol::Chat];
+
+/// The checks that can be judged on Linux only: it alone tells what the system does with a socket of
+/// another process.
+const LINUX_ONLY: &[&str] = &["vanished-peer"];
+
+impl Check {
+    /// Whether the check can tell right from wrong on this system.
+    #[must_use]
+    pub fn can_be_judged(&self) -> bool {
+        cfg!(target_os = "linux") || !LINUX_ONLY.contains(&self.name)
+    }
+}
 
 /// The check with this name.
 #[must_use]
@@ -148,6 +238,9 @@ pub enum Protocol {
     /// As `Shell`, but every message is a frame: its length as a `u32` in network byte order, and
     /// then its bytes (step 06).
     Frames,
+    /// A message is a line; it goes to everybody who is connected, with the sender's address in
+    /// front (steps 08 and 09).
+    Chat,
 }
 
 impl Protocol {
@@ -158,6 +251,7 @@ impl Protocol {
             1 => Self::Echo,
             2 | 3 => Self::UpperCase,
             4 | 5 => Self::Shell,
+            8 | 9 => Self::Chat,
             _ => Self::Frames,
         }
     }
@@ -165,7 +259,8 @@ impl Protocol {
     /// A message with this word in it, and the answer that it must get.
     fn exchange(self, word: &str) -> (String, String) {
         match self {
-            Self::Echo => (word.to_owned(), word.to_owned()),
+            // In a chat, something stands before the answer: see `chat::said`.
+            Self::Echo | Self::Chat => (word.to_owned(), word.to_owned()),
             Self::UpperCase => (word.to_owned(), word.to_ascii_uppercase()),
             Self::Shell | Self::Frames => {
                 (format!("echo {word}"), format!("{word}{SHELL_NEWLINE}"))
@@ -181,6 +276,7 @@ impl Protocol {
                 let len = u32::try_from(message.len()).expect("a check sends no 4 GiB");
                 [&len.to_be_bytes(), message.as_bytes()].concat()
             }
+            Self::Chat => format!("{message}\n").into_bytes(),
         }
     }
 }
@@ -256,10 +352,12 @@ impl Subject {
         self
     }
 
-    /// The checks that mean something for this subject.
+    /// The checks that mean something for this subject, and can be judged on this system.
     pub fn checks(&self) -> impl Iterator<Item = &'static Check> + use<> {
         let protocol = self.protocol;
-        CHECKS.iter().filter(move |check| check.protocols.contains(&protocol))
+        CHECKS
+            .iter()
+            .filter(move |check| check.protocols.contains(&protocol) && check.can_be_judged())
     }
 
     /// Holds the subject to a check; the failure says what came instead and why it matters.
@@ -271,18 +369,19 @@ impl Subject {
 
     /// Starts the server, and the proxy in front of it if there is to be one.
     fn start(&self) -> Result<Running, Failure> {
-        let (server, addr) = Program::start_server((self.server)())?;
+        let (server, server_addr) = Program::start_server((self.server)())?;
         let proxy = match self.cut {
             None => None,
             Some(cut) => Some(
-                Proxy::start(addr, cut)
+                Proxy::start(server_addr, cut)
                     .map_err(|error| Failure::new(format!("cannot start the proxy: {error}")))?,
             ),
         };
-        let addr = proxy.as_ref().map_or(addr, Proxy::addr);
+        let addr = proxy.as_ref().map_or(server_addr, Proxy::addr);
         Ok(Running {
             server: server.with_deadline(self.deadline),
             addr,
+            server_addr,
             protocol: self.protocol,
             deadline: self.deadline,
             _proxy: proxy,
@@ -293,7 +392,10 @@ impl Subject {
 /// A server that runs for one check.
 struct Running {
     server: Program,
+    /// Where its clients connect: to the proxy, if there is one.
     addr: SocketAddr,
+    /// Where it listens itself.
+    server_addr: SocketAddr,
     protocol: Protocol,
     deadline: Duration,
     _proxy: Option<Proxy>,
@@ -307,6 +409,9 @@ impl Running {
 
     /// A message with this word in it, and its answer, whole.
     fn exchange(&self, peer: &mut Peer, word: &str) -> Result<(), Failure> {
+        if self.protocol == Protocol::Chat {
+            return chat::exchange(self, peer, word);
+        }
         let (message, answer) = self.protocol.exchange(word);
         self.ask(peer, &message, &answer)
     }

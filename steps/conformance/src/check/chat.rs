@@ -1,0 +1,651 @@
+//! What a chat room owes its people: each line to everybody, and no trouble from anybody.
+//!
+//! What a server says is told apart by its form. `ADDR text` is a line of the chat, with or without
+//! a date and a time in front; everything else is an announcement, or about a line that was bad.
+
+use std::collections::BTreeSet;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Barrier;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::conversation::ended_well;
+use super::{Running, Subject};
+use crate::{Failure, Peer, Program};
+
+/// The most bytes that a line may have, without its ending.
+const MAX_LINE_LEN: usize = 4096;
+
+/// How many clients are there at once, where many are asked for.
+const MANY: usize = 20;
+
+/// How many clients speak at once.
+const SPEAKERS: usize = 5;
+
+/// How many lines each of them says.
+const LINES_EACH: usize = 20;
+
+/// In front of a slow reader, each speaker says one line per round. All together are 6 MB: more than
+/// the buffers of the systems take for one connection on this computer.
+const FLOOD_ROUNDS: usize = 300;
+const FLOOD_LINE_LEN: usize = 4000; // bytes
+
+/// The receive buffer of the slow reader, in bytes.
+const SLOW_BUFFER_LEN: usize = 4096;
+
+/// How long a line may take while somebody does not read. Some systems drop such a client after a
+/// while, and the room goes on: too late for those who wait.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long stopping may take.
+const STOP_TIME: Duration = Duration::from_secs(1);
+
+/// How many clients come and go.
+const CHURNING: usize = 200;
+
+/// Between two looks at what the system says of a process. There is no event for a change in it.
+#[cfg(target_os = "linux")]
+const LOOK: Duration = Duration::from_millis(5);
+
+pub(super) fn concurrent_clients(subject: &Subject) -> Result<(), Failure> {
+    in_a_room(subject, |running| {
+        let mut first = running.connect()?; // says nothing
+        Member::join(running, "second")?;
+        let mut members = Vec::new();
+        for number in 1..=MANY {
+            members.push(Member::join(running, &format!("number {number}"))?);
+        }
+        for member in &mut members {
+            member.says_and_hears("still here")?;
+        }
+        exchange(running, &mut first, "first")
+    })
+}
+
+pub(super) fn broadcast(subject: &Subject) -> Result<(), Failure> {
+    in_a_room(subject, |running| {
+        let mut members = join_all(running, &["alice", "bob", "carol"])?;
+        let texts = ["hello from alice", "  Grüße,\tvon bob", "127.0.0.1:1 is not carol"];
+        for (index, text) in texts.into_iter().enumerate() {
+            members[index].say(text)?;
+            let said = members[index].said(text);
+            members.iter_mut().try_for_each(|member| member.expect_next(&said))?;
+        }
+        // If a line came twice, it stands before this one.
+        members[0].say("the end")?;
+        let end = members[0].said("the end");
+        members.iter_mut().try_for_each(|member| member.expect_next(&end))
+    })
+}
+
+pub(super) fn same_order(subject: &Subject) -> Result<(), Failure> {
+    in_a_room(subject, |running| {
+        let names: Vec<String> = (1..=SPEAKERS).map(|number| format!("speaker {number}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let members = join_all(running, &names)?;
+        let start = Barrier::new(SPEAKERS);
+        let heard = thread::scope(|scope| {
+            let talks: Vec<_> = members
+                .into_iter()
+                .map(|member| scope.spawn(|| member.talks_and_listens(&start)))
+                .collect();
+            let joined = talks.into_iter().map(|talk| talk.join().expect("it does not panic"));
+            joined.collect::<Result<Vec<_>, Failure>>()
+        })?;
+        for (name, other) in names.iter().zip(&heard) {
+            let different = heard[0].iter().zip(other).find(|(here, there)| here != there);
+            if let Some((here, there)) = different {
+                return Err(Failure::new(format!(
+                    "{} heard `{here}` where {name} heard `{there}`",
+                    names[0]
+                )));
+            }
+        }
+        Ok(())
+    })
+}
+
+pub(super) fn bad_line(subject: &Subject) -> Result<(), Failure> {
+    in_a_room(subject, |running| {
+        let mut members = join_all(running, &["sender", "other"])?;
+        let [sender, other] = &mut members[..] else { unreachable!("two have joined") };
+        let longest = "x".repeat(MAX_LINE_LEN);
+        sender.says_and_hears(&longest)?;
+        other.expect_next(&sender.said(&longest))?;
+        let too_long = "x".repeat(MAX_LINE_LEN + 1);
+        for (what, bytes) in [
+            ("a line of 4097 bytes", too_long.as_bytes()),
+            ("a line that is not UTF-8", b"caf\xe9"),
+            ("a line with an escape character", b"\x1b[2J"),
+        ] {
+            let after = format!("after {what}");
+            sender.peer.send(&[bytes, b"\n", after.as_bytes(), b"\n"].concat())?;
+            let said = sender.said(&after);
+            let error = sender.next_line_but_announcements()?;
+            if !is_error(&error) {
+                let error = shortened(&error);
+                return Err(Failure::new(format!(
+                    "{what} must get one line back that begins with `error`, but `{error}` came"
+                )));
+            }
+            for member in [&mut *sender, &mut *other] {
+                let line = member.next_line_but_announcements()?;
+                if self::said(&line).as_ref() != Some(&said) {
+                    let line = shortened(&line);
+                    return Err(Failure::new(format!(
+                        "after {what}, the next line for the {} must be `{said}`, not `{line}`",
+                        member.name
+                    )));
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+pub(super) fn split_character(subject: &Subject) -> Result<(), Failure> {
+    in_a_room(subject, |running| {
+        let mut members = join_all(running, &["alice", "bob"])?;
+        let [alice, bob] = &mut members[..] else { unreachable!("two have joined") };
+        for (first, rest) in [(&b"caf\xc3"[..], &b"\xa9\n"[..]), (b"\xf0\x9f", b"\x98\x80\n")] {
+            alice.peer.send(first)?;
+            // Once this has gone all the way, the first piece lies long before the server.
+            bob.says_and_hears("in between")?;
+            alice.expect_next(&bob.said("in between"))?;
+            alice.peer.send(rest)?;
+            let whole = [first, rest].concat();
+            let said = alice.said(String::from_utf8_lossy(&whole).trim_end());
+            bob.expect_next(&said)?;
+            alice.expect_next(&said)?;
+        }
+        Ok(())
+    })
+}
+
+/// The system tells which timer of a socket runs. While nothing is to be sent again, only keepalive
+/// has one.
+#[cfg(target_os = "linux")]
+pub(super) fn vanished_peer(subject: &Subject) -> Result<(), Failure> {
+    in_a_room(subject, |running| {
+        let member = Member::join(running, "alice")?;
+        let ports = (running.server_addr.port(), member.addr.port());
+        let until = Instant::now() + running.deadline;
+        while !linux::keepalive_is_on(&running.server, ports)? {
+            if Instant::now() >= until {
+                return Err(Failure::new("keepalive is off: the server's socket has no timer"));
+            }
+            thread::sleep(LOOK); // no event tells that a timer of another process runs
+        }
+        Ok(())
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn vanished_peer(_: &Subject) -> Result<(), Failure> {
+    Err(Failure::new("it cannot be judged on this system"))
+}
+
+pub(super) fn slow_reader(subject: &Subject) -> Result<(), Failure> {
+    in_a_room(subject, |running| {
+        running.deadline = running.deadline.min(PATIENCE);
+        // These are not behind the proxy: a megabyte in single bytes is a test of patience.
+        let addr = running.server_addr;
+        let slow = Peer::connect_with_receive_buffer(addr, running.deadline, SLOW_BUFFER_LEN)?;
+        let _slow = Member::greet(slow, running.deadline, "the slow one")?; // reads no more
+        let mut speakers = Vec::new();
+        for number in 1..=SPEAKERS {
+            let peer = Peer::connect_within(addr, running.deadline)?;
+            speakers.push(Member::greet(peer, running.deadline, &format!("speaker {number}"))?);
+        }
+        let text = "x".repeat(FLOOD_LINE_LEN);
+        for round in 1..=FLOOD_ROUNDS {
+            let text = format!("{round} {text}");
+            let everybody: BTreeSet<Said> = speakers.iter().map(|s| s.said(&text)).collect();
+            for speaker in &mut speakers {
+                speaker.say(&text)?;
+            }
+            for speaker in &mut speakers {
+                // Nobody has more than one round of lines before them: they all read.
+                let mut missing = everybody.clone();
+                while !missing.is_empty() {
+                    let said = speaker.hear().map_err(|failure| {
+                        let of = format!("round {round} of {FLOOD_ROUNDS}");
+                        let who = &speaker.name;
+                        Failure::new(format!("while one does not read, {who}, {of}: {failure}"))
+                    })?;
+                    missing.remove(&said);
+                }
+            }
+        }
+        Member::join(running, "a late one").map(drop)
+    })
+}
+
+pub(super) fn clean_stop(subject: &Subject) -> Result<(), Failure> {
+    in_a_room(subject, |running| {
+        let silent = Member::silent(running)?;
+        let mut members = Vec::new();
+        for number in 1..=SPEAKERS {
+            members.push(Member::join(running, &format!("number {number}"))?);
+        }
+        members.push(silent);
+        let start = Instant::now();
+        running.server.type_line("quit")?;
+        for member in &mut members {
+            let last = member.last_line()?;
+            if last.as_deref().is_none_or(|line| said(line).is_some()) {
+                let last = last.unwrap_or_default();
+                return Err(Failure::new(format!(
+                    "{} was told nothing before the end; the last line was `{last}`",
+                    member.name
+                )));
+            }
+        }
+        ended_well(&mut running.server)?;
+        let took = start.elapsed();
+        if took > STOP_TIME {
+            return Err(Failure::new(format!("stopping took {took:?}; it may take {STOP_TIME:?}")));
+        }
+        TcpListener::bind(running.server_addr).map(drop).map_err(|error| {
+            Failure::new(format!("{} cannot be listened on again: {error}", running.server_addr))
+        })
+    })
+}
+
+pub(super) fn churn(subject: &Subject) -> Result<(), Failure> {
+    in_a_room(subject, |running| {
+        let mut bystander = Member::join(running, "bystander")?;
+        let visitor = Member::join(running, "visitor")?;
+        #[cfg(target_os = "linux")]
+        let before = linux::Resources::of(&running.server)?;
+        visitor.peer.close();
+        for number in 0..CHURNING {
+            let mut peer = running.connect()?;
+            match number % 4 {
+                0 => peer.reset()?,
+                1 => peer.close(),
+                2 => {
+                    peer.send(b"half a li")?;
+                    peer.close();
+                }
+                _ => {
+                    peer.send(b"half a li")?;
+                    peer.reset()?;
+                }
+            }
+        }
+        Member::join(running, "newcomer")?;
+        bystander.says_and_hears("still here")?;
+        #[cfg(target_os = "linux")]
+        before.must_be_enough_for(&running.server, running.deadline)?;
+        Ok(())
+    })
+}
+
+/// An empty line is nothing to say: the client goes on, and nobody hears it.
+pub(super) fn empty_input(subject: &Subject) -> Result<(), Failure> {
+    let running = subject.start()?;
+    let command = (subject.client)(running.addr);
+    let mut client = Program::start(command)?.with_deadline(subject.deadline);
+    for line in ["", "  ", "after"] {
+        client.type_line(line)?;
+    }
+    loop {
+        let line = client.expect_line("ADDR after")?;
+        match said(&line) {
+            None => {} // an announcement
+            Some(said) if said.text == "after" => break,
+            Some(_) => return Err(client.failure(&format!("`{line}` is nothing to say"))),
+        }
+    }
+    client.end_input();
+    ended_well(&mut client)
+}
+
+/// Says a word, and waits until it comes back.
+pub(super) fn exchange(running: &Running, peer: &mut Peer, word: &str) -> Result<(), Failure> {
+    let until = Instant::now() + running.deadline;
+    let mut unread = Vec::new();
+    let exchanged = peer.send(format!("{word}\n").as_bytes()).and_then(|()| {
+        loop {
+            let line = next_line(peer, &mut unread, until)?;
+            let line = line.ok_or_else(|| Failure::new("the server ended the connection"))?;
+            if said(&line).is_some_and(|said| said.text == word) {
+                return Ok(());
+            }
+        }
+    });
+    exchanged.map_err(|failure| {
+        running.explain(&Failure::new(format!("after \"{word}\" was said: {failure}")))
+    })
+}
+
+/// Starts the server, and shows in a failure what it has written.
+fn in_a_room(
+    subject: &Subject,
+    scenario: impl FnOnce(&mut Running) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut running = subject.start()?;
+    scenario(&mut running).map_err(|failure| running.explain(&failure))
+}
+
+/// A line of the chat.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Said {
+    addr: SocketAddr,
+    text: String,
+}
+
+impl std::fmt::Display for Said {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.addr, shortened(&self.text))
+    }
+}
+
+/// A line as a person can read it, cut where it gets long.
+fn shortened(line: &str) -> String {
+    const SHOWN_CHARS: usize = 80;
+    match line.char_indices().nth(SHOWN_CHARS) {
+        Some((end, _)) => format!("{}… ({} bytes)", line[..end].escape_debug(), line.len()),
+        None => line.escape_debug().to_string(),
+    }
+}
+
+/// Whether this is about a line that was bad.
+fn is_error(line: &str) -> bool {
+    line.to_ascii_lowercase().starts_with("error")
+}
+
+/// Who said what: `ADDR text`, or `date time ADDR text`; `None` if this is no line of the chat.
+fn said(line: &str) -> Option<Said> {
+    let mut rest = line;
+    for _ in 0..3 {
+        let (word, text) = rest.split_once(' ')?;
+        if let Ok(addr) = word.parse() {
+            return Some(Said { addr, text: text.to_owned() });
+        }
+        rest = text;
+    }
+    None
+}
+
+/// The next line of a connection, without its ending; `None` at end of file.
+fn next_line(
+    peer: &mut Peer,
+    unread: &mut Vec<u8>,
+    until: Instant,
+) -> Result<Option<String>, Failure> {
+    loop {
+        if let Some(end) = unread.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = unread.drain(..=end).collect();
+            return Ok(Some(String::from_utf8_lossy(&line[..end]).into_owned()));
+        }
+        match peer.receive_some()? {
+            Some(bytes) => unread.extend_from_slice(&bytes),
+            None if unread.is_empty() => return Ok(None),
+            None => {
+                let piece = String::from_utf8_lossy(unread).into_owned();
+                return Err(Failure::new(format!("the stream ended inside a line: `{piece}`")));
+            }
+        }
+        if Instant::now() >= until {
+            return Err(Failure::new("the line that was waited for did not come"));
+        }
+    }
+}
+
+/// One who takes part: a connection that is read line by line.
+struct Member {
+    name: String,
+    peer: Peer,
+    unread: Vec<u8>,
+    /// The address by which the server knows it. Behind the proxy, that is one of the proxy's.
+    addr: SocketAddr,
+    deadline: Duration,
+}
+
+/// Connects so many clients, and waits until everybody has heard everybody.
+fn join_all(running: &Running, names: &[&str]) -> Result<Vec<Member>, Failure> {
+    let mut members: Vec<Member> = Vec::new();
+    for name in names {
+        let newcomer = Member::join(running, name)?;
+        let greeting = newcomer.said(&newcomer.greeting());
+        for member in &mut members {
+            member.expect_next(&greeting)?;
+        }
+        members.push(newcomer);
+    }
+    Ok(members)
+}
+
+impl Member {
+    /// Connects, and learns its address from its own first line.
+    fn join(running: &Running, name: &str) -> Result<Self, Failure> {
+        Self::greet(running.connect()?, running.deadline, name)
+    }
+
+    fn greet(peer: Peer, deadline: Duration, name: &str) -> Result<Self, Failure> {
+        let mut member = Self::new(peer, deadline, name)?;
+        let greeting = member.greeting();
+        member.say(&greeting)?;
+        let until = Instant::now() + deadline;
+        loop {
+            let said = member.hear()?;
+            if said.text == greeting {
+                member.addr = said.addr;
+                return Ok(member);
+            }
+            if Instant::now() >= until {
+                return Err(Failure::new(format!("{name} does not hear its own line")));
+            }
+        }
+    }
+
+    /// Connects, and says nothing.
+    fn silent(running: &Running) -> Result<Self, Failure> {
+        Self::new(running.connect()?, running.deadline, "one who says nothing")
+    }
+
+    fn new(peer: Peer, deadline: Duration, name: &str) -> Result<Self, Failure> {
+        let addr = peer.local_addr()?;
+        Ok(Self { name: name.to_owned(), peer, unread: Vec::new(), addr, deadline })
+    }
+
+    fn greeting(&self) -> String {
+        format!("I am {}", self.name)
+    }
+
+    /// What the others hear when this one says `text`.
+    fn said(&self, text: &str) -> Said {
+        Said { addr: self.addr, text: text.to_owned() }
+    }
+
+    fn say(&mut self, text: &str) -> Result<(), Failure> {
+        self.peer.send(format!("{text}\n").as_bytes())
+    }
+
+    /// Says something, and hears it, after whatever else there is to hear.
+    fn says_and_hears(&mut self, text: &str) -> Result<(), Failure> {
+        self.say(text)?;
+        let own = self.said(text);
+        let until = Instant::now() + self.deadline;
+        while self.hear()? != own {
+            if Instant::now() >= until {
+                return Err(Failure::new(format!("{} does not hear `{own}`", self.name)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Says its lines while the others say theirs, and returns all that it heard, in its order.
+    fn talks_and_listens(mut self, start: &Barrier) -> Result<Vec<Said>, Failure> {
+        start.wait();
+        for number in 1..=LINES_EACH {
+            self.say(&format!("line {number}"))?;
+        }
+        (0..SPEAKERS * LINES_EACH).map(|_| self.hear()).collect()
+    }
+
+    /// The next line of the chat; what the server says itself is left out.
+    fn hear(&mut self) -> Result<Said, Failure> {
+        let until = Instant::now() + self.deadline;
+        loop {
+            if let Some(said) = said(&self.next_line(until)?) {
+                return Ok(said);
+            }
+        }
+    }
+
+    /// The next line of the chat must be this one.
+    fn expect_next(&mut self, expected: &Said) -> Result<(), Failure> {
+        let heard = self.hear().map_err(|failure| {
+            Failure::new(format!("{} waits for `{expected}`: {failure}", self.name))
+        })?;
+        if heard == *expected {
+            return Ok(());
+        }
+        Err(Failure::new(format!("{} expected `{expected}`, heard `{heard}`", self.name)))
+    }
+
+    /// The next line that is of the chat, or an error.
+    fn next_line_but_announcements(&mut self) -> Result<String, Failure> {
+        let until = Instant::now() + self.deadline;
+        loop {
+            let line = self.next_line(until)?;
+            if said(&line).is_some() || is_error(&line) {
+                return Ok(line);
+            }
+        }
+    }
+
+    fn next_line(&mut self, until: Instant) -> Result<String, Failure> {
+        let line = next_line(&mut self.peer, &mut self.unread, until);
+        let line = line.map_err(|failure| Failure::new(format!("{}: {failure}", self.name)))?;
+        line.ok_or_else(|| Failure::new(format!("{}: the server ended the connection", self.name)))
+    }
+
+    /// The last line before the end of the stream, which must be an orderly one.
+    fn last_line(&mut self) -> Result<Option<String>, Failure> {
+        let until = Instant::now() + self.deadline;
+        let mut last = None;
+        loop {
+            let line = next_line(&mut self.peer, &mut self.unread, until);
+            match line.map_err(|failure| Failure::new(format!("{}: {failure}", self.name)))? {
+                Some(line) => last = Some(line),
+                None => return Ok(last),
+            }
+        }
+    }
+}
+
+/// What Linux tells of another process.
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::fs;
+    use std::time::{Duration, Instant};
+
+    use super::LOOK;
+    use crate::{Failure, Program};
+
+    /// The timer of a socket in `/proc/net/tcp`, column `tr`, that is neither for sending something
+    /// again (01, 04) nor for a connection that has ended (03): see `man 5 proc`.
+    const KEEPALIVE_TIMER: &str = "02";
+
+    /// Whether the keepalive timer runs on the server's end of a connection between these ports.
+    pub(super) fn keepalive_is_on(
+        server: &Program,
+        (local, remote): (u16, u16),
+    ) -> Result<bool, Failure> {
+        for family in ["tcp", "tcp6"] {
+            let table = read(server, &format!("net/{family}"))?;
+            for row in table.lines().skip(1) {
+                let columns: Vec<&str> = row.split_whitespace().collect();
+                if let [_, here, there, _, _, timer, ..] = columns[..]
+                    && (port(here), port(there)) == (Some(local), Some(remote))
+                {
+                    return Ok(timer.split(':').next() == Some(KEEPALIVE_TIMER));
+                }
+            }
+        }
+        Err(Failure::new(format!(
+            "the server has no connection to port {remote}, which it said a client has"
+        )))
+    }
+
+    /// The port of `0100007F:2328`.
+    fn port(addr: &str) -> Option<u16> {
+        u16::from_str_radix(addr.rsplit_once(':')?.1, 16).ok()
+    }
+
+    /// What a process uses up.
+    pub(super) struct Resources {
+        threads: usize,
+        descriptors: usize,
+    }
+
+    impl Resources {
+        pub(super) fn of(program: &Program) -> Result<Self, Failure> {
+            let status = read(program, "status")?;
+            let threads = status.lines().find_map(|line| line.strip_prefix("Threads:"));
+            let threads = threads.and_then(|threads| threads.trim().parse().ok());
+            let path = format!("/proc/{}/fd", program.id());
+            let descriptors = fs::read_dir(&path).map_err(|error| failed(&path, &error))?;
+            Ok(Self {
+                threads: threads.ok_or_else(|| Failure::new("the server has no threads"))?,
+                descriptors: descriptors.count(),
+            })
+        }
+
+        /// Waits until a process needs no more than this.
+        pub(super) fn must_be_enough_for(
+            &self,
+            program: &Program,
+            deadline: Duration,
+        ) -> Result<(), Failure> {
+            let until = Instant::now() + deadline;
+            loop {
+                let now = Self::of(program)?;
+                if now.threads <= self.threads && now.descriptors <= self.descriptors {
+                    return Ok(());
+                }
+                if Instant::now() >= until {
+                    return Err(Failure::new(format!(
+                        "clients that left have left something behind: {} threads and {} \
+                         descriptors, where {} and {} were enough for two clients",
+                        now.threads, now.descriptors, self.threads, self.descriptors
+                    )));
+                }
+                std::thread::sleep(LOOK); // no event tells that another process has let go
+            }
+        }
+    }
+
+    fn read(program: &Program, file: &str) -> Result<String, Failure> {
+        let path = format!("/proc/{}/{file}", program.id());
+        fs::read_to_string(&path).map_err(|error| failed(&path, &error))
+    }
+
+    fn failed(path: &str, error: &std::io::Error) -> Failure {
+        Failure::new(format!("{path}: {error}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_the_chat_is_told_from_an_announcement() {
+        for (line, text) in [
+            ("127.0.0.1:50001 hello  you", Some("hello  you")),
+            ("[::1]:50001 ", Some("")),
+            ("2026-11-23 08:23:04 127.0.0.1:50001 hello", Some("hello")),
+            ("2026-11-23 08:23:04 *** 127.0.0.1:50001 joined", None),
+            ("error: a line must be UTF-8", None),
+            ("127.0.0.1:50001", None),
+            ("", None),
+        ] {
+            assert_eq!(said(line).map(|said| said.text).as_deref(), text, "{line}");
+        }
+    }
+}
