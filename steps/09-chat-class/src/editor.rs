@@ -23,7 +23,7 @@ use crossterm::{cursor, terminal};
 use reedline::{ExternalPrinter, Prompt, PromptEditMode, PromptHistorySearch, Reedline, Signal};
 use unicode_width::UnicodeWidthChar;
 
-use crate::client::{End, say, say_no_more, show_lines, too_long};
+use crate::client::{End, cannot_be_shown, say, say_no_more, show_lines, too_long};
 use crate::line::MAX_LINE_LEN;
 
 /// How often the editor looks for rows that have arrived.
@@ -55,6 +55,7 @@ pub fn run(stream: &TcpStream) -> io::Result<End> {
     let server_ended = Arc::clone(&must_return);
     let receiver = thread::Builder::new().spawn(move || {
         let shown = show_lines(&from_server, |line| {
+            let line = line.unwrap_or_else(|bad| format!("error: {}", cannot_be_shown(&bad)));
             let width = terminal::size().map_or(DEFAULT_WIDTH, |(width, _)| width);
             let mut rows = rows(&line, width.into()).into_iter();
             rows.try_for_each(|row| arrived.send(row)).map_err(|_| ErrorKind::BrokenPipe.into())
@@ -189,5 +190,21 @@ impl Prompt for Arrow {
     }
     fn render_prompt_history_search_indicator(&self, _: PromptHistorySearch) -> Cow<'_, str> {
         Cow::Borrowed("search: ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rows;
+
+    #[test]
+    fn a_line_is_cut_into_the_rows_that_it_has_on_the_screen() {
+        assert_eq!(rows("", 4), [""]);
+        assert_eq!(rows("abcd", 4), ["abcd"]);
+        assert_eq!(rows("abcde", 4), ["abcd", "e"]);
+        assert_eq!(rows("宽宽宽", 5), ["宽宽", "宽"], "two columns each");
+        assert_eq!(rows("cafe\u{301}!", 4), ["cafe\u{301}", "!"], "an accent of no width");
+        assert_eq!(rows("a\tb", 80), ["a       b"]);
+        assert_eq!(rows("宽", 1), ["宽"], "a screen that is too narrow is no reason to hang");
     }
 }
