@@ -65,7 +65,7 @@ class ChatServer:
             try:
                 await asyncio.wait_for(self.all_gone.wait(), STOP_DEADLINE)
             except asyncio.TimeoutError:
-                log(f"{len(self.members)} clients did not close in time")
+                log(f"clients that did not close in time: {len(self.members)}")
 
     def say(self, line):
         """Adds a line to the batch, which goes out when this turn has read all it can."""

@@ -82,9 +82,12 @@ fn run(stream: TcpStream) -> io::Result<End> {
     })?;
     // Nobody joins this thread: it may be waiting for the keyboard. It ends with the process.
     thread::Builder::new().spawn(move || {
+        // First it is told here that the input has ended, and then to the server. In the other order,
+        // the server could answer with its own end, and that would be told first.
         if let Some(end) = say_lines(&stream).transpose() {
             let _ = ended.send(end);
         }
+        say_no_more(&stream);
     })?;
 
     let first = next_end(&ends)?;
@@ -147,7 +150,7 @@ fn harmless(line: &str) -> String {
 // ANCHOR_END: show-lines
 
 // ANCHOR: say-lines
-/// Says the lines of the input until it ends, or one of them is `quit`, and tells the server so.
+/// Says the lines of the input until it ends, or one of them is `quit`.
 ///
 /// `None` if the server cannot be written to: `show_lines` sees that too, and first shows what has
 /// come. An error is one of the input, or of the prompt.
@@ -164,7 +167,6 @@ fn say_lines(stream: &TcpStream) -> io::Result<Option<End>> {
             return Ok(None);
         }
     }
-    say_no_more(stream);
     Ok(Some(End::Input))
 }
 

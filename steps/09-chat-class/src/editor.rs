@@ -56,8 +56,7 @@ pub fn run(stream: &TcpStream) -> io::Result<End> {
     let receiver = thread::Builder::new().spawn(move || {
         let shown = show_lines(&from_server, |line| {
             let line = line.unwrap_or_else(|bad| format!("error: {}", cannot_be_shown(&bad)));
-            let width = terminal::size().map_or(DEFAULT_WIDTH, |(width, _)| width);
-            let mut rows = rows(&line, width.into()).into_iter();
+            let mut rows = rows(&line, screen_width().into()).into_iter();
             rows.try_for_each(|row| arrived.send(row)).map_err(|_| ErrorKind::BrokenPipe.into())
         });
         server_ended.store(true, Ordering::Relaxed);
@@ -146,6 +145,15 @@ fn end_when_interrupted(stream: TcpStream) -> io::Result<Arc<AtomicBool>> {
     };
     ctrlc::set_handler(end).map_err(io::Error::other)?;
     Ok(is_interrupted)
+}
+
+/// The columns of the screen; some terminals do not tell, or tell 0.
+fn screen_width() -> u16 {
+    terminal::size()
+        .ok()
+        .map(|(width, _)| width)
+        .filter(|width| *width > 0)
+        .unwrap_or(DEFAULT_WIDTH)
 }
 
 // ANCHOR: rows
