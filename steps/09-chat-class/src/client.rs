@@ -71,14 +71,23 @@ fn run(stream: TcpStream) -> io::Result<End> {
     // error if an end cannot be sent.
     let server_ended = ended.clone();
     thread::Builder::new().spawn(move || {
-        let shown = show_lines(&from_server, |line| writeln!(io::stdout(), "{line}"));
+        let shown = show_lines(&from_server, |line| match line {
+            Ok(line) => writeln!(io::stdout(), "{line}"),
+            Err(bad) => {
+                eprintln!("error: {}", cannot_be_shown(&bad));
+                Ok(())
+            }
+        });
         let _ = server_ended.send(shown.map(|()| End::Server));
     })?;
     // Nobody joins this thread: it may be waiting for the keyboard. It ends with the process.
     thread::Builder::new().spawn(move || {
+        // First it is told here that the input has ended, and then to the server. In the other order,
+        // the server could answer with its own end, and that would be told first.
         if let Some(end) = say_lines(&stream).transpose() {
             let _ = ended.send(end);
         }
+        say_no_more(&stream);
     })?;
 
     let first = next_end(&ends)?;
@@ -100,7 +109,7 @@ fn next_end(ends: &mpsc::Receiver<io::Result<End>>) -> io::Result<End> {
 /// An error is one of `show`.
 pub fn show_lines(
     mut stream: &TcpStream,
-    mut show: impl FnMut(String) -> io::Result<()>,
+    mut show: impl FnMut(Result<String, BadLine>) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut lines = LineBuffer::new(MAX_PREFIX_LEN + MAX_LINE_LEN);
     let mut buffer = [0; READ_LEN];
@@ -114,12 +123,16 @@ pub fn show_lines(
         lines.push(&buffer[..len]);
         while let Some(line) = lines.next_line() {
             show(match line {
-                Ok(line) => line,
-                Err(BadLine::ControlCharacter(line)) => harmless(&line),
-                Err(bad) => format!("error: a line from the server cannot be shown: {bad}"),
+                Err(BadLine::ControlCharacter(line)) => Ok(harmless(&line)),
+                line => line,
             })?;
         }
     }
+}
+
+/// What a person is told when the server has sent such a line.
+pub fn cannot_be_shown(bad: &BadLine) -> String {
+    format!("a line from the server cannot be shown: {bad}")
 }
 
 /// The line with its control characters spelled out, so that they do nothing to the terminal.
@@ -137,7 +150,7 @@ fn harmless(line: &str) -> String {
 // ANCHOR_END: show-lines
 
 // ANCHOR: say-lines
-/// Says the lines of the input until it ends, or one of them is `quit`, and tells the server so.
+/// Says the lines of the input until it ends, or one of them is `quit`.
 ///
 /// `None` if the server cannot be written to: `show_lines` sees that too, and first shows what has
 /// come. An error is one of the input, or of the prompt.
@@ -154,7 +167,6 @@ fn say_lines(stream: &TcpStream) -> io::Result<Option<End>> {
             return Ok(None);
         }
     }
-    say_no_more(stream);
     Ok(Some(End::Input))
 }
 

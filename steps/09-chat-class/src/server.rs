@@ -389,7 +389,7 @@ impl ChatServer {
 
         // 4. What is left is closed as it stands: those clients do not read, or do not close.
         if !members.is_empty() {
-            info!("{} clients did not close in time", members.len());
+            info!("clients that did not close in time: {}", members.len());
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Programs: started, watched line by line under a deadline, and never left behind.
 
 use std::fmt::{self, Write as _};
-use std::io::{self, BufRead, BufReader, PipeReader, Write as _};
+use std::io::{self, BufRead, BufReader, Read, Write as _};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -71,20 +71,25 @@ impl Program {
     /// What is written into the file that is returned is what that person types.
     #[cfg(unix)]
     pub fn start_at_terminal(command: Command) -> Result<(Self, std::fs::File), Failure> {
-        use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+        let (keyboard, input) = open_terminal()?;
+        Ok((Self::start_with(command, input.into())?, keyboard))
+    }
 
-        let open = || -> io::Result<_> {
-            let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
-            grantpt(&keyboard)?;
-            unlockpt(&keyboard)?;
-            let path = ptsname(&keyboard, Vec::new())?;
-            let path = path.to_str().map_err(io::Error::other)?;
-            let input = std::fs::File::options().read(true).write(true).open(path)?;
-            Ok((keyboard, input))
+    /// Starts `command` with a terminal as its input and its output: what it draws is there as well,
+    /// among its lines. The terminal says that its cursor is in the last row, when it is asked.
+    #[cfg(unix)]
+    pub fn start_in_terminal(mut command: Command) -> Result<(Self, std::fs::File), Failure> {
+        let name = describe(&command);
+        let failed = |error: io::Error| Failure(format!("cannot start `{name}`: {error}"));
+        let (keyboard, input) = open_terminal()?;
+        let screen = Screen {
+            output: keyboard.try_clone().map_err(failed)?,
+            answers: keyboard.try_clone().map_err(failed)?,
         };
-        let (keyboard, input) =
-            open().map_err(|error| Failure(format!("cannot open a terminal: {error}")))?;
-        Ok((Self::start_with(command, input.into())?, keyboard.into()))
+        let copy = || input.try_clone().map_err(failed);
+        command.stdin(copy()?).stdout(copy()?).stderr(copy()?);
+        drop(input);
+        Ok((Self::spawn(name.clone(), command, screen)?, keyboard))
     }
 
     fn start_with(mut command: Command, stdin: Stdio) -> Result<Self, Failure> {
@@ -94,8 +99,18 @@ impl Program {
         let failed = |error: io::Error| Failure(format!("cannot start `{name}`: {error}"));
         let (reader, writer) = io::pipe().map_err(failed)?;
         command.stdin(stdin).stdout(writer.try_clone().map_err(failed)?).stderr(writer);
+        Self::spawn(name.clone(), command, reader)
+    }
+
+    /// Starts `command`, whose output comes from `reader`.
+    fn spawn(
+        name: String,
+        mut command: Command,
+        reader: impl Read + Send + 'static,
+    ) -> Result<Self, Failure> {
+        let failed = |error: io::Error| Failure(format!("cannot start `{name}`: {error}"));
         let mut child = command.spawn().map_err(failed)?;
-        drop(command); // it holds our copies of the pipe's writing end: no end of file before
+        drop(command); // it holds our copies of the output's writing end: no end of file before
         let output = Arc::new(Output::default());
         let collector = Arc::clone(&output);
         thread::spawn(move || collector.collect(reader));
@@ -318,6 +333,52 @@ impl Program {
     }
 }
 
+/// A terminal: the side of the person, and the side of the program.
+#[cfg(unix)]
+fn open_terminal() -> Result<(std::fs::File, std::fs::File), Failure> {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    use rustix::termios::{Winsize, tcsetwinsize};
+
+    let open = || -> io::Result<_> {
+        let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
+        grantpt(&keyboard)?;
+        unlockpt(&keyboard)?;
+        let path = ptsname(&keyboard, Vec::new())?;
+        let path = path.to_str().map_err(io::Error::other)?;
+        let input = std::fs::File::options().read(true).write(true).open(path)?;
+        let size = Winsize { ws_row: Screen::ROWS, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+        tcsetwinsize(&input, size)?;
+        Ok((keyboard.into(), input))
+    };
+    open().map_err(|error| Failure(format!("cannot open a terminal: {error}")))
+}
+
+/// What a program writes on a terminal. An editor asks where the cursor is, and waits for the answer.
+#[cfg(unix)]
+struct Screen {
+    output: std::fs::File,
+    answers: std::fs::File,
+}
+
+#[cfg(unix)]
+impl Screen {
+    const ROWS: u16 = 24;
+    const QUESTION: &[u8] = b"\x1b[6n";
+}
+
+#[cfg(unix)]
+impl Read for Screen {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        // On Linux, the end of a terminal is an error. To who reads lines, that is the same.
+        let len = self.output.read(buffer)?;
+        let questions = buffer[..len].windows(Self::QUESTION.len());
+        for _ in questions.filter(|bytes| *bytes == Self::QUESTION) {
+            write!(self.answers, "\x1b[{};1R", Self::ROWS)?;
+        }
+        Ok(len)
+    }
+}
+
 /// Sees to it that `interrupt` works on the programs that we start.
 ///
 /// A process that was started in the background may have been told to ignore SIGINT, and the
@@ -350,7 +411,7 @@ impl Output {
     }
 
     /// Reads the program's output to its end.
-    fn collect(&self, reader: PipeReader) {
+    fn collect(&self, reader: impl Read) {
         let mut reader = BufReader::new(reader);
         let mut line = Vec::new();
         while matches!(reader.read_until(b'\n', &mut line), Ok(len) if len > 0) {
