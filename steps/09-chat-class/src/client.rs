@@ -71,7 +71,13 @@ fn run(stream: TcpStream) -> io::Result<End> {
     // error if an end cannot be sent.
     let server_ended = ended.clone();
     thread::Builder::new().spawn(move || {
-        let shown = show_lines(&from_server, |line| writeln!(io::stdout(), "{line}"));
+        let shown = show_lines(&from_server, |line| match line {
+            Ok(line) => writeln!(io::stdout(), "{line}"),
+            Err(bad) => {
+                eprintln!("error: {}", cannot_be_shown(&bad));
+                Ok(())
+            }
+        });
         let _ = server_ended.send(shown.map(|()| End::Server));
     })?;
     // Nobody joins this thread: it may be waiting for the keyboard. It ends with the process.
@@ -100,7 +106,7 @@ fn next_end(ends: &mpsc::Receiver<io::Result<End>>) -> io::Result<End> {
 /// An error is one of `show`.
 pub fn show_lines(
     mut stream: &TcpStream,
-    mut show: impl FnMut(String) -> io::Result<()>,
+    mut show: impl FnMut(Result<String, BadLine>) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut lines = LineBuffer::new(MAX_PREFIX_LEN + MAX_LINE_LEN);
     let mut buffer = [0; READ_LEN];
@@ -114,12 +120,16 @@ pub fn show_lines(
         lines.push(&buffer[..len]);
         while let Some(line) = lines.next_line() {
             show(match line {
-                Ok(line) => line,
-                Err(BadLine::ControlCharacter(line)) => harmless(&line),
-                Err(bad) => format!("error: a line from the server cannot be shown: {bad}"),
+                Err(BadLine::ControlCharacter(line)) => Ok(harmless(&line)),
+                line => line,
             })?;
         }
     }
+}
+
+/// What a person is told when the server has sent such a line.
+pub fn cannot_be_shown(bad: &BadLine) -> String {
+    format!("a line from the server cannot be shown: {bad}")
 }
 
 /// The line with its control characters spelled out, so that they do nothing to the terminal.
