@@ -15,7 +15,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::contender::{self, BareWriter, Contender, Kind, REFERENCE};
+use super::contender::{self, BARE_WRITES, BareWriter, Contender, Kind, REFERENCE};
 use super::crowd::{Crowd, MARKER, Manners, PAYLOAD_LEN, payload};
 use super::{limits, stats};
 use crate::root;
@@ -272,6 +272,18 @@ impl Row {
 }
 
 impl Table {
+    /// The rooms that came out quicker than the limit, which none can be.
+    fn doubtful(&self) -> impl Iterator<Item = &str> {
+        let is_bare = |row: &&Row| row.contender.starts_with(BARE_WRITES);
+        let rate = |row: &Row| stats::median(&row.deliveries_per_second);
+        let limit =
+            self.rows.iter().filter(is_bare).map(rate).fold(f64::INFINITY, |limit, rate| {
+                if limit.is_finite() { limit.max(rate) } else { rate }
+            });
+        let above = move |row: &&Row| !is_bare(row) && rate(row) > limit;
+        self.rows.iter().filter(above).map(|row| row.contender.as_str())
+    }
+
     /// The table as text, without the last line's ending.
     fn text(&self) -> String {
         let Self { clients, senders, lines_per_sender, rows } = self;
@@ -295,6 +307,9 @@ impl Table {
             let failures = row.failures.iter();
             lines.extend(failures.map(|failure| format!("FAILED {}, {failure}", row.contender)));
         }
+        lines.extend(self.doubtful().map(|name| {
+            format!("DOUBTFUL {name}: above the bare writes, so this run does not rank it: the bursts are too short, or the machine is busy")
+        }));
         lines.join("\n")
     }
 }
@@ -404,6 +419,26 @@ mod tests {
         );
         assert_eq!(lines[6].join(" "), "ncat --broker could not be measured");
         assert_eq!(lines[7].join(" "), "FAILED ncat --broker, round 1: client 3 of 10 was dropped");
+    }
+
+    #[test]
+    fn a_room_above_the_bare_writes_is_called_doubtful() {
+        let row = |name: &str, rate| Row {
+            contender: name.to_owned(),
+            deliveries_per_second: vec![rate],
+            ..Row::default()
+        };
+        let rows = vec![
+            row("python 09", 3.0),
+            row(REFERENCE, 1.5),
+            row("bare writes, 64 KiB", 2.0),
+            row("bare writes, a line", 1.0),
+        ];
+        let mut table = Table { clients: 10, senders: 10, lines_per_sender: 1, rows };
+        assert!(table.doubtful().eq(["python 09"]));
+        assert!(table.text().contains("\nDOUBTFUL python 09: "));
+        table.rows.truncate(2);
+        assert_eq!(table.doubtful().next(), None);
     }
 
     #[test]

@@ -64,6 +64,9 @@ const CLASS: &str = "09";
 /// The name of the contender that the others are compared with.
 pub const REFERENCE: &str = "step 09";
 
+/// How the names of the bare writers begin.
+pub const BARE_WRITES: &str = "bare writes";
+
 /// All contenders that are here, and one line for each that is not.
 pub fn find(root: &Path, target: &Target) -> Result<(Vec<Contender>, Vec<String>)> {
     let mut found = Vec::new();
@@ -97,10 +100,9 @@ pub fn find(root: &Path, target: &Target) -> Result<(Vec<Contender>, Vec<String>
     } else {
         missing.push("ncat --broker: ncat: not found; install the package ncat".to_owned());
     }
-    for (name, piece_len) in
-        [("bare writes, 64 KiB", Some(64 * 1024)), ("bare writes, a line", None)]
-    {
-        found.push(Contender { name: name.to_owned(), kind: Kind::BareWrites { piece_len } });
+    for (piece, piece_len) in [("64 KiB", Some(64 * 1024)), ("a line", None)] {
+        let name = format!("{BARE_WRITES}, {piece}");
+        found.push(Contender { name, kind: Kind::BareWrites { piece_len } });
     }
     Ok((found, missing))
 }
