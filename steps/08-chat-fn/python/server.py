@@ -140,8 +140,8 @@ listener = socket.create_server((host, int(port)))
 print("listening on %s:%d" % listener.getsockname()[:2], flush=True)
 acceptor = threading.Thread(target=accept_clients, args=(listener,), daemon=True)
 acceptor.start()
-for line in sys.stdin:
-    if line.strip() == "quit":
+for line in sys.stdin.buffer:
+    if line.strip() == b"quit":
         os._exit(0)  # abrupt, as our own is: no thread is asked
     log(who_is_online())
 acceptor.join()  # the console has ended; the room goes on

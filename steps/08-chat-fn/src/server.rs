@@ -29,7 +29,7 @@ use crate::line::{LineBuffer, MAX_LINE_LEN};
 /// How much one read takes, in bytes.
 const READ_LEN: usize = 4096;
 
-/// After an error of `accept` that is not about one client: how long to wait before the next try.
+/// When a client cannot be accepted for now: how long to wait before the next try.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 // ANCHOR: keepalive-constants
@@ -99,30 +99,34 @@ fn who_is_online(clients: &Clients) -> String {
 // ANCHOR: accept
 /// Accepts clients, for ever, and starts a thread for each.
 fn accept_clients(listener: &TcpListener, clients: &Clients) {
-    let mut failing = false;
     loop {
-        // One socket, held twice: one thread reads from it, and all write to it.
-        let accepted = listener
-            .accept()
-            .and_then(|(stream, peer_addr)| Ok((stream.try_clone()?, stream, peer_addr)));
-        match accepted {
-            Ok((reader, writer, peer_addr)) => {
-                failing = false;
-                start_thread(reader, writer, peer_addr, clients);
-            }
-            // A client that left before it was accepted is no reason to stop.
-            Err(error) if client_is_gone(&error) => {}
-            // Most likely we have as many descriptors as the system allows. Who is online stays
-            // served. Clients that wait are still there, so the next try may fail at once: it is
-            // told once, and a pause leaves the processor to the others.
-            Err(error) => {
-                if !failing {
-                    log(&format!("cannot accept clients for now: {error}"));
-                }
-                failing = true;
-                thread::sleep(ACCEPT_PAUSE);
-            }
+        let accepted = keep_trying(|| match listener.accept() {
+            Err(error) if client_is_gone(&error) => Ok(None),
+            accepted => accepted.map(Some),
+        });
+        // A client that left before it was accepted is no reason to stop.
+        let Some((reader, peer_addr)) = accepted else { continue };
+        // One socket, held twice: one thread reads from it, and all of them write to it.
+        let writer = keep_trying(|| reader.try_clone());
+        start_thread(reader, writer, peer_addr, clients);
+    }
+}
+
+/// Tries until it works.
+///
+/// If it does not, most likely the process has as many descriptors as the system allows. Who is
+/// online stays served, who waits can come in when somebody leaves. What is wrong is told once, and
+/// the pause leaves the processor to the others.
+fn keep_trying<T>(attempt: impl Fn() -> io::Result<T>) -> T {
+    let mut told = false;
+    loop {
+        match attempt() {
+            Ok(value) => return value,
+            Err(error) if !told => log(&format!("cannot accept clients for now: {error}")),
+            Err(_) => {}
         }
+        told = true;
+        thread::sleep(ACCEPT_PAUSE);
     }
 }
 // ANCHOR_END: accept
@@ -256,8 +260,9 @@ fn tell(clients: &Clients, peer_addr: SocketAddr, line: &str) {
 
 fn write_line(mut stream: &TcpStream, line: &str) {
     if stream.write_all(line.as_bytes()).is_err() {
-        // One broken connection is not the fault of who speaks. After this, the thread that reads
-        // from it sees its end, and removes the client. Shutting down what is gone may fail, too.
+        // One broken connection is not the fault of who speaks. The thread that reads from it
+        // removes the client: the system tells an error only once, but after this, it sees the end.
+        // Shutting down may fail, too, where the connection is gone.
         let _ = stream.shutdown(Shutdown::Both);
     }
 }

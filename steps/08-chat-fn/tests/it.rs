@@ -16,8 +16,8 @@ use conformance::{DEADLINE, Failure, Peer, Program, python};
 
 const STEP: &str = env!("CARGO_BIN_EXE_step-08-chat-fn");
 
-/// Long enough to see that nothing comes.
-const SILENCE: Duration = Duration::from_millis(300);
+/// Long enough to see that nothing comes, also where the machine is busy.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// The receive buffer of a client that is slow on purpose, in bytes.
 const SLOW_BUFFER_LEN: usize = 4096;
@@ -226,9 +226,7 @@ fn a_client_that_leaves_is_gone_in_whatever_way_it_leaves() -> Result<(), Failur
     let (mut server, addr) = Program::start_server(server())?;
     let mut bob = join(&mut server, addr)?;
     let only_bob = format!("1 online: {}", bob.local_addr()?);
-    let lost = if cfg!(windows) { "lost: connection aborted" } else { "lost: connection reset" };
-    for (way, what) in [("quit", "left"), ("end", "left"), ("half a line", "left"), ("reset", lost)]
-    {
+    for way in ["quit", "end", "half a line", "reset"] {
         let mut alice = join(&mut server, addr)?;
         let who = alice.local_addr()?;
         let mut both = [bob.local_addr()?, who];
@@ -251,7 +249,7 @@ fn a_client_that_leaves_is_gone_in_whatever_way_it_leaves() -> Result<(), Failur
             let lost = format!("{who} lost: connection ");
             server.expect_later(&lost, |line| line.starts_with(&lost))?;
         } else {
-            expect_log(&mut server, who, what)?;
+            expect_log(&mut server, who, "left")?;
         }
         expect_online(&mut server, &only_bob)?;
         say_and_hear(&mut bob, "who is next?")?;
@@ -387,15 +385,18 @@ fn a_client_whose_server_goes_away_says_so_while_it_waits_for_the_keyboard() -> 
 #[test]
 fn at_a_terminal_the_client_has_a_prompt_and_ends_with_its_server() -> Result<(), Failure> {
     let (listener, addr) = listener();
-    let (mut client, _keyboard) = Program::start_at_terminal(client(&addr))?;
+    let (mut client, mut keyboard) = Program::start_at_terminal(client(&addr))?;
     let (mut stream, _) = listener.accept().expect("the client connects");
+    // Who sends what is typed has shown a prompt before.
+    keyboard.write_all(b"hello\n").expect("the terminal is open");
+    stream.read_exact(&mut [0; 6]).expect("what was typed comes");
     stream.write_all(b"last words\n").expect("the client is there");
-    // Whether the prompt comes first, nobody can say.
-    let shown = client.expect_later("last words", |line| line.ends_with("last words"))?;
-    assert!(["last words", "> last words"].contains(&&*shown), "{shown}");
+    // Lines tear what stands in the terminal, so the prompt may come before, behind or between.
+    client.expect_later("last words", |line| line.replace("> ", "") == "last words")?;
     drop(stream);
     let told = format!("error: {addr}: the server closed the connection");
-    client.expect_later(&told, |line| line.trim_start_matches("> ") == told)?;
+    client.expect_later(&told, |line| line.replace("> ", "") == told)?;
+    assert!(client.transcript().contains("> "), "{}", client.transcript());
     assert_eq!(client.wait()?.code(), Some(1));
     Ok(())
 }
@@ -534,8 +535,8 @@ fn still_wrong_one_reader_that_does_not_read_stops_the_room() -> Result<(), Fail
     hear_later(&mut bob, &said(&carol, "is anybody here?")?)
 }
 
-/// What the other systems leave to the slow one, Linux ends: `TCP_USER_TIMEOUT` holds for what cannot
-/// be sent, too.
+/// Elsewhere, the room waits as long as the slow one likes. On Linux, `TCP_USER_TIMEOUT` is also about
+/// what cannot be sent because the other side has no room for it.
 #[cfg(target_os = "linux")]
 #[test]
 fn on_linux_the_room_goes_on_when_the_system_gives_the_slow_one_up() -> Result<(), Failure> {
@@ -546,9 +547,12 @@ fn on_linux_the_room_goes_on_when_the_system_gives_the_slow_one_up() -> Result<(
     carol.send(b"is anybody here?\n")?;
     let line = said(&carol, "is anybody here?")?;
     hear_later(&mut carol, &line)?;
+    // The error is told once, to who reads from the slow one or to who writes to it. If it is the
+    // other one, the reader sees an end of file.
     let slow_addr = slow.local_addr()?;
-    expect_log(&mut server, slow_addr, "left")?;
-    drop(slow); // it was there all the time, and did not read
+    let [left, lost] = ["left", "lost: timed out"].map(|what| format!("{slow_addr} {what}"));
+    server.expect_later(&left, |line| line == left || line == lost)?;
+    drop(slow); // it was there all the time
     Ok(())
 }
 
@@ -674,7 +678,7 @@ mod resources {
         let (kind, when) = timer.split_once(':').expect("a kind and a time");
         let when = u64::from_str_radix(when, 16).expect("a number");
         assert_eq!(kind, "02", "the timer of keepalive");
-        assert!((800..=1000).contains(&when), "{when} hundredths of a second");
+        assert!(when <= 1000, "{when} hundredths of a second"); // two hours, if nobody sets it
         Ok(())
     }
 

@@ -40,8 +40,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long stopping may take.
 const STOP_TIME: Duration = Duration::from_secs(1);
 
-/// How many clients come and go.
-const CHURNING: usize = 200;
+/// How many clients come and go, in groups: the queue of those who were not accepted yet is short.
+const CHURNING_GROUPS: usize = 20;
+const CHURNING_EACH: usize = 10;
 
 /// Between two looks at what the system says of a process. There is no event for a change in it.
 #[cfg(target_os = "linux")]
@@ -259,20 +260,20 @@ pub(super) fn churn(subject: &Subject) -> Result<(), Failure> {
         #[cfg(target_os = "linux")]
         let before = linux::Resources::of(&running.server)?;
         visitor.peer.close();
-        for number in 0..CHURNING {
-            let mut peer = running.connect()?;
-            match number % 4 {
-                0 => peer.reset()?,
-                1 => peer.close(),
-                2 => {
+        for _ in 0..CHURNING_GROUPS {
+            for number in 0..CHURNING_EACH {
+                let mut peer = running.connect()?;
+                if number % 2 == 0 {
                     peer.send(b"half a li")?;
+                }
+                if number % 3 == 0 {
+                    peer.reset()?;
+                } else {
                     peer.close();
                 }
-                _ => {
-                    peer.send(b"half a li")?;
-                    peer.reset()?;
-                }
             }
+            // Clients are accepted in their order: when this one is heard, all of them were.
+            Member::join(running, "one of many")?;
         }
         Member::join(running, "newcomer")?;
         bystander.says_and_hears("still here")?;
