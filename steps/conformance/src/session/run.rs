@@ -277,9 +277,9 @@ mod tests {
         for other in ["", "2030-01-02", "2030-01-02 03:04", "2030-01-02T03:04:05", "ü2030-01-02"] {
             assert_eq!(stable_times(other), other);
         }
-        let mut stage = Stage::default();
         let came = "2030-01-02 03:04:05 *** 127.0.0.1:41234 joined";
-        assert_eq!(stage.stable(came), format!("{time} *** 127.0.0.1:50001 joined"));
+        let stable = Stable::default().replace(came);
+        assert_eq!(stable, format!("{time} *** 127.0.0.1:50001 joined"));
     }
 
     #[cfg(unix)]
