@@ -134,14 +134,3 @@ fn when_the_system_asks_it_to_end_the_client_gives_the_terminal_back() -> Result
     scene.client.interrupt()?;
     scene.ends_with(0).map(drop)
 }
-
-#[test]
-fn a_line_that_is_too_long_is_not_sent() -> Result<(), Failure> {
-    let mut scene = Scene::set()?;
-    scene.press(&format!("{}\r", "x".repeat(4097)));
-    let told = "error: a line has at most 4096 bytes; this one was not sent";
-    scene.client.expect_later(told, |line| line.ends_with(told))?;
-    scene.press("short\r");
-    scene.client.expect_later("ADDR short", |line| line.ends_with(" short"))?;
-    Ok(())
-}

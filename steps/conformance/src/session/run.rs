@@ -75,7 +75,7 @@ struct Stage {
     flooded: Vec<String>,
     /// Terminals whose next lines of output are left out of the session.
     left_out: Vec<String>,
-    ports: StablePorts,
+    stable: Stable,
 }
 
 impl Stage {
@@ -119,7 +119,7 @@ impl Stage {
             return self.program(line)?.expect_later(expected, |came| came == expected).map(drop);
         }
         let came = self.program(line)?.expect_line(expected)?;
-        let came = self.ports.replace(&came);
+        let came = self.stable.replace(&came);
         if came == expected {
             return Ok(());
         }
@@ -146,7 +146,7 @@ impl Stage {
         let left = program.map_or_else(Vec::new, Program::lines_left);
         match left.first() {
             Some(line) if !self.flooded.iter().chain(&self.left_out).any(|t| t == terminal) => {
-                let line = self.ports.replace(line);
+                let line = self.stable.replace(line);
                 Err(Failure::new(format!("one more line came that is not expected: `{line}`")))
             }
             _ => Ok(()),
@@ -171,7 +171,7 @@ impl Stage {
                 break;
             }
             program.next_line()?;
-            actions.push(Action::Output(self.ports.replace(first)));
+            actions.push(Action::Output(self.stable.replace(first)));
         }
         Ok(actions)
     }
@@ -193,15 +193,40 @@ impl Stage {
     }
 }
 
-/// Replaces the ports that change from run to run by 50001, 50002, … in the order of appearance.
+/// Replaces each time of the form `2026-11-23 08:23:04` by that very time.
+fn stable_times(line: &str) -> String {
+    const TIME: &str = "2026-11-23 08:23:04";
+    let is_time = |text: &str| {
+        let same =
+            |(c, form): (char, char)| c == form || c.is_ascii_digit() && form.is_ascii_digit();
+        text.chars().zip(TIME.chars()).all(same)
+    };
+    let mut text = String::new();
+    let mut rest = line;
+    while let Some(c) = rest.chars().next() {
+        match rest.split_at_checked(TIME.len()) {
+            Some((time, after)) if is_time(time) => {
+                text.push_str(TIME);
+                rest = after;
+            }
+            _ => {
+                text.push(c);
+                rest = &rest[c.len_utf8()..];
+            }
+        }
+    }
+    text
+}
+
+/// Replaces what changes from run to run: times, as `stable_times` does, and ports by 50001, 50002, … in the order of appearance.
 ///
 /// These are the ephemeral ones, which the systems choose above 10,000; the steps' own are below.
 #[derive(Default)]
-struct StablePorts {
+struct Stable {
     seen: Vec<String>,
 }
 
-impl StablePorts {
+impl Stable {
     const FIRST: usize = 50001;
 
     fn replace(&mut self, line: &str) -> String {
@@ -223,7 +248,7 @@ impl StablePorts {
                 text.push_str(part);
             }
         }
-        text
+        stable_times(&text)
     }
 }
 
@@ -233,12 +258,28 @@ mod tests {
 
     #[test]
     fn ephemeral_ports_get_stable_numbers_and_others_stay() {
-        let mut ports = StablePorts::default();
+        let mut ports = Stable::default();
         assert_eq!(ports.replace("listening on 127.0.0.1:9003"), "listening on 127.0.0.1:9003");
         assert_eq!(ports.replace("127.0.0.1:41234 connected"), "127.0.0.1:50001 connected");
         assert_eq!(ports.replace("a [::1]:60001: \"x:12345\""), "a [::1]:50002: \"x:12345\"");
         assert_eq!(ports.replace("127.0.0.1:41234 left: bye"), "127.0.0.1:50001 left: bye");
         assert_eq!(ports.replace("at 08:23:04 plain"), "at 08:23:04 plain");
+    }
+
+    #[test]
+    fn times_get_a_stable_value_and_what_only_looks_like_one_stays() {
+        let time = "2026-11-23 08:23:04";
+        assert_eq!(stable_times("1999-12-31 23:59:59 hello"), format!("{time} hello"));
+        assert_eq!(
+            stable_times("Grüße: 2030-01-02 03:04:05 since 2031-01-02 03:04:05"),
+            format!("Grüße: {time} since {time}")
+        );
+        for other in ["", "2030-01-02", "2030-01-02 03:04", "2030-01-02T03:04:05", "ü2030-01-02"] {
+            assert_eq!(stable_times(other), other);
+        }
+        let came = "2030-01-02 03:04:05 *** 127.0.0.1:41234 joined";
+        let stable = Stable::default().replace(came);
+        assert_eq!(stable, format!("{time} *** 127.0.0.1:50001 joined"));
     }
 
     #[cfg(unix)]
