@@ -17,7 +17,7 @@ from line import BadLine, LineBuffer, check
 
 BACKLOG = 1024  # clients that may wait to be accepted
 MAX_QUEUE_LEN = 256 * 1024  # bytes that may wait for one client
-STOP_DEADLINE = 0.5  # seconds that the clients have to take the goodbye and close
+STOP_DEADLINE = 0.3  # seconds that the clients have to take the goodbye and close
 
 KEEPALIVE_IDLE = 10  # seconds of silence before the first probe
 KEEPALIVE_INTERVAL = 2  # seconds between two probes

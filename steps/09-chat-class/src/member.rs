@@ -29,7 +29,7 @@ const READ_LEN: usize = 4096;
 
 /// The most bytes that may wait for one client: 256 KiB.
 ///
-/// That is more than an hour of talk, and 1,000 clients that do not read cost 256 MiB at most. The
+/// That is some 4,000 short lines, and 1,000 clients that do not read cost 256 MiB at most. The
 /// system has a buffer of its own for each stream, which is filled first.
 pub const MAX_QUEUE_LEN: usize = 256 * 1024;
 

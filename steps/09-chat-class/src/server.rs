@@ -55,7 +55,7 @@ const BATCH_LEN: usize = 32 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long the clients have, when the server stops, to take the goodbye and close.
-const STOP_DEADLINE: Duration = Duration::from_millis(500);
+const STOP_DEADLINE: Duration = Duration::from_millis(300);
 
 /// By these numbers the system tells us which socket an event is about. The clients have the
 /// numbers from `FIRST_MEMBER` on, and no number is used twice.

@@ -126,6 +126,7 @@ fn the_room_is_one_thread_however_many_are_in_it() -> Result<(), Failure> {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", server.id()));
         tasks.expect("the server runs").count()
     };
+    let _first = Guest::join(addr)?; // now they have all been started
     let before = threads();
     assert_eq!(before, 3, "the room, the console, and the one that waits for Ctrl-C");
     let _guests = idle_guests(addr, 100)?;

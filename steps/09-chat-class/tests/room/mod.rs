@@ -57,7 +57,7 @@ pub fn list(server: &mut Program, count: usize) -> Result<Vec<String>, Failure> 
     server.type_line("who?")?;
     let mut lines = Vec::new();
     while lines.len() < count {
-        let line = server.expect_later("… bytes wait", |line| line.ends_with(" bytes wait"))?;
+        let line = server.expect_later("ADDR  since …", |line| line.contains("  since "))?;
         let (addr, rest) = line.split_once("  since ").expect("since when");
         lines.push(format!("{addr}  {}", without_time(rest).trim_start()));
     }
