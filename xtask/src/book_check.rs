@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use self::page::{Link, Page};
 use crate::build_book::{self, EDITION};
+use crate::heads;
 
 /// What was looked at.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -26,7 +27,8 @@ pub fn check(root: &Path) -> Result<Counts> {
     let dest = TempDir::new().context("cannot create a temporary folder")?;
     build_book::build(root, dest.path())?;
     let site = Site::read(dest.path())?;
-    let problems = site.problems(root);
+    let mut problems = heads::problems(&root.join(EDITION).join("src"))?;
+    problems.extend(site.problems(root));
     if problems.is_empty() {
         return Ok(site.counts());
     }

@@ -8,6 +8,7 @@ mod carried_over;
 mod directives;
 #[cfg(test)]
 mod fixture;
+mod heads;
 mod highlight;
 mod html;
 mod preprocess;

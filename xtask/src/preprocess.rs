@@ -9,7 +9,7 @@ use mdbook_preprocessor::book::{Book, BookItem, Chapter};
 use mdbook_preprocessor::{Preprocessor, PreprocessorContext, parse_input};
 
 use crate::anchors::Source;
-use crate::directives::{Directive, collect, fence};
+use crate::directives::{Directive, collect, fence, schedule, time};
 use crate::{html, root};
 
 /// Replaces the directives in a book's pages.
@@ -95,7 +95,7 @@ impl<'a> Page<'a> {
     }
 
     fn expand(&mut self, text: &str) {
-        let text = self.collect(text);
+        let text = self.markdown(text);
         let lines: Vec<&str> = text.lines().collect();
         let mut index = 0;
         while index < lines.len() {
@@ -114,15 +114,23 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// Puts Markdown from other pages where a page collects it.
-    fn collect(&mut self, text: &str) -> String {
+    /// Replaces the directives that give Markdown, which is then treated like the rest of the page.
+    fn markdown(&mut self, text: &str) -> String {
         let mut lines = Vec::new();
         for (index, line) in text.lines().enumerate() {
-            match Directive::alone_in(line).filter(|directive| directive.name == "collect") {
+            let src = self.path.parent().unwrap_or(self.root);
+            let found = Directive::alone_in(line).and_then(|directive| {
+                let found = match directive.name {
+                    "collect" => collect::markdown(src, directive.arguments),
+                    "time" => time::markdown(src, directive.arguments).map(|line| vec![line]),
+                    "schedule" => schedule::markdown(src, directive.arguments),
+                    _ => return None,
+                };
+                Some((directive, found))
+            });
+            match found {
                 None => lines.push(line.to_owned()),
-                Some(directive) => {
-                    let src = self.path.parent().unwrap_or(self.root);
-                    let found = collect::markdown(src, directive.arguments);
+                Some((directive, found)) => {
                     lines.extend(self.report(found, index, directive.text).unwrap_or_default());
                 }
             }
