@@ -3,9 +3,11 @@
 mod anchors;
 mod book_check;
 mod build_book;
+mod bundle;
 mod cargo;
 mod carried_over;
 mod directives;
+mod doctor;
 #[cfg(test)]
 mod fixture;
 mod heads;
@@ -44,6 +46,14 @@ enum Command {
     },
     /// Prove that the book and the steps are right
     Verify(verify::Options),
+    /// Look whether this computer has what the book needs; best done before class
+    Doctor,
+    /// Put the sources, all crates and the built book into one archive, for work without a network
+    Bundle {
+        /// Archive to write [default: tcp-step-by-step.tar.gz in the target folder]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
     /// The mdBook preprocessor: mdBook calls it, so that `mdbook build book/en` works
     Preprocess {
         #[command(subcommand)]
@@ -78,6 +88,8 @@ fn run(command: Command) -> Result<bool> {
         Command::Serve(options) => serve::run(&root, &options)?,
         Command::Build { dest } => build_book::run(&root, dest)?,
         Command::Verify(options) => return verify::run(&root, &options),
+        Command::Doctor => return doctor::run(&root),
+        Command::Bundle { out } => bundle::run(&root, out)?,
         Command::Preprocess { question } => match question {
             None => preprocess::run_for_mdbook()?,
             Some(Question::Supports { renderer }) => return Ok(preprocess::supports(&renderer)),
