@@ -1,6 +1,7 @@
 //! `cargo xtask doctor`: says whether this computer has what the book needs, and what to do where it has not.
 
 use std::fmt;
+use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::ops::RangeInclusive;
@@ -9,6 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use serde::Deserialize;
 
 use crate::verify::is_on_path;
 use crate::{cargo, root};
@@ -16,10 +18,13 @@ use crate::{cargo, root};
 /// Where the nine steps' servers listen, unless they are told otherwise.
 const PORTS: RangeInclusive<u16> = 9001..=9009;
 
+/// How far away from a port another one is proposed.
+const OTHER_PORT: u16 = 100;
+
 /// How long a message may take from this computer to itself.
 const LOOPBACK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What building and testing everything takes on a disk, generously measured.
+/// Twice what building and testing everything was seen to take, on Linux.
 const ENOUGH_BYTES: u64 = 4 * GIB;
 const GIB: u64 = 1 << 30;
 
@@ -93,14 +98,35 @@ fn report(findings: &[Finding], mut output: impl io::Write) -> Result<bool> {
     Ok(missing == 0)
 }
 
+/// What this program reads of the workspace's `Cargo.toml`.
+#[derive(Deserialize)]
+struct Manifest {
+    workspace: Workspace,
+}
+
+#[derive(Deserialize)]
+struct Workspace {
+    package: Package,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Package {
+    rust_version: String,
+}
+
 /// The compiler, against the version that `Cargo.toml` asks for.
 fn rust(root: &Path) -> Result<Finding> {
-    let manifest = std::fs::read_to_string(root.join("Cargo.toml")).context("Cargo.toml")?;
-    let manifest: toml::Table = toml::from_str(&manifest).context("Cargo.toml")?;
-    let needed = manifest["workspace"]["package"]["rust-version"].as_str();
-    let needed = needed.context("Cargo.toml has no `workspace.package.rust-version`")?;
-    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    Ok(rust_version(answer(Command::new(rustc).arg("--version")).as_deref(), needed))
+    let manifest = fs::read_to_string(root.join("Cargo.toml")).context("cannot read Cargo.toml")?;
+    let Manifest { workspace } =
+        toml::from_str(&manifest).context("Cargo.toml is not this project's")?;
+    let answer = answer(rustc().arg("--version"));
+    Ok(rust_version(answer.as_deref(), &workspace.package.rust_version))
+}
+
+/// The compiler that cargo uses.
+fn rustc() -> Command {
+    Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
 }
 
 fn rust_version(answer: Option<&str>, needed: &str) -> Finding {
@@ -134,23 +160,18 @@ fn port(addr: SocketAddr) -> Finding {
     let Err(error) = TcpListener::bind(addr) else {
         return Finding::ok(&what, "free");
     };
-    let detail = match error.kind() {
-        io::ErrorKind::AddrInUse => format!("a program listens on {addr} already"),
-        _ => format!("cannot listen on {addr}: {error}"),
-    };
-    let remedy = match error.kind() {
-        io::ErrorKind::AddrInUse => format!(
-            "Stop it with Ctrl-C if it is a step's server in some other terminal; `{}` names it; \
-             or give server and client another port, such as 127.0.0.1:9{}",
-            who_listens(addr.port()),
-            addr.port() % 1000 + 100
-        ),
-        _ => format!(
-            "Give server and client another port, such as 127.0.0.1:9{}",
-            addr.port() % 1000 + 100
-        ),
-    };
-    Finding::missing(&what, detail, remedy)
+    let other = SocketAddr::new(addr.ip(), addr.port().saturating_add(OTHER_PORT));
+    let other = format!("give server and client another address, such as {other}");
+    if error.kind() != io::ErrorKind::AddrInUse {
+        let detail = format!("cannot listen on {addr}: {error}");
+        return Finding::missing(&what, detail, format!("If it stays so, {other}"));
+    }
+    let remedy = format!(
+        "Stop it with Ctrl-C if it is a step's server in some other terminal; \
+         `{}` names it; or {other}",
+        who_listens(addr.port())
+    );
+    Finding::missing(&what, format!("a program listens on {addr} already"), remedy)
 }
 
 /// The command that names the program behind a port.
@@ -269,8 +290,7 @@ fn disk(folder: &Path) -> Finding {
 
 /// Whether cargo could build everything without a network.
 fn crates(root: &Path) -> Result<Finding> {
-    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let about = answer(Command::new(rustc).arg("-vV")).unwrap_or_default();
+    let about = answer(rustc().arg("-vV")).unwrap_or_default();
     let host = about.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default();
     let mut command = cargo::command(root);
     command.args(["metadata", "--offline", "--locked", "--format-version", "1"]);

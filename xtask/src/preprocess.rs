@@ -85,13 +85,15 @@ fn expand_chapter(root: &Path, src: &Path, chapter: &mut Chapter, errors: &mut V
 struct Page<'a> {
     root: &'a Path,
     path: PathBuf,
+    /// Which line of the file each line comes from, once Markdown has been put in.
+    origins: Vec<usize>,
     output: String,
     errors: Vec<String>,
 }
 
 impl<'a> Page<'a> {
     fn new(root: &'a Path, path: PathBuf) -> Self {
-        Self { root, path, output: String::new(), errors: Vec::new() }
+        Self { root, path, origins: Vec::new(), output: String::new(), errors: Vec::new() }
     }
 
     fn expand(&mut self, text: &str) {
@@ -116,7 +118,7 @@ impl<'a> Page<'a> {
 
     /// Replaces the directives that give Markdown, which is then treated like the rest of the page.
     fn markdown(&mut self, text: &str) -> String {
-        let mut lines = Vec::new();
+        let (mut lines, mut origins) = (Vec::new(), Vec::new());
         for (index, line) in text.lines().enumerate() {
             let src = self.path.parent().unwrap_or(self.root);
             let found = Directive::alone_in(line).and_then(|directive| {
@@ -128,13 +130,16 @@ impl<'a> Page<'a> {
                 };
                 Some((directive, found))
             });
-            match found {
-                None => lines.push(line.to_owned()),
+            let block = match found {
+                None => line.to_owned(),
                 Some((directive, found)) => {
-                    lines.extend(self.report(found, index, directive.text).unwrap_or_default());
+                    self.report(found, index, directive.text).unwrap_or_default().join("\n")
                 }
-            }
+            };
+            origins.extend(block.split('\n').map(|_| index));
+            lines.push(block);
         }
+        self.origins = origins;
         lines.join("\n")
     }
 
@@ -222,9 +227,10 @@ impl<'a> Page<'a> {
     /// Keeps what is right; remembers what is wrong, and where.
     fn report<T>(&mut self, result: Result<T>, index: usize, what: &str) -> Option<T> {
         let page = root::shown(self.root, &self.path);
+        let number = self.origins.get(index).unwrap_or(&index) + 1;
         result
             .map_err(|error| {
-                self.errors.push(format!("{page}:{}: {what}: {error:#}", index + 1));
+                self.errors.push(format!("{page}:{number}: {what}: {error:#}"));
             })
             .ok()
     }
