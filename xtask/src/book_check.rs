@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use self::page::{Link, Page};
 use crate::build_book::{self, EDITION};
+use crate::heads;
 
 /// What was looked at.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -27,8 +28,10 @@ pub fn check(root: &Path) -> Result<Counts> {
     let dest = TempDir::new().context("cannot create a temporary folder")?;
     build_book::build(root, dest.path())?;
     let site = Site::read(dest.path())?;
-    let mut problems = site.problems(root);
-    problems.extend(glossary::unlinked_terms(&root.join(EDITION).join("src"))?);
+    let src = root.join(EDITION).join("src");
+    let mut problems = heads::problems(&src)?;
+    problems.extend(glossary::unlinked_terms(&src)?);
+    problems.extend(site.problems(root));
     if problems.is_empty() {
         return Ok(site.counts());
     }

@@ -4,11 +4,14 @@ mod anchors;
 mod bench;
 mod book_check;
 mod build_book;
+mod bundle;
 mod cargo;
 mod carried_over;
 mod directives;
+mod doctor;
 #[cfg(test)]
 mod fixture;
+mod heads;
 mod highlight;
 mod html;
 mod preprocess;
@@ -52,6 +55,14 @@ enum Command {
     },
     /// Stand between a client and a server, and show what crosses
     Tap(tap::Options),
+    /// Look whether this computer has what the book needs; best done before class
+    Doctor,
+    /// Put the sources, all crates and the built book into one archive, for work without a network
+    Bundle {
+        /// Archive to write [default: tcp-step-by-step.tar.gz in the target folder]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
     /// The mdBook preprocessor: mdBook calls it, so that `mdbook build book/en` works
     Preprocess {
         #[command(subcommand)]
@@ -88,6 +99,8 @@ fn run(command: Command) -> Result<bool> {
         Command::Verify(options) => return verify::run(&root, &options),
         Command::Bench { subject } => return bench::run(&root, &subject),
         Command::Tap(options) => tap::run(&options)?,
+        Command::Doctor => return doctor::run(&root),
+        Command::Bundle { out } => bundle::run(&root, out)?,
         Command::Preprocess { question } => match question {
             None => preprocess::run_for_mdbook()?,
             Some(Question::Supports { renderer }) => return Ok(preprocess::supports(&renderer)),

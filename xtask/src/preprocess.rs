@@ -9,7 +9,7 @@ use mdbook_preprocessor::book::{Book, BookItem, Chapter};
 use mdbook_preprocessor::{Preprocessor, PreprocessorContext, parse_input};
 
 use crate::anchors::Source;
-use crate::directives::{Directive, collect, fence};
+use crate::directives::{Directive, collect, fence, schedule, time};
 use crate::{html, root};
 
 /// Replaces the directives in a book's pages.
@@ -85,17 +85,19 @@ fn expand_chapter(root: &Path, src: &Path, chapter: &mut Chapter, errors: &mut V
 struct Page<'a> {
     root: &'a Path,
     path: PathBuf,
+    /// Which line of the file each line comes from, once Markdown has been put in.
+    origins: Vec<usize>,
     output: String,
     errors: Vec<String>,
 }
 
 impl<'a> Page<'a> {
     fn new(root: &'a Path, path: PathBuf) -> Self {
-        Self { root, path, output: String::new(), errors: Vec::new() }
+        Self { root, path, origins: Vec::new(), output: String::new(), errors: Vec::new() }
     }
 
     fn expand(&mut self, text: &str) {
-        let text = self.collect(text);
+        let text = self.markdown(text);
         let lines: Vec<&str> = text.lines().collect();
         let mut index = 0;
         while index < lines.len() {
@@ -114,19 +116,30 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// Puts Markdown from other pages where a page collects it.
-    fn collect(&mut self, text: &str) -> String {
-        let mut lines = Vec::new();
+    /// Replaces the directives that give Markdown, which is then treated like the rest of the page.
+    fn markdown(&mut self, text: &str) -> String {
+        let (mut lines, mut origins) = (Vec::new(), Vec::new());
         for (index, line) in text.lines().enumerate() {
-            match Directive::alone_in(line).filter(|directive| directive.name == "collect") {
-                None => lines.push(line.to_owned()),
-                Some(directive) => {
-                    let src = self.path.parent().unwrap_or(self.root);
-                    let found = collect::markdown(src, directive.arguments);
-                    lines.extend(self.report(found, index, directive.text).unwrap_or_default());
+            let src = self.path.parent().unwrap_or(self.root);
+            let found = Directive::alone_in(line).and_then(|directive| {
+                let found = match directive.name {
+                    "collect" => collect::markdown(src, directive.arguments),
+                    "time" => time::markdown(src, directive.arguments).map(|line| vec![line]),
+                    "schedule" => schedule::markdown(src, directive.arguments),
+                    _ => return None,
+                };
+                Some((directive, found))
+            });
+            let block = match found {
+                None => line.to_owned(),
+                Some((directive, found)) => {
+                    self.report(found, index, directive.text).unwrap_or_default().join("\n")
                 }
-            }
+            };
+            origins.extend(block.split('\n').map(|_| index));
+            lines.push(block);
         }
+        self.origins = origins;
         lines.join("\n")
     }
 
@@ -214,9 +227,10 @@ impl<'a> Page<'a> {
     /// Keeps what is right; remembers what is wrong, and where.
     fn report<T>(&mut self, result: Result<T>, index: usize, what: &str) -> Option<T> {
         let page = root::shown(self.root, &self.path);
+        let number = self.origins.get(index).unwrap_or(&index) + 1;
         result
             .map_err(|error| {
-                self.errors.push(format!("{page}:{}: {what}: {error:#}", index + 1));
+                self.errors.push(format!("{page}:{number}: {what}: {error:#}"));
             })
             .ok()
     }

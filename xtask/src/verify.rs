@@ -356,7 +356,9 @@ fn number_before(line: &str, word: &str) -> usize {
     line.split(word).next().and_then(|before| before.rsplit(' ').next()?.parse().ok()).unwrap_or(0)
 }
 
-fn is_on_path(program: &str) -> bool {
+/// Whether a program of this name is in a folder of `PATH`.
+#[must_use]
+pub fn is_on_path(program: &str) -> bool {
     let file = format!("{program}{}", std::env::consts::EXE_SUFFIX);
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(&file).is_file())

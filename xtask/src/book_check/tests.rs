@@ -33,6 +33,26 @@ fn one_changed_character_in_a_fragment_is_found() {
 }
 
 #[test]
+fn a_page_with_exercises_and_no_head_is_found() {
+    let tree = fixture::tree();
+    fixture::append(tree.path(), "book/en/src/second.md", "\n## Exercises {#exercises}\n\nNone.\n");
+    assert_eq!(
+        failure(tree.path()),
+        "book/en/src/second.md: it has exercises, key points or a time, but no <div class=\"objectives\">"
+    );
+}
+
+#[test]
+fn the_head_of_the_real_book_is_found_that_needs_a_later_page() {
+    let tree = fixture::copy();
+    fixture::replace(tree.path(), "book/en/src/server.md", "needs=conversation", "needs=client");
+    let text = failure(tree.path());
+    let expected = ": client.md does not come before this page in SUMMARY.md";
+    let is_it = |line: &str| line.starts_with("book/en/src/server.md:") && line.ends_with(expected);
+    assert!(text.lines().count() == 1 && is_it(&text), "{text}");
+}
+
+#[test]
 fn one_changed_character_in_an_anchor_is_found() {
     let tree = fixture::tree();
     fixture::replace(

@@ -37,7 +37,7 @@ pub fn markdown(src: &Path, what: &str) -> Result<Vec<String>> {
 }
 
 /// The pages that the summary names, in its order.
-fn pages(src: &Path) -> Result<Vec<String>> {
+pub fn pages(src: &Path) -> Result<Vec<String>> {
     let summary = fs::read_to_string(src.join("SUMMARY.md")).context("SUMMARY.md")?;
     let link = |line: &str| Some(line.split_once("](")?.1.split_once(')')?.0.to_owned());
     Ok(summary.lines().filter_map(link).collect())

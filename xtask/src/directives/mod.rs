@@ -4,8 +4,10 @@ pub mod collect;
 mod diff;
 mod figure;
 mod listing;
+pub mod schedule;
 mod session;
 mod staircase;
+pub mod time;
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +17,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::anchors::Source;
 
 /// The directives that this preprocessor knows, for messages.
-const KNOWN: &str = "listing, diff, session, figure, staircase, collect";
+const KNOWN: &str = "listing, diff, session, figure, staircase, collect, time, schedule";
 
 /// The directives that mdBook itself knows.
 const MDBOOK: &[&str] = &["include", "rustdoc_include", "playground", "playpen", "title"];
@@ -69,7 +71,8 @@ impl<'a> Directive<'a> {
     /// Says why a directive in the middle of a line is not replaced.
     pub fn misplaced<T>(&self) -> Result<T> {
         match self.name {
-            "listing" | "diff" | "session" | "figure" | "staircase" | "collect" => {
+            "listing" | "diff" | "session" | "figure" | "staircase" | "collect" | "time"
+            | "schedule" => {
                 bail!("a directive stands on a line of its own")
             }
             name => bail!(

@@ -56,6 +56,32 @@ fn a_block_keeps_the_place_where_it_stands() {
 }
 
 #[test]
+fn a_time_stays_markdown_in_its_place() {
+    let text = "<div>\n\n{{#time teaching=5 exercises=0 needs=first.md}}\n\n</div>\n";
+    let expected = "<div>\n\nTime: 5 minutes. Needs: [First](first.md).\n\n</div>\n";
+    assert_eq!(page(text), expected);
+    assert_eq!(
+        errors("a\n{{#time teaching=7 exercises=0}}\n{{#schedule}}\nb {{#schedule}}\n"),
+        [
+            "book/en/src/page.md:2: {{#time teaching=7 exercises=0}}: teaching=7 is not a multiple of 5",
+            "book/en/src/page.md:3: {{#schedule}}: no page has a {{#time}}",
+            "book/en/src/page.md:4: {{#schedule}}: a directive stands on a line of its own",
+        ]
+    );
+}
+
+#[test]
+fn what_is_wrong_below_a_long_piece_is_said_with_the_line_of_the_file() {
+    let tree = fixture::tree();
+    let points = "\n## Key points {#key-points}\n\n- a\n- b\n- c\n";
+    fixture::append(tree.path(), "book/en/src/first.md", points);
+    let mut page = Page::new(tree.path(), tree.path().join("book/en/src/page.md"));
+    page.expand("{{#collect key-points}}\n\n{{#foo}}\n");
+    assert!(page.output.contains("- a\n- b\n- c\n"), "{}", page.output);
+    assert!(page.errors[0].starts_with("book/en/src/page.md:3: {{#foo}}: "), "{:?}", page.errors);
+}
+
+#[test]
 fn a_fence_becomes_a_listing() {
     assert_eq!(
         page("```text\na < b\n\n{{#listing a b}} \\{{#x}}\n```\n"),
@@ -111,7 +137,7 @@ fn all_that_is_wrong_is_said_with_its_line() {
              {{#include none.md}}\n{{#include part.txt:y}}\n{{#include part.txt:2:3}}\n"
         ),
         [
-            "book/en/src/page.md:1: {{#foo a}}: there is no directive `foo`; there are: listing, diff, session, figure, staircase, collect, and mdBook's include and title",
+            "book/en/src/page.md:1: {{#foo a}}: there is no directive `foo`; there are: listing, diff, session, figure, staircase, collect, time, schedule, and mdBook's include and title",
             "book/en/src/page.md:3: {{#listing 01-first src/server.rs}}: a directive stands on a line of its own",
             "book/en/src/page.md:4: {{#diff a b}}: expected {{#diff STEP-A STEP-B FILE}}",
             "book/en/src/page.md:6: {{#include none.md}}: no such file: book/en/src/none.md",

@@ -1,0 +1,198 @@
+//! `cargo xtask bundle`: the sources, all crates and the built book in one archive, for work without a network.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use tar::{Builder, HeaderMode};
+use tempfile::{NamedTempFile, TempDir};
+
+use crate::{build_book, cargo, root};
+
+/// The one folder in the archive.
+const FOLDER: &str = "tcp-step-by-step";
+
+/// Where the crates are in it, and the built book.
+const VENDOR: &str = "vendor";
+const BOOK: &str = "book-html";
+
+const CARGO_CONFIG: &str = ".cargo/config.toml";
+
+/// What the bundle's cargo is told besides: the crates are in the bundle.
+const OFFLINE: &str = r#"
+# All crates are in this folder: cargo needs no network, and asks for none.
+[source.crates-io]
+replace-with = "vendored"
+
+[source.vendored]
+directory = "vendor"
+
+[net]
+offline = true
+"#;
+
+/// Folders that hold what was built or fetched, wherever they stand.
+const BUILT: &[&str] = &["target", "node_modules", "__pycache__"];
+
+/// What goes into the archive: a path in it, and where that file is now.
+type Entry = (String, PathBuf);
+
+/// Writes the archive and says where it is.
+pub fn run(root: &Path, out: Option<PathBuf>) -> Result<()> {
+    let out = match out {
+        Some(out) => std::path::absolute(out).context("the archive has no path")?,
+        None => root::target()?.dir.join(format!("{FOLDER}.tar.gz")),
+    };
+    let bytes = write(root, &out)?;
+    writeln!(io::stdout(), "the bundle is {}: {} MB", out.display(), bytes / 1_000_000)?;
+    writeln!(io::stdout(), "it holds no Rust: that must be installed where it is unpacked")?;
+    Ok(())
+}
+
+/// Writes the archive; returns its size in bytes.
+pub fn write(root: &Path, out: &Path) -> Result<u64> {
+    // Everything that is made for it is made here, so the working tree stays as it was.
+    let made = TempDir::new().context("cannot create a temporary folder")?;
+    let mut entries = sources(root)?;
+    if !entries.iter().any(|(name, _)| name == "Cargo.lock") {
+        bail!("there is no Cargo.lock: without it the crates are not known");
+    }
+    write_config(root, &made.path().join(CARGO_CONFIG))?;
+    vendor(root, &made.path().join(VENDOR))?;
+    build_book::build(root, &made.path().join(BOOK))?;
+    walk(made.path(), "", &|_| true, &mut entries)?;
+    entries.sort();
+
+    let folder = out.parent().context("the archive has no folder")?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let cannot_write = || format!("cannot write {}", out.display());
+    let mut file = NamedTempFile::new_in(folder).with_context(cannot_write)?;
+    archive(&entries, file.as_file_mut()).with_context(cannot_write)?;
+    let bytes = file.as_file().metadata()?.len();
+    share(file.path())?;
+    // Only a whole archive gets the name.
+    file.persist(out).with_context(cannot_write)?;
+    Ok(bytes)
+}
+
+/// Lets others read a file, which a temporary one does not: the archive is there to be handed out.
+#[cfg(unix)]
+fn share(path: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let permissions = fs::Permissions::from_mode(0o644);
+    fs::set_permissions(path, permissions).with_context(|| path.display().to_string())
+}
+
+#[cfg(not(unix))]
+fn share(_: &Path) -> Result<()> {
+    Ok(())
+}
+
+/// The project's files: those that git knows, or all that were not built.
+fn sources(root: &Path) -> Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    if let Some(known) = known_to_git(root)? {
+        entries = known;
+    } else {
+        walk(root, "", &is_source, &mut entries)?;
+    }
+    entries.retain(|(name, _)| name != CARGO_CONFIG);
+    Ok(entries)
+}
+
+/// None if the root is no repository of its own, or there is no git.
+fn known_to_git(root: &Path) -> Result<Option<Vec<Entry>>> {
+    if !root.join(".git").exists() {
+        return Ok(None);
+    }
+    let mut git = std::process::Command::new("git");
+    git.current_dir(root).args(["ls-files", "-z"]);
+    let output = match git.output() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        output => output.context("cannot run git")?,
+    };
+    if !output.status.success() {
+        bail!("git ls-files: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    let names = String::from_utf8(output.stdout).context("a file's name is not UTF-8")?;
+    let entry = |name: &str| (name.to_owned(), root.join(name));
+    // A file that was deleted, but not yet for git, cannot be put in.
+    let is_there = |(_, path): &Entry| path.is_file();
+    Ok(Some(names.split_terminator('\0').map(entry).filter(is_there).collect()))
+}
+
+/// Whether a file or folder, by its path in the project, was written and not built.
+fn is_source(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let is_hidden = name.starts_with('.')
+        && !matches!(name, ".cargo" | ".ci" | ".github" | ".gitignore" | ".gitattributes");
+    let is_built_book = path.starts_with("book/") && path.ends_with("/book");
+    !(is_hidden || is_built_book || BUILT.contains(&name) || path == VENDOR || path == BOOK)
+}
+
+/// Lists the files below a folder, with slashes; leaves out what is not wanted.
+fn walk(
+    folder: &Path,
+    prefix: &str,
+    is_wanted: &dyn Fn(&str) -> bool,
+    entries: &mut Vec<Entry>,
+) -> Result<()> {
+    let listed = fs::read_dir(folder);
+    for entry in listed.with_context(|| format!("cannot list {}", folder.display()))? {
+        let entry = entry?;
+        let name = entry.file_name().into_string();
+        let name = name.map_err(|name| anyhow::anyhow!("{} is not UTF-8", name.display()))?;
+        let name = format!("{prefix}{name}");
+        if !is_wanted(&name) {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            walk(&entry.path(), &format!("{name}/"), is_wanted, entries)?;
+        } else {
+            entries.push((name, entry.path()));
+        }
+    }
+    Ok(())
+}
+
+/// Copies all crates that `Cargo.lock` names into a folder.
+fn vendor(root: &Path, folder: &Path) -> Result<()> {
+    fs::create_dir(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let mut command = cargo::command(root);
+    // In a bundle, or behind a mirror, the crates are where cargo's configuration says.
+    command.args(["vendor", "--locked", "--respect-source-config"]).arg(folder);
+    let output = cargo::run(command)?;
+    if !output.success {
+        bail!("cargo vendor needs the crates of all systems, so a network once:\n{}", output.text);
+    }
+    Ok(())
+}
+
+/// Writes the project's configuration for cargo, with what makes it work without a network.
+fn write_config(root: &Path, file: &Path) -> Result<()> {
+    let path = root.join(CARGO_CONFIG);
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {CARGO_CONFIG}"))?;
+    let text = text.replace("\r\n", "\n");
+    // A bundle that was made in a bundle says so already.
+    let text = if text.contains(OFFLINE) { text } else { text + OFFLINE };
+    fs::create_dir_all(file.parent().context("the configuration has no folder")?)?;
+    fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// Packs the files. Nothing in it tells when, where or by whom, so two archives of one state are the same.
+fn archive(entries: &[Entry], file: &mut fs::File) -> Result<()> {
+    let mut builder = Builder::new(GzEncoder::new(file, Compression::default()));
+    builder.mode(HeaderMode::Deterministic);
+    for (name, path) in entries {
+        let name = format!("{FOLDER}/{name}");
+        builder.append_path_with_name(path, &name).with_context(|| name)?;
+    }
+    builder.into_inner()?.finish()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

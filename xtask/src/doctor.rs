@@ -1,0 +1,415 @@
+//! `cargo xtask doctor`: says whether this computer has what the book needs, and what to do where it has not.
+
+use std::fmt;
+use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use serde::Deserialize;
+
+use crate::verify::is_on_path;
+use crate::{cargo, root};
+
+/// Where the nine steps' servers listen, unless they are told otherwise.
+const PORTS: RangeInclusive<u16> = 9001..=9009;
+
+/// How far away from a port another one is proposed.
+const OTHER_PORT: u16 = 100;
+
+/// How long a message may take from this computer to itself.
+const LOOPBACK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Twice what building and testing everything was seen to take, on Linux.
+const ENOUGH_BYTES: u64 = 4 * GIB;
+const GIB: u64 = 1 << 30;
+
+/// What one look has found.
+#[derive(Debug, PartialEq, Eq)]
+struct Finding {
+    what: String,
+    state: State,
+    detail: String,
+    /// What to do, in one line.
+    remedy: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Ok,
+    /// The book cannot be worked through without it.
+    Missing,
+    /// It is not there, and only some readers want it.
+    Optional,
+}
+
+impl Finding {
+    fn ok(what: &str, detail: impl Into<String>) -> Self {
+        Self { what: what.to_owned(), state: State::Ok, detail: detail.into(), remedy: None }
+    }
+
+    fn missing(what: &str, detail: impl Into<String>, remedy: impl Into<String>) -> Self {
+        let remedy = Some(remedy.into());
+        Self { what: what.to_owned(), state: State::Missing, detail: detail.into(), remedy }
+    }
+
+    fn optional(what: &str, detail: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { state: State::Optional, ..Self::missing(what, detail, remedy) }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match self.state {
+            State::Ok => "ok",
+            State::Missing => "missing",
+            State::Optional => "optional",
+        };
+        write!(f, "{:<14}  {state:<8}  {}", self.what, self.detail)?;
+        self.remedy.as_ref().map_or(Ok(()), |remedy| write!(f, ". {remedy}"))
+    }
+}
+
+/// Looks at everything; returns whether nothing is missing that is needed.
+pub fn run(root: &Path) -> Result<bool> {
+    let rust = rust(root)?;
+    let mut findings = vec![rust, cargo_itself(root)];
+    findings.extend(PORTS.map(|port| self::port(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))));
+    findings.extend([loopback(), ipv6(), shell(), python(), browser()]);
+    findings.extend([disk(&root::target()?.dir), crates(root)?]);
+    report(&findings, &mut io::stdout().lock())
+}
+
+/// One line for each finding, and one for all.
+fn report(findings: &[Finding], mut output: impl io::Write) -> Result<bool> {
+    for finding in findings {
+        writeln!(output, "{finding}")?;
+    }
+    let missing = findings.iter().filter(|finding| finding.state == State::Missing).count();
+    match missing {
+        0 => writeln!(output, "\nThis computer is ready. Open a second terminal, and begin.")?,
+        1 => writeln!(output, "\n1 thing is missing. Its line says what to do.")?,
+        _ => writeln!(output, "\n{missing} things are missing. Their lines say what to do.")?,
+    }
+    Ok(missing == 0)
+}
+
+/// What this program reads of the workspace's `Cargo.toml`.
+#[derive(Deserialize)]
+struct Manifest {
+    workspace: Workspace,
+}
+
+#[derive(Deserialize)]
+struct Workspace {
+    package: Package,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Package {
+    rust_version: String,
+}
+
+/// The compiler, against the version that `Cargo.toml` asks for.
+fn rust(root: &Path) -> Result<Finding> {
+    let manifest = fs::read_to_string(root.join("Cargo.toml")).context("cannot read Cargo.toml")?;
+    let Manifest { workspace } =
+        toml::from_str(&manifest).context("Cargo.toml is not this project's")?;
+    let answer = answer(rustc().arg("--version"));
+    Ok(rust_version(answer.as_deref(), &workspace.package.rust_version))
+}
+
+/// The compiler that cargo uses.
+fn rustc() -> Command {
+    Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
+}
+
+fn rust_version(answer: Option<&str>, needed: &str) -> Finding {
+    let Some(version) = answer.and_then(|answer| answer.split_whitespace().nth(1)) else {
+        let remedy = "Install Rust from https://www.rust-lang.org/tools/install";
+        return Finding::missing("Rust", "no rustc that tells its version", remedy);
+    };
+    if numbers(version) < numbers(needed) {
+        let detail = format!("{version} is older than {needed}");
+        return Finding::missing("Rust", detail, "Say `rustup update`");
+    }
+    Finding::ok("Rust", format!("{version} ({needed} or newer is needed)"))
+}
+
+/// The numbers of a version, up to a word such as `-nightly`.
+fn numbers(version: &str) -> Vec<u32> {
+    let numbers = version.split('-').next().unwrap_or_default();
+    numbers.split('.').map_while(|number| number.parse().ok()).collect()
+}
+
+fn cargo_itself(root: &Path) -> Finding {
+    match answer(cargo::command(root).arg("--version")) {
+        Some(version) => Finding::ok("cargo", version),
+        None => Finding::missing("cargo", "it does not tell its version", "Say `rustup update`"),
+    }
+}
+
+/// Whether a server could listen there.
+fn port(addr: SocketAddr) -> Finding {
+    let what = format!("port {}", addr.port());
+    let Err(error) = TcpListener::bind(addr) else {
+        return Finding::ok(&what, "free");
+    };
+    let other = SocketAddr::new(addr.ip(), addr.port().saturating_add(OTHER_PORT));
+    let other = format!("give server and client another address, such as {other}");
+    if error.kind() != io::ErrorKind::AddrInUse {
+        let detail = format!("cannot listen on {addr}: {error}");
+        return Finding::missing(&what, detail, format!("If it stays so, {other}"));
+    }
+    let remedy = format!(
+        "Stop it with Ctrl-C if it is a step's server in some other terminal; \
+         `{}` names it; or {other}",
+        who_listens(addr.port())
+    );
+    Finding::missing(&what, format!("a program listens on {addr} already"), remedy)
+}
+
+/// The command that names the program behind a port.
+fn who_listens(port: u16) -> String {
+    if cfg!(windows) {
+        format!(
+            "Get-Process -Id (Get-NetTCPConnection -State Listen -LocalPort {port}).OwningProcess"
+        )
+    } else if cfg!(target_os = "linux") {
+        format!("ss -ltnp sport = :{port}")
+    } else {
+        format!("lsof -nP -iTCP:{port} -sTCP:LISTEN")
+    }
+}
+
+fn loopback() -> Finding {
+    match there_and_back(Ipv4Addr::LOCALHOST.into()) {
+        Ok(()) => Finding::ok("loopback", "a message went to 127.0.0.1 and back"),
+        Err(error) => {
+            let remedy = "Look for a firewall or a security program that forbids connections \
+                          from this computer to itself, and allow them";
+            Finding::missing("loopback", format!("a message to 127.0.0.1: {error}"), remedy)
+        }
+    }
+}
+
+fn ipv6() -> Finding {
+    match there_and_back(Ipv6Addr::LOCALHOST.into()) {
+        Ok(()) => Finding::ok("IPv6 loopback", "a message went to [::1] and back"),
+        Err(error) => {
+            let remedy = "Nothing to do: the steps use 127.0.0.1 unless you say otherwise";
+            Finding::optional("IPv6 loopback", format!("a message to [::1]: {error}"), remedy)
+        }
+    }
+}
+
+/// Sends a message over a connection of this computer with itself, and back.
+fn there_and_back(ip: IpAddr) -> io::Result<()> {
+    let listener = TcpListener::bind((ip, 0))?;
+    // The connection stands before it is accepted, so one thread can be both sides.
+    let mut client = TcpStream::connect_timeout(&listener.local_addr()?, LOOPBACK_TIMEOUT)?;
+    let (mut server, _) = listener.accept()?;
+    pass(&mut client, &mut server)?;
+    pass(&mut server, &mut client)
+}
+
+fn pass(from: &mut TcpStream, to: &mut TcpStream) -> io::Result<()> {
+    let message = *b"hello";
+    let mut came = [0; 5];
+    from.write_all(&message)?;
+    to.set_read_timeout(Some(LOOPBACK_TIMEOUT))?;
+    to.read_exact(&mut came)?;
+    if came != message {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "other bytes came than were sent"));
+    }
+    Ok(())
+}
+
+/// What remote execution hands its command lines to.
+fn shell() -> Finding {
+    let (name, option) = if cfg!(windows) { ("cmd", "/C") } else { ("sh", "-c") };
+    match answer(Command::new(name).args([option, "echo hello"])) {
+        Some(answer) if answer == "hello" => {
+            Finding::ok("shell", format!("`{name}` runs commands"))
+        }
+        _ => {
+            let remedy =
+                format!("Steps 04, 06 and 07 need it: put the folder of `{name}` into PATH");
+            Finding::missing(
+                "shell",
+                format!("`{name} {option} \"echo hello\"` does not work"),
+                remedy,
+            )
+        }
+    }
+}
+
+fn python() -> Finding {
+    let python = conformance::python().and_then(|mut python| answer(python.arg("--version")));
+    python.map_or_else(
+        || {
+            let remedy = "Install Python 3 if you want to run the steps' Python twins";
+            Finding::optional("Python", "no Python 3", remedy)
+        },
+        |version| Finding::ok("Python", version),
+    )
+}
+
+fn browser() -> Finding {
+    let chromium = ["chromium", "chromium-browser", "google-chrome"];
+    if chromium.into_iter().any(is_on_path) && is_on_path("chromedriver") {
+        return Finding::ok("browser tests", "chromium and chromedriver are here");
+    }
+    let remedy = "Any browser shows the book; install both only to change how its pages look";
+    Finding::optional("browser tests", "no chromium with chromedriver", remedy)
+}
+
+/// How much room there is where cargo builds.
+fn disk(folder: &Path) -> Finding {
+    let shown = folder.display();
+    match fs4::available_space(folder) {
+        Ok(bytes) if bytes >= ENOUGH_BYTES => {
+            Finding::ok("disk", format!("{} GiB free in {shown}", bytes / GIB))
+        }
+        Ok(bytes) => {
+            let detail = format!("only {} MiB free in {shown}", bytes / (1 << 20));
+            let remedy = format!(
+                "The steps alone fit; for all tests make room for {} GiB, or set CARGO_TARGET_DIR",
+                ENOUGH_BYTES / GIB
+            );
+            Finding::optional("disk", detail, remedy)
+        }
+        Err(error) => Finding::optional("disk", format!("{shown}: {error}"), "Look for yourself"),
+    }
+}
+
+/// Whether cargo could build everything without a network.
+fn crates(root: &Path) -> Result<Finding> {
+    let about = answer(rustc().arg("-vV")).unwrap_or_default();
+    let host = about.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default();
+    let mut command = cargo::command(root);
+    command.args(["metadata", "--offline", "--locked", "--format-version", "1"]);
+    // Crates for other systems are never downloaded to build on this one.
+    command.args(["--filter-platform", host]);
+    let output = cargo::run(command)?;
+    Ok(if output.success {
+        Finding::ok("crates", "all are here: the network can go")
+    } else {
+        let remedy = "Say `cargo fetch --locked` while there is one, or use a bundle";
+        Finding::optional("crates", "not all are here: building needs a network", remedy)
+    })
+}
+
+/// What a command prints, if it starts and succeeds, without the space around it.
+fn answer(command: &mut Command) -> Option<String> {
+    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    output.status.success().then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    fn lines(findings: &[Finding]) -> (String, bool) {
+        let mut output = Vec::new();
+        let is_ready = report(findings, &mut output).unwrap();
+        (String::from_utf8(output).unwrap(), is_ready)
+    }
+
+    #[test]
+    fn a_free_port_is_free_and_a_taken_one_is_named_with_a_remedy() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        let taken = port(addr);
+        assert_eq!(taken.what, format!("port {}", addr.port()));
+        assert_eq!(taken.state, State::Missing);
+        assert_eq!(taken.detail, format!("a program listens on {addr} already"));
+        let remedy = taken.remedy.unwrap();
+        assert!(remedy.contains(&who_listens(addr.port())), "{remedy}");
+        drop(listener);
+        assert_eq!(port(addr).state, State::Ok);
+    }
+
+    #[test]
+    fn an_address_of_another_computer_is_not_called_taken() {
+        // An address for documentation: no computer has it.
+        let finding = port("192.0.2.1:9003".parse().unwrap());
+        assert_eq!(finding.state, State::Missing);
+        assert!(finding.detail.starts_with("cannot listen on 192.0.2.1:9003: "), "{finding}");
+    }
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        let state = |answer| rust_version(answer, "1.88").state;
+        assert_eq!(state(Some("rustc 1.88.0 (6b00bc388 2025-06-23)")), State::Ok);
+        assert_eq!(state(Some("rustc 1.100.0-nightly (0123abcd 2027-01-01)")), State::Ok);
+        assert_eq!(state(Some("rustc 2.0.0")), State::Ok);
+        assert_eq!(state(Some("rustc 1.9.0")), State::Missing);
+        assert_eq!(state(Some("")), State::Missing);
+        assert_eq!(state(None), State::Missing);
+    }
+
+    #[test]
+    fn the_rust_that_built_this_test_is_new_enough() {
+        assert_eq!(rust(&root::repository()).unwrap().state, State::Ok);
+    }
+
+    #[test]
+    fn a_message_comes_back_and_without_an_address_it_does_not() {
+        assert_eq!(loopback().state, State::Ok);
+        assert!(there_and_back("192.0.2.1".parse().unwrap()).is_err());
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_has_no_room() {
+        let tree = fixture::tree();
+        assert!(disk(tree.path()).detail.contains("free in"));
+        let finding = disk(&tree.path().join("none"));
+        assert_eq!(finding.state, State::Optional, "{finding}");
+    }
+
+    #[test]
+    fn crates_that_were_never_fetched_are_not_here() {
+        let tree = fixture::tree();
+        let package = "[package]\nname = \"x\"\nedition = \"2024\"\n";
+        fixture::write(tree.path(), "Cargo.toml", package);
+        fixture::write(tree.path(), "src/lib.rs", "");
+        fixture::write(
+            tree.path(),
+            "Cargo.lock",
+            "version = 4\n\n[[package]]\nname = \"x\"\nversion = \"0.0.0\"\n",
+        );
+        assert_eq!(crates(tree.path()).unwrap().state, State::Ok);
+        fixture::append(
+            tree.path(),
+            "Cargo.toml",
+            "\n[dependencies]\nno-such-crate-anywhere = \"1\"\n",
+        );
+        assert_eq!(crates(tree.path()).unwrap().state, State::Optional);
+    }
+
+    #[test]
+    fn only_what_is_needed_makes_it_fail() {
+        let ok = Finding::ok("shell", "`sh` runs commands");
+        let optional = Finding::optional("Python", "no Python 3", "Install it");
+        let missing = Finding::missing("port 9003", "taken", "Stop it");
+        let (text, is_ready) = lines(&[ok, optional]);
+        assert_eq!(
+            text,
+            "shell           ok        `sh` runs commands\n\
+             Python          optional  no Python 3. Install it\n\
+             \nThis computer is ready. Open a second terminal, and begin.\n"
+        );
+        assert!(is_ready);
+        let (text, is_ready) = lines(&[missing]);
+        assert!(text.starts_with("port 9003       missing   taken. Stop it\n"), "{text}");
+        assert!(!is_ready && text.ends_with("1 thing is missing. Its line says what to do.\n"));
+    }
+}
