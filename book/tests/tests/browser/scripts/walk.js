@@ -30,6 +30,8 @@ function background(element, offset) {
 }
 
 function wrong(element) {
+    // Some browsers lead Tab to what scrolls, others do not.
+    if (element.tabIndex < 0) return 'is reached in this browser, but has no tabindex for the others';
     const style = getComputedStyle(element);
     const width = parseFloat(style.outlineWidth);
     if (style.outlineStyle === 'none' || width < MIN_OUTLINE) return `has the focus, and does not show it: ${style.outline}`;
