@@ -30,7 +30,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const PERIOD: Duration = Duration::from_millis(10);
 
 /// How long a whole test may take: none waits for ever.
-const TEST_DEADLINE: Duration = Duration::from_secs(300);
+const TEST_DEADLINE: Duration = Duration::from_secs(600);
 
 /// Whether the system asks for light pages or for dark ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -328,6 +328,8 @@ fn capabilities(program: &Path, profile: &Path) -> Capabilities {
         "--disable-component-update",
         "--disable-sync",
         "--disable-quic",
+        // What a key scrolls has scrolled when the key has been pressed.
+        "--disable-smooth-scrolling",
         &hosts,
         // A browser ends with its driver, even if the driver is killed.
         "--remote-debugging-pipe",

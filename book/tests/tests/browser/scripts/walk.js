@@ -2,6 +2,7 @@
 const CONTROLS = 'a[href], button, input, select, textarea, summary, [tabindex]:not([tabindex="-1"]), [contenteditable]';
 const MIN_OUTLINE = 2; // CSS pixels
 const MIN_CONTRAST = 3; // what WCAG 2.2 asks of things that are not text
+const DEADLINE = 10_000; // milliseconds, for what ought to happen at once
 
 const name = (element) => {
     const label = element.getAttribute('aria-label') || element.textContent.trim();
@@ -60,7 +61,7 @@ addEventListener('keyup', ({ key }) => {
 });
 
 async function hasScrolled(element) {
-    const end = performance.now() + 2000;
+    const end = performance.now() + DEADLINE;
     while (element.scrollLeft === 0 && performance.now() < end) await new Promise(requestAnimationFrame);
     return element.scrollLeft !== 0;
 }
