@@ -138,7 +138,8 @@ function mdbook_something_else_has_focus(event) {
     function pressForSearcher() {
         const top = scrollY;
         passing = true;
-        toggle.click();
+        // Not `click()`: while a key presses the button, that does nothing.
+        toggle.dispatchEvent(new MouseEvent('click', { bubbles: true }));
         passing = false;
         scrollTo(0, top);
     }

@@ -307,14 +307,37 @@ impl Verifier<'_> {
         // Nobody else compiles this package, so its lints are looked at here.
         let package = ["--package", "book-tests"];
         let arguments = [&["clippy"], &package[..]].concat();
-        match self.cargo(&arguments, &["--all-targets", "--", "-D", "warnings"])? {
-            Outcome::Passed(_) => self.tests(&package, &["--no-fail-fast"], &[]),
-            failed => Ok(failed),
+        let clippy = self.cargo(&arguments, &["--all-targets", "--", "-D", "warnings"])?;
+        if !matches!(clippy, Outcome::Passed(_)) {
+            return Ok(clippy);
         }
+        let outcome = self.tests(&package, &["--no-fail-fast"], &[])?;
+        let has_axe = self.root.join("book/tests/node_modules/axe-core/axe.min.js").is_file();
+        Ok(outcome.without(&missing_for_browser(has_axe, is_on_path("pdftotext"))))
     }
 }
 
+/// What some of the browser tests need, and is not there.
+fn missing_for_browser(has_axe: bool, has_pdftotext: bool) -> Vec<&'static str> {
+    let axe = "no axe-core was found (npm install in book/tests)";
+    let pdftotext = "no pdftotext was found";
+    [(has_axe, axe), (has_pdftotext, pdftotext)]
+        .into_iter()
+        .filter_map(|(is_there, missing)| (!is_there).then_some(missing))
+        .collect()
+}
+
 impl Outcome {
+    /// What passed without something that it needs has passed in part.
+    fn without(self, missing: &[&str]) -> Self {
+        match self {
+            Self::Passed(detail) if !missing.is_empty() => {
+                Self::Skipped(format!("{}; {detail} passed", missing.join(", ")))
+            }
+            other => other,
+        }
+    }
+
     /// What cannot be run has not been proved.
     fn strict(self) -> Self {
         match self {
@@ -398,6 +421,18 @@ browser       skipped    1.2 s  no chromedriver was found
         assert!(matches!(strict, Outcome::Failed(detail, _) if detail == "no Python"));
         let passed = Outcome::Passed("7".to_owned());
         assert_eq!(passed.strict(), Outcome::Passed("7".to_owned()));
+    }
+
+    #[test]
+    fn browser_tests_that_lack_something_count_as_skipped_with_what_they_lack() {
+        let passed = || Outcome::Passed("9 tests".to_owned());
+        assert_eq!(passed().without(&missing_for_browser(true, true)), passed());
+        let skipped = passed().without(&missing_for_browser(false, false));
+        let detail = "no axe-core was found (npm install in book/tests), \
+                      no pdftotext was found; 9 tests passed";
+        assert_eq!(skipped, Outcome::Skipped(detail.to_owned()));
+        let failed = || Outcome::Failed("1 of 9 tests".to_owned(), String::new());
+        assert_eq!(failed().without(&missing_for_browser(false, true)), failed());
     }
 
     #[test]

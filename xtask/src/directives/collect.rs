@@ -27,7 +27,10 @@ pub fn markdown(src: &Path, what: &str) -> Result<Vec<String>> {
         if !found.is_empty() {
             let title = text.lines().find_map(|line| line.strip_prefix("# ")).unwrap_or(&page);
             let id = page.trim_end_matches(".md");
-            lines.push(format!("## [{title}]({page}) {{#{id}}}"));
+            // Not in the heading: that is a link to itself, and a link cannot hold another.
+            lines.push(format!("## {title} {{#{id}}}"));
+            lines.push(String::new());
+            lines.push(format!("In [{title}]({page}):"));
             lines.push(String::new());
             lines.extend(found);
             lines.push(String::new());
@@ -150,7 +153,7 @@ mod tests {
         write("c.md", &PAGE.replace("A page", "Another"));
         let lines = markdown(folder.path(), "key-points").unwrap();
         let headings: Vec<_> = lines.iter().filter(|line| line.starts_with('#')).collect();
-        assert_eq!(headings, ["## [A page](a.md) {#a}", "## [Another](c.md) {#c}"]);
+        assert_eq!(headings, ["## A page {#a}", "## Another {#c}"]);
         assert!(markdown(folder.path(), "points").is_err());
     }
 }

@@ -12,7 +12,7 @@ use fantoccini::actions::{InputSource as _, KeyAction, KeyActions};
 use fantoccini::elements::Element;
 use fantoccini::error::CmdError;
 use fantoccini::key::Key;
-use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand};
+use fantoccini::wd::{Capabilities, PrintConfiguration, WebDriverCompatibleCommand};
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde::de::DeserializeOwned;
@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use url::{ParseError, Url};
 
+use crate::copying::PLAIN_HOST;
 use crate::setup::{Setup, Site};
 
 /// How long something may take that ought to happen at once.
@@ -29,7 +30,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const PERIOD: Duration = Duration::from_millis(10);
 
 /// How long a whole test may take: none waits for ever.
-const TEST_DEADLINE: Duration = Duration::from_secs(300);
+const TEST_DEADLINE: Duration = Duration::from_secs(600);
 
 /// Whether the system asks for light pages or for dark ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +74,7 @@ impl View {
         Self { width, scheme }
     }
 
-    fn is_phone(self) -> bool {
+    pub fn is_phone(self) -> bool {
         self.width < 600
     }
 
@@ -115,8 +116,8 @@ where
 pub struct Browser {
     pub site: Arc<Site>,
     client: Client,
-    /// Deleted after the browser has been closed.
-    _profile: TempDir,
+    /// Where files can be put; deleted after the browser has been closed.
+    profile: TempDir,
 }
 
 impl Browser {
@@ -128,16 +129,26 @@ impl Browser {
             .connect(&setup.driver.url)
             .await
             .context("chromedriver cannot start the browser")?;
-        let browser = Self { site: Arc::clone(&setup.site), client, _profile: profile };
+        let browser = Self { site: Arc::clone(&setup.site), client, profile };
         // A page in a window without focus would not be told where the focus goes.
         let focus = json!({ "enabled": true });
         browser.devtools("Emulation.setFocusEmulationEnabled", focus).await?;
         Ok(browser)
     }
 
+    /// A folder that is deleted after the test.
+    pub fn scratch(&self) -> &Path {
+        self.profile.path()
+    }
+
     /// Opens a page of the book, and waits until it is loaded.
     pub async fn visit(&self, page: &str) -> Result<()> {
-        let url = format!("{}/{page}", self.site.origin);
+        self.visit_at(&self.site.origin, page).await
+    }
+
+    /// Opens a page of the book under another of its addresses.
+    pub async fn visit_at(&self, origin: &str, page: &str) -> Result<()> {
+        let url = format!("{origin}/{page}");
         self.client.goto(&url).await.with_context(|| format!("cannot open {page}"))
     }
 
@@ -179,6 +190,34 @@ impl Browser {
             { "name": "prefers-reduced-motion", "value": "reduce" },
         ]});
         self.devtools("Emulation.setEmulatedMedia", media).await?;
+        Ok(())
+    }
+
+    /// Shows the page as it is on paper, between the margins: `width` and `height` in CSS pixels.
+    pub async fn set_paper(&self, width: u32, height: u32, scheme: Scheme) -> Result<()> {
+        let metrics = json!({
+            "width": width,
+            "height": height,
+            "deviceScaleFactor": 1,
+            "mobile": false,
+        });
+        self.devtools("Emulation.setDeviceMetricsOverride", metrics).await?;
+        let media = json!({ "media": "print", "features": [
+            { "name": "prefers-color-scheme", "value": scheme.to_string() },
+        ]});
+        self.devtools("Emulation.setEmulatedMedia", media).await?;
+        Ok(())
+    }
+
+    /// Prints the page; returns the PDF.
+    pub async fn print(&self, paper: PrintConfiguration) -> Result<Vec<u8>> {
+        self.client.print(paper).await.context("the page cannot be printed")
+    }
+
+    /// Runs a script in every page that is opened from now on, before the page's own.
+    pub async fn run_in_every_page(&self, script: &str) -> Result<()> {
+        let source = json!({ "source": script });
+        self.devtools("Page.addScriptToEvaluateOnNewDocument", source).await?;
         Ok(())
     }
 
@@ -229,11 +268,16 @@ impl Browser {
 
     /// Presses a key and lets it go, wherever the focus is.
     pub async fn press(&self, key: Key) -> Result<()> {
-        let value = char::from(key);
-        let keys = KeyActions::new("keyboard".to_owned())
-            .then(KeyAction::Down { value })
-            .then(KeyAction::Up { value });
-        self.client.perform_actions(keys).await.context("cannot press a key")
+        self.type_keys([char::from(key)]).await
+    }
+
+    /// Presses keys and lets them go, one after the other, wherever the focus is.
+    pub async fn type_keys(&self, keys: impl IntoIterator<Item = char>) -> Result<()> {
+        let mut actions = KeyActions::new("keyboard".to_owned());
+        for value in keys {
+            actions = actions.then(KeyAction::Down { value }).then(KeyAction::Up { value });
+        }
+        self.client.perform_actions(actions).await.context("cannot press a key")
     }
 
     /// What has the focus, in words, such as `button#theme-button`.
@@ -271,6 +315,10 @@ impl Browser {
 
 fn capabilities(program: &Path, profile: &Path) -> Capabilities {
     let profile = format!("--user-data-dir={}", profile.display());
+    // Whatever a page asks for, nothing leaves this computer.
+    let hosts = format!(
+        "--host-resolver-rules=MAP {PLAIN_HOST} 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+    );
     let arguments = [
         "--headless=new",
         "--no-sandbox",
@@ -280,8 +328,9 @@ fn capabilities(program: &Path, profile: &Path) -> Capabilities {
         "--disable-component-update",
         "--disable-sync",
         "--disable-quic",
-        // Whatever a page asks for, nothing leaves this computer.
-        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+        // What a key scrolls has scrolled when the key has been pressed.
+        "--disable-smooth-scrolling",
+        &hosts,
         // A browser ends with its driver, even if the driver is killed.
         "--remote-debugging-pipe",
         &profile,
@@ -289,7 +338,7 @@ fn capabilities(program: &Path, profile: &Path) -> Capabilities {
     let capabilities = json!({
         "goog:chromeOptions": { "binary": program, "args": arguments },
         "goog:loggingPrefs": { "browser": "ALL" },
-        "timeouts": { "pageLoad": 30_000, "script": 10_000 },
+        "timeouts": { "pageLoad": 30_000, "script": 60_000 },
     });
     match capabilities {
         Value::Object(capabilities) => capabilities,

@@ -5,90 +5,153 @@ use std::fs;
 
 use anyhow::{Context as _, Result, ensure};
 use fantoccini::Locator;
-use fantoccini::elements::Element;
-use serde_json::{Value, json};
+use fantoccini::key::Key;
+use serde_json::json;
 
 use crate::browser::{Browser, View};
-use crate::{PAGE, PAGE_SOURCE, setup};
+use crate::{PAGE, setup};
+
+/// A name of this computer, for the browser. Pages from there are not secure, as pages from
+/// another computer in a classroom are not: the browser gives them no clipboard.
+pub const PLAIN_HOST: &str = "classroom.test";
 
 /// Every command of every session is copied as it is typed, without the prompt.
 pub async fn commands(browser: &Browser) -> Result<()> {
-    prepare(browser).await?;
-    let sessions = included("session")?;
-    let figures = browser.all("figure.session").await?;
-    ensure!(
-        figures.len() == sessions.len(),
-        "{PAGE} has {} sessions, but {PAGE_SOURCE} {}",
-        figures.len(),
-        sessions.len()
-    );
-    for (figure, session) in figures.iter().zip(&sessions) {
-        let (step, name) = session.split_once('/').context("a session is STEP/NAME")?;
-        let path = format!("steps/{step}/sessions/{name}.session");
-        let expected = commands_of(&read(&path)?);
-        ensure!(!expected.is_empty(), "{path} has no commands");
-        let copied = copy_all(browser, figure).await?;
-        ensure!(
-            copied == expected,
-            "{PAGE}: the buttons of {path} copy {copied:?}, not {expected:?}"
-        );
+    let mut pressed = 0;
+    for (page, source) in browser.site.chapters()? {
+        let mut expected = Vec::new();
+        for session in included(&read(&source)?, &["session"]) {
+            let (step, name) = session.split_once('/').context("a session is STEP/NAME")?;
+            let commands = commands_of(&read(&format!("steps/{step}/sessions/{name}.session"))?);
+            ensure!(!commands.is_empty(), "{session} has no commands");
+            expected.push(commands);
+        }
+        pressed += expected.len();
+        compare(browser, &page, "figure.session", &expected).await?;
     }
+    ensure!(pressed > 0, "there is no session on any page");
     Ok(())
 }
 
 /// Every listing is copied as it stands in the file; of a difference, the new file is.
 pub async fn listings(browser: &Browser) -> Result<()> {
-    prepare(browser).await?;
-    let listings = included("listing|diff")?;
-    let figures = browser.all("figure.listing").await?;
+    let mut pressed = 0;
+    for (page, source) in browser.site.chapters()? {
+        let text = read(&source)?;
+        let listings = included(&text, &["listing", "diff"]);
+        let expected = listings.iter().map(|listing| Ok(vec![listed(listing)?]));
+        let expected: Vec<_> = expected.collect::<Result<_>>()?;
+        pressed += expected.len();
+        compare(browser, &page, "figure.listing:has(figcaption)", &expected).await?;
+
+        let typed: Vec<_> = typed_blocks(&text).into_iter().map(|block| vec![block]).collect();
+        compare(browser, &page, "figure.listing:not(:has(figcaption))", &typed).await?;
+    }
+    ensure!(pressed > 0, "there is no listing on any page");
+    Ok(())
+}
+
+/// Opens the page, presses the copy buttons of such figures, and compares what they copy.
+async fn compare(
+    browser: &Browser,
+    page: &str,
+    figures: &str,
+    expected: &[Vec<String>],
+) -> Result<()> {
+    browser.visit_in(View::WIDE, page).await?;
+    let copied: Vec<Vec<String>> =
+        browser.run(include_str!("scripts/copy.js"), json!([figures])).await?;
     ensure!(
-        figures.len() == listings.len(),
-        "{PAGE} has {} listings, but {PAGE_SOURCE} {}",
-        figures.len(),
-        listings.len()
+        copied.len() == expected.len(),
+        "{page} has {} of {figures}, but its text {}",
+        copied.len(),
+        expected.len()
     );
-    for (figure, listing) in figures.iter().zip(&listings) {
-        let expected = listed(listing)?;
-        let copied = copy_all(browser, figure).await?;
+    for (copied, expected) in copied.iter().zip(expected) {
         ensure!(
-            copied == [expected.as_str()],
-            "{PAGE}: the button of “{listing}” copies\n{}\nnot\n{expected}",
-            copied.join("\nand\n")
+            copied == expected,
+            "{page}: a button copies\n{}\nnot\n{}",
+            copied.join("\nand\n"),
+            expected.join("\nand\n")
         );
     }
     Ok(())
 }
 
-/// Opens the page, unfolds it, and has the page note what is copied.
-async fn prepare(browser: &Browser) -> Result<()> {
-    browser.visit_in(View::WIDE, PAGE).await?;
-    browser.unfold().await?;
-    let note = "window.copied = []; \
-                navigator.clipboard.writeText = async (text) => { copied.push(text); };";
-    let _: Value = browser.run(note, json!([])).await?;
+/// What is copied is on the clipboard: with the mouse and with the keyboard, from this computer
+/// and from another, where the browser has to be asked in the old way.
+pub async fn to_the_clipboard(browser: &Browser) -> Result<()> {
+    let port = browser.site.origin.rsplit(':').next().unwrap_or_default();
+    for origin in [browser.site.origin.clone(), format!("http://{PLAIN_HOST}:{port}")] {
+        browser.set_view(View::WIDE).await?;
+        browser.visit_at(&origin, PAGE).await?;
+        let secure: bool = browser.run("return isSecureContext", json!([])).await?;
+        ensure!(secure == (origin == browser.site.origin), "{origin}: isSecureContext is {secure}");
+        let commands = browser.all("kbd.command").await?;
+        let buttons = browser.all("kbd.command + button.copy").await?;
+        ensure!(!buttons.is_empty(), "{PAGE} has no commands to copy");
+        ensure!(commands.len() == buttons.len(), "{PAGE}: a command has no button");
+        for (index, (command, button)) in commands.iter().zip(&buttons).enumerate() {
+            let forget = "document.querySelector('#announcer').textContent = ''";
+            let () = browser.run(forget, json!([])).await?;
+            if index % 2 == 0 {
+                browser.click(button).await?;
+            } else {
+                let button = serde_json::to_value(button)?;
+                let () = browser.run("arguments[0].focus()", json!([button])).await?;
+                browser.press(Key::Enter).await?;
+            }
+            let said = Locator::XPath("//*[@id='announcer'][. = 'Copied']");
+            let what = format!("{PAGE} at {origin}: it is announced that something was copied");
+            browser.expect(said, &what).await?;
+            let (copied, command) = (paste(browser).await?, command.text().await?);
+            ensure!(
+                copied == command,
+                "{PAGE} at {origin}: on the clipboard is “{copied}”, not “{command}”"
+            );
+        }
+    }
     Ok(())
 }
 
-/// Presses the copy buttons in the figure, one after the other; returns what was copied.
-async fn copy_all(browser: &Browser, figure: &Element) -> Result<Vec<String>> {
-    for button in figure.find_all(Locator::Css("button.copy")).await? {
-        browser.click(&button).await?;
-    }
-    let said = Locator::XPath("//*[@id='announcer'][. = 'Copied']");
-    let what = format!("{PAGE}: it is announced that something was copied");
-    browser.expect(said, &what).await?;
-    browser.run("return copied.splice(0)", json!([])).await
+/// What is on the clipboard: it is pasted into a field, as a reader would do it.
+async fn paste(browser: &Browser) -> Result<String> {
+    let make = "window.field = document.createElement('textarea'); \
+                document.body.append(field); field.focus({ preventScroll: true });";
+    let () = browser.run(make, json!([])).await?;
+    let paste = json!({
+        "type": "keyDown", "key": "v", "code": "KeyV", "modifiers": 2, "commands": ["paste"],
+    });
+    browser.devtools("Input.dispatchKeyEvent", paste).await?;
+    browser.run("field.remove(); return field.value", json!([])).await
 }
 
-/// What the page's text includes with such a directive: `{{#listing STEP FILE}}` gives `STEP FILE`.
-fn included(directives: &str) -> Result<Vec<String>> {
-    let text = read(PAGE_SOURCE)?;
+/// What a text includes with such directives: `{{#listing STEP FILE}}` gives `STEP FILE`.
+fn included(text: &str, directives: &[&str]) -> Vec<String> {
     let included = text.lines().filter_map(|line| {
+        let line = line.trim_start_matches([' ', '>']);
         let (directive, rest) = line.strip_prefix("{{#")?.split_once(' ')?;
-        let wanted = directives.split('|').any(|wanted| wanted == directive);
-        wanted.then(|| rest.trim_end_matches("}}").to_owned())
+        let wanted = directives.contains(&directive);
+        wanted.then(|| rest.trim_end().trim_end_matches("}}").to_owned())
     });
-    Ok(included.collect())
+    included.collect()
+}
+
+/// The blocks between fences.
+fn typed_blocks(text: &str) -> Vec<String> {
+    let mut blocks = Vec::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        let rest = line.trim_start_matches([' ', '>']);
+        if !rest.starts_with("```") {
+            continue;
+        }
+        let prefix = &line[..line.len() - rest.len()];
+        let body = lines.by_ref().take_while(|line| !line.trim_start().starts_with("```"));
+        let body = body.map(|line| line.strip_prefix(prefix).unwrap_or(line.trim_start()));
+        blocks.push(body.map(|line| line.replace("\\{{#", "{{#") + "\n").collect());
+    }
+    blocks
 }
 
 /// The lines that are typed at a prompt of the system's: `[alice]  $ cargo run`.
@@ -112,18 +175,18 @@ fn listed(listing: &str) -> Result<String> {
         None => (file, None),
     };
     let text = read(&format!("steps/{step}/{file}"))?;
-    let lines: Vec<&str> = match anchor {
-        None => text.lines().collect(),
-        Some(anchor) => {
-            let ends = |line: &&str, mark: &str| line.ends_with(&format!("{mark}: {anchor}"));
-            text.lines()
-                .skip_while(|line| !ends(line, "ANCHOR"))
-                .take_while(|line| !ends(line, "ANCHOR_END"))
-                .collect()
+    let mut lines = Vec::new();
+    let mut is_inside = anchor.is_none();
+    for line in text.lines() {
+        let mark = ["// ANCHOR", "# ANCHOR"].iter().find_map(|mark| line.find(mark));
+        let (code, mark) = line.split_at(mark.unwrap_or(line.len()));
+        if is_inside && (mark.is_empty() || !code.trim().is_empty()) {
+            lines.push(code.trim_end());
         }
-    };
-    let is_mark = |line: &str| line.contains("ANCHOR:") || line.contains("ANCHOR_END:");
-    let lines: Vec<&str> = lines.into_iter().filter(|line| !is_mark(line)).collect();
+        let says =
+            |keyword| anchor.is_some_and(|name| mark.ends_with(&format!("{keyword}: {name}")));
+        is_inside = (is_inside || says("ANCHOR")) && !says("ANCHOR_END");
+    }
     let indents = lines.iter().filter(|line| !line.is_empty());
     let indent = indents.map(|line| line.len() - line.trim_start().len()).min();
     let indent = indent.with_context(|| format!("`{listing}` is empty"))?;

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
+use fantoccini::Locator;
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::browser::{Browser, View};
 use crate::every_page::Findings;
+use crate::{PAGE, theme};
 
 /// What can be read on a page.
 #[derive(Deserialize)]
@@ -34,6 +36,30 @@ pub async fn whole(browser: &Browser, view: View) -> Result<()> {
         findings.add(page, compare(&with, &without));
     }
     findings.none()
+}
+
+/// Without JavaScript too, the theme is what the system asks for, and links lead from page to page.
+pub async fn can_be_used(browser: &Browser) -> Result<()> {
+    browser.allow_scripts(false).await?;
+    for view in View::ALL {
+        browser.visit_in(view, PAGE).await?;
+        theme::expect_colours(browser, view.scheme, &format!("{PAGE}, {view}")).await?;
+    }
+    browser.visit_in(View::NARROW, PAGE).await?;
+    browser.click(&browser.one("#contents-link").await?).await?;
+    let at_contents = Locator::Css("#contents:target");
+    browser.expect(at_contents, "the link in the bar leads to the contents").await?;
+    for (link, what) in [
+        ("#contents a[href$='overview.html']", "the contents lead to a page"),
+        (".pager a[rel=next]", "the pager leads on"),
+    ] {
+        let link = browser.one(link).await?;
+        let path = link.prop("pathname").await?.unwrap_or_default();
+        browser.click(&link).await?;
+        let current = browser.path().await?;
+        ensure!(current == path, "{what}: to {path}, but it leads to {current}");
+    }
+    Ok(())
 }
 
 async fn read(browser: &Browser, page: &str) -> Result<Reading> {

@@ -19,6 +19,12 @@ use tower_http::services::{ServeDir, ServeFile};
 /// The names that the browser goes by.
 const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
+/// The pages' texts, relative to the repository.
+const SOURCES: &str = "book/en/src";
+
+/// The accessibility checks, in the folder `book/tests`.
+const AXE: &str = "node_modules/axe-core/axe.min.js";
+
 /// A driver that says nothing for so long does not start at all.
 const DRIVER_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -64,6 +70,16 @@ pub fn repository() -> &'static Path {
     package.ancestors().nth(2).expect("stands in a repository")
 }
 
+/// The accessibility checks, if npm has installed them.
+pub fn axe() -> Option<PathBuf> {
+    Some(Path::new(env!("CARGO_MANIFEST_DIR")).join(AXE)).filter(|path| path.is_file())
+}
+
+/// The program that reads the text of a PDF, if it is installed.
+pub fn pdftotext() -> Option<PathBuf> {
+    find_program("pdftotext")
+}
+
 fn find_program(name: &str) -> Option<PathBuf> {
     let file = format!("{name}{}", env::consts::EXE_SUFFIX);
     env::split_paths(&env::var_os("PATH")?)
@@ -93,6 +109,8 @@ fn build_book(folder: &Path) -> Result<PathBuf> {
 /// The built book, served on this computer.
 #[derive(Debug)]
 pub struct Site {
+    /// What is served.
+    pub folder: PathBuf,
     /// Where it is, such as `http://127.0.0.1:40001`.
     pub origin: String,
     /// Its pages, relative to the root, such as `overview.html`.
@@ -100,13 +118,26 @@ pub struct Site {
 }
 
 impl Site {
+    /// The pages that were written as text, with the path of that text in the repository.
+    pub fn chapters(&self) -> Result<Vec<(String, String)>> {
+        let mut chapters = Vec::new();
+        for page in &self.pages {
+            let text = format!("{SOURCES}/{}md", page.trim_end_matches("html"));
+            if repository().join(&text).is_file() {
+                chapters.push((page.clone(), text));
+            }
+        }
+        ensure!(!chapters.is_empty(), "no page has a text in {SOURCES}");
+        Ok(chapters)
+    }
+
     fn new(folder: &Path) -> Result<Self> {
         let mut pages = Vec::new();
         find_pages(folder, "", &mut pages)
             .with_context(|| format!("cannot list {}", folder.display()))?;
         pages.sort();
         ensure!(!pages.is_empty(), "{} holds no pages", folder.display());
-        Ok(Self { origin: serve(folder)?, pages })
+        Ok(Self { folder: folder.to_path_buf(), origin: serve(folder)?, pages })
     }
 }
 

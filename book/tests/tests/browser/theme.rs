@@ -50,11 +50,16 @@ async fn choose(browser: &Browser, choice: &str) -> Result<()> {
     bail!("{PAGE}: the theme button offers {said:?}, but not {choice}")
 }
 
-/// The page is in this scheme, and it can be seen: a dark page's background is darker than its text.
+/// The page is in this scheme, and it can be seen.
 async fn expect_scheme(browser: &Browser, scheme: Scheme, when: &str) -> Result<()> {
     let selector = format!("html.{scheme}");
     let what = format!("{PAGE}: the page is {scheme} when {when}");
     browser.expect(Locator::Css(&selector), &what).await?;
+    expect_colours(browser, scheme, &what).await
+}
+
+/// A dark page's background is darker than its text.
+pub async fn expect_colours(browser: &Browser, scheme: Scheme, what: &str) -> Result<()> {
     let style = "const { backgroundColor, color } = getComputedStyle(document.documentElement); \
                  return [backgroundColor, color];";
     let [background, text]: [String; 2] = browser.run(style, json!([])).await?;

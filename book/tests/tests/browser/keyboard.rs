@@ -1,0 +1,144 @@
+//! The book without a mouse.
+
+use anyhow::{Result, ensure};
+use fantoccini::Locator;
+use fantoccini::key::Key;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::PAGE;
+use crate::browser::{Browser, View};
+use crate::every_page::Findings;
+
+/// So many steps from one control to the next are sent to the browser at a time.
+const BATCH: usize = 100;
+
+/// How a walk over a page went.
+#[derive(Deserialize)]
+struct Walk {
+    /// What is wrong with the controls that were reached, in words, and with how they scroll.
+    found: Vec<String>,
+    /// The controls that can be seen, but were not reached.
+    missed: Vec<String>,
+    reached: usize,
+}
+
+/// Tab leads to everything that can be pressed or scrolled; where it is, is seen; and an arrow
+/// key scrolls what is too wide, and leads nowhere.
+pub async fn reaches_everything(browser: &Browser, view: View) -> Result<()> {
+    let mut findings = Findings::new(view);
+    browser.set_view(view).await?;
+    for page in &browser.site.pages {
+        browser.visit(page).await?;
+        browser.unfold().await?;
+        findings.add(page, walk(browser).await?);
+        let path = browser.path().await?;
+        if path != format!("/{page}") {
+            findings.add(page, vec![format!("Tab and the right arrow lead to {path}")]);
+        }
+    }
+    if view.is_phone() {
+        browser.visit(PAGE).await?;
+        browser.click(&browser.one("#contents-button").await?).await?;
+        browser.expect(Locator::Css("html.contents-open"), "the contents are open").await?;
+        findings.add(PAGE, walk(browser).await?);
+    }
+    findings.none()
+}
+
+/// Goes over the page as it is, from control to control, until nothing new is reached.
+async fn walk(browser: &Browser) -> Result<Vec<String>> {
+    let _: Value = browser.run(include_str!("scripts/walk.js"), json!([])).await?;
+    let mut reached = 0;
+    let Walk { mut found, missed, .. } = loop {
+        let steps = [char::from(Key::Tab), char::from(Key::Right)];
+        browser.type_keys(steps.into_iter().cycle().take(2 * BATCH)).await?;
+        let Some(walk): Option<Walk> =
+            browser.run("return window.walk?.() ?? null", json!([])).await?
+        else {
+            return Ok(vec!["Tab and the right arrow load the page anew".to_owned()]);
+        };
+        if walk.missed.is_empty() || walk.reached == reached {
+            break walk;
+        }
+        reached = walk.reached;
+    };
+    found.extend(missed.into_iter().map(|what| format!("Tab does not lead to {what}")));
+    Ok(found)
+}
+
+/// The first thing that Tab leads to is a way past the bar and the contents.
+pub async fn skips_to_the_text(browser: &Browser) -> Result<()> {
+    browser.visit_in(View::WIDE, PAGE).await?;
+    browser.press(Key::Tab).await?;
+    browser.expect(Locator::Css(".skip-link:focus"), "Tab leads to the skip link").await?;
+    browser.press(Key::Enter).await?;
+    browser.expect(Locator::Css("main:focus"), "the skip link leads to the text").await?;
+    browser.press(Key::Tab).await?;
+    browser.expect(Locator::Css("main :focus"), "the next Tab leads into the text").await?;
+    Ok(())
+}
+
+/// The theme is changed with Space and with Enter.
+pub async fn changes_the_theme(browser: &Browser) -> Result<()> {
+    browser.visit_in(View::WIDE, PAGE).await?;
+    focus(browser, "button#theme-button").await?;
+    let keys = [(Key::Space, "light"), (Key::Enter, "dark"), (Key::Space, "auto")];
+    for (key, choice) in keys {
+        browser.press(key).await?;
+        let chosen = format!("html[data-theme-choice='{choice}'] #theme-button:focus");
+        let what = format!("{PAGE}: {key:?} on the theme button chooses {choice}");
+        browser.expect(Locator::Css(&chosen), &what).await?;
+    }
+    Ok(())
+}
+
+/// What is folded is unfolded with Enter, and folded with Space.
+pub async fn unfolds(browser: &Browser) -> Result<()> {
+    browser.visit_in(View::WIDE, PAGE).await?;
+    focus(browser, "details:not([open]) > summary").await?;
+    browser.press(Key::Enter).await?;
+    let open = Locator::Css("details[open] > summary:focus");
+    browser.expect(open, "Enter unfolds").await?;
+    browser.press(Key::Space).await?;
+    let shut = Locator::Css("details:not([open]) > summary:focus");
+    browser.expect(shut, "Space folds").await?;
+    Ok(())
+}
+
+/// `/` opens the search, the arrows lead through the results, Enter opens one, Escape closes.
+pub async fn searches(browser: &Browser) -> Result<()> {
+    browser.visit_in(View::WIDE, "overview.html").await?;
+    browser.press(Key::Tab).await?;
+    browser.type_keys("/backlog".chars()).await?;
+    let found = format!("#mdbook-searchresults a[href*='{PAGE}']");
+    browser.expect(Locator::Css(&found), "the search has results").await?;
+
+    browser.press(Key::Escape).await?;
+    let closed = "#mdbook-search-toggle[aria-expanded='false']:focus";
+    browser.expect(Locator::Css(closed), "Escape closes the search, and leads back").await?;
+
+    browser.press(Key::Enter).await?;
+    let field = Locator::Css("#mdbook-searchbar:focus");
+    browser.expect(field, "Enter on the button opens the search").await?;
+    browser.press(Key::Down).await?;
+    let first = Locator::Css("#mdbook-searchresults li:first-child a:focus");
+    browser.expect(first, "the down arrow leads to the first result").await?;
+    browser.press(Key::Up).await?;
+    browser.expect(field, "the up arrow leads back to the field").await?;
+    browser.press(Key::Down).await?;
+    let first = browser.expect(first, "the down arrow leads to the first result").await?;
+    let href = first.prop("href").await?.unwrap_or_default();
+    browser.press(Key::Enter).await?;
+    let page = href.split(['?', '#']).next().unwrap_or_default().to_owned();
+    let anew = Locator::Css("body:has(#mdbook-searchresults:empty) main");
+    browser.expect(anew, "Enter on a result opens a page").await?;
+    let path = browser.path().await?;
+    ensure!(page.ends_with(&path), "Enter on the result {href} leads to {path}");
+    Ok(())
+}
+
+async fn focus(browser: &Browser, css: &str) -> Result<()> {
+    let element = serde_json::to_value(browser.one(css).await?)?;
+    browser.run("arguments[0].focus()", json!([element])).await
+}

@@ -1,0 +1,13 @@
+// What axe finds on the page as it is: the rule, the elements, and what ought to be so.
+const MAX_SHOWN = 5;
+return axe.run(document, { resultTypes: ['violations'] }).then(({ testEngine, passes, violations }) => ({
+    version: testEngine.version,
+    kept: passes.length,
+    violations: violations.flatMap(({ id, help, nodes }) => {
+        const shown = nodes.slice(0, MAX_SHOWN).map(({ target, html, failureSummary }) =>
+            `${id}: ${help}: ${target.flat().join(' ')}: ${html.slice(0, 120)}: `
+            + failureSummary.replace(/\s+/g, ' ').trim());
+        const more = nodes.length - shown.length;
+        return more > 0 ? [...shown, `${id}: ${more} more elements`] : shown;
+    }),
+}));
