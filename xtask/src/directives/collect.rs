@@ -52,8 +52,8 @@ fn key_points(text: &str, page: &str) -> Vec<String> {
         .skip_while(|line| !line.starts_with(KEY_POINTS))
         .skip(1)
         .take_while(|line| !line.starts_with('#') && !line.starts_with("{{#"))
-        .filter(|line| !line.is_empty())
         .map(|line| from_elsewhere(line, page))
+        .skip_while(String::is_empty)
         .collect()
 }
 
@@ -121,6 +121,8 @@ mod tests {
 - Another
   in two lines.
 
+And so on.
+
 ## Check yourself {#check-yourself}
 
 - no point
@@ -139,7 +141,14 @@ mod tests {
 
     #[test]
     fn key_points_end_where_the_next_section_begins() {
-        let expected = ["- A point with [a link](a.md#one).", "- Another", "  in two lines."];
+        let expected = [
+            "- A point with [a link](a.md#one).",
+            "- Another",
+            "  in two lines.",
+            "",
+            "And so on.",
+            "",
+        ];
         assert_eq!(key_points(PAGE, "a.md"), expected);
     }
 
