@@ -1,5 +1,6 @@
 //! The check `sessions`: what the book shows in its terminals is what comes when it is done again.
 
+use std::collections::BTreeSet;
 use std::env::consts::EXE_SUFFIX;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,17 @@ struct File {
     /// Its path, relative to the root.
     path: String,
     session: Session,
+}
+
+impl File {
+    /// The step's package, and those of other steps that the session starts.
+    fn packages(&self) -> Vec<String> {
+        let started = self.session.lines.iter().filter_map(|line| match &line.action {
+            Action::Command(text) => text.strip_prefix("cargo run -p ")?.split(' ').next(),
+            _ => None,
+        });
+        started.chain([self.package.as_str()]).map(str::to_owned).collect()
+    }
 }
 
 /// How the sessions went.
@@ -68,8 +80,8 @@ pub fn bless(root: &Path, target: &Target, only: Option<&Step>) -> Result<Vec<St
 
 /// Builds the programs that the sessions start.
 pub fn build(root: &Path, target: &Target, only: Option<&Step>) -> Result<()> {
-    let mut packages: Vec<String> = files(root, only)?.into_iter().map(|f| f.package).collect();
-    packages.dedup();
+    let files = files(root, only)?;
+    let packages: BTreeSet<String> = files.iter().flat_map(File::packages).collect();
     if packages.is_empty() {
         return Ok(());
     }
@@ -243,6 +255,16 @@ mod tests {
         assert_eq!(words, ["python3", "a.py", "two words", "a \"b\"", "", "xy z"]);
         let error = split("a 'b").unwrap_err();
         assert_eq!(error, "a quote ' is never closed in `a 'b`");
+    }
+
+    #[test]
+    fn the_programs_of_other_steps_are_built_too() {
+        let text =
+            "[a] $ cargo run -p step-06-x -- server\n[b] $ cargo run -p step-04-y -- client\n";
+        let session = Session::parse(text).unwrap();
+        let file = File { package: "step-06-x".to_owned(), path: String::new(), session };
+        let packages: BTreeSet<String> = file.packages().into_iter().collect();
+        assert_eq!(packages.into_iter().collect::<Vec<_>>(), ["step-04-y", "step-06-x"]);
     }
 
     #[test]

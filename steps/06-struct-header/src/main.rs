@@ -67,6 +67,7 @@ fn explain(error: &io::Error) -> String {
         io::ErrorKind::AddrInUse => "stop the program that has it, or choose another port",
         io::ErrorKind::AddrNotAvailable => "this computer has no such address",
         io::ErrorKind::ConnectionRefused => "start the server first",
+        io::ErrorKind::ConnectionReset => "the other side broke the connection off",
         io::ErrorKind::InvalidInput => "an address looks like 127.0.0.1:9006",
         io::ErrorKind::PermissionDenied if error.raw_os_error().is_some() => {
             "choose a port above 1023"

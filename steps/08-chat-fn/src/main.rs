@@ -64,6 +64,7 @@ fn explain(error: &io::Error) -> String {
         io::ErrorKind::AddrInUse => "stop the program that has it, or choose another port",
         io::ErrorKind::AddrNotAvailable => "this computer has no such address",
         io::ErrorKind::ConnectionRefused => "start the server first",
+        io::ErrorKind::ConnectionReset => "the other side broke the connection off",
         io::ErrorKind::InvalidInput => "an address looks like 127.0.0.1:9008",
         io::ErrorKind::PermissionDenied => "choose a port above 1023",
         _ => return error.to_string(),
