@@ -11,6 +11,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -18,7 +19,7 @@ use tempfile::TempDir;
 
 use super::promises::{in_manifest, step_table};
 use super::wire::{self, Answer};
-use super::{Check, Promise, Promises, Protocol, Subject, chat, check};
+use super::{Check, Promise, Promises, Protocol, Subject, chat, check, messages};
 use crate::{Failure, Peer, python};
 
 /// How long the step itself has to keep the check of an exercise after all. Longer than what an
@@ -80,11 +81,33 @@ pub const EXERCISES: &[Check] = &[
 
 /// The shell waits for a child here: to kill the shell alone does not help.
 fn time_limit(subject: &Subject) -> Result<(), Failure> {
+    let cannot = |error: &std::io::Error| Failure::new(format!("cannot make a folder: {error}"));
+    let folder = TempDir::new().map_err(|error| cannot(&error))?;
+    let pid_file = folder.path().join("pid");
     let running = subject.start()?;
     let mut peer = running.connect()?;
-    let command =
-        if cfg!(windows) { "ping -n 60 127.0.0.1 & echo late" } else { "sleep 60; echo late" };
-    running.ask(&mut peer, command, STOPPED)?;
+    let command = if cfg!(windows) {
+        "ping -n 60 127.0.0.1 & echo late".to_owned()
+    } else {
+        format!("sleep 60 & echo $! > '{}'; wait; echo late", pid_file.display())
+    };
+    running.ask(&mut peer, &command, STOPPED)?;
+    if cfg!(unix) {
+        let child = fs::read_to_string(&pid_file).ok().and_then(|pid| pid.trim().parse().ok());
+        let child = child.ok_or_else(|| {
+            running.explain(&Failure::new(format!("\"{command}\" was stopped before it began")))
+        })?;
+        let until = Instant::now() + running.deadline;
+        while messages::runs(child) {
+            if Instant::now() > until {
+                return Err(running.explain(&Failure::new(format!(
+                    "after \"{command}\" was stopped, its child {child} still runs after {:?}",
+                    running.deadline
+                ))));
+            }
+            thread::sleep(messages::LOOK); // not our child: no event tells that it has ended
+        }
+    }
     running.exchange(&mut peer, "next")
 }
 
@@ -229,8 +252,9 @@ impl Exercise {
             let checks = checks.filter(|checks| !checks.is_empty());
             let checks = checks.ok_or_else(|| failed("`checks` must be a list of checks"))?;
             let known = |name: &toml::Value| {
-                let check = name.as_str().and_then(check);
-                check.ok_or_else(|| failed(&format!("there is no check {name:?}")))
+                let known = name.as_str().and_then(check);
+                let shown = name.as_str().map_or(format!("{name:?}"), |name| format!("`{name}`"));
+                known.ok_or_else(|| failed(&format!("there is no check {shown}")))
             };
             let checks = checks.iter().map(known).collect::<Result<_, _>>()?;
             Ok(Self { name: name.clone(), program, is_client, checks })
@@ -348,6 +372,35 @@ mod tests {
     fn no_two_checks_have_the_same_name() {
         let names: BTreeSet<_> = CHECKS.iter().chain(EXERCISES).map(|check| check.name).collect();
         assert_eq!(names.len(), CHECKS.len() + EXERCISES.len());
+    }
+
+    /// A step's folder with these exercises, and a solution `right.py`.
+    fn read(exercises: &str) -> Result<Vec<Exercise>, Failure> {
+        let folder = TempDir::new().expect("a temporary folder");
+        let manifest = format!("[package.metadata.step.exercises]\n{exercises}");
+        fs::write(folder.path().join("Cargo.toml"), manifest).expect("a manifest");
+        fs::create_dir(folder.path().join("exercises")).expect("a folder");
+        fs::write(folder.path().join("exercises/right.py"), "").expect("a solution");
+        Exercise::read(folder.path())
+    }
+
+    #[test]
+    fn the_manifest_must_name_every_solution_and_only_checks_that_there_are() {
+        let right = r#"a = { program = "exercises/right.py", side = "client", checks = ["list"] }"#;
+        let exercises = read(right).expect("it is right");
+        assert_eq!((exercises[0].name.as_str(), exercises[0].is_client), ("a", true));
+        assert_eq!(exercises[0].checks[0].name, "list");
+        for (wrong, words) in [
+            ("", "no exercise has the program "),
+            (&right.replace("right.py", "left.py"), "`a`: `program` must be a file"),
+            (&right.replace("client", "left"), "`a`: `side` must be `server` or `client`"),
+            (&right.replace("\"list\"", ""), "`a`: `checks` must be a list of checks"),
+            (&right.replace("list", "lost"), "`a`: there is no check `lost`"),
+            (&right.replace("\"list\"", "1"), "`a`: there is no check Integer(1)"),
+        ] {
+            let error = read(wrong).err().expect("it is wrong").to_string();
+            assert!(error.contains(words), "{wrong}: {error}");
+        }
     }
 
     #[test]
