@@ -270,6 +270,12 @@ const CHAT: &[Protocol] = &[Protocol::Chat];
 const LINUX_ONLY: &[&str] = &["vanished-peer"];
 
 impl Check {
+    /// Whether the check means something for a program that speaks so.
+    #[must_use]
+    pub fn is_about(&self, protocol: Protocol) -> bool {
+        self.protocols.contains(&protocol)
+    }
+
     /// Whether the check can tell right from wrong on this system.
     #[must_use]
     pub fn can_be_judged(&self) -> bool {
@@ -427,12 +433,11 @@ impl Subject {
         self
     }
 
-    /// The checks that mean something for this subject, and can be judged on this system.
+    /// The checks that mean something for this subject, and can be judged on this system. Those of
+    /// exercises are not among them.
     pub fn checks(&self) -> impl Iterator<Item = &'static Check> + use<> {
         let protocol = self.protocol;
-        CHECKS
-            .iter()
-            .filter(move |check| check.protocols.contains(&protocol) && check.can_be_judged())
+        CHECKS.iter().filter(move |check| check.is_about(protocol) && check.can_be_judged())
     }
 
     /// Holds the subject to a check; the failure says what came instead and why it matters.
