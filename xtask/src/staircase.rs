@@ -125,8 +125,8 @@ mod tests {
             let exercises = Exercise::read(&step.dir(&root)).unwrap();
             assert!(!exercises.is_empty(), "{} has no exercise that is judged", step.name);
             for exercise in exercises {
-                let only: String =
-                    exercise.checks.iter().map(|check| format!(" --only {}", check.name)).collect();
+                let only = exercise.checks.iter().flat_map(|check| [" --only ", check.name]);
+                let only: String = only.collect();
                 let side = if exercise.is_client { " --client" } else { "" };
                 let number = promises.number;
                 let command = format!("cargo xtask check {number:02}{only}{side} -- YOUR PROGRAM");

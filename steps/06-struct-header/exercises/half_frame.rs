@@ -1,5 +1,5 @@
 //! A solution: frames that must be whole two seconds after their first byte. The rest of step 06 is
-//! left out: this server sends back the text of `echo`, and runs nothing.
+//! left out: the only command is `echo`, and no shell runs it, so it does not matter who connects.
 //!
 //! ```text
 //! client                          server
