@@ -79,7 +79,7 @@ fn sign(judgement: &Judgement) -> &'static str {
 mod tests {
     use super::*;
     use conformance::Failure;
-    use conformance::check;
+    use conformance::check::{self, Exercise};
 
     fn judged(name: &str, promise: Promise, failed: bool) -> Judgement {
         let check = check::check(name).unwrap();
@@ -112,6 +112,31 @@ mod tests {
         assert_eq!(cells("reply"), "+   !");
         assert_eq!(cells("next-client"), "-   !");
         assert_eq!(cells("boundaries"), "");
+    }
+
+    #[test]
+    fn every_exercise_is_on_a_page_with_its_checks_and_its_solution() {
+        let root = root::repository();
+        let pages = std::fs::read_dir(root.join("book/en/src")).unwrap();
+        let pages: Vec<String> = pages
+            .map(|page| std::fs::read_to_string(page.unwrap().path()).unwrap_or_default())
+            .collect();
+        for (step, promises) in promises(&root).unwrap() {
+            let exercises = Exercise::read(&step.dir(&root)).unwrap();
+            assert!(!exercises.is_empty(), "{} has no exercise that is judged", step.name);
+            for exercise in exercises {
+                let only = exercise.checks.iter().flat_map(|check| [" --only ", check.name]);
+                let only: String = only.collect();
+                let side = if exercise.is_client { " --client" } else { "" };
+                let number = promises.number;
+                let command = format!("cargo xtask check {number:02}{only}{side} -- YOUR PROGRAM");
+                let program = root::shown(Path::new(""), &exercise.program);
+                let listing = format!("{{{{#listing {} {program}}}}}", step.name);
+                let is_whole = |page: &&String| page.contains(&command) && page.contains(&listing);
+                let found = pages.iter().find(is_whole);
+                assert!(found.is_some(), "no page has `{command}` and `{listing}`");
+            }
+        }
     }
 
     #[test]

@@ -26,6 +26,11 @@ fn keeps_what_its_manifest_promises_and_breaks_what_it_declares() {
 }
 
 #[test]
+fn the_solutions_of_the_exercises_keep_what_this_step_breaks() {
+    check::assert_exercises(env!("CARGO_MANIFEST_DIR"), STEP);
+}
+
+#[test]
 fn a_message_comes_back_and_both_programs_end() -> Result<(), Failure> {
     let (mut server, addr) = Program::start_server(server())?;
     client(&[&addr.to_string(), "Grüße"]).success().stdout("Grüße\n").stderr("");

@@ -28,6 +28,11 @@ fn keeps_what_its_manifest_promises_and_breaks_what_it_declares() {
 }
 
 #[test]
+fn the_solutions_of_the_exercises_keep_what_this_step_breaks() {
+    check::assert_exercises(env!("CARGO_MANIFEST_DIR"), STEP);
+}
+
+#[test]
 fn many_messages_are_answered_on_one_connection_however_the_stream_is_cut() -> Result<(), Failure> {
     let many_messages = check::check("many-messages").expect("there is such a check");
     for cut in [Cut::Every(1), Cut::Every(3), Cut::Random { seed: 2 }] {

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::process::Command;
 
 use assert_cmd::Command as Assert;
-use conformance::{Failure, Peer, Program, python};
+use conformance::{Failure, Peer, Program, check, python};
 use predicates::prelude::*;
 
 const STEP: &str = env!("CARGO_BIN_EXE_step-05-sticky-demo");
@@ -32,6 +32,11 @@ fn rounds_in(chart: &str) -> usize {
         rounds
     })
     .sum()
+}
+
+#[test]
+fn the_solutions_of_the_exercises_keep_what_this_step_breaks() {
+    check::assert_exercises(env!("CARGO_MANIFEST_DIR"), STEP);
 }
 
 #[test]

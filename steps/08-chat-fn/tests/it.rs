@@ -73,6 +73,11 @@ fn keeps_what_its_manifest_promises() {
     check::assert_promises(env!("CARGO_MANIFEST_DIR"), STEP);
 }
 
+#[test]
+fn the_solutions_of_the_exercises_keep_what_this_step_breaks() {
+    check::assert_exercises(env!("CARGO_MANIFEST_DIR"), STEP);
+}
+
 /// Holds a subject to every check that the manifest says it keeps, behind a proxy that cuts the
 /// stream after so many bytes, and then at random: `SEED=…` repeats a failure.
 fn hold_to_every_check_at_cuts(every: &[usize], subject: impl Fn() -> Subject) {

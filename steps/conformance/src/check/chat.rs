@@ -9,21 +9,21 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::conversation::ended_well;
+use super::conversation::{MANY, ended_well};
 use super::{Running, Subject};
 use crate::{Failure, Peer, Program};
 
 /// The most bytes that a line may have, without its ending.
 const MAX_LINE_LEN: usize = 4096;
 
-/// How many clients are there at once, where many are asked for.
-const MANY: usize = 20;
-
 /// How many clients speak at once.
 const SPEAKERS: usize = 5;
 
 /// How many lines each of them says.
 const LINES_EACH: usize = 20;
+
+/// How many of the last lines somebody who joins must hear, in an exercise.
+const REMEMBERED_LINES: usize = 10;
 
 /// In front of a slow reader, each speaker says one line per round. All together are 6 MB: more than
 /// the buffers of the systems take for one connection on this computer.
@@ -280,6 +280,26 @@ pub(super) fn churn(subject: &Subject) -> Result<(), Failure> {
         #[cfg(target_os = "linux")]
         before.must_be_enough_for(&running.server, running.deadline)?;
         Ok(())
+    })
+}
+
+pub(super) fn latecomers(subject: &Subject) -> Result<(), Failure> {
+    in_a_room(subject, |running| {
+        let mut alice = Member::join(running, "alice")?;
+        let texts: Vec<String> = (1..=REMEMBERED_LINES + 2).map(|n| format!("line {n}")).collect();
+        for text in &texts {
+            alice.says_and_hears(text)?;
+        }
+        let mut bob = Member::silent(running)?;
+        for text in &texts[texts.len() - REMEMBERED_LINES..] {
+            bob.expect_next(&alice.said(text))?;
+        }
+        // Nothing older, and nothing twice: what comes next is new, to both.
+        alice.says_and_hears("welcome")?;
+        let welcome = alice.said("welcome");
+        bob.expect_next(&welcome)?;
+        alice.says_and_hears("the end")?;
+        bob.expect_next(&alice.said("the end"))
     })
 }
 

@@ -3,6 +3,9 @@
 use super::{COMMANDS, Input, Protocol, Running, Subject, chat};
 use crate::{Failure, Program};
 
+/// How many clients are there at once, where many are asked for.
+pub(super) const MANY: usize = 20;
+
 pub(super) fn reply(subject: &Subject) -> Result<(), Failure> {
     let running = subject.start()?;
     running.exchange(&mut running.connect()?, "h")
@@ -73,6 +76,24 @@ pub(super) fn next_client(subject: &Subject) -> Result<(), Failure> {
     let mut second = running.connect()?;
     first.close();
     running.exchange(&mut second, "second")
+}
+
+pub(super) fn concurrent_clients(subject: &Subject) -> Result<(), Failure> {
+    if subject.protocol == Protocol::Chat {
+        return chat::concurrent_clients(subject);
+    }
+    let running = subject.start()?;
+    let mut first = running.connect()?; // says nothing
+    let mut others = Vec::new();
+    for number in 1..=MANY {
+        let mut peer = running.connect()?;
+        running.exchange(&mut peer, &format!("number {number}"))?;
+        others.push(peer);
+    }
+    for peer in &mut others {
+        running.exchange(peer, "still here")?;
+    }
+    running.exchange(&mut first, "first")
 }
 
 pub(super) fn survives_disconnect(subject: &Subject) -> Result<(), Failure> {

@@ -49,7 +49,7 @@ const CHUNK_LEN: u64 = 64 * 1024;
 const TIMEOUT: &str = "1";
 
 /// How often one looks whether a process that is not ours has ended: there is no event for it.
-const LOOK: Duration = Duration::from_millis(10);
+pub(super) const LOOK: Duration = Duration::from_millis(10);
 
 pub(super) fn integrity(subject: &Subject) -> Result<(), Failure> {
     the_server_says_what_it_sends(subject)?;
@@ -407,7 +407,7 @@ pub(super) fn timeout(subject: &Subject) -> Result<(), Failure> {
 
 /// Whether this process runs. One that has ended and is not waited for yet is a zombie: its state
 /// is `Z`.
-fn runs(pid: u32) -> bool {
+pub(super) fn runs(pid: u32) -> bool {
     let state = if cfg!(target_os = "linux") {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         // Behind the name, which may hold blanks.

@@ -17,11 +17,13 @@ use crate::{Failure, Peer, Program};
 mod chat;
 mod commands;
 mod conversation;
+mod exercises;
 mod fake;
 mod messages;
 mod promises;
 mod wire;
 
+pub use exercises::{EXERCISES, Exercise, assert_exercises, assert_python_exercises};
 pub use promises::{Judgement, Promise, Promises, assert_promises};
 use wire::Answer;
 
@@ -175,8 +177,8 @@ pub const CHECKS: &[Check] = &[
         why: "A client that says nothing must not keep the others from being served.",
         section: "chat-functions.md#threads",
         hint: "Start a thread for each client that you accept, and go back to accept at once.",
-        protocols: CHAT,
-        scenario: chat::concurrent_clients,
+        protocols: SERVES_MANY,
+        scenario: conversation::concurrent_clients,
     },
     Check {
         name: "broadcast",
@@ -255,6 +257,9 @@ const ALL: &[Protocol] = &[
 /// Where each message has an answer of its own.
 const ANSWERS: &[Protocol] =
     &[Protocol::Echo, Protocol::UpperCase, Protocol::Shell, Protocol::Frames, Protocol::Messages];
+/// Where a server is there for more than one client.
+const SERVES_MANY: &[Protocol] =
+    &[Protocol::UpperCase, Protocol::Shell, Protocol::Frames, Protocol::Messages, Protocol::Chat];
 const COMMANDS: &[Protocol] = &[Protocol::Shell, Protocol::Frames, Protocol::Messages];
 const FRAMES: &[Protocol] = &[Protocol::Frames, Protocol::Messages];
 const MESSAGES: &[Protocol] = &[Protocol::Messages];
@@ -265,6 +270,12 @@ const CHAT: &[Protocol] = &[Protocol::Chat];
 const LINUX_ONLY: &[&str] = &["vanished-peer"];
 
 impl Check {
+    /// Whether the check means something for a program that speaks so.
+    #[must_use]
+    pub fn is_about(&self, protocol: Protocol) -> bool {
+        self.protocols.contains(&protocol)
+    }
+
     /// Whether the check can tell right from wrong on this system.
     #[must_use]
     pub fn can_be_judged(&self) -> bool {
@@ -272,10 +283,10 @@ impl Check {
     }
 }
 
-/// The check with this name.
+/// The check with this name: one of the staircase, or one of an exercise.
 #[must_use]
 pub fn check(name: &str) -> Option<&'static Check> {
-    CHECKS.iter().find(|check| check.name == name)
+    CHECKS.iter().chain(EXERCISES).find(|check| check.name == name)
 }
 
 /// What travels between a client and a server.
@@ -287,7 +298,7 @@ pub enum Protocol {
     UpperCase,
     /// A message is a command for the system's shell; its output comes back (step 04).
     Shell,
-    /// Bytes go one way and get no answer (step 05), so no check means anything.
+    /// Bytes go one way and get no answer (step 05), so only an exercise has a check.
     OneWay,
     /// As `Shell`, but every message is a frame: its length as a `u32` in network byte order, and
     /// then its bytes (step 06).
@@ -422,12 +433,11 @@ impl Subject {
         self
     }
 
-    /// The checks that mean something for this subject, and can be judged on this system.
+    /// The checks that mean something for this subject, and can be judged on this system. Those of
+    /// exercises are not among them.
     pub fn checks(&self) -> impl Iterator<Item = &'static Check> + use<> {
         let protocol = self.protocol;
-        CHECKS
-            .iter()
-            .filter(move |check| check.protocols.contains(&protocol) && check.can_be_judged())
+        CHECKS.iter().filter(move |check| check.is_about(protocol) && check.can_be_judged())
     }
 
     /// Holds the subject to a check; the failure says what came instead and why it matters.

@@ -65,12 +65,8 @@ impl Promises {
     ///
     /// An error if it has no such table, or if the table names a check that does not exist.
     pub fn read(step_dir: &Path) -> Result<Self, Failure> {
-        let manifest = step_dir.join("Cargo.toml");
-        let failed = |what: &str| Failure::new(format!("{}: {what}", manifest.display()));
-        let text = fs::read_to_string(&manifest).map_err(|error| failed(&error.to_string()))?;
-        let table: toml::Table = text.parse().map_err(|error| failed(&format!("{error}")))?;
-        let step = (|| table.get("package")?.get("metadata")?.get("step"))();
-        let step = step.ok_or_else(|| failed("it has no [package.metadata.step]"))?;
+        let step = step_table(step_dir)?;
+        let failed = |what: &str| in_manifest(step_dir, what);
         let known = |name: &str| match check(name) {
             Some(_) => Ok(name.to_owned()),
             None => Err(failed(&format!("there is no check `{name}`"))),
@@ -139,6 +135,21 @@ impl Promises {
             .extend(meaningless.map(|name| format!("{name}: it means nothing for this step")));
         complaints
     }
+}
+
+/// The table `[package.metadata.step]` of the manifest in a step's folder.
+pub(super) fn step_table(step_dir: &Path) -> Result<toml::Value, Failure> {
+    let failed = |what: &str| in_manifest(step_dir, what);
+    let text = fs::read_to_string(step_dir.join("Cargo.toml"));
+    let text = text.map_err(|error| failed(&error.to_string()))?;
+    let table: toml::Table = text.parse().map_err(|error| failed(&format!("{error}")))?;
+    let step = (|| table.get("package")?.get("metadata")?.get("step"))();
+    step.cloned().ok_or_else(|| failed("it has no [package.metadata.step]"))
+}
+
+/// What is wrong with a step's manifest.
+pub(super) fn in_manifest(step_dir: &Path, what: &str) -> Failure {
+    Failure::new(format!("{}: {what}", step_dir.join("Cargo.toml").display()))
 }
 
 /// Holds a step to its manifest. What cannot be judged on this system is left to others.

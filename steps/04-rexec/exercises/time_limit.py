@@ -1,0 +1,64 @@
+"""A solution: the server of step 04, which stops a command that runs too long.
+
+    python3 time_limit.py [HOST:PORT]
+"""
+
+import ipaddress
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+MAX_COMMAND_LEN = 1024  # bytes; recv may return fewer
+TIME_LIMIT = 2  # seconds
+
+
+def run_command(command_line):
+    """What the command writes to stdout, and then to stderr; or that it was stopped."""
+    process = subprocess.Popen(
+        command_line.decode(),
+        shell=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,  # a process group of its own, to be killed as a whole
+    )
+    with process:  # waits for its end, and closes the pipes
+        try:
+            stdout, stderr = process.communicate(timeout=TIME_LIMIT)
+        except subprocess.TimeoutExpired:
+            kill_with_children(process)
+            return b"stopped\n"
+    return stdout + stderr
+
+
+def kill_with_children(process):
+    """Kills the shell and what it has started, which would go on without it."""
+    if os.name == "nt":
+        taskkill = ["taskkill", "/T", "/F", "/PID", str(process.pid)]
+        subprocess.run(taskkill, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    else:
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def handle_connection(stream):
+    """Runs whatever comes, until the client has left."""
+    while command_line := stream.recv(MAX_COMMAND_LEN):  # waits for bytes
+        stream.sendall(run_command(command_line))
+
+
+host, _, port = (sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9004").rpartition(":")
+
+if not ipaddress.ip_address(socket.gethostbyname(host)).is_loopback:
+    sys.exit(f"error: {host}: others could connect there and run any command here, as you")
+
+with socket.create_server((host, int(port))) as listener:
+    print("listening on %s:%d" % listener.getsockname()[:2], flush=True)
+    while True:
+        stream, peer_addr = listener.accept()  # waits for a client
+        with stream:
+            try:
+                handle_connection(stream)
+            except (ConnectionError, UnicodeDecodeError) as error:
+                print("%s:%d lost: %s" % (*peer_addr[:2], error), flush=True)
