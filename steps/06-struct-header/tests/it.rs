@@ -426,31 +426,6 @@ fn the_python_server_keeps_the_same_promises_wherever_the_stream_is_cut() {
     hold_to_every_check_at_cuts(&[1, 1024], subject); // Python takes its time to start
 }
 
-/// The check must be able to fail: this server does what the announced length says.
-#[test]
-#[ignore = "needs python3"]
-fn a_server_that_believes_every_length_is_caught() {
-    const BELIEVER: &str = r#"
-import socket, struct
-listener = socket.create_server(("127.0.0.1", 0))
-print("listening on %s:%d" % listener.getsockname(), flush=True)
-while True:
-    stream, _ = listener.accept()
-    (length,) = struct.unpack("!I", stream.recv(4, socket.MSG_WAITALL))
-    stream.recv(length, socket.MSG_WAITALL)
-"#;
-    let server = || {
-        let mut command = python().expect("Python 3 is installed");
-        command.args(["-c", BELIEVER]);
-        command
-    };
-    let mut subject = Subject::new(6, server, |addr| client(&addr.to_string()));
-    subject.deadline = std::time::Duration::from_millis(500);
-    let hostile_length = check::check("hostile-length").expect("there is such a check");
-    let failure = subject.hold_to(hostile_length).expect_err("it waits for 4 GiB").to_string();
-    assert!(failure.contains("expected the end of the connection"), "{failure}");
-}
-
 /// The same step in Python.
 fn twin(file: &str, addr: &str) -> Command {
     let mut command = python().expect("Python 3 is installed");

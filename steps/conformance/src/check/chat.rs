@@ -146,6 +146,8 @@ pub(super) fn bad_line(subject: &Subject) -> Result<(), Failure> {
 
 pub(super) fn split_character(subject: &Subject) -> Result<(), Failure> {
     in_a_room(subject, |running| {
+        #[cfg(target_os = "linux")]
+        let deadline = running.deadline;
         let mut members = join_all(running, &["alice", "bob"])?;
         let [alice, bob] = &mut members[..] else { unreachable!("two have joined") };
         for (first, rest) in [(&b"caf\xc3"[..], &b"\xa9\n"[..]), (b"\xf0\x9f", b"\x98\x80\n")] {
@@ -153,6 +155,12 @@ pub(super) fn split_character(subject: &Subject) -> Result<(), Failure> {
             // Once this has gone all the way, the first piece lies long before the server.
             bob.says_and_hears("in between")?;
             alice.expect_next(&bob.said("in between"))?;
+            // Where each client has a thread, alice's may not have come to it all the same.
+            #[cfg(target_os = "linux")]
+            linux::wait_until_all_is_read(
+                (running.server_addr.port(), alice.addr.port()),
+                deadline,
+            );
             alice.peer.send(rest)?;
             let whole = [first, rest].concat();
             let said = alice.said(String::from_utf8_lossy(&whole).trim_end());
@@ -192,7 +200,7 @@ pub(super) fn slow_reader(subject: &Subject) -> Result<(), Failure> {
         // These are not behind the proxy: a megabyte in single bytes is a test of patience.
         let addr = running.server_addr;
         let slow = Peer::connect_with_receive_buffer(addr, running.deadline, SLOW_BUFFER_LEN)?;
-        let _slow = Member::greet(slow, running.deadline, "the slow one")?; // reads no more
+        let slow = Member::greet(slow, running.deadline, "the slow one")?; // reads no more
         let mut speakers = Vec::new();
         for number in 1..=SPEAKERS {
             let peer = Peer::connect_within(addr, running.deadline)?;
@@ -218,7 +226,8 @@ pub(super) fn slow_reader(subject: &Subject) -> Result<(), Failure> {
                 }
             }
         }
-        Member::join(running, "a late one").map(drop)
+        Member::join(running, "a late one")?;
+        slow.must_miss_something()
     })
 }
 
@@ -545,6 +554,30 @@ impl Member {
         line.ok_or_else(|| Failure::new(format!("{}: the server ended the connection", self.name)))
     }
 
+    /// Reads again, after the flood. A room that has kept all of it for one client keeps anything.
+    fn must_miss_something(mut self) -> Result<(), Failure> {
+        let own = self.said("I am back");
+        let all = FLOOD_ROUNDS * SPEAKERS;
+        let mut heard = 0;
+        // A client that was dropped can say nothing, and its stream ends, in an orderly way or not.
+        let _ = self.say(&own.text);
+        while let Ok(said) = self.hear() {
+            if said == own {
+                break;
+            }
+            heard += usize::from(said.text.len() > FLOOD_LINE_LEN);
+        }
+        if heard < all {
+            return Ok(());
+        }
+        let kib = all * FLOOD_LINE_LEN / 1024;
+        Err(Failure::new(format!(
+            "{} did not read, and all that was said meanwhile was kept for it, {all} lines in {kib} \
+             KiB: expected a bound for what may wait",
+            self.name
+        )))
+    }
+
     /// The last line before the end of the stream, which must be an orderly one.
     fn last_line(&mut self) -> Result<Option<String>, Failure> {
         let until = Instant::now() + self.deadline;
@@ -571,6 +604,29 @@ mod linux {
     /// The timer of a socket in `/proc/net/tcp`, column `tr`, that is neither for sending something
     /// again (01, 04) nor for a connection that has ended (03): see `man 5 proc`.
     const KEEPALIVE_TIMER: &str = "02";
+
+    /// Waits until a server on this computer has read what has come for it on a connection between
+    /// these ports, or until the deadline: whether it reads at all is for the check to see.
+    pub(super) fn wait_until_all_is_read((local, remote): (u16, u16), deadline: Duration) {
+        let until = Instant::now() + deadline;
+        while is_unread(local, remote) && Instant::now() < until {
+            std::thread::sleep(LOOK); // no event tells that another process has read something
+        }
+    }
+
+    /// Whether bytes wait in a socket. Of a server on another computer nothing is known.
+    fn is_unread(local: u16, remote: u16) -> bool {
+        ["tcp", "tcp6"].into_iter().any(|family| {
+            let table = fs::read_to_string(format!("/proc/self/net/{family}")).unwrap_or_default();
+            table.lines().skip(1).any(|row| {
+                let columns: Vec<&str> = row.split_whitespace().collect();
+                // The queues are `tx_queue:rx_queue`, each with eight digits.
+                matches!(columns[..], [_, here, there, _, queues, ..]
+                    if (port(here), port(there)) == (Some(local), Some(remote))
+                        && !queues.ends_with(":00000000"))
+            })
+        })
+    }
 
     /// Whether the keepalive timer runs on the server's end of a connection between these ports.
     pub(super) fn keepalive_is_on(

@@ -18,7 +18,8 @@ pub(super) fn empty_reply(subject: &Subject) -> Result<(), Failure> {
 
 pub(super) fn whole_reply(subject: &Subject) -> Result<(), Failure> {
     let running = subject.start()?;
-    let line = "x".repeat(300);
+    // Characters of two bytes, where the shell takes them as they are: who counts characters is wrong.
+    let line = if cfg!(windows) { "x".repeat(300) } else { "ü".repeat(150) };
     let command = if cfg!(windows) {
         format!("for %i in (1 2 3 4 5 6 7 8 9 10) do @echo {line}")
     } else {

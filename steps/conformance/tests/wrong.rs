@@ -1,0 +1,482 @@
+//! The checks, held to small wrong programs of the kind that a learner writes: each must fail its
+//! check, say why in the words that are recorded, and fail no other check than those that it names.
+//!
+//! They stand in `wrong/CHECK.toml`. Most are the twin of a step with a line or two replaced:
+//!
+//! ```text
+//! [[program]]
+//! title = "the mistake, in a learner's words"
+//! step = 6                the twin that it is made of, and what it speaks
+//! side = "client"         which side is wrong; the other one is the twin as it stands
+//! replace = [["frame.py", "what stands there once", "what stands there instead"]]
+//! program = "…"           in place of `replace`: the whole of that side's file
+//! cut = 1                 behind a proxy that cuts the stream after so many bytes
+//! hangs = true            it never does what is waited for, so the deadline is a short one
+//! os = "linux"            or "unix": where alone the mistake can be seen
+//! also = ["boundaries"]   the other checks that it fails
+//! perhaps = ["churn"]     those that it fails or not, as the moment has it
+//! says = "…"              the failure, without what the program wrote; `[..]` is any text
+//! ```
+//!
+//! `BLESS_WRONG_PROGRAMS=1` writes `says` and `also` anew where they are not as they should be.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use conformance::check::{self, CHECKS, Check, Promises, Subject};
+use conformance::proxy::Cut;
+use conformance::{Failure, python};
+use serde::Deserialize;
+use tempfile::TempDir;
+
+/// Where the wrong programs stand.
+const WRONG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/wrong");
+
+/// Where the steps stand, with the twins.
+const STEPS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// For what is known not to happen: each such program costs this much.
+const SHORT_DEADLINE: Duration = Duration::from_secs(3);
+
+/// The checks that start a client. A wrong client shows in no other.
+const WITH_A_CLIENT: &[&str] =
+    &["empty-input", "empty-reply", "whole-reply", "integrity", "untrusted-name"];
+
+/// The checks that start no server but their own. A wrong server does not show in them.
+const WITHOUT_A_SERVER: &[&str] = &["untrusted-name"];
+
+/// Where the runs of one character in a failure are cut.
+const LONGEST_RUN: usize = 20;
+
+/// A file of wrong programs.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrongPrograms {
+    program: Vec<WrongProgram>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrongProgram {
+    title: String,
+    step: u8,
+    side: Side,
+    /// Each a file, what stands there, and what stands there instead.
+    #[serde(default)]
+    replace: Vec<[String; 3]>,
+    program: Option<String>,
+    cut: Option<usize>,
+    #[serde(default)]
+    hangs: bool,
+    os: Option<String>,
+    also: Vec<String>,
+    #[serde(default)]
+    perhaps: Vec<String>,
+    says: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Side {
+    Server,
+    Client,
+}
+
+impl Side {
+    fn file(self) -> &'static str {
+        match self {
+            Self::Server => "server.py",
+            Self::Client => "client.py",
+        }
+    }
+}
+
+/// The file of a check's wrong programs.
+fn file_of(check: &Check) -> PathBuf {
+    Path::new(WRONG).join(check.name).with_extension("toml")
+}
+
+/// The wrong programs of a check.
+fn programs_of(check: &Check) -> Vec<WrongProgram> {
+    let file = file_of(check);
+    let text = fs::read_to_string(&file);
+    let text = text.unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let programs: Result<WrongPrograms, _> = toml::from_str(&text);
+    programs.unwrap_or_else(|error| panic!("{}: {error}", file.display())).program
+}
+
+/// All wrong programs that can be judged on this system, each with its check.
+fn all_programs() -> Vec<(&'static Check, WrongProgram)> {
+    let judged = CHECKS.iter().filter(|check| check.can_be_judged());
+    let programs =
+        judged.flat_map(|check| programs_of(check).into_iter().map(move |it| (check, it)));
+    programs.filter(|(_, program)| program.shows_here()).collect()
+}
+
+/// A step's folder.
+fn step_dir(number: u8) -> PathBuf {
+    let start = format!("{number:02}-");
+    let mut steps = fs::read_dir(STEPS).expect("the steps").map(|entry| entry.expect("a step"));
+    let step = steps.find(|step| step.file_name().to_string_lossy().starts_with(&start));
+    step.unwrap_or_else(|| panic!("there is no step {number}")).path()
+}
+
+impl WrongProgram {
+    /// Whether the mistake can be seen on this system.
+    fn shows_here(&self) -> bool {
+        match self.os.as_deref() {
+            None => true,
+            Some("unix") => cfg!(unix),
+            Some("linux") => cfg!(target_os = "linux"),
+            Some(other) => {
+                panic!("{}: `os` must be \"unix\" or \"linux\", not {other:?}", self.title)
+            }
+        }
+    }
+
+    /// Makes the program, in a folder of its own; an error if something does not stand there once.
+    fn make(&self) -> Result<TempDir, String> {
+        let folder = TempDir::new().expect("a temporary folder");
+        let twin = step_dir(self.step).join("python");
+        for entry in fs::read_dir(twin).expect("the twin") {
+            let path = entry.expect("the twin").path();
+            if path.extension().is_some_and(|extension| extension == "py") {
+                let name = path.file_name().expect("it has a name");
+                fs::copy(&path, folder.path().join(name)).expect("the temporary folder");
+            }
+        }
+        if let Some(program) = &self.program {
+            fs::write(folder.path().join(self.side.file()), program).expect("the temporary folder");
+        }
+        for [file, from, to] in &self.replace {
+            let path = folder.path().join(file);
+            let text = fs::read_to_string(&path).map_err(|error| format!("{file}: {error}"))?;
+            let count = text.matches(from.as_str()).count();
+            if count != 1 {
+                return Err(format!("{file}: this stands there {count} times, not once:\n{from}"));
+            }
+            fs::write(path, text.replace(from, to)).expect("the temporary folder");
+        }
+        Ok(folder)
+    }
+
+    /// The program in this folder, with the right twin as its other side.
+    fn subject(&self, folder: &Path, deadline: Duration) -> Subject {
+        let twin = step_dir(self.step).join("python");
+        let file = |side: Side| {
+            let folder = if side == self.side { folder } else { &twin };
+            folder.join(side.file())
+        };
+        let (server, client) = (file(Side::Server), file(Side::Client));
+        let mut subject = subject(self.step, server, client);
+        subject.cut = self.cut.map(Cut::Every);
+        subject.deadline = deadline;
+        subject
+    }
+
+    /// Holds the program to a check. What it must fail has little time.
+    fn hold_to(&self, check: &Check, fails: bool) -> Result<(), String> {
+        let folder = self.make()?;
+        let deadline = if fails { SHORT_DEADLINE } else { conformance::DEADLINE };
+        let held = self.subject(folder.path(), deadline).hold_to(check);
+        let twin = step_dir(self.step).join("python");
+        held.map_err(|failure| essentials(&failure, &[folder.path(), &twin]))
+    }
+
+    /// The other checks that it is held to: those that the right twin keeps, and that look at the
+    /// side that is wrong.
+    fn other_checks(&self, own: &Check) -> Vec<&'static Check> {
+        let promises = Promises::read(&step_dir(self.step)).expect("the step's manifest");
+        let looks_at_it = |check: &&Check| match self.side {
+            Side::Server => !WITHOUT_A_SERVER.contains(&check.name),
+            Side::Client => WITH_A_CLIENT.contains(&check.name),
+        };
+        let checks = CHECKS.iter().filter(|check| check.can_be_judged() && check.name != own.name);
+        let kept = checks.filter(|check| promises.keeps.iter().any(|name| name == check.name));
+        kept.filter(looks_at_it).collect()
+    }
+}
+
+/// A server and a client in Python.
+fn subject(step: u8, server: PathBuf, client: PathBuf) -> Subject {
+    let start = |script: PathBuf| {
+        move |addr: &str| -> Command {
+            let mut command = python().expect("Python 3 is installed");
+            command.arg("-B").arg(&script).arg(addr); // -B: no folder for compiled files
+            command
+        }
+    };
+    let (server, client) = (start(server), start(client));
+    let server = move || server("127.0.0.1:0");
+    Subject::new(step, server, move |addr: SocketAddr| client(&addr.to_string()))
+}
+
+/// What a failure says of the check, without what the program wrote, and with the same words for
+/// what changes from run to run.
+fn essentials(failure: &Failure, folders: &[&Path]) -> String {
+    let python = python().expect("Python 3 is installed");
+    let mut command = vec![python.get_program().to_string_lossy().into_owned()];
+    command.extend(python.get_args().map(|argument| argument.to_string_lossy().into_owned()));
+    command.push("-B ".to_owned());
+    let separator = std::path::MAIN_SEPARATOR;
+    let mut text = failure.to_string().replace(&command.join(" "), "python3 ");
+    for folder in folders {
+        text = text.replace(&format!("{}{separator}", folder.display()), "");
+    }
+    let temporary = format!("{}{separator}.tmp", std::env::temp_dir().display());
+    let mut shown = String::new();
+    for line in text.lines() {
+        let written = line == "  it wrote:" || line.starts_with("    ");
+        if !written && !line.is_empty() && !line.starts_with("  why it matters:") {
+            let line = with_words(line, &temporary, "TMP", |c| c.is_ascii_alphanumeric());
+            let line = with_words(&line, "127.0.0.1:", "127.0.0.1:PORT", |c| c.is_ascii_digit());
+            let line = with_words(&line, "(os error ", "(os error N", |c| c.is_ascii_digit());
+            let _ = writeln!(shown, "{}", with_short_runs(&line)); // writing to a String cannot fail
+        }
+    }
+    shown
+}
+
+/// A line in which `start`, and the characters behind it that are `inside`, have become `word`. A
+/// port of 0 is one that was asked for.
+fn with_words(line: &str, start: &str, word: &str, inside: fn(char) -> bool) -> String {
+    let mut parts = line.split(start);
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.trim_start_matches(inside);
+        let changes = part.len() > rest.len() && &part[..part.len() - rest.len()] != "0";
+        text.push_str(if changes { word } else { start });
+        text.push_str(if changes { rest } else { part });
+    }
+    text
+}
+
+/// A line in which long runs of one character are cut.
+fn with_short_runs(line: &str) -> String {
+    let mut text = String::new();
+    let mut characters = line.chars().peekable();
+    while let Some(character) = characters.next() {
+        let mut count = 1;
+        while characters.next_if_eq(&character).is_some() {
+            count += 1;
+        }
+        if count > LONGEST_RUN {
+            let _ = write!(text, "{character}{{{count} times}}"); // cannot fail, as above
+        } else {
+            text.extend(std::iter::repeat_n(character, count));
+        }
+    }
+    text
+}
+
+/// Whether the lines are those that were recorded.
+fn is_as_recorded(came: &str, recorded: &str) -> bool {
+    came.lines().count() == recorded.lines().count()
+        && came.lines().zip(recorded.lines()).all(|(came, recorded)| matches(came, recorded))
+}
+
+/// Whether a line is the recorded one, in which `[..]` stands for any text.
+fn matches(line: &str, recorded: &str) -> bool {
+    let Some((start, rest)) = recorded.split_once("[..]") else {
+        return line == recorded;
+    };
+    let Some(line) = line.strip_prefix(start) else {
+        return false;
+    };
+    let ends = line.char_indices().map(|(index, _)| index).chain([line.len()]);
+    ends.into_iter().any(|index| matches(&line[index..], rest))
+}
+
+/// What was recorded and what came, as a difference. The messages are short: line stands against
+/// line.
+fn difference(recorded: &str, came: &str) -> String {
+    let mut lines = Vec::new();
+    let mut came = came.lines();
+    for recorded in recorded.lines() {
+        match came.next() {
+            Some(line) if matches(line, recorded) => lines.push(format!("     {line}\n")),
+            Some(line) => lines.push(format!("    -{recorded}\n    +{line}\n")),
+            None => lines.push(format!("    -{recorded}\n")),
+        }
+    }
+    lines.extend(came.map(|line| format!("    +{line}\n")));
+    lines.concat()
+}
+
+/// Does the jobs side by side, and returns their results in the order of the jobs. Most of them
+/// wait most of the time, so there are more at once than processors.
+fn side_by_side<Job: Sync, Done: Send>(
+    jobs: &[Job],
+    work: impl Fn(&Job) -> Done + Sync,
+) -> Vec<Done> {
+    const WORKERS_PER_PROCESSOR: usize = 3;
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..processors * WORKERS_PER_PROCESSOR {
+            scope.spawn(|| {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(job) = jobs.get(index) else { return };
+                    let result = work(job);
+                    done.lock().expect("no worker panics").push((index, result));
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().expect("no worker panics");
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Whether what is not as recorded is to be recorded anew.
+fn is_blessed() -> bool {
+    std::env::var_os("BLESS_WRONG_PROGRAMS").is_some()
+}
+
+/// Writes a field of a wrong program anew: what stands between these two, behind its title.
+fn bless(check: &Check, title: &str, start: &str, end: &str, value: &str) {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _guard = ONE_AT_A_TIME.lock().expect("no test panics here");
+    let file = file_of(check);
+    let text = fs::read_to_string(&file).expect("the wrong programs");
+    let title = text.find(&format!("title = {title:?}\n")).expect("a title in plain quotes");
+    let from = title + text[title..].find(start).expect("the field") + start.len();
+    let to = from + text[from..].find(end).expect("the end of the field");
+    fs::write(&file, [&text[..from], value, &text[to..]].concat()).expect("the wrong programs");
+}
+
+#[test]
+fn every_check_has_at_least_two_wrong_programs() {
+    for check in CHECKS {
+        let count = programs_of(check).len();
+        assert!(count >= 2, "{} has {count}", check.name);
+    }
+    for entry in fs::read_dir(WRONG).expect("the wrong programs") {
+        let path = entry.expect("the wrong programs").path();
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        assert!(check::check(&name).is_some(), "{}: there is no such check", path.display());
+    }
+}
+
+#[test]
+fn every_wrong_program_has_a_title_of_its_own_and_can_be_made() {
+    let mut titles = HashSet::new();
+    for check in CHECKS {
+        for program in programs_of(check) {
+            let WrongProgram { title, .. } = &program;
+            assert!(titles.insert(title.clone()), "{title}: there are two of them");
+            program.make().unwrap_or_else(|problem| panic!("{}, {title}: {problem}", check.name));
+            let kinds =
+                usize::from(program.program.is_some()) + usize::from(!program.replace.is_empty());
+            assert!(kinds <= 1, "{title}: it is made of `replace` or of `program`, not of both");
+            for name in program.also.iter().chain(&program.perhaps) {
+                let known = program.other_checks(check).iter().any(|check| check.name == name);
+                // What cannot be judged on this system is no check of the program's here.
+                assert!(known || !cfg!(target_os = "linux"), "{title}: `{name}` is not for it");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_message_is_compared_line_by_line_and_a_difference_is_shown_as_one() {
+    let recorded = "reply: expected [..], received \"[..]\"\n  the end\n";
+    assert!(is_as_recorded("reply: expected \"h\", received \"\"\n  the end\n", recorded));
+    for other in
+        ["reply: expected \"h\", received \"\n  the end\n", "reply: expected a\n", "", "x\ny\nz\n"]
+    {
+        assert!(!is_as_recorded(other, recorded), "{other}");
+    }
+    assert_eq!(
+        difference("one\n[..]o\nthree\n", "one\ntwo\nfour\nfive\n"),
+        "     one\n     two\n    -three\n    +four\n    +five\n"
+    );
+    let line = "`python3 server.py 127.0.0.1:0`: 127.0.0.1:45678 said /t/.tmpA1b2C3/x";
+    let line = with_words(line, "127.0.0.1:", "127.0.0.1:PORT", |c| c.is_ascii_digit());
+    let line = with_words(&line, "/t/.tmp", "TMP", |c| c.is_ascii_alphanumeric());
+    assert_eq!(line, "`python3 server.py 127.0.0.1:0`: 127.0.0.1:PORT said TMP/x");
+    assert_eq!(with_short_runs(&format!("a{}b", "x".repeat(21))), "ax{21 times}b");
+}
+
+#[test]
+#[ignore = "needs python3"]
+fn each_wrong_program_in_python_fails_its_check_and_says_why() {
+    let programs = all_programs();
+    let results = side_by_side(&programs, |(check, program)| program.hold_to(check, program.hangs));
+    let mut problems = String::new();
+    for ((check, program), result) in programs.iter().zip(results) {
+        let title = &program.title;
+        let problem = match result {
+            Ok(()) => "it passes".to_owned(),
+            Err(came) if is_as_recorded(&came, &program.says) => continue,
+            Err(came) if is_blessed() => {
+                bless(check, title, "says = '''\n", "'''", &came);
+                continue;
+            }
+            Err(came) => format!("it says something else:\n{}", difference(&program.says, &came)),
+        };
+        let _ = writeln!(problems, "{}: \"{title}\": {problem}", check.name); // cannot fail, as above
+    }
+    assert!(problems.is_empty(), "\n{problems}");
+}
+
+/// Thousands of programs are started: this one is for whoever adds a wrong program, or changes a
+/// check. `cargo test -p conformance --test wrong -- --ignored no_wrong_program`
+#[test]
+#[ignore = "needs some minutes, and python3"]
+fn no_wrong_program_fails_another_check_than_it_says() {
+    let programs = all_programs();
+    let jobs: Vec<_> = programs
+        .iter()
+        .enumerate()
+        .flat_map(|(index, (own, program))| {
+            let certain = |check: &&Check| !program.perhaps.iter().any(|name| name == check.name);
+            let others = program.other_checks(own).into_iter().filter(certain);
+            others.map(move |check| (index, check)).collect::<Vec<_>>()
+        })
+        .collect();
+    let results = side_by_side(&jobs, |(index, check)| {
+        let (_, program) = &programs[*index];
+        let fails = program.also.iter().any(|name| name == check.name);
+        program.hold_to(check, fails).err()
+    });
+    let mut problems = String::new();
+    for (index, (own, program)) in programs.iter().enumerate() {
+        let of_it = || jobs.iter().zip(&results).filter(|((of, _), _)| *of == index);
+        let failed: Vec<&str> =
+            of_it().filter(|(_, failure)| failure.is_some()).map(|((_, it), _)| it.name).collect();
+        if failed == program.also {
+            continue;
+        }
+        let title = &program.title;
+        if is_blessed() {
+            bless(own, title, "also = ", "\n", &format!("{failed:?}"));
+            continue;
+        }
+        let _ = writeln!(
+            problems,
+            "{}: \"{title}\": it fails also {failed:?}, not {:?}:",
+            own.name, program.also
+        ); // cannot fail, as above
+        problems.extend(of_it().filter_map(|(_, failure)| failure.clone()));
+    }
+    assert!(problems.is_empty(), "\n{problems}");
+}
+
+#[test]
+#[ignore = "needs python3"]
+fn the_python_twin_of_step_07_keeps_every_promise() -> Result<(), Failure> {
+    let twin = step_dir(7).join("python");
+    let subject = subject(7, twin.join("server.py"), twin.join("client.py"));
+    subject.checks().try_for_each(|check| subject.hold_to(check))
+}
