@@ -6,6 +6,7 @@ mod book_check;
 mod build_book;
 mod cargo;
 mod carried_over;
+mod check;
 mod directives;
 #[cfg(test)]
 mod fixture;
@@ -45,6 +46,8 @@ enum Command {
     },
     /// Prove that the book and the steps are right
     Verify(verify::Options),
+    /// Judge a program of your own, in any language, by what a step promises
+    Check(check::Options),
     /// Measure how quick the steps are
     Bench {
         #[command(subcommand)]
@@ -69,7 +72,11 @@ enum Question {
 }
 
 fn main() -> ExitCode {
-    match run(Cli::parse().command) {
+    let command = Cli::parse().command;
+    if let Command::Check(options) = &command {
+        return check::run(&root::repository(), options);
+    }
+    match run(command) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -88,6 +95,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Verify(options) => return verify::run(&root, &options),
         Command::Bench { subject } => return bench::run(&root, &subject),
         Command::Tap(options) => tap::run(&options)?,
+        Command::Check(_) => unreachable!("`main` runs it: it has an exit code more"),
         Command::Preprocess { question } => match question {
             None => preprocess::run_for_mdbook()?,
             Some(Question::Supports { renderer }) => return Ok(preprocess::supports(&renderer)),
