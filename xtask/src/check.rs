@@ -6,6 +6,7 @@
 //! cargo xtask check 03 --client -- python3 my_client.py {addr}
 //! ```
 
+mod class;
 mod report;
 
 use std::env::consts::EXE_SUFFIX;
@@ -23,6 +24,7 @@ use conformance::proxy::Cut;
 
 use crate::root::{self, Step};
 use crate::{cargo, tap};
+use class::Class;
 use report::Report;
 
 /// The exit code when nothing could be judged.
@@ -37,6 +39,7 @@ Examples:
   cargo xtask check 03 --addr 127.0.0.1:9003
   cargo xtask check 03 --client -- python3 my_client.py {addr}
   cargo xtask check 03 --list
+  cargo xtask check --class class.toml
 
 The program is started anew for each check. {addr} in its command line is replaced by a free address, another \
 one each time, and {port} by its port alone: use it if you can. Otherwise the server must listen where its \
@@ -45,8 +48,8 @@ arguments or --addr say (HOST:PORT), or at the step's usual address, 127.0.0.1:9
 Exit code: 0 if no check failed, 1 if one did, 2 if the program could not be checked.")]
 pub struct Options {
     /// The step whose promises count, by its number or its name
-    #[arg(value_name = "STEP")]
-    step: String,
+    #[arg(value_name = "STEP", required_unless_present = "class")]
+    step: Option<String>,
     /// The program and its arguments
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
@@ -77,6 +80,18 @@ pub struct Options {
     /// How many seconds an answer may take
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
     deadline: f64,
+    /// Judge all programs that FILE names, side by side
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["step", "command", "addr", "client", "list"])]
+    class: Option<PathBuf>,
+    /// How many programs of a class are judged at once [default: the number of cores]
+    #[arg(long, value_name = "N", requires = "class")]
+    jobs: Option<usize>,
+    /// How many seconds a program of a class may take in all
+    #[arg(long, value_name = "SECONDS", default_value_t = 60.0, requires = "class")]
+    limit: f64,
+    /// Print the table of a class as CSV
+    #[arg(long, requires = "class", conflicts_with = "json")]
+    csv: bool,
     /// Take the step's own program as it is; choose ports of this number
     #[arg(long, value_name = "N", hide = true)]
     member: Option<u32>,
@@ -96,7 +111,10 @@ pub fn run(root: &Path, options: &Options) -> ExitCode {
 
 /// Whether no check has failed; an error if the program could not be checked.
 fn examine(root: &Path, options: &Options) -> Result<bool> {
-    let step = root::find_step(root, &options.step)?;
+    if let Some(file) = &options.class {
+        return examine_class(root, file, options);
+    }
+    let step = root::find_step(root, options.step.as_deref().unwrap_or_default())?;
     let promises = Promises::read(&step.dir(root))?;
     let side = if options.client { Side::Client } else { Side::Server };
     let only = options.only.iter().map(|name| find_check(name)).collect::<Result<Vec<_>>>()?;
@@ -135,9 +153,20 @@ fn examine(root: &Path, options: &Options) -> Result<bool> {
     }
     let ways = match cut(options)? {
         Some(cut) => vec![Way { cut: Some(cut), delay: Duration::ZERO }],
-        None => Way::usual(promises.number, side).to_vec(),
+        None => Way::usual(subject.protocol, side).to_vec(),
     };
     put_all(Exam { subject, promises, ways, only }, &name, options.json)
+}
+
+/// Whether no check has failed for any program.
+fn examine_class(root: &Path, file: &Path, options: &Options) -> Result<bool> {
+    let class = Class::read(file)?;
+    options.only.iter().try_for_each(|name| find_check(name).map(drop))?;
+    let step = root::find_step(root, &class.step.to_string())?;
+    if class.client || Protocol::of_step(class.step) == Protocol::Shell {
+        build(root, &step)?;
+    }
+    class.judge(file, options)
 }
 
 /// What is to be judged.

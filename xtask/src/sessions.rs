@@ -205,7 +205,7 @@ impl<'a> Programs<'a> {
 }
 
 /// The words of a command line; single and double quotes hold blanks together.
-fn split(line: &str) -> Result<Vec<String>, String> {
+pub fn split(line: &str) -> Result<Vec<String>, String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut quote = None;

@@ -217,3 +217,104 @@ while True:
         assert!(text.contains("SO_REUSEADDR"), "{text}");
     }
 }
+
+#[test]
+#[ignore = "needs python3"]
+fn every_python_twin_of_a_client_passes_its_step() {
+    for (number, step) in [
+        ("01", "01-single-shot"),
+        ("02", "02-comm-loop"),
+        ("03", "03-conn-loop"),
+        ("04", "04-rexec"),
+        ("06", "06-struct-header"),
+        ("07", "07-json-header"),
+        ("08", "08-chat-fn"),
+        ("09", "09-chat-class"),
+    ] {
+        let client = python_server(step).replace("server", "client");
+        let arguments = [number, "--deadline", "20", "--client", "--", "python3", &client];
+        let (code, text, error) = check(&arguments);
+        assert_eq!(code, Some(0), "{text}{error}");
+        assert!(text.contains(" ok, 0 failed, "), "{text}");
+    }
+}
+
+/// A client for step 06 in which one thing is wrong.
+fn wrong_client(right: &str, wrong: &str) -> String {
+    let script = "import socket, struct, sys
+host, _, port = sys.argv[1].rpartition(':')
+def read(stream, length):
+    data = b''
+    while len(data) < length:
+        piece = stream.recv(length - len(data))
+        if not piece: sys.exit('error: the server has gone')
+        data += piece
+    return data
+with socket.create_connection((host, int(port))) as stream:
+    for line in sys.stdin.buffer:
+        try:
+            command = line.rstrip(b'\\n')
+            stream.sendall(struct.pack('>I', len(command)) + command)
+            length = struct.unpack('>I', read(stream, 4))[0]
+            if length > 1 << 24: sys.exit('error: too long')
+            print(read(stream, length).decode(), end='', flush=True)
+        except OSError as error:
+            sys.exit(f'error: {error}')";
+    assert_eq!(script.matches(right).count(), 1, "`{right}` must stand there once");
+    script.replace(right, wrong)
+}
+
+#[test]
+#[ignore = "needs python3"]
+fn python_clients_with_one_mistake_each_are_told_apart() {
+    for (right, wrong, name, words) in [
+        (
+            "read(stream, length).decode()",
+            "stream.recv(length).decode()",
+            "cut-reply",
+            "`hello` did not come",
+        ),
+        (
+            "if not piece: sys.exit('error: the server has gone')",
+            "if not piece: break",
+            "cut-off-reply",
+            "after 2 of the 4 bytes of a length",
+        ),
+        (
+            "if not piece: sys.exit('error: the server has gone')",
+            "if not piece: sys.exit(0)",
+            "server-gone",
+            "expected an exit code that is not 0",
+        ),
+        (
+            "if not piece: sys.exit('error: the server has gone')",
+            "pass",
+            "server-gone",
+            "it has not ended after 2s",
+        ),
+        (
+            "except OSError",
+            "except KeyError",
+            "server-gone",
+            "expected one line that says what is wrong",
+        ),
+        ("if length > 1 << 24", "if False", "hostile-length", "it has not ended after 2s"),
+        ("struct.pack('>I'", "struct.pack('<I'", "cut-reply", r#"received  b"\n\x00\x00\x00"#),
+    ] {
+        let script = wrong_client(right, wrong);
+        let (code, text, error) = check(&[
+            "06",
+            "--only",
+            name,
+            "--deadline",
+            "2",
+            "--client",
+            "--",
+            "python3",
+            "-c",
+            &script,
+        ]);
+        assert_eq!(code, Some(1), "{name}, {wrong}: {text}{error}");
+        assert!(text.contains(words), "{name}, {wrong}: `{words}` was expected in\n{text}");
+    }
+}

@@ -15,13 +15,21 @@ const RIGHT: &str = include_str!("chat_room.py");
 const CLIENT: &str = r#"
 import os, socket, sys, threading
 stream = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+finished = threading.Event()
 def say():
     for line in sys.stdin:
         stream.sendall(line.encode())
+    finished.set()
     stream.shutdown(socket.SHUT_WR)
 threading.Thread(target=say, daemon=True).start()
-for line in stream.makefile("rb"):
-    os.write(1, line)
+try:
+    for line in stream.makefile("rb"):
+        os.write(1, line)
+except ConnectionError:
+    pass
+if not finished.is_set():
+    os.write(2, b"error: the server has gone\n")
+    os._exit(1)
 "#;
 
 fn script(text: &str) -> Command {

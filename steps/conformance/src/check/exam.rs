@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{CHECKS, Check, Promise, Promises, Protocol, STEP_OF_FRAMES, Server, Side, Subject};
+use super::{CHECKS, Check, Promise, Promises, Protocol, Server, Side, Subject};
 use crate::Failure;
 use crate::proxy::Cut;
 
@@ -27,14 +27,18 @@ impl Way {
     /// Each piece comes late.
     pub const LATE: Self = Self { cut: Some(Cut::AsRead), delay: DELAY };
 
-    /// How a program is examined when nothing else is asked for. A server has to stand small pieces
-    /// from the step on in which messages have boundaries, a client always.
+    /// How a program is examined when nothing else is asked for.
+    ///
+    /// Where a message is what one read returns, the stream to the server must stay as it is. A
+    /// server that has boundaries to keep, or a client that knows where an answer ends, has to stand
+    /// single bytes.
     #[must_use]
-    pub fn usual(step: u8, side: Side) -> &'static [Self] {
-        match side {
-            Side::Client => &[Self::WHOLE, Self::BYTES, Self::LATE],
-            _ if step >= STEP_OF_FRAMES => &[Self::WHOLE, Self::BYTES],
-            _ => &[Self::WHOLE],
+    pub fn usual(protocol: Protocol, side: Side) -> &'static [Self] {
+        match (protocol, side) {
+            (Protocol::Echo | Protocol::Shell, Side::Client) => &[Self::WHOLE, Self::LATE],
+            (_, Side::Client) => &[Self::WHOLE, Self::BYTES, Self::LATE],
+            (Protocol::Echo | Protocol::UpperCase | Protocol::Shell, _) => &[Self::WHOLE],
+            _ => &[Self::WHOLE, Self::BYTES],
         }
     }
 }

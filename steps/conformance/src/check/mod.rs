@@ -402,9 +402,6 @@ pub enum Protocol {
     Chat,
 }
 
-/// The step in which messages get boundaries.
-const STEP_OF_FRAMES: u8 = 6;
-
 impl Protocol {
     /// The protocol of a step.
     #[must_use]
