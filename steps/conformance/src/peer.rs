@@ -64,7 +64,7 @@ impl Peer {
     /// The same connection, whose end does not keep the server's port.
     ///
     /// The system remembers the end of a connection for a while at the port of the side that has
-    /// ended it first (TIME_WAIT). If that is the server, it may not be able to listen there when it
+    /// ended it first (`TIME_WAIT`). If that is the server, it may not be able to listen there when it
     /// is started again. A reset ends that.
     pub(crate) fn sparing_the_port(mut self) -> Self {
         self.spares_port = true;

@@ -13,6 +13,7 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -241,11 +242,12 @@ fn table(rows: &[Row], checks: &[&str]) -> String {
             _ => "   ?",
         });
         let trouble = row.trouble.as_ref().map_or(String::new(), |it| format!("   {it}"));
-        text += &format!("{:width$}{}{trouble}\n", row.name, signs.collect::<String>());
+        let signs = signs.collect::<String>();
+        let _ = writeln!(text, "{:width$}{signs}{trouble}", row.name); // cannot fail
     }
     text += "\n";
     for (index, check) in checks.iter().enumerate() {
-        text += &format!("{:>2} {check}\n", index + 1);
+        let _ = writeln!(text, "{:>2} {check}", index + 1); // cannot fail
     }
     text + "\n+ ok, - failed, . not asked, ? not reached\n"
 }

@@ -86,19 +86,19 @@ fn lines(check: &Check, outcome: &Outcome) -> String {
 
 /// What failed, why it matters, and what to do about it.
 fn explained(check: &Check, failure: &Failure) -> String {
-    let mut text = String::new();
+    let mut parts = Vec::new();
     if !failure.done().is_empty() {
-        text += &format!("{}:\n", failure.done());
+        parts.push(format!("{}:", failure.done()));
     }
     let found = failure.difference().map_or_else(|| failure.text().to_owned(), ToString::to_string);
-    text += &format!("{}\n\n", indented(&found));
-    text += &format!("why it matters: {}\n", check.why);
-    text += &format!("the book: {}, {}\n", check.section, url(check));
-    text += &format!("try first: {}", check.hint);
+    parts.push(format!("{}\n", indented(&found)));
+    parts.push(format!("why it matters: {}", check.why));
+    parts.push(format!("the book: {}, {}", check.section, url(check)));
+    parts.push(format!("try first: {}", check.hint));
     if let Some((name, wrote)) = failure.program() {
-        text += &format!("\nwhat `{name}` wrote:\n{}", wrote.trim_end());
+        parts.push(format!("what `{name}` wrote:\n{}", wrote.trim_end()));
     }
-    text + "\n"
+    parts.join("\n")
 }
 
 fn indented(text: &str) -> String {

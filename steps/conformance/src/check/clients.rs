@@ -113,8 +113,8 @@ fn expect_refusal(
     })?;
     let mut client = start_client(subject, &server)?;
     let told = expect_trouble(&mut client, alone);
-    let served = server.result().map_err(|failure| client.explain(failure));
-    told.and(served)
+    let sent = server.result().map_err(|failure| client.explain(failure));
+    told.and(sent)
 }
 
 /// The client ends, its exit code is not 0, and it says why: in one line, or in the last one.

@@ -137,8 +137,8 @@ pub fn wait_until_free(addr: SocketAddr) -> Result<(), Failure> {
     }
 }
 
-/// Whether only the ends of old connections (TIME_WAIT) keep a program from listening there, one
-/// that does not set SO_REUSEADDR.
+/// Whether only the ends of old connections (`TIME_WAIT`) keep a program from listening there, one
+/// that does not set `SO_REUSEADDR`.
 #[must_use]
 pub(super) fn is_remembered(addr: SocketAddr) -> bool {
     use socket2::{Domain, Socket, Type};
@@ -158,9 +158,9 @@ impl FreePorts {
     /// The ports of a program; others, with other numbers, look elsewhere first.
     #[must_use]
     pub fn of(number: u32) -> Self {
-        let blocks = u32::from((PORTS.end - PORTS.start) / PORTS_EACH);
-        let block = u16::try_from(number % blocks).expect("there are few blocks");
-        Self(Cell::new(PORTS.start + block * PORTS_EACH))
+        let blocks = usize::from((PORTS.end - PORTS.start) / PORTS_EACH);
+        let mut starts = PORTS.step_by(PORTS_EACH.into());
+        Self(Cell::new(starts.nth(number as usize % blocks).unwrap_or(PORTS.start)))
     }
 
     /// The next address where nobody listens.
