@@ -46,6 +46,7 @@ one each time, and {port} by its port alone: use it if you can. Otherwise the se
 arguments or --addr say (HOST:PORT), or at the step's usual address, 127.0.0.1:900N. It need not print anything.
 
 Exit code: 0 if no check failed, 1 if one did, 2 if the program could not be checked.")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub struct Options {
     /// The step whose promises count, by its number or its name
     #[arg(value_name = "STEP", required_unless_present = "class")]
