@@ -7,6 +7,7 @@ mod build_book;
 mod bundle;
 mod cargo;
 mod carried_over;
+mod check;
 mod directives;
 mod doctor;
 #[cfg(test)]
@@ -48,6 +49,8 @@ enum Command {
     },
     /// Prove that the book and the steps are right
     Verify(verify::Options),
+    /// Judge a program of your own, in any language, by what a step promises
+    Check(check::Options),
     /// Measure how quick the steps are
     Bench {
         #[command(subcommand)]
@@ -80,7 +83,11 @@ enum Question {
 }
 
 fn main() -> ExitCode {
-    match run(Cli::parse().command) {
+    let command = Cli::parse().command;
+    if let Command::Check(options) = &command {
+        return check::run(&root::repository(), options);
+    }
+    match run(command) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -101,6 +108,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Tap(options) => tap::run(&options)?,
         Command::Doctor => return doctor::run(&root),
         Command::Bundle { out } => bundle::run(&root, out)?,
+        Command::Check(_) => unreachable!("`main` runs it: it has an exit code more"),
         Command::Preprocess { question } => match question {
             None => preprocess::run_for_mdbook()?,
             Some(Question::Supports { renderer }) => return Ok(preprocess::supports(&renderer)),

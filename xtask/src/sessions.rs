@@ -150,7 +150,7 @@ impl<'a> Programs<'a> {
     /// Why a session cannot be run here, if it cannot.
     fn obstacle_to(&self, session: &Session) -> Option<&'static str> {
         let any = |what: &dyn Fn(&Action) -> bool| session.lines.iter().any(|l| what(&l.action));
-        let is_python = |action: &Action| matches!(action, Action::Command(line) if line.starts_with("python3 "));
+        let is_python = |action: &Action| matches!(action, Action::Command(line) if line.split(' ').any(|word| word == "python3"));
         if !self.has_python && any(&is_python) {
             return Some("no Python 3 was found");
         }
@@ -179,8 +179,8 @@ impl<'a> Programs<'a> {
             ["cargo", "run", "-p", package, arguments @ ..] => {
                 self.program(package, package, arguments)?
             }
-            ["cargo", "xtask", "tap", arguments @ ..] => {
-                self.program("xtask", "xtask", &[&["--", "tap"], arguments].concat())?
+            ["cargo", "xtask", command @ ("tap" | "check"), arguments @ ..] => {
+                self.program("xtask", "xtask", &[&["--", command], arguments].concat())?
             }
             ["python3", arguments @ ..] => {
                 let mut python = conformance::python().ok_or("no Python 3 was found")?;
@@ -189,7 +189,7 @@ impl<'a> Programs<'a> {
             }
             _ => {
                 return Err(format!(
-                    "a session starts `cargo run -p PACKAGE [--example NAME] [-- ARGUMENTS]`, `cargo xtask tap` or `python3 FILE`, not `{line}`"
+                    "a session starts `cargo run -p PACKAGE [--example NAME] [-- ARGUMENTS]`, `cargo xtask tap`, `cargo xtask check` or `python3 FILE`, not `{line}`"
                 ));
             }
         };
@@ -217,7 +217,7 @@ impl<'a> Programs<'a> {
 }
 
 /// The words of a command line; single and double quotes hold blanks together.
-fn split(line: &str) -> Result<Vec<String>, String> {
+pub fn split(line: &str) -> Result<Vec<String>, String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut quote = None;

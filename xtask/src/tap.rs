@@ -14,7 +14,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -77,7 +77,8 @@ pub fn run(options: &Options) -> Result<()> {
         }
     });
     let delay = Duration::from_millis(options.delay);
-    let _proxy = Proxy::start_on(listener, upstream, proxy::Options { cut, delay, observer })?;
+    let connect = Box::new(move || TcpStream::connect(&upstream[..]));
+    let _proxy = Proxy::start_on(listener, connect, proxy::Options { cut, delay, observer })?;
     // Ctrl-C ends this program. Short of that, only an output that nobody takes does.
     match failure.recv() {
         Ok(error) => Err(error).context("cannot show what crosses"),
@@ -86,7 +87,7 @@ pub fn run(options: &Options) -> Result<()> {
 }
 
 /// Where to cut, in the words of the command line.
-fn cut(cut: Option<&str>, seed: Option<u64>) -> Result<Cut> {
+pub fn cut(cut: Option<&str>, seed: Option<u64>) -> Result<Cut> {
     match (cut, seed) {
         (Some("random"), Some(seed)) => Ok(Cut::Random { seed }),
         (Some("random"), None) => Ok(Cut::Random { seed: fresh_seed() }),
@@ -106,7 +107,7 @@ fn fresh_seed() -> u64 {
 }
 
 /// The addresses that a name stands for: of this computer only, unless that is allowed.
-fn addresses(option: &str, addr: &str, allow_remote: bool) -> Result<Vec<SocketAddr>> {
+pub fn addresses(option: &str, addr: &str, allow_remote: bool) -> Result<Vec<SocketAddr>> {
     let addrs = addr.to_socket_addrs().map_err(|error| {
         anyhow!("{option} {addr}: {error}: an address looks like 127.0.0.1:9006")
     })?;

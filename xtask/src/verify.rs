@@ -251,11 +251,7 @@ impl Verifier<'_> {
         if conformance::python().is_none() {
             return Ok(Outcome::Skipped("no Python 3 was found".to_owned()));
         }
-        let mut packages = self.packages();
-        if self.step.is_none() {
-            packages.extend(["--exclude", "xtask"]);
-        }
-        self.tests(&packages, &["--no-fail-fast"], &["--ignored", "python"])
+        self.tests(&self.packages(), &["--no-fail-fast"], &["--ignored", "python"])
     }
 
     fn sessions(&self) -> Result<Outcome> {

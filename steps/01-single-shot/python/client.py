@@ -12,8 +12,11 @@ host, _, port = (sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9001").rpartit
 message = sys.argv[2] if len(sys.argv) > 2 else "hello"
 
 with socket.create_connection((host, int(port))) as stream:
-    stream.sendall(message.encode())
-    answer = stream.recv(MAX_READ_LEN)  # waits for bytes
+    try:
+        stream.sendall(message.encode())
+        answer = stream.recv(MAX_READ_LEN)  # waits for bytes
+    except ConnectionError as error:
+        sys.exit(f"error: {error}")
     if not answer:
         sys.exit("error: the server closed the connection without an answer")
     sys.stdout.buffer.write(answer + b"\n")

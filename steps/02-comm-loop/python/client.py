@@ -34,7 +34,11 @@ with socket.create_connection((host, int(port))) as stream:
             continue  # TCP cannot send an empty message: both sides would wait for ever
         for start in range(0, len(line), MAX_MESSAGE_LEN):
             message = line[start : start + MAX_MESSAGE_LEN]
-            stream.sendall(message)
-            sys.stdout.buffer.write(receive_exactly(stream, len(message)))
+            try:
+                stream.sendall(message)
+                answer = receive_exactly(stream, len(message))
+            except ConnectionError as error:
+                sys.exit(f"error: {error}")
+            sys.stdout.buffer.write(answer)
         sys.stdout.buffer.write(b"\n")
         sys.stdout.buffer.flush()

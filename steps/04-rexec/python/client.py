@@ -26,8 +26,11 @@ with socket.create_connection((host, int(port))) as stream:
         if len(command_line) > MAX_COMMAND_LEN:
             print(f"error: a command has at most {MAX_COMMAND_LEN} bytes", file=sys.stderr)
             continue
-        stream.sendall(command_line)
-        answer = stream.recv(MAX_READ_LEN)  # waits for bytes, and takes what is there
+        try:
+            stream.sendall(command_line)
+            answer = stream.recv(MAX_READ_LEN)  # waits for bytes, and takes what is there
+        except ConnectionError as error:
+            sys.exit(f"error: {error}")
         if not answer:
             sys.exit("error: the server closed the connection")
         sys.stdout.buffer.write(answer)

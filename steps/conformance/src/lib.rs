@@ -5,13 +5,18 @@
 
 pub mod check;
 pub mod cpu;
+mod failure;
 pub mod memory;
+mod output;
 pub mod peer;
+mod process;
 pub mod program;
 pub mod proxy;
 pub mod python;
+mod reach;
 pub mod session;
 
+pub use failure::{Difference, Failure};
 pub use peer::Peer;
-pub use program::{DEADLINE, Failure, Program};
+pub use program::{DEADLINE, Program};
 pub use python::python;

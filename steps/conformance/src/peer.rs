@@ -14,6 +14,10 @@ const READ_LEN: usize = 4096;
 pub struct Peer {
     stream: TcpStream,
     deadline: Duration,
+    /// Whether the end of this connection must not keep the server's port.
+    spares_port: bool,
+    /// Whether the other side has ended the connection first.
+    ended_there: bool,
 }
 
 impl Peer {
@@ -50,17 +54,28 @@ impl Peer {
         Self::on(socket.into(), deadline)
     }
 
-    fn on(stream: TcpStream, deadline: Duration) -> Result<Self, Failure> {
+    /// The client's side of a connection that was made.
+    pub(crate) fn on(stream: TcpStream, deadline: Duration) -> Result<Self, Failure> {
         let set = stream.set_nodelay(true).and_then(|()| stream.set_write_timeout(Some(deadline)));
         set.map_err(|error| Failure::new(format!("cannot set up the connection: {error}")))?;
-        Ok(Self { stream, deadline })
+        Ok(Self { stream, deadline, spares_port: false, ended_there: false })
+    }
+
+    /// The same connection, whose end does not keep the server's port.
+    ///
+    /// The system remembers the end of a connection for a while at the port of the side that has
+    /// ended it first (`TIME_WAIT`). If that is the server, it may not be able to listen there when it
+    /// is started again. A reset ends that.
+    pub(crate) fn sparing_the_port(mut self) -> Self {
+        self.spares_port = true;
+        self
     }
 
     /// The server's side of a connection that was accepted.
     pub(crate) fn accepted(stream: TcpStream, deadline: Duration) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(deadline))?;
-        Ok(Self { stream, deadline })
+        Ok(Self { stream, deadline, spares_port: false, ended_there: false })
     }
 
     /// Sends all of `bytes`.
@@ -76,12 +91,7 @@ impl Peer {
         if received == expected {
             return Ok(());
         }
-        let end = end.map_or(String::new(), |end| format!(", then {end}"));
-        Err(Failure::new(format!(
-            "expected \"{}\", received \"{}\"{end}",
-            show(expected),
-            show(&received)
-        )))
+        Err(Failure::different(expected, &received, end.map(|end| end.to_string())))
     }
 
     /// Receives exactly `len` bytes; `what` they are is said in the failure.
@@ -118,6 +128,19 @@ impl Peer {
                 "expected the end of the connection, received \"{}\", then {end}",
                 show(&received)
             ))),
+        }
+    }
+
+    /// Waits so long, or until the other side has ended the connection; what it sends is dropped.
+    pub(crate) fn ends_within(&mut self, time: Duration) -> bool {
+        let until = Instant::now() + time;
+        let mut buffer = [0; READ_LEN];
+        loop {
+            match self.read_until(until, &mut buffer) {
+                Ok(_) => {}
+                Err(End::Silence(_)) => return false,
+                Err(End::OfFile | End::Broken(_)) => return true,
+            }
         }
     }
 
@@ -179,7 +202,10 @@ impl Peer {
             let read =
                 self.stream.set_read_timeout(Some(left)).and_then(|()| self.stream.read(buffer));
             match read {
-                Ok(0) => return Err(End::OfFile),
+                Ok(0) => {
+                    self.ended_there = true;
+                    return Err(End::OfFile);
+                }
                 Ok(count) => return Ok(count),
                 // A timeout is `WouldBlock` on Unix and `TimedOut` on Windows.
                 Err(error)
@@ -191,6 +217,15 @@ impl Peer {
                     ) => {}
                 Err(error) => return Err(End::Broken(error)),
             }
+        }
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        if self.spares_port && self.ended_there {
+            // If it fails, the port is kept for a while: who needs it says so.
+            let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
         }
     }
 }

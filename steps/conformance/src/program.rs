@@ -1,25 +1,32 @@
 //! Programs: started, watched line by line under a deadline, and never left behind.
 
-use std::fmt::{self, Write as _};
-use std::io::{self, BufRead, BufReader, Read, Write as _};
+use std::io::{self, Read, Write as _};
 use std::net::SocketAddr;
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::process::{ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use crate::Failure;
+use crate::output::{Output, OutputState};
+use crate::process::Process;
 
 /// How long anything may take before it counts as not happening. Long, because machines can be
 /// busy; nothing waits for it when all is well.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
-/// How much of a program's output a failure shows, in lines from its end.
-const SHOWN_LINES: usize = 40;
+/// How many equal lines that are left are listed, at the most.
+const LISTED_LINES: usize = 40;
+
+/// How long the output of a program that has ended may still be open: its children may have it.
+const CHILDREN_END: Duration = Duration::from_secs(1);
 
 /// A running program. What it writes to stdout and to stderr is one stream of lines, as in a
 /// terminal. Dropping it kills the program and waits for its end.
 pub struct Program {
     name: String,
-    child: Child,
+    process: Process,
+    with_children: bool,
     stdin: Option<ChildStdin>,
     output: Arc<Output>,
     /// The run of equal lines in which `next_line` stands, and how many of its lines it has taken.
@@ -27,44 +34,19 @@ pub struct Program {
     deadline: Duration,
 }
 
-/// What a program has written so far.
-#[derive(Default)]
-struct Output {
-    state: Mutex<OutputState>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct OutputState {
-    /// Lines without their endings, each with how often it came in a row: a program that floods
-    /// its output with one line must not fill our memory.
-    runs: Vec<(String, usize)>,
-    ended: bool,
-}
-
-/// Why something that a program should have done did not happen, with all that helps to see why.
-#[derive(Debug)]
-pub struct Failure(String);
-
-impl Failure {
-    /// A failure with this text.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Failure {}
-
 impl Program {
     /// Starts `command` with its input and its output in our hands.
     pub fn start(command: Command) -> Result<Self, Failure> {
         Self::start_with(command, Stdio::piped())
+    }
+
+    /// As `start`, for a program that is not ours: it is ended with all that it has started.
+    pub fn start_with_children(mut command: Command) -> Result<Self, Failure> {
+        let name = describe(&command);
+        let failed = |error: io::Error| Failure::new(format!("cannot start `{name}`: {error}"));
+        let (reader, writer) = io::pipe().map_err(failed)?;
+        command.stdin(Stdio::piped()).stdout(writer.try_clone().map_err(failed)?).stderr(writer);
+        Self::spawn(name.clone(), command, reader, true)
     }
 
     /// Starts `command` with a terminal as its input, so that it believes to talk to a person.
@@ -80,7 +62,7 @@ impl Program {
     #[cfg(unix)]
     pub fn start_in_terminal(mut command: Command) -> Result<(Self, std::fs::File), Failure> {
         let name = describe(&command);
-        let failed = |error: io::Error| Failure(format!("cannot start `{name}`: {error}"));
+        let failed = |error: io::Error| Failure::new(format!("cannot start `{name}`: {error}"));
         let (keyboard, input) = open_terminal()?;
         let screen = Screen {
             output: keyboard.try_clone().map_err(failed)?,
@@ -89,17 +71,15 @@ impl Program {
         let copy = || input.try_clone().map_err(failed);
         command.stdin(copy()?).stdout(copy()?).stderr(copy()?);
         drop(input);
-        Ok((Self::spawn(name.clone(), command, screen)?, keyboard))
+        Ok((Self::spawn(name.clone(), command, screen, false)?, keyboard))
     }
 
     fn start_with(mut command: Command, stdin: Stdio) -> Result<Self, Failure> {
-        #[cfg(unix)]
-        let_programs_be_interrupted();
         let name = describe(&command);
-        let failed = |error: io::Error| Failure(format!("cannot start `{name}`: {error}"));
+        let failed = |error: io::Error| Failure::new(format!("cannot start `{name}`: {error}"));
         let (reader, writer) = io::pipe().map_err(failed)?;
         command.stdin(stdin).stdout(writer.try_clone().map_err(failed)?).stderr(writer);
-        Self::spawn(name.clone(), command, reader)
+        Self::spawn(name.clone(), command, reader, false)
     }
 
     /// Starts `command`, whose output comes from `reader`.
@@ -107,21 +87,15 @@ impl Program {
         name: String,
         mut command: Command,
         reader: impl Read + Send + 'static,
+        with_children: bool,
     ) -> Result<Self, Failure> {
-        let failed = |error: io::Error| Failure(format!("cannot start `{name}`: {error}"));
-        let mut child = command.spawn().map_err(failed)?;
+        let failed = |error: io::Error| Failure::new(format!("cannot start `{name}`: {error}"));
+        let (process, stdin) = Process::start(&mut command, with_children).map_err(failed)?;
         drop(command); // it holds our copies of the output's writing end: no end of file before
         let output = Arc::new(Output::default());
         let collector = Arc::clone(&output);
         thread::spawn(move || collector.collect(reader));
-        Ok(Self {
-            stdin: child.stdin.take(),
-            name,
-            child,
-            output,
-            taken: (0, 0),
-            deadline: DEADLINE,
-        })
+        Ok(Self { name, process, with_children, stdin, output, taken: (0, 0), deadline: DEADLINE })
     }
 
     /// Starts a server and waits for its first line, `listening on ADDR`.
@@ -144,10 +118,21 @@ impl Program {
         self
     }
 
+    /// How the program has ended; none if it still runs, or if that cannot be told.
+    #[must_use]
+    pub fn status(&self) -> Option<ExitStatus> {
+        self.process.status().ok().flatten()
+    }
+
+    /// The program's process.
+    pub(crate) fn process(&self) -> &Process {
+        &self.process
+    }
+
     /// The program's process id.
     #[must_use]
     pub fn id(&self) -> u32 {
-        self.child.id()
+        self.process.id()
     }
 
     /// Types `line`, and a newline, into the program.
@@ -167,13 +152,16 @@ impl Program {
     /// Interrupts the program, as Ctrl-C does. Where there are no signals (Windows) it is killed.
     pub fn interrupt(&mut self) -> Result<(), Failure> {
         #[cfg(unix)]
-        let sent = i32::try_from(self.child.id())
+        let sent = i32::try_from(self.process.id())
             .ok()
             .and_then(rustix::process::Pid::from_raw)
             .ok_or_else(|| io::Error::other("no such process"))
             .and_then(|pid| Ok(rustix::process::kill_process(pid, rustix::process::Signal::INT)?));
         #[cfg(not(unix))]
-        let sent = self.child.kill();
+        let sent = {
+            self.process.end();
+            Ok::<(), io::Error>(())
+        };
         sent.map_err(|error| self.failure(&format!("cannot be interrupted: {error}")))
     }
 
@@ -196,14 +184,16 @@ impl Program {
         matches: impl Fn(&str) -> bool,
     ) -> Result<String, Failure> {
         let (run, taken) = self.taken;
-        let position = |state: &OutputState| {
-            let mut runs = state.runs.iter().enumerate().skip(run);
+        let find = |state: &OutputState| {
             let fresh = |index, times| index > run || times > taken;
-            runs.position(|(index, (line, times))| fresh(index, *times) && matches(line))
+            let found = state
+                .runs_from(run)
+                .find(|(index, (line, times))| fresh(*index, *times) && matches(line));
+            found.map(|(index, (line, _))| (index, line.clone()))
         };
-        let done = |state: &OutputState| position(state).is_some() || state.ended;
+        let done = |state: &OutputState| find(state).is_some() || state.ended;
         let state = self.output.wait_until(self.deadline, done);
-        let found = position(&state).map(|index| (run + index, state.runs[run + index].0.clone()));
+        let found = find(&state);
         drop(state);
         let Some((index, line)) = found else {
             return Err(self.failure(&format!("`{expected}` did not come")));
@@ -218,9 +208,11 @@ impl Program {
         if taken == 0 {
             return Err(self.failure("no line of it was read that could come again"));
         }
-        let enough = |state: &OutputState| state.runs[run].1 >= taken + count;
+        let times = |state: &OutputState| state.run(run).map_or(taken, |(_, times)| *times);
+        let enough = |state: &OutputState| times(state) >= taken + count;
         let state = self.output.wait_until(self.deadline, |state| enough(state) || state.ended);
-        let (line, times) = state.runs[run].clone();
+        let line = state.run(run).map_or(String::new(), |(line, _)| line.clone());
+        let times = times(&state);
         let satisfied = enough(&state);
         drop(state);
         if !satisfied {
@@ -239,7 +231,7 @@ impl Program {
         // The output ends when the program does: an event to wait for.
         drop(self.output.wait_until(self.deadline, |state| state.ended));
         loop {
-            match self.child.try_wait() {
+            match self.process.status() {
                 Ok(Some(status)) => return Ok(status),
                 Err(error) => return Err(self.failure(&error.to_string())),
                 Ok(None) if Instant::now() >= end => {
@@ -260,9 +252,9 @@ impl Program {
         let state = self.output.lock();
         let (run, taken) = self.taken;
         let mut lines = Vec::new();
-        for (index, (line, times)) in state.runs.iter().enumerate().skip(run) {
+        for (index, (line, times)) in state.runs_from(run) {
             let left = if index == run { times - taken } else { *times };
-            lines.extend(std::iter::repeat_n(line.clone(), left.min(SHOWN_LINES)));
+            lines.extend(std::iter::repeat_n(line.clone(), left.min(LISTED_LINES)));
         }
         lines
     }
@@ -270,34 +262,30 @@ impl Program {
     /// All that was written so far, for a person.
     #[must_use]
     pub fn transcript(&self) -> String {
-        let state = self.output.lock();
-        let mut text = String::new();
-        let skipped = state.runs.len().saturating_sub(SHOWN_LINES);
-        if skipped > 0 {
-            let _ = writeln!(text, "    … {skipped} lines before"); // writing to a String cannot fail
-        }
-        for (line, times) in &state.runs[skipped..] {
-            let again = if *times > 1 { format!("  ({times} times)") } else { String::new() };
-            let _ = writeln!(text, "    {line}{again}");
-        }
-        if state.runs.is_empty() {
-            text.push_str("    (nothing)\n");
-        }
-        text
+        self.output.lock().transcript()
     }
 
     /// A failure of this program that shows everything it has written.
     #[must_use]
     pub fn failure(&self, what: &str) -> Failure {
-        Failure(format!("`{}`: {what}\n  it wrote:\n{}", self.name, self.transcript()))
+        self.explain(Failure::new(what))
+    }
+
+    /// This failure as one of this program.
+    #[must_use]
+    pub fn explain(&self, failure: Failure) -> Failure {
+        if self.status().is_some() {
+            // What it has written may still be on its way.
+            drop(self.output.wait_until(CHILDREN_END, |state| state.ended));
+        }
+        failure.of(&self.name, self.transcript())
     }
 
     /// As `next_line`, under another deadline.
     fn next_line_within(&mut self, deadline: Duration) -> Result<Option<String>, Failure> {
         let (run, taken) = self.taken;
         let more = |state: &OutputState| {
-            state.runs.get(run).is_some_and(|(_, times)| *times > taken)
-                || state.runs.len() > run + 1
+            state.run(run).is_some_and(|(_, times)| *times > taken) || state.runs() > run + 1
         };
         let state = self.output.wait_until(deadline, |state| more(state) || state.ended);
         if !more(&state) {
@@ -309,8 +297,11 @@ impl Program {
                 Err(self.failure(&format!("it has written no further line within {deadline:?}")))
             };
         }
-        let (run, taken) = if state.runs[run].1 > taken { (run, taken) } else { (run + 1, 0) };
-        let line = state.runs[run].0.clone();
+        let same = state.run(run).is_some_and(|(_, times)| *times > taken);
+        let (next, taken) = if same { (run, taken) } else { (run + 1, 0) };
+        let next = state.runs_from(next).next();
+        let (run, line) =
+            next.map(|(index, (line, _))| (index, line.clone())).expect("there is more");
         drop(state);
         self.taken = (run, taken + 1);
         Ok(Some(line))
@@ -319,9 +310,8 @@ impl Program {
     /// Waits until nothing new has been written for `quiet`, or the output has ended, or its last
     /// line has come `flood` times; returns whether it has.
     pub(crate) fn settle(&self, quiet: Duration, flood: usize) -> bool {
-        let length = |state: &OutputState| state.runs.iter().map(|(_, times)| times).sum::<usize>();
-        let floods =
-            |state: &OutputState| state.runs.last().is_some_and(|(_, times)| *times > flood);
+        let length = |state: &OutputState| state.lines;
+        let floods = |state: &OutputState| state.latest().is_some_and(|(_, times)| *times > flood);
         loop {
             let before = length(&self.output.lock());
             let changed = |state: &OutputState| length(state) > before || state.ended;
@@ -350,7 +340,7 @@ fn open_terminal() -> Result<(std::fs::File, std::fs::File), Failure> {
         tcsetwinsize(&input, size)?;
         Ok((keyboard.into(), input))
     };
-    open().map_err(|error| Failure(format!("cannot open a terminal: {error}")))
+    open().map_err(|error| Failure::new(format!("cannot open a terminal: {error}")))
 }
 
 /// What a program writes on a terminal. An editor asks where the cursor is, and waits for the answer.
@@ -379,75 +369,13 @@ impl Read for Screen {
     }
 }
 
-/// Sees to it that `interrupt` works on the programs that we start.
-///
-/// A process that was started in the background may have been told to ignore SIGINT, and the
-/// programs that it starts inherit that. They do not inherit a handler; this one does what would be
-/// done without it.
-#[cfg(unix)]
-fn let_programs_be_interrupted() {
-    use std::sync::Once;
-    use std::sync::atomic::AtomicBool;
-
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let always = Arc::new(AtomicBool::new(true));
-        signal_hook::flag::register_conditional_default(signal_hook::consts::SIGINT, always)
-            .expect("SIGINT can be handled");
-    });
-}
-
 impl Drop for Program {
     fn drop(&mut self) {
-        // Killing fails only where the program has ended already, which is what we want.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Output {
-    fn lock(&self) -> MutexGuard<'_, OutputState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Reads the program's output to its end.
-    fn collect(&self, reader: impl Read) {
-        let mut reader = BufReader::new(reader);
-        let mut line = Vec::new();
-        while matches!(reader.read_until(b'\n', &mut line), Ok(len) if len > 0) {
-            let text = String::from_utf8_lossy(&line);
-            let text = text.strip_suffix('\n').unwrap_or(&text);
-            let text = text.strip_suffix('\r').unwrap_or(text);
-            let mut state = self.lock();
-            match state.runs.last_mut() {
-                Some((last, times)) if last == text => *times += 1,
-                _ => state.runs.push((text.to_owned(), 1)),
-            }
-            drop(state);
-            self.changed.notify_all();
-            line.clear();
+        self.process.end();
+        if self.with_children {
+            // Its children are not ours to wait for. When the last of them is gone, the output ends.
+            drop(self.output.wait_until(CHILDREN_END, |state| state.ended));
         }
-        self.lock().ended = true;
-        self.changed.notify_all();
-    }
-
-    /// Waits until `done`, or until the deadline has passed.
-    fn wait_until(
-        &self,
-        deadline: Duration,
-        done: impl Fn(&OutputState) -> bool,
-    ) -> MutexGuard<'_, OutputState> {
-        let end = Instant::now() + deadline;
-        let mut state = self.lock();
-        while !done(&state) {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            let waited = self.changed.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        state
     }
 }
 

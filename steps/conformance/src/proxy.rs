@@ -85,6 +85,9 @@ pub enum Event<'a> {
 /// piece is passed on when the call has returned.
 pub type Observer = Arc<dyn Fn(usize, &Event) + Send + Sync>;
 
+/// Makes a connection to the server; is called for each client.
+pub type Connect = Box<dyn Fn() -> io::Result<TcpStream> + Send + Sync>;
+
 /// How a proxy treats what crosses it.
 #[derive(Clone)]
 pub struct Options {
@@ -112,7 +115,7 @@ pub struct Proxy {
 }
 
 struct Shared {
-    upstream: Vec<SocketAddr>,
+    connect: Connect,
     options: Options,
     stopped: AtomicBool,
     links: Mutex<Vec<Weak<Link>>>,
@@ -132,18 +135,15 @@ impl Proxy {
     /// Starts a proxy in front of `upstream`.
     pub fn start(upstream: SocketAddr, cut: Cut) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        Self::start_on(listener, vec![upstream], Options::cut(cut))
+        let connect = move || TcpStream::connect(upstream);
+        Self::start_on(listener, Box::new(connect), Options::cut(cut))
     }
 
-    /// Starts a proxy at `listener`; the first address of `upstream` that answers is the server's.
-    pub fn start_on(
-        listener: TcpListener,
-        upstream: Vec<SocketAddr>,
-        options: Options,
-    ) -> io::Result<Self> {
+    /// Starts a proxy at `listener`; `connect` reaches the server.
+    pub fn start_on(listener: TcpListener, connect: Connect, options: Options) -> io::Result<Self> {
         let addr = listener.local_addr()?;
         let shared = Arc::new(Shared {
-            upstream,
+            connect,
             options,
             stopped: AtomicBool::new(false),
             links: Mutex::default(),
@@ -191,7 +191,7 @@ impl Shared {
             }
             number += 1;
             let tell = |event: &Event| (self.options.observer)(number, event);
-            match TcpStream::connect(&self.upstream[..]) {
+            match (self.connect)() {
                 Ok(server) => {
                     tell(&Event::Connected { peer_addr });
                     let _ = self.join(number, client, server); // a client that is gone already

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::conversation::{MANY, ended_well};
 use super::{Running, Subject};
-use crate::{Failure, Peer, Program};
+use crate::{Failure, Peer};
 
 /// The most bytes that a line may have, without its ending.
 const MAX_LINE_LEN: usize = 4096;
@@ -179,7 +179,7 @@ pub(super) fn vanished_peer(subject: &Subject) -> Result<(), Failure> {
         let member = Member::join(running, "alice")?;
         let ports = (running.server_addr.port(), member.addr.port());
         let until = Instant::now() + running.deadline;
-        while !linux::keepalive_is_on(&running.server, ports)? {
+        while !linux::keepalive_is_on(running.program()?, ports)? {
             if Instant::now() >= until {
                 return Err(Failure::new("keepalive is off: the server's socket has no timer"));
             }
@@ -197,6 +197,7 @@ pub(super) fn vanished_peer(_: &Subject) -> Result<(), Failure> {
 pub(super) fn slow_reader(subject: &Subject) -> Result<(), Failure> {
     in_a_room(subject, |running| {
         running.deadline = running.deadline.min(PATIENCE);
+        Member::join(running, "an early one")?; // the first may have to wait for the server's start
         // These are not behind the proxy: a megabyte in single bytes is a test of patience.
         let addr = running.server_addr;
         let slow = Peer::connect_with_receive_buffer(addr, running.deadline, SLOW_BUFFER_LEN)?;
@@ -220,7 +221,7 @@ pub(super) fn slow_reader(subject: &Subject) -> Result<(), Failure> {
                     let said = speaker.hear().map_err(|failure| {
                         let of = format!("round {round} of {FLOOD_ROUNDS}");
                         let who = &speaker.name;
-                        Failure::new(format!("while one does not read, {who}, {of}: {failure}"))
+                        failure.after(format!("while one does not read, {who}, {of}"))
                     })?;
                     missing.remove(&said);
                 }
@@ -240,7 +241,7 @@ pub(super) fn clean_stop(subject: &Subject) -> Result<(), Failure> {
         }
         members.push(silent);
         let start = Instant::now();
-        running.server.type_line("quit")?;
+        running.program_mut()?.type_line("quit")?;
         for member in &mut members {
             let last = member.last_line()?;
             if last.as_deref().is_none_or(|line| said(line).is_some()) {
@@ -251,7 +252,7 @@ pub(super) fn clean_stop(subject: &Subject) -> Result<(), Failure> {
                 )));
             }
         }
-        ended_well(&mut running.server)?;
+        ended_well(running.program_mut()?)?;
         let took = start.elapsed();
         if took > STOP_TIME {
             return Err(Failure::new(format!("stopping took {took:?}; it may take {STOP_TIME:?}")));
@@ -267,7 +268,7 @@ pub(super) fn churn(subject: &Subject) -> Result<(), Failure> {
         let mut bystander = Member::join(running, "bystander")?;
         let visitor = Member::join(running, "visitor")?;
         #[cfg(target_os = "linux")]
-        let before = linux::Resources::of(&running.server)?;
+        let before = linux::Resources::of(running.program()?)?;
         visitor.peer.close();
         for _ in 0..CHURNING_GROUPS {
             for number in 0..CHURNING_EACH {
@@ -287,7 +288,7 @@ pub(super) fn churn(subject: &Subject) -> Result<(), Failure> {
         Member::join(running, "newcomer")?;
         bystander.says_and_hears("still here")?;
         #[cfg(target_os = "linux")]
-        before.must_be_enough_for(&running.server, running.deadline)?;
+        before.must_be_enough_for(running.program()?, running.deadline)?;
         Ok(())
     })
 }
@@ -315,8 +316,7 @@ pub(super) fn latecomers(subject: &Subject) -> Result<(), Failure> {
 /// An empty line is nothing to say: the client goes on, and nobody hears it.
 pub(super) fn empty_input(subject: &Subject) -> Result<(), Failure> {
     let running = subject.start()?;
-    let command = (subject.client)(running.addr);
-    let mut client = Program::start(command)?.with_deadline(subject.deadline);
+    let mut client = subject.start_client(running.addr, None)?;
     for line in ["", "  ", "after"] {
         client.type_line(line)?;
     }
@@ -345,9 +345,7 @@ pub(super) fn exchange(running: &Running, peer: &mut Peer, word: &str) -> Result
             }
         }
     });
-    exchanged.map_err(|failure| {
-        running.explain(&Failure::new(format!("after \"{word}\" was said: {failure}")))
-    })
+    exchanged.map_err(|failure| running.explain(failure.after(format!("after {word:?} was said"))))
 }
 
 /// Starts the server, and shows in a failure what it has written.
@@ -356,7 +354,7 @@ fn in_a_room(
     scenario: impl FnOnce(&mut Running) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut running = subject.start()?;
-    scenario(&mut running).map_err(|failure| running.explain(&failure))
+    scenario(&mut running).map_err(|failure| running.explain(failure))
 }
 
 /// A line of the chat.
@@ -397,6 +395,11 @@ fn said(line: &str) -> Option<Said> {
         rest = text;
     }
     None
+}
+
+/// Whether this line of the chat says this, whoever said it.
+pub(super) fn is_said(line: &str, text: &str) -> bool {
+    said(line).is_some_and(|said| said.text == text)
 }
 
 /// The next line of a connection, without its ending; `None` at end of file.
@@ -528,9 +531,9 @@ impl Member {
 
     /// The next line of the chat must be this one.
     fn expect_next(&mut self, expected: &Said) -> Result<(), Failure> {
-        let heard = self.hear().map_err(|failure| {
-            Failure::new(format!("{} waits for `{expected}`: {failure}", self.name))
-        })?;
+        let heard = self
+            .hear()
+            .map_err(|failure| failure.after(format!("{} waits for `{expected}`", self.name)))?;
         if heard == *expected {
             return Ok(());
         }
@@ -550,7 +553,7 @@ impl Member {
 
     fn next_line(&mut self, until: Instant) -> Result<String, Failure> {
         let line = next_line(&mut self.peer, &mut self.unread, until);
-        let line = line.map_err(|failure| Failure::new(format!("{}: {failure}", self.name)))?;
+        let line = line.map_err(|failure| failure.after(&self.name))?;
         line.ok_or_else(|| Failure::new(format!("{}: the server ended the connection", self.name)))
     }
 
@@ -584,7 +587,7 @@ impl Member {
         let mut last = None;
         loop {
             let line = next_line(&mut self.peer, &mut self.unread, until);
-            match line.map_err(|failure| Failure::new(format!("{}: {failure}", self.name)))? {
+            match line.map_err(|failure| failure.after(&self.name))? {
                 Some(line) => last = Some(line),
                 None => return Ok(last),
             }

@@ -1,7 +1,7 @@
 //! What remote execution owes its users: whole answers to whole commands.
 
 use super::conversation::answers_after;
-use super::{SHELL_NEWLINE, Subject};
+use super::{Running, SHELL_NEWLINE, Side, Subject, clients};
 use crate::Failure;
 
 pub(super) fn both_streams(subject: &Subject) -> Result<(), Failure> {
@@ -13,6 +13,9 @@ pub(super) fn both_streams(subject: &Subject) -> Result<(), Failure> {
 
 pub(super) fn empty_reply(subject: &Subject) -> Result<(), Failure> {
     let running = subject.start()?;
+    if asks_itself(subject) {
+        return asks(&running, "exit 0", "");
+    }
     answers_after(subject, &running, "exit 0", &[])
 }
 
@@ -25,7 +28,23 @@ pub(super) fn whole_reply(subject: &Subject) -> Result<(), Failure> {
     } else {
         format!("for i in 1 2 3 4 5 6 7 8 9 10; do echo {line}; done")
     };
+    if asks_itself(subject) {
+        return asks(&running, &command, &format!("{line}{SHELL_NEWLINE}").repeat(10));
+    }
     answers_after(subject, &running, &command, &[line.as_str(); 10])
+}
+
+/// Whether the server can be judged without a client. Where nothing tells the end of an answer, it
+/// is the client that shows whether all of it is there.
+fn asks_itself(subject: &Subject) -> bool {
+    subject.judged == Side::Server && subject.protocol.has_boundaries()
+}
+
+/// This command must get this answer, and the next one its own.
+fn asks(running: &Running, command: &str, answer: &str) -> Result<(), Failure> {
+    let mut peer = running.connect()?;
+    running.ask(&mut peer, command, answer)?;
+    running.exchange(&mut peer, "after")
 }
 
 pub(super) fn boundaries(subject: &Subject) -> Result<(), Failure> {
@@ -41,17 +60,19 @@ pub(super) fn boundaries(subject: &Subject) -> Result<(), Failure> {
     let asked = sent.and_then(|()| {
         answers.iter().try_for_each(|answer| subject.protocol.expect_answer(&mut peer, answer))
     });
-    asked.map_err(|failure| {
-        running.explain(&Failure::new(format!("after two messages in one segment: {failure}")))
-    })
+    asked.map_err(|failure| running.explain(failure.after("after two messages in one segment")))
 }
 
 pub(super) fn hostile_length(subject: &Subject) -> Result<(), Failure> {
+    if subject.judges_client() {
+        clients::hostile_length(subject)?;
+    }
+    if !subject.judges_server() {
+        return Ok(());
+    }
     let running = subject.start()?;
     let mut hostile = running.connect()?;
     let refused = hostile.send(&u32::MAX.to_be_bytes()).and_then(|()| hostile.expect_end());
-    refused.map_err(|failure| {
-        running.explain(&Failure::new(format!("after a length of 4 GiB: {failure}")))
-    })?;
+    refused.map_err(|failure| running.explain(failure.after("after a length of 4 GiB")))?;
     running.exchange(&mut running.connect()?, "next")
 }

@@ -19,7 +19,9 @@ use tempfile::TempDir;
 
 use super::promises::{in_manifest, step_table};
 use super::wire::{self, Answer};
-use super::{Check, Promise, Promises, Protocol, Subject, chat, check, messages};
+use super::{
+    Check, Promise, Promises, Protocol, Running, Server, Side, Subject, chat, check, messages,
+};
 use crate::{Failure, Peer, python};
 
 /// How long the step itself has to keep the check of an exercise after all. Longer than what an
@@ -42,6 +44,7 @@ pub const EXERCISES: &[Check] = &[
         why: "A command that never ends would hold up its client, and everybody behind it, for ever.",
         section: "remote-execution.md#exercises",
         hint: "Wait under a deadline, then kill the whole process group: children outlive their shell.",
+        side: Side::Server,
         protocols: &[Protocol::Shell, Protocol::Frames],
         scenario: time_limit,
     },
@@ -50,6 +53,7 @@ pub const EXERCISES: &[Check] = &[
         why: "Only what is sent can tell where a message ends; what one read returns cannot.",
         section: "message-boundaries.md#exercises",
         hint: "Keep what you have read until its newline is there, for each connection by itself.",
+        side: Side::Server,
         protocols: &[Protocol::OneWay],
         scenario: delimiter,
     },
@@ -58,6 +62,7 @@ pub const EXERCISES: &[Check] = &[
         why: "Who begins a frame and does not end it would keep everybody else waiting.",
         section: "length-header.md#exercises",
         hint: "From the first byte of a frame on, let all of its reads together have a deadline.",
+        side: Side::Server,
         protocols: &[Protocol::Frames],
         scenario: half_frame,
     },
@@ -66,6 +71,7 @@ pub const EXERCISES: &[Check] = &[
         why: "A client can only get a file whose name it knows.",
         section: "json-header.md#exercises",
         hint: "Send a line of JSON for each file, with `filename` and `size`, as the answer's body.",
+        side: Side::Server,
         protocols: &[Protocol::Messages],
         scenario: list,
     },
@@ -74,6 +80,7 @@ pub const EXERCISES: &[Check] = &[
         why: "Who comes late should see what the others are talking about.",
         section: "chat-class.md#exercises",
         hint: "Keep the last ten lines as they were sent, and send them to whoever joins, first of all.",
+        side: Side::Server,
         protocols: &[Protocol::Chat],
         scenario: chat::latecomers,
     },
@@ -95,12 +102,12 @@ fn time_limit(subject: &Subject) -> Result<(), Failure> {
     if cfg!(unix) {
         let child = fs::read_to_string(&pid_file).ok().and_then(|pid| pid.trim().parse().ok());
         let child = child.ok_or_else(|| {
-            running.explain(&Failure::new(format!("\"{command}\" was stopped before it began")))
+            running.explain(Failure::new(format!("\"{command}\" was stopped before it began")))
         })?;
         let until = Instant::now() + running.deadline;
         while messages::runs(child) {
             if Instant::now() > until {
-                return Err(running.explain(&Failure::new(format!(
+                return Err(running.explain(Failure::new(format!(
                     "after \"{command}\" was stopped, its child {child} still runs after {:?}",
                     running.deadline
                 ))));
@@ -113,30 +120,33 @@ fn time_limit(subject: &Subject) -> Result<(), Failure> {
 
 fn delimiter(subject: &Subject) -> Result<(), Failure> {
     let mut running = subject.start()?;
-    let mut expect = |message: &str| {
-        loop {
-            let line = running.server.expect_line(&format!("… \"{message}\""))?;
-            match quoted(&line) {
-                Some(text) if text == message => return Ok(()),
-                Some(_) => {
-                    let what = format!("expected the message \"{message}\", and it wrote `{line}`");
-                    return Err(running.server.failure(&what));
-                }
-                None => {} // something else that it has to say
-            }
-        }
-    };
-    let mut peer = Peer::connect_within(running.addr, running.deadline)?;
+    let mut peer = running.connect()?;
     peer.send(b"one\ntwo\nth")?;
-    expect("one")?;
-    expect("two")?;
+    expect_printed(&mut running, "one")?;
+    expect_printed(&mut running, "two")?;
     peer.send(b"ree\n\nnot the end of a line")?;
-    expect("three")?;
-    expect("")?;
+    expect_printed(&mut running, "three")?;
+    expect_printed(&mut running, "")?;
     peer.close();
-    let mut next = Peer::connect_within(running.addr, running.deadline)?;
+    let mut next = running.connect()?;
     next.send(b"next\n")?;
-    expect("next")
+    expect_printed(&mut running, "next")
+}
+
+/// Waits until the server prints a message in quotes, which must be this one.
+fn expect_printed(running: &mut Running, message: &str) -> Result<(), Failure> {
+    let server = running.program_mut()?;
+    loop {
+        let line = server.expect_line(&format!("… \"{message}\""))?;
+        match quoted(&line) {
+            Some(text) if text == message => return Ok(()),
+            Some(_) => {
+                let what = format!("expected the message \"{message}\", and it wrote `{line}`");
+                return Err(server.failure(&what));
+            }
+            None => {} // something else that it has to say
+        }
+    }
 }
 
 /// What stands between quotes at the end of a line.
@@ -152,7 +162,7 @@ fn half_frame(subject: &Subject) -> Result<(), Failure> {
     // Every read of the server's gets a byte. If that were enough, this would go on for ever.
     while slow.send(b"x").is_ok() && slow.expect_end().is_err() {
         if Instant::now() >= until {
-            return Err(running.explain(&Failure::new(format!(
+            return Err(running.explain(Failure::new(format!(
                 "after the length {HALF_FRAME_LEN}, a byte of the frame came every {DRIP:?}: \
                  expected the end of the connection, but it is still open after {:?}",
                 running.deadline
@@ -172,7 +182,7 @@ fn list(subject: &Subject) -> Result<(), Failure> {
         let header = json!({ "request": request }).to_string();
         peer.send(&wire::frame(header.as_bytes()))
             .and_then(|()| Answer::receive(&mut peer))
-            .map_err(|failure| running.explain(&Failure::new(format!("after {header}: {failure}"))))
+            .map_err(|failure| running.explain(Failure::new(format!("after {header}: {failure}"))))
     };
     let mut expected = vec![("empty.txt".to_owned(), 0), ("three bytes.txt".to_owned(), 3)];
     for _ in 0..2 {
@@ -181,7 +191,7 @@ fn list(subject: &Subject) -> Result<(), Failure> {
         entries.sort();
         expected.sort();
         if answer.error().is_some() || entries != expected {
-            return Err(running.explain(&Failure::new(format!(
+            return Err(running.explain(Failure::new(format!(
                 "a folder with the files \"empty.txt\" and \"three bytes.txt\" was to be listed: \
                  expected no error, and for each of them a line of JSON with its `filename` and \
                  its `size`, {answer}"
@@ -189,7 +199,7 @@ fn list(subject: &Subject) -> Result<(), Failure> {
         }
         let answer = ask("dance")?;
         if answer.error().is_none() {
-            return Err(running.explain(&Failure::new(format!(
+            return Err(running.explain(Failure::new(format!(
                 "after a request that there is not: expected an `error`, {answer}"
             ))));
         }
@@ -295,11 +305,11 @@ impl Exercise {
                 command
             });
         } else {
-            subject.server = Box::new(move || {
+            subject.server = Server::Announcing(Box::new(move || {
                 let mut command = start();
                 command.arg("127.0.0.1:0");
                 command
-            });
+            }));
         }
         subject
     }
@@ -338,7 +348,7 @@ fn assert_solutions(step_dir: &Path, executable: &str, is_wanted: impl Fn(&Path)
         let subject = exercise.subject(promises.number, step_dir, executable);
         for check in exercise.checks.iter().copied().filter(|check| check.can_be_judged()) {
             count += 1;
-            let is_about_it = check.is_about(subject.protocol);
+            let is_about_it = check.speaks(subject.protocol);
             assert!(is_about_it, "{name}: {} means nothing for this step", check.name);
             if let Err(failure) = subject.hold_to(check) {
                 panic!("the solution of the exercise `{name}` fails: {failure}");

@@ -1,8 +1,7 @@
-//! A server of our own, which tells a client whatever a check wants it to hear.
+//! A server of our own, which does to a client whatever a check wants to be done to it.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use serde_json::Value;
 
@@ -10,17 +9,19 @@ use super::{Subject, wire};
 use crate::proxy::Proxy;
 use crate::{Failure, Peer};
 
-/// A server for one client and one request. Dropping it stops it.
-pub(super) struct FakeServer {
+/// A server for one client. Dropping it stops it.
+pub(super) struct FakeServer<T> {
     addr: SocketAddr,
     proxy: Option<Proxy>,
-    serving: Option<JoinHandle<Result<Value, Failure>>>,
+    serving: Option<JoinHandle<Result<T, Failure>>>,
 }
 
-impl FakeServer {
-    /// Starts a server that answers a request with these bytes, and then ends the connection. It
-    /// stands behind the subject's proxy.
-    pub(super) fn start(subject: &Subject, answer: Vec<u8>) -> Result<Self, Failure> {
+impl<T: Send + 'static> FakeServer<T> {
+    /// Starts a server that does this with its client. It stands behind the subject's proxy.
+    pub(super) fn start(
+        subject: &Subject,
+        serve: impl FnOnce(Peer) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<Self, Failure> {
         let listen = || {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
             Ok((listener.local_addr()?, listener))
@@ -29,7 +30,11 @@ impl FakeServer {
             Failure::new(format!("cannot start a server for the client: {error}"))
         })?;
         let deadline = subject.deadline;
-        let serving = thread::spawn(move || serve(&listener, deadline, &answer));
+        let serving = thread::spawn(move || {
+            let accepted = listener.accept();
+            let client = accepted.and_then(|(stream, _)| Peer::accepted(stream, deadline));
+            serve(client.map_err(|error| Failure::new(format!("no client came: {error}")))?)
+        });
         let mut server = Self { addr, proxy: None, serving: Some(serving) };
         server.proxy = subject.proxy_to(addr)?;
         Ok(server)
@@ -40,12 +45,14 @@ impl FakeServer {
         self.proxy.as_ref().map_or(self.addr, Proxy::addr)
     }
 
-    /// The request that was answered, when the client has ended; an error if none came.
-    pub(super) fn request(mut self) -> Result<Value, Failure> {
+    /// What came of the serving, when the client has ended.
+    pub(super) fn result(mut self) -> Result<T, Failure> {
         self.stop().expect("it is stopped only here, or when it is dropped")
     }
+}
 
-    fn stop(&mut self) -> Option<Result<Value, Failure>> {
+impl<T> FakeServer<T> {
+    fn stop(&mut self) -> Option<Result<T, Failure>> {
         let serving = self.serving.take()?;
         if !serving.is_finished() {
             // `accept` cannot be interrupted; where no client has come, a connection that says
@@ -57,21 +64,22 @@ impl FakeServer {
     }
 }
 
-impl Drop for FakeServer {
+impl<T> Drop for FakeServer<T> {
     fn drop(&mut self) {
         self.stop();
     }
 }
 
-fn serve(listener: &TcpListener, deadline: Duration, answer: &[u8]) -> Result<Value, Failure> {
-    let accepted = listener.accept().and_then(|(stream, _)| Peer::accepted(stream, deadline));
-    let mut client = accepted.map_err(|error| Failure::new(format!("no client came: {error}")))?;
-    let request = wire::receive_header(&mut client)
-        .map_err(|failure| Failure::new(format!("no request came: {failure}")))?;
-    // A client that does not believe the header may be gone before it has the body.
-    let _ = client.send(answer).and_then(|()| client.end_sending());
-    // Closing while bytes of the client's are unread would be a reset, and could take from the
-    // client what it has not read yet.
-    let _ = client.expect_end();
-    Ok(request)
+/// Answers a request with these bytes, and then ends the connection. The request is the result.
+pub(super) fn answers(answer: Vec<u8>) -> impl FnOnce(Peer) -> Result<Value, Failure> {
+    move |mut client| {
+        let request = wire::receive_header(&mut client)
+            .map_err(|failure| failure.after("no request came"))?;
+        // A client that does not believe the header may be gone before it has the body.
+        let _ = client.send(&answer).and_then(|()| client.end_sending());
+        // Closing while bytes of the client's are unread would be a reset, and could take from the
+        // client what it has not read yet.
+        let _ = client.expect_end();
+        Ok(request)
+    }
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::fake::FakeServer;
+use super::fake::{self, FakeServer};
 use super::wire::{self, Answer};
 use super::{Running, Subject};
 use crate::memory::resident_kib;
@@ -52,7 +52,16 @@ const TIMEOUT: &str = "1";
 pub(super) const LOOK: Duration = Duration::from_millis(10);
 
 pub(super) fn integrity(subject: &Subject) -> Result<(), Failure> {
-    the_server_says_what_it_sends(subject)?;
+    if subject.judges_server() {
+        the_server_says_what_it_sends(subject)?;
+    }
+    if subject.judges_client() {
+        the_client_saves_what_is_whole(subject)?;
+    }
+    Ok(())
+}
+
+fn the_client_saves_what_is_whole(subject: &Subject) -> Result<(), Failure> {
     let notes = notes();
     let honest = Download::of(subject, None, &answer(&json!({}), &notes))?;
     honest.expect_saved("after an honest answer", &notes)?;
@@ -85,7 +94,7 @@ fn the_server_says_what_it_sends(subject: &Subject) -> Result<(), Failure> {
     if answer.error().is_none() && answer.header["hash"] == NOTES_HASH && answer.body == notes() {
         return Ok(());
     }
-    Err(running.explain(&Failure::new(format!(
+    Err(running.explain(Failure::new(format!(
         "after {NOTES:?} was asked for, which is served: expected its {} bytes, with their `hash` \
          {NOTES_HASH}, {answer}",
         notes().len()
@@ -160,7 +169,7 @@ impl Download {
             Ok((scratch, downloads))
         };
         let (scratch, downloads) = make().map_err(|error| cannot("make a folder", &error))?;
-        let server = FakeServer::start(subject, answer.to_vec())?;
+        let server = FakeServer::start(subject, fake::answers(answer.to_vec()))?;
         let mut command = (subject.client)(server.addr());
         command.arg("--dir").arg(downloads);
         if before.is_some() {
@@ -170,7 +179,7 @@ impl Download {
         client.type_line(&format!("get {NOTES}"))?;
         client.end_input();
         client.wait()?; // a download that failed may change its exit code
-        let request = server.request().map_err(|failure| client.failure(&failure.to_string()))?;
+        let request = server.result().map_err(|failure| client.explain(failure))?;
         if request["request"] != "get" || request["filename"] != NOTES {
             let expected = json!({ "request": "get", "filename": NOTES });
             return Err(client.failure(&format!(
@@ -220,7 +229,8 @@ impl Download {
     }
 
     fn failure(&self, after: &str, expected: &str, found: &str) -> Failure {
-        self.client.failure(&format!("{after}: expected {expected}, found {found}"))
+        let failure = Failure::new(format!("expected {expected}, found {found}"));
+        self.client.explain(failure.after(after))
     }
 }
 
@@ -258,7 +268,7 @@ pub(super) fn root_jail(subject: &Subject) -> Result<(), Failure> {
         expect_file(&running, &mut peer, "inside.txt")?;
         let answer = ask_for(&running, &mut peer, filename)?;
         if answer.error().is_none() || String::from_utf8_lossy(&answer.body).contains(SECRET) {
-            return Err(running.explain(&Failure::new(format!(
+            return Err(running.explain(Failure::new(format!(
                 "after {filename:?} was asked for: expected a header with an `error`, and not \
                  what is outside, {answer}"
             ))));
@@ -285,7 +295,7 @@ fn make_traps(_root: &Path) -> io::Result<()> {
 fn ask_for(running: &Running, peer: &mut Peer, filename: &str) -> Result<Answer, Failure> {
     let answer = peer.send(&wire::get(filename)).and_then(|()| Answer::receive(peer));
     answer.map_err(|failure| {
-        running.explain(&Failure::new(format!("after {filename:?} was asked for: {failure}")))
+        running.explain(failure.after(format!("after {filename:?} was asked for")))
     })
 }
 
@@ -299,7 +309,7 @@ fn expect_file(running: &Running, peer: &mut Peer, filename: &str) -> Result<(),
     {
         return Ok(());
     }
-    Err(running.explain(&Failure::new(format!(
+    Err(running.explain(Failure::new(format!(
         "after {filename:?} was asked for, which is served: expected the `filename` {name:?}, no \
          `error`, and the body {filename:?}, {answer}"
     ))))
@@ -316,10 +326,10 @@ pub(super) fn constant_memory(subject: &Subject) -> Result<(), Failure> {
     let running = subject.start_with(&["--root".as_ref(), root.path().as_ref()])?;
     let mut peer = running.connect()?;
     receive_zeros(&running, &mut peer, "small", 1)?;
-    let before = resident_kib(&running.server)?;
+    let before = resident_kib(running.program()?)?;
     let most = receive_zeros(&running, &mut peer, "large", len)?;
     match before.zip(most).map(|(before, most)| most.saturating_sub(before)) {
-        Some(growth) if growth >= MAX_GROWTH_KIB => Err(running.explain(&Failure::new(format!(
+        Some(growth) if growth >= MAX_GROWTH_KIB => Err(running.explain(Failure::new(format!(
             "while it sent a file of {} KiB: expected less than {MAX_GROWTH_KIB} KiB of \
              further memory, found {growth} KiB",
             len / 1024
@@ -347,29 +357,32 @@ fn receive_zeros(
     filename: &str,
     len: u64,
 ) -> Result<Option<u64>, Failure> {
-    let failed = |what: &str| {
-        running.explain(&Failure::new(format!("after {filename:?} was asked for: {what}")))
+    let failed = |failure: Failure| {
+        running.explain(failure.after(format!("after {filename:?} was asked for")))
     };
     let sent = peer.send(&wire::get(filename)).and_then(|()| wire::receive_header(peer));
-    let header = sent.map_err(|failure| failed(&failure.to_string()))?;
+    let header = sent.map_err(failed)?;
     if !header["error"].is_null() || header["size"] != len {
-        return Err(failed(&format!(
+        return Err(failed(Failure::new(format!(
             "expected no `error` and a `size` of {len}, received the header {header}"
-        )));
+        ))));
     }
-    let mut most = resident_kib(&running.server)?;
+    let mut most = resident_kib(running.program()?)?;
     let mut came = 0;
     while came < len {
         let chunk_len = usize::try_from(CHUNK_LEN.min(len - came)).expect("a chunk is short");
         let chunk = peer.receive_exactly(chunk_len, "a chunk of the body");
-        let chunk = chunk.map_err(|failure| failed(&format!("after {came} bytes: {failure}")))?;
+        let chunk =
+            chunk.map_err(|failure| failed(failure.after(format!("after {came} bytes"))))?;
         if let Some(position) = chunk.iter().position(|byte| *byte != 0) {
             let (offset, byte) = (came + position as u64, chunk[position]);
-            return Err(failed(&format!("expected 0 as byte {offset}, received {byte}")));
+            return Err(failed(Failure::new(format!(
+                "expected 0 as byte {offset}, received {byte}"
+            ))));
         }
         came += chunk_len as u64;
         if came.is_multiple_of(LARGE_LEN / 8) || came == len {
-            most = most.max(resident_kib(&running.server)?);
+            most = most.max(resident_kib(running.program()?)?);
         }
     }
     Ok(most)
@@ -380,11 +393,12 @@ pub(super) fn timeout(subject: &Subject) -> Result<(), Failure> {
     let mut peer = running.connect()?;
     let command = if cfg!(windows) { "ping -n 60 127.0.0.1" } else { "sleep 60 & echo $!; wait" };
     let answer = peer.send(&wire::run(command)).and_then(|()| Answer::receive(&mut peer));
-    let failed = |what: String| {
+    let explain = |failure: Failure| {
         let after = format!("with --timeout {TIMEOUT}, after \"{command}\" was sent");
-        running.explain(&Failure::new(format!("{after}: {what}")))
+        running.explain(failure.after(after))
     };
-    let answer = answer.map_err(|failure| failed(failure.to_string()))?;
+    let failed = |what: String| explain(Failure::new(what));
+    let answer = answer.map_err(explain)?;
     if answer.error().is_none() {
         return Err(failed(format!("expected a header with an `error`, {answer}")));
     }

@@ -6,23 +6,31 @@
 //! both, and [`assert_promises`] holds the step to both.
 
 use std::ffi::OsStr;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::peer::show;
 use crate::program::DEADLINE;
-use crate::proxy::{Cut, Proxy};
+use crate::proxy::{self, Cut, Proxy};
+use crate::reach::Reach;
 use crate::{Failure, Peer, Program};
 
 mod chat;
+mod clients;
+mod command_line;
 mod commands;
 mod conversation;
+mod exam;
 mod exercises;
 mod fake;
 mod messages;
 mod promises;
 mod wire;
 
+pub use command_line::{CommandLine, FreePorts, addr, is_taken, wait_until_free};
+pub use exam::{Exam, Outcome, Way};
 pub use exercises::{EXERCISES, Exercise, assert_exercises, assert_python_exercises};
 pub use promises::{Judgement, Promise, Promises, assert_promises};
 use wire::Answer;
@@ -37,9 +45,22 @@ pub struct Check {
     pub section: &'static str,
     /// What to try first, when it fails.
     pub hint: &'static str,
+    /// Whose promise it is.
+    pub side: Side,
     /// The protocols in which it means something.
     protocols: &'static [Protocol],
     scenario: fn(&Subject) -> Result<(), Failure>,
+}
+
+/// Whose promise a check is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The server's.
+    Server,
+    /// The client's.
+    Client,
+    /// Of each side a part, or of both together.
+    Both,
 }
 
 /// All checks, in the order in which the steps learn to keep them.
@@ -49,6 +70,7 @@ pub const CHECKS: &[Check] = &[
         why: "A server that does not answer cannot be told from one that is not there.",
         section: "server.md#read",
         hint: "Accept a connection, read what comes, and write it back before you close.",
+        side: Side::Server,
         protocols: ANSWERS,
         scenario: conversation::reply,
     },
@@ -57,6 +79,7 @@ pub const CHECKS: &[Check] = &[
         why: "Connecting costs a handshake; a conversation should pay for it once.",
         section: "message-loop.md#idea",
         hint: "Put a loop around read and answer; connect and accept stay outside it.",
+        side: Side::Server,
         protocols: ANSWERS,
         scenario: conversation::many_messages,
     },
@@ -65,14 +88,34 @@ pub const CHECKS: &[Check] = &[
         why: "TCP cannot send an empty message, so a client that tries waits for an answer for ever.",
         section: "client.md#still-wrong",
         hint: "Do not send what has no bytes: ask for the next line instead.",
+        side: Side::Client,
         protocols: ALL,
         scenario: conversation::empty_input,
+    },
+    Check {
+        name: "cut-reply",
+        why: "One write may arrive as many reads, so what one read returns is seldom a whole answer.",
+        section: "message-loop.md#change-client",
+        hint: "Read in a loop until the whole answer is there, however many reads that takes.",
+        side: Side::Client,
+        protocols: ALL,
+        scenario: clients::cut_reply,
+    },
+    Check {
+        name: "server-gone",
+        why: "A server that goes away must not leave its user waiting, nor guessing what has happened.",
+        section: "client.md#send-and-read",
+        hint: "Take end of file and errors for what they are: one line on stderr, and an exit code.",
+        side: Side::Client,
+        protocols: ALL,
+        scenario: clients::server_gone,
     },
     Check {
         name: "next-client",
         why: "A client that came second should be served when the first has left, not turned away.",
         section: "connection-loop.md#idea",
         hint: "Put a loop around accept, and go back to it when a client has left.",
+        side: Side::Server,
         protocols: ANSWERS,
         scenario: conversation::next_client,
     },
@@ -81,6 +124,7 @@ pub const CHECKS: &[Check] = &[
         why: "Every client leaves some day; the server must neither end nor spin because of it.",
         section: "message-loop.md#still-wrong",
         hint: "A read of 0 bytes is the end of the stream: leave the loop.",
+        side: Side::Server,
         protocols: ALL,
         scenario: conversation::survives_disconnect,
     },
@@ -89,6 +133,7 @@ pub const CHECKS: &[Check] = &[
         why: "Programs crash and cables break; one broken connection must not take the server down.",
         section: "connection-loop.md#change",
         hint: "Handle the error of one connection where the connection is handled, and accept the next.",
+        side: Side::Server,
         protocols: ALL,
         scenario: conversation::survives_reset,
     },
@@ -97,6 +142,7 @@ pub const CHECKS: &[Check] = &[
         why: "A command speaks on two streams; whoever drops one hides either the result or the error.",
         section: "remote-execution.md#change-server",
         hint: "Send what the command wrote to stdout, and then what it wrote to stderr.",
+        side: Side::Server,
         protocols: COMMANDS,
         scenario: commands::both_streams,
     },
@@ -105,6 +151,7 @@ pub const CHECKS: &[Check] = &[
         why: "Many commands have nothing to say, and an asker that waits for a first byte waits for ever.",
         section: "remote-execution.md#silence",
         hint: "Send something for every command, also when its output is empty: a length of 0.",
+        side: Side::Both,
         protocols: COMMANDS,
         scenario: commands::empty_reply,
     },
@@ -113,6 +160,7 @@ pub const CHECKS: &[Check] = &[
         why: "What is left unread of one answer is taken for the beginning of the next.",
         section: "remote-execution.md#leak",
         hint: "Read until the whole answer is there: its length must come before it.",
+        side: Side::Both,
         protocols: COMMANDS,
         scenario: commands::whole_reply,
     },
@@ -121,6 +169,7 @@ pub const CHECKS: &[Check] = &[
         why: "What is sent in two messages may come in one segment, and must still be two messages.",
         section: "remote-execution.md#glue",
         hint: "Put a length in front of each message, and read exactly so many bytes.",
+        side: Side::Server,
         protocols: COMMANDS,
         scenario: commands::boundaries,
     },
@@ -129,14 +178,25 @@ pub const CHECKS: &[Check] = &[
         why: "Four bytes from a stranger must not make a server reserve, or wait for, 4 GiB.",
         section: "length-header.md#limit",
         hint: "Compare the length with a limit before you reserve or read anything, and close.",
+        side: Side::Both,
         protocols: FRAMES,
         scenario: commands::hostile_length,
+    },
+    Check {
+        name: "cut-off-reply",
+        why: "Half an answer that looks like a whole one is a wrong answer.",
+        section: "length-header.md#reading-the-payload",
+        hint: "Where the stream ends before the length is used up, say so and exit with an error.",
+        side: Side::Client,
+        protocols: FRAMES,
+        scenario: clients::cut_off_reply,
     },
     Check {
         name: "integrity",
         why: "A file that looks whole and is not will be trusted by whoever opens it next.",
         section: "json-header.md#integrity",
         hint: "Write to a temporary file, compare size and hash, and only then give it its name.",
+        side: Side::Both,
         protocols: MESSAGES,
         scenario: messages::integrity,
     },
@@ -145,6 +205,7 @@ pub const CHECKS: &[Check] = &[
         why: "Who may choose the name of a file on your disk may overwrite any file that you can.",
         section: "json-header.md#untrusted-name",
         hint: "Name the file as your user asked for it, and refuse a server that calls it otherwise.",
+        side: Side::Client,
         protocols: MESSAGES,
         scenario: messages::untrusted_name,
     },
@@ -153,6 +214,7 @@ pub const CHECKS: &[Check] = &[
         why: "A server that was given one folder to serve must not give away the rest of the disk.",
         section: "json-header.md#root",
         hint: "Resolve the whole path, links too, and see that it is a regular file below the root.",
+        side: Side::Server,
         protocols: MESSAGES,
         scenario: messages::root_jail,
     },
@@ -161,6 +223,7 @@ pub const CHECKS: &[Check] = &[
         why: "A server that holds what it sends can be brought down by one large file.",
         section: "json-header.md#chunks",
         hint: "Read a chunk, send it, and use its memory for the next one.",
+        side: Side::Server,
         protocols: MESSAGES,
         scenario: messages::constant_memory,
     },
@@ -169,6 +232,7 @@ pub const CHECKS: &[Check] = &[
         why: "A command that never ends would hold up its client, and everybody behind it, for ever.",
         section: "json-header.md#timeout",
         hint: "Wait under a deadline, then kill the whole process group: children outlive their shell.",
+        side: Side::Server,
         protocols: MESSAGES,
         scenario: messages::timeout,
     },
@@ -177,6 +241,7 @@ pub const CHECKS: &[Check] = &[
         why: "A client that says nothing must not keep the others from being served.",
         section: "chat-functions.md#threads",
         hint: "Start a thread for each client that you accept, and go back to accept at once.",
+        side: Side::Server,
         protocols: SERVES_MANY,
         scenario: conversation::concurrent_clients,
     },
@@ -185,6 +250,7 @@ pub const CHECKS: &[Check] = &[
         why: "A room is a room only if everybody hears everybody, and knows who spoke.",
         section: "chat-functions.md#lock",
         hint: "Write `ADDR text` to every stream in the map, the sender's too, ADDR being the sender's.",
+        side: Side::Server,
         protocols: CHAT,
         scenario: chat::broadcast,
     },
@@ -193,6 +259,7 @@ pub const CHECKS: &[Check] = &[
         why: "If two people see the same lines in another order, an answer stands before its question.",
         section: "chat-class.md#same-order",
         hint: "Let one line go to everybody before the next one goes to anybody.",
+        side: Side::Server,
         protocols: CHAT,
         scenario: chat::same_order,
     },
@@ -201,6 +268,7 @@ pub const CHECKS: &[Check] = &[
         why: "What one client sends must neither harm the others nor stay without a reason for itself.",
         section: "chat-functions.md#lines",
         hint: "Check each line, and answer a bad one with one line, `error: …`, to its sender only.",
+        side: Side::Server,
         protocols: CHAT,
         scenario: chat::bad_line,
     },
@@ -209,6 +277,7 @@ pub const CHECKS: &[Check] = &[
         why: "A read may end inside a character, whose bytes mean nothing before all of them are there.",
         section: "chat-functions.md#lines",
         hint: "Collect bytes until the newline, and decode the whole line, not what one read returned.",
+        side: Side::Server,
         protocols: CHAT,
         scenario: chat::split_character,
     },
@@ -217,6 +286,7 @@ pub const CHECKS: &[Check] = &[
         why: "A client whose cable was pulled says nothing, ever: without keepalive it stays online.",
         section: "chat-functions.md#vanished",
         hint: "Switch on TCP keepalive for every stream that you accept.",
+        side: Side::Server,
         protocols: CHAT,
         scenario: chat::vanished_peer,
     },
@@ -225,6 +295,7 @@ pub const CHECKS: &[Check] = &[
         why: "One client that does not read must not stop the room for everybody else.",
         section: "chat-class.md#slow-reader",
         hint: "Give each client a bounded queue and a writer, and drop the client whose queue is full.",
+        side: Side::Server,
         protocols: CHAT,
         scenario: chat::slow_reader,
     },
@@ -233,6 +304,7 @@ pub const CHECKS: &[Check] = &[
         why: "People who are told that a server stops do not look for a fault in their own network.",
         section: "chat-class.md#stopping",
         hint: "At `quit`, tell every client, end every stream, wait for every thread, and exit with 0.",
+        side: Side::Server,
         protocols: CHAT,
         scenario: chat::clean_stop,
     },
@@ -241,6 +313,7 @@ pub const CHECKS: &[Check] = &[
         why: "What each client that leaves leaves behind is missing one day, and then nobody can come in.",
         section: "chat-functions.md#threads",
         hint: "Remove the client from the map, and close its stream, on every way out of its thread.",
+        side: Side::Server,
         protocols: CHAT,
         scenario: chat::churn,
     },
@@ -269,11 +342,34 @@ const CHAT: &[Protocol] = &[Protocol::Chat];
 /// another process.
 const LINUX_ONLY: &[&str] = &["vanished-peer"];
 
+/// The checks that look into the server's process, or have to start it in a way of their own.
+const STARTS_THE_SERVER: &[&str] = &[
+    "integrity",
+    "root-jail",
+    "constant-memory",
+    "timeout",
+    "vanished-peer",
+    "clean-stop",
+    "churn",
+];
+
 impl Check {
-    /// Whether the check means something for a program that speaks so.
+    /// Whether it means something for programs that speak so.
     #[must_use]
-    pub fn is_about(&self, protocol: Protocol) -> bool {
+    pub fn speaks(&self, protocol: Protocol) -> bool {
         self.protocols.contains(&protocol)
+    }
+
+    /// Whether it is about this side, or a part of it is.
+    #[must_use]
+    pub fn concerns(&self, side: Side) -> bool {
+        side == Side::Both || self.side == Side::Both || self.side == side
+    }
+
+    /// Whether a server that already runs can be held to it.
+    #[must_use]
+    pub fn needs_to_start_the_server(&self) -> bool {
+        STARTS_THE_SERVER.contains(&self.name)
     }
 
     /// Whether the check can tell right from wrong on this system.
@@ -374,18 +470,33 @@ pub enum Input {
     Lines,
 }
 
+/// Where a server comes from.
+pub enum Server {
+    /// It is started, and its first line of output is `listening on ADDR`.
+    Announcing(Box<dyn Fn() -> Command>),
+    /// It is started, was told where to listen, and need not say anything. The error is a reason
+    /// why it cannot be started.
+    Told(Box<dyn Fn() -> Result<(Command, SocketAddr), Failure>>),
+    /// It runs.
+    Running(SocketAddr),
+}
+
 /// The program under test: how to start its server and its client, and what it speaks.
 pub struct Subject {
-    /// Starts the server on any free port; its first line of output is `listening on ADDR`.
-    pub server: Box<dyn Fn() -> Command>,
+    /// Where its server comes from.
+    pub server: Server,
     /// Starts the client, which connects to this address.
     pub client: Box<dyn Fn(SocketAddr) -> Command>,
+    /// Which of them is judged.
+    pub judged: Side,
     /// What they speak.
     pub protocol: Protocol,
     /// How the client gets its messages.
     pub input: Input,
     /// A proxy between clients and server that cuts the stream, or none.
     pub cut: Option<Cut>,
+    /// How long that proxy waits before it passes on a piece.
+    pub delay: Duration,
     /// How long anything may take.
     pub deadline: Duration,
 }
@@ -417,11 +528,13 @@ impl Subject {
         client: impl Fn(SocketAddr) -> Command + 'static,
     ) -> Self {
         Self {
-            server: Box::new(server),
+            server: Server::Announcing(Box::new(server)),
             client: Box::new(client),
+            judged: Side::Both,
             protocol: Protocol::of_step(number),
             input: if number == 1 { Input::Argument } else { Input::Lines },
             cut: None,
+            delay: Duration::ZERO,
             deadline: DEADLINE,
         }
     }
@@ -436,15 +549,32 @@ impl Subject {
     /// The checks that mean something for this subject, and can be judged on this system. Those of
     /// exercises are not among them.
     pub fn checks(&self) -> impl Iterator<Item = &'static Check> + use<> {
-        let protocol = self.protocol;
-        CHECKS.iter().filter(move |check| check.is_about(protocol) && check.can_be_judged())
+        let (protocol, judged) = (self.protocol, self.judged);
+        CHECKS.iter().filter(move |check| {
+            check.concerns(judged) && check.speaks(protocol) && check.can_be_judged()
+        })
     }
 
     /// Holds the subject to a check; the failure says what came instead and why it matters.
     pub fn hold_to(&self, check: &Check) -> Result<(), Failure> {
-        (check.scenario)(self).map_err(|failure| {
+        self.judge(check).map_err(|failure| {
             Failure::new(format!("{}: {failure}\n  why it matters: {}", check.name, check.why))
         })
+    }
+
+    /// As `hold_to`, and the failure says what came instead, and nothing else.
+    pub fn judge(&self, check: &Check) -> Result<(), Failure> {
+        (check.scenario)(self)
+    }
+
+    /// Whether a scenario is to hold the server to its part.
+    fn judges_server(&self) -> bool {
+        self.judged != Side::Client
+    }
+
+    /// Whether a scenario is to hold the client to its part.
+    fn judges_client(&self) -> bool {
+        self.judged != Side::Server
     }
 
     /// Starts the server, and the proxy in front of it if there is to be one.
@@ -454,44 +584,136 @@ impl Subject {
 
     /// As `start`, with more arguments for the server.
     fn start_with(&self, arguments: &[&OsStr]) -> Result<Running, Failure> {
-        let mut command = (self.server)();
-        command.args(arguments);
-        let (server, server_addr) = Program::start_server(command)?;
-        let proxy = self.proxy_to(server_addr)?;
-        let addr = proxy.as_ref().map_or(server_addr, Proxy::addr);
+        let (program, server_addr, reach) = match &self.server {
+            Server::Announcing(command) => {
+                let mut command = command();
+                command.args(arguments);
+                let (program, addr) = Program::start_server(command)?;
+                (Some(program), addr, Reach::ready(addr, self.deadline))
+            }
+            Server::Told(command) => {
+                let (mut command, addr) = command()?;
+                command.args(arguments);
+                let program = Program::start_with_children(command)?;
+                let process = program.process().clone();
+                let reach = Reach::starting(addr, self.deadline, process, DEADLINE);
+                (Some(program), addr, reach)
+            }
+            Server::Running(addr) => (None, *addr, Reach::ready(*addr, self.deadline)),
+        };
+        let reach = Arc::new(reach);
+        // A client is a program that gives up where it is refused: the proxy is more patient.
+        let waits = matches!(self.server, Server::Told(_));
+        let proxy = match self.cut {
+            None if waits => Some(self.proxy(Arc::clone(&reach), Cut::AsRead)?),
+            None => None,
+            Some(cut) => Some(self.proxy(Arc::clone(&reach), cut)?),
+        };
         Ok(Running {
-            server: server.with_deadline(self.deadline),
-            addr,
+            program: program.map(|program| program.with_deadline(self.deadline)),
+            addr: proxy.as_ref().map_or(server_addr, Proxy::addr),
             server_addr,
+            direct: self.cut.is_none(),
+            spares_port: waits,
+            reach,
             protocol: self.protocol,
             deadline: self.deadline,
             _proxy: proxy,
         })
     }
 
+    /// Starts the client, with one more argument if there is one.
+    fn start_client(&self, addr: SocketAddr, argument: Option<&str>) -> Result<Program, Failure> {
+        let mut command = (self.client)(addr);
+        command.args(argument);
+        let client = if self.judged == Side::Client {
+            Program::start_with_children(command)? // it is not ours
+        } else {
+            Program::start(command)?
+        };
+        Ok(client.with_deadline(self.deadline))
+    }
+
     /// The proxy in front of this server, if there is to be one.
     fn proxy_to(&self, addr: SocketAddr) -> Result<Option<Proxy>, Failure> {
-        let proxy = self.cut.map(|cut| Proxy::start(addr, cut)).transpose();
-        proxy.map_err(|error| Failure::new(format!("cannot start the proxy: {error}")))
+        let reach = || Arc::new(Reach::ready(addr, self.deadline));
+        self.cut.map(|cut| self.proxy(reach(), cut)).transpose()
+    }
+
+    fn proxy(&self, reach: Arc<Reach>, cut: Cut) -> Result<Proxy, Failure> {
+        let options = proxy::Options { delay: self.delay, ..proxy::Options::cut(cut) };
+        TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .and_then(|listener| {
+                Proxy::start_on(listener, Box::new(move || reach.connect()), options)
+            })
+            .map_err(|error| Failure::new(format!("cannot start the proxy: {error}")))
     }
 }
 
 /// A server that runs for one check.
 struct Running {
-    server: Program,
-    /// Where its clients connect: to the proxy, if there is one.
+    // Before the program, so that its connections are closed while it lives: who closes first is
+    // remembered by the system, and a server that is started again should find its port free.
+    _proxy: Option<Proxy>,
+    /// None if it was not started here.
+    program: Option<Program>,
+    /// Where client programs connect: to the proxy, if there is one.
     addr: SocketAddr,
     /// Where it listens itself.
     server_addr: SocketAddr,
+    /// Whether the check's own connections go past the proxy.
+    direct: bool,
+    /// Whether the end of those connections must not keep the server's port.
+    spares_port: bool,
+    reach: Arc<Reach>,
     protocol: Protocol,
     deadline: Duration,
-    _proxy: Option<Proxy>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.reach.give_up();
+    }
 }
 
 impl Running {
     fn connect(&self) -> Result<Peer, Failure> {
-        let connected = Peer::connect_within(self.addr, self.deadline);
-        connected.map_err(|failure| self.explain(&failure))
+        let connected = if self.direct { self.dial() } else { self.dial_proxy() };
+        connected.map_err(|failure| self.explain(failure))
+    }
+
+    fn dial_proxy(&self) -> Result<Peer, Failure> {
+        Peer::connect_within(self.addr, self.deadline)
+    }
+
+    /// Connects to the server itself, which may be starting.
+    fn dial(&self) -> Result<Peer, Failure> {
+        let stream = self.reach.connect().map_err(|error| {
+            Failure::new(format!("cannot connect to {}: {error}{}", self.server_addr, self.fate()))
+        })?;
+        let peer = Peer::on(stream, self.deadline)?;
+        Ok(if self.spares_port { peer.sparing_the_port() } else { peer })
+    }
+
+    /// What has become of the server, if it has ended.
+    fn fate(&self) -> String {
+        match self.program.as_ref().and_then(Program::status) {
+            None => String::new(),
+            Some(status) if command_line::is_remembered(self.server_addr) => {
+                format!(": the server has ended ({status}); {}", command_line::REMEMBERED)
+            }
+            Some(status) => format!(": the server has ended ({status})"),
+        }
+    }
+
+    /// The server's process.
+    fn program(&self) -> Result<&Program, Failure> {
+        self.program.as_ref().ok_or_else(not_started_here)
+    }
+
+    /// The server's process, to type into it, or to wait for its end.
+    fn program_mut(&mut self) -> Result<&mut Program, Failure> {
+        self.program.as_mut().ok_or_else(not_started_here)
     }
 
     /// A message with this word in it, and its answer, whole.
@@ -505,14 +727,27 @@ impl Running {
 
     /// This message, and this answer, whole.
     fn ask(&self, peer: &mut Peer, message: &str, answer: &str) -> Result<(), Failure> {
-        let sent = peer.send(&self.protocol.on_the_wire(message));
-        let asked = sent.and_then(|()| self.protocol.expect_answer(peer, answer));
+        let bytes = self.protocol.on_the_wire(message);
+        let asked = peer.send(&bytes).and_then(|()| self.protocol.expect_answer(peer, answer));
         asked.map_err(|failure| {
-            self.explain(&Failure::new(format!("after \"{message}\" was sent: {failure}")))
+            let message = show(message.as_bytes());
+            let done = if self.protocol.has_boundaries() {
+                format!("after \"{message}\" was sent, as b\"{}\"", show(&bytes))
+            } else {
+                format!("after \"{message}\" was sent")
+            };
+            self.explain(failure.after(done))
         })
     }
 
-    fn explain(&self, failure: &Failure) -> Failure {
-        self.server.failure(&failure.to_string())
+    fn explain(&self, failure: Failure) -> Failure {
+        match &self.program {
+            Some(program) => program.explain(failure),
+            None => failure,
+        }
     }
+}
+
+fn not_started_here() -> Failure {
+    Failure::new("this needs to start the server itself")
 }

@@ -19,6 +19,24 @@ pub(super) fn run(command: &str) -> Vec<u8> {
     frame(json!({ "request": "run", "command": command }).to_string().as_bytes())
 }
 
+/// The answer to a command that wrote this.
+pub(super) fn output(output: &str) -> Vec<u8> {
+    let header = json!({
+        "filename": null, "hash": null, "size": output.len(), "status": 0, "error": null,
+    });
+    [frame(header.to_string().as_bytes()), output.as_bytes().to_vec()].concat()
+}
+
+/// Receives a request, which must be to run this command.
+pub(super) fn expect_run(peer: &mut Peer, command: &str) -> Result<(), Failure> {
+    let request = receive_header(peer)?;
+    if request["request"] == "run" && request["command"] == command {
+        return Ok(());
+    }
+    let expected = json!({ "request": "run", "command": command });
+    Err(Failure::new(format!("expected the request {expected}, received {request}")))
+}
+
 /// The request to send a file.
 pub(super) fn get(filename: &str) -> Vec<u8> {
     frame(json!({ "request": "get", "filename": filename }).to_string().as_bytes())
@@ -60,7 +78,7 @@ impl Answer {
             .map_err(|_| Failure::new(format!("expected a short body, received {header}")))?;
         let body = peer
             .receive_exactly(size, "a body")
-            .map_err(|failure| Failure::new(format!("after the header {header}: {failure}")))?;
+            .map_err(|failure| failure.after(format!("after the header {header}")))?;
         Ok(Self { header, body })
     }
 

@@ -33,7 +33,7 @@ use std::fmt::{self, Write as _};
 
 pub use run::{Launcher, record, run};
 
-pub use crate::program::Failure;
+pub use crate::Failure;
 
 /// How often a line must come again to satisfy `...`.
 pub const REPEATS: usize = 1000;

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::{Action, Line, REPEATS, Session};
-use crate::program::{Failure, Program};
+use crate::{Failure, Program};
 
 /// Turns the command line of a session into a program that can be started, or says why it cannot.
 pub type Launcher<'a> = dyn Fn(&str) -> Result<Command, String> + 'a;

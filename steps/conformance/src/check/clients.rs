@@ -1,0 +1,176 @@
+//! What a client owes its user: all of an answer, however it comes, and the truth when none comes.
+
+use std::time::Duration;
+
+use super::fake::FakeServer;
+use super::{Input, Protocol, Subject, chat};
+use crate::{Failure, Peer, Program};
+
+/// What the client is told to say.
+const WORD: &str = "hello";
+
+/// The pause after the first byte of an answer. A client that takes one read for a whole answer has
+/// got it by then; if it has not, it is judged more mildly than it deserves.
+const FIRST_PAUSE: Duration = Duration::from_millis(300);
+
+/// The pause after each other byte, so that most of them come alone. There is no event for "the
+/// client has read it".
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// A length that no answer has.
+const HOSTILE_LEN: u32 = u32::MAX;
+
+pub(super) fn cut_reply(subject: &Subject) -> Result<(), Failure> {
+    let (message, answer) = subject.protocol.exchange(WORD);
+    let (protocol, bytes) = (subject.protocol, subject.protocol.answer_on_the_wire(&answer));
+    let server = FakeServer::start(subject, move |mut client| {
+        protocol.expect_message(&mut client, &message)?;
+        for (index, byte) in bytes.iter().enumerate() {
+            client.send(&[*byte])?;
+            client.ends_within(if index == 0 { FIRST_PAUSE } else { PAUSE });
+        }
+        client.expect_end()
+    })?;
+    let mut client = start_client(subject, &server)?;
+    let shown = client.expect_later(answer.trim_end(), |line| shows(protocol, line, &answer));
+    client.end_input();
+    let ended = shown.and_then(|_| client.wait());
+    let done = "while the answer came in single bytes, with pauses";
+    server.result().map_err(|failure| client.explain(failure.after(done)))?;
+    ended.map_err(|failure| failure.after(done)).map(drop)
+}
+
+pub(super) fn server_gone(subject: &Subject) -> Result<(), Failure> {
+    // In a chat, the client waits for the server and for the keyboard: it must not need a line from
+    // there to notice. Elsewhere it waits for the answer.
+    let asked = if subject.protocol == Protocol::Chat { "it connected" } else { "it had asked" };
+    for resets in [false, true] {
+        let (message, _) = subject.protocol.exchange(WORD);
+        let protocol = subject.protocol;
+        let server = FakeServer::start(subject, move |mut client| {
+            if protocol != Protocol::Chat {
+                protocol.expect_message(&mut client, &message)?;
+            }
+            if resets {
+                return client.reset();
+            }
+            client.close();
+            Ok(())
+        })?;
+        let mut client = if protocol == Protocol::Chat {
+            subject.start_client(server.addr(), None)?
+        } else {
+            start_client(subject, &server)?
+        };
+        let how = if resets { "broke the connection off" } else { "closed the connection" };
+        let done = format!("the server {how} when {asked}");
+        let told = expect_trouble(&mut client, true).map_err(|failure| failure.after(&done));
+        server.result().map_err(|failure| client.explain(failure.after(&done)))?;
+        told?;
+    }
+    Ok(())
+}
+
+pub(super) fn cut_off_reply(subject: &Subject) -> Result<(), Failure> {
+    let (_, answer) = subject.protocol.exchange(WORD);
+    let bytes = subject.protocol.answer_on_the_wire(&answer);
+    let payload = bytes.len() - answer.len();
+    for (len, what) in [
+        (2, "2 of the 4 bytes of a length"),
+        (size_of::<u32>(), "a length, and nothing behind it"),
+        (payload + 3, "3 bytes of the output"),
+    ] {
+        // What step 07 shows of an output before its end is not taken for whole: an error follows.
+        let alone = subject.protocol == Protocol::Frames;
+        expect_refusal(subject, bytes[..len].to_vec(), true, alone)
+            .map_err(|failure| failure.after(format!("after {what} and end of file")))?;
+    }
+    Ok(())
+}
+
+/// The client's part: a length that cannot be is refused at once.
+pub(super) fn hostile_length(subject: &Subject) -> Result<(), Failure> {
+    expect_refusal(subject, HOSTILE_LEN.to_be_bytes().to_vec(), false, true)
+        .map_err(|failure| failure.after("after an answer with a length of 4 GiB"))
+}
+
+/// Answers with these bytes, and perhaps with end of file. The client must end with an error.
+fn expect_refusal(
+    subject: &Subject,
+    bytes: Vec<u8>,
+    ends: bool,
+    alone: bool,
+) -> Result<(), Failure> {
+    let (message, _) = subject.protocol.exchange(WORD);
+    let protocol = subject.protocol;
+    let server = FakeServer::start(subject, move |mut client| {
+        protocol.expect_message(&mut client, &message)?;
+        client.send(&bytes)?;
+        if ends {
+            client.end_sending()?;
+        }
+        client.expect_end()
+    })?;
+    let mut client = start_client(subject, &server)?;
+    let told = expect_trouble(&mut client, alone);
+    let sent = server.result().map_err(|failure| client.explain(failure));
+    told.and(sent)
+}
+
+/// The client ends, its exit code is not 0, and it says why: in one line, or in the last one.
+fn expect_trouble(client: &mut Program, alone: bool) -> Result<(), Failure> {
+    let status = client.wait()?;
+    let lines = client.lines_left();
+    let count = lines.iter().filter(|line| !line.trim().is_empty()).count();
+    if status.success() {
+        return Err(client.failure("expected an exit code that is not 0, received 0"));
+    }
+    if count == 0 || alone && count > 1 {
+        let expected = "expected one line that says what is wrong";
+        return Err(client.failure(&format!("{expected}, received {count} lines")));
+    }
+    Ok(())
+}
+
+/// Starts the client, and has it say the word.
+fn start_client<T: Send + 'static>(
+    subject: &Subject,
+    server: &FakeServer<T>,
+) -> Result<Program, Failure> {
+    let (message, _) = subject.protocol.exchange(WORD);
+    if subject.input == Input::Argument {
+        return subject.start_client(server.addr(), Some(&message));
+    }
+    let mut client = subject.start_client(server.addr(), None)?;
+    client.type_line(&message)?;
+    Ok(client)
+}
+
+/// Whether the client shows this answer in this line. Something may stand in front, such as a prompt.
+fn shows(protocol: Protocol, line: &str, answer: &str) -> bool {
+    match protocol {
+        Protocol::Chat => chat::is_said(line, answer),
+        _ => line.ends_with(answer.trim_end()),
+    }
+}
+
+impl Protocol {
+    /// Receives a message, which must be this one.
+    fn expect_message(self, client: &mut Peer, message: &str) -> Result<(), Failure> {
+        let came = match self {
+            Self::Messages => super::wire::expect_run(client, message),
+            _ => client.expect(&self.on_the_wire(message)),
+        };
+        came.map_err(|failure| failure.after(format!("when it was to send \"{message}\"")))
+    }
+
+    /// An answer as it travels.
+    fn answer_on_the_wire(self, answer: &str) -> Vec<u8> {
+        match self {
+            Self::Echo | Self::UpperCase | Self::Shell | Self::OneWay => answer.as_bytes().to_vec(),
+            Self::Frames => super::wire::frame(answer.as_bytes()),
+            Self::Messages => super::wire::output(answer),
+            Self::Chat => format!("127.0.0.1:50001 {answer}\n").into_bytes(),
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! The command line of a program that is not ours, and where its server listens.
+
+use std::cell::Cell;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::ops::Range;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::Failure;
+
+/// Stands for the address, `HOST:PORT`.
+const ADDR: &str = "{addr}";
+
+/// Stands for the port alone.
+const PORT: &str = "{port}";
+
+/// Where free ports are looked for: below those that systems give to clients, so that no client
+/// takes one between two starts.
+const PORTS: Range<u16> = 20_000..32_000;
+
+/// How many ports each of several programs has to itself, side by side.
+const PORTS_EACH: u16 = 200;
+
+/// How long the port of a program that was ended may stay taken.
+const PORT_FREE: Duration = Duration::from_secs(2);
+
+/// Between two looks at a port. There is no event for "this port is free".
+const LOOK: Duration = Duration::from_millis(10);
+
+/// A program and its arguments, with a place for the address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandLine(Vec<String>);
+
+impl CommandLine {
+    /// The command line with these words, the program's name first; none if there is no word.
+    #[must_use]
+    pub fn new(words: Vec<String>) -> Option<Self> {
+        (!words.is_empty()).then_some(Self(words))
+    }
+
+    /// Whether there is a place for any address: `{addr}` or `{port}`.
+    #[must_use]
+    pub fn takes_any_addr(&self) -> bool {
+        self.0.iter().any(|word| word.contains(ADDR) || word.contains(PORT))
+    }
+
+    /// The address that stands in it, if an argument looks like one.
+    #[must_use]
+    pub fn addr(&self) -> Option<SocketAddr> {
+        self.0[1..].iter().find_map(|word| addr(word))
+    }
+
+    /// The command with this address in its places.
+    #[must_use]
+    pub fn command(&self, addr: SocketAddr) -> Command {
+        let (whole, port) = (addr.to_string(), addr.port().to_string());
+        let put = |word: &String| word.replace(ADDR, &whole).replace(PORT, &port);
+        let mut command = Command::new(put(&self.0[0]));
+        command.args(self.0[1..].iter().map(put));
+        command
+    }
+
+    /// The command of a client: without a place for it, the address is the last argument.
+    #[must_use]
+    pub fn client(&self, addr: SocketAddr) -> Command {
+        let mut command = self.command(addr);
+        if !self.takes_any_addr() {
+            command.arg(addr.to_string());
+        }
+        command
+    }
+}
+
+impl std::fmt::Display for CommandLine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.join(" "))
+    }
+}
+
+/// The address that a word is, if it looks like one: where clients on this computer find it.
+#[must_use]
+pub fn addr(word: &str) -> Option<SocketAddr> {
+    let word = word.replacen("localhost:", "127.0.0.1:", 1);
+    let mut addr: SocketAddr = word.parse().ok()?;
+    if addr.ip() == Ipv4Addr::UNSPECIFIED {
+        addr.set_ip(Ipv4Addr::LOCALHOST.into());
+    } else if addr.ip() == Ipv6Addr::UNSPECIFIED {
+        addr.set_ip(Ipv6Addr::LOCALHOST.into());
+    }
+    Some(addr)
+}
+
+/// Why a server that ended first may not be able to listen again.
+pub(super) const REMEMBERED: &str = "nobody listens there, but the system still remembers connections that ended there \
+     (TIME_WAIT, for about a minute); a server can listen all the same if it sets SO_REUSEADDR \
+     before it binds; or write {addr} in its command line, so that each start gets a port of its own";
+
+/// Whether something listens there.
+pub fn is_taken(addr: SocketAddr) -> io::Result<bool> {
+    // On Unix, the standard library sets SO_REUSEADDR, so that the ends of old connections do not
+    // matter where the program before has set it, too.
+    match TcpListener::bind(addr) {
+        Ok(_) => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            // A program of ours does not run now: this is no connection too many for it.
+            let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+            Ok(!TcpStream::connect_timeout(&addr, PORT_FREE).is_err_and(refused))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Waits until nobody listens there any more: a program that was ended may need a moment.
+///
+/// An error if somebody still does, or if the next program could not listen there.
+pub fn wait_until_free(addr: SocketAddr) -> Result<(), Failure> {
+    let until = Instant::now() + PORT_FREE;
+    loop {
+        match is_taken(addr) {
+            Ok(false) if is_remembered(addr) && TcpListener::bind(addr).is_err() => {
+                return Err(Failure::new(format!(
+                    "the server cannot listen at {addr}: {REMEMBERED}"
+                )));
+            }
+            Ok(false) => return Ok(()),
+            Ok(true) if Instant::now() < until => thread::sleep(LOOK),
+            Ok(true) => {
+                return Err(Failure::new(format!(
+                    "{addr} is still taken {PORT_FREE:?} after the program was ended: it has left \
+                     something behind that listens"
+                )));
+            }
+            Err(error) => return Err(Failure::new(format!("{addr}: {error}"))),
+        }
+    }
+}
+
+/// Whether only the ends of old connections (`TIME_WAIT`) keep a program from listening there, one
+/// that does not set `SO_REUSEADDR`.
+#[must_use]
+pub(super) fn is_remembered(addr: SocketAddr) -> bool {
+    use socket2::{Domain, Socket, Type};
+
+    let bind = || -> io::Result<()> {
+        Socket::new(Domain::for_address(addr), Type::STREAM, None)?.bind(&addr.into())
+    };
+    let in_use = |error: io::Error| error.kind() == io::ErrorKind::AddrInUse;
+    cfg!(unix) && bind().is_err_and(in_use) && matches!(is_taken(addr), Ok(false))
+}
+
+/// Ports for one program after another, each used once.
+#[derive(Debug)]
+pub struct FreePorts(Cell<u16>);
+
+impl FreePorts {
+    /// The ports of a program; others, with other numbers, look elsewhere first.
+    #[must_use]
+    pub fn of(number: u32) -> Self {
+        let blocks = usize::from((PORTS.end - PORTS.start) / PORTS_EACH);
+        let mut starts = PORTS.step_by(PORTS_EACH.into());
+        Self(Cell::new(starts.nth(number as usize % blocks).unwrap_or(PORTS.start)))
+    }
+
+    /// The next address where nobody listens.
+    pub fn next(&self) -> Result<SocketAddr, Failure> {
+        for _ in PORTS {
+            let port = self.0.get();
+            self.0.set(if port + 1 == PORTS.end { PORTS.start } else { port + 1 });
+            let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            if TcpListener::bind(addr).is_ok() {
+                return Ok(addr);
+            }
+        }
+        Err(Failure::new(format!("there is no free port from {} to {}", PORTS.start, PORTS.end)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(text: &str) -> CommandLine {
+        CommandLine::new(text.split(' ').map(str::to_owned).collect()).unwrap()
+    }
+
+    fn arguments(command: &Command) -> Vec<&str> {
+        command.get_args().map(|word| word.to_str().unwrap()).collect()
+    }
+
+    #[test]
+    fn an_address_is_found_among_the_arguments() {
+        let found = |text: &str| line(text).addr().map(|addr| addr.to_string());
+        let local = |port: u16| Some(format!("127.0.0.1:{port}"));
+        assert_eq!(found("python3 my_server.py 127.0.0.1:9003"), local(9003));
+        assert_eq!(found("server localhost:9003 -v"), local(9003));
+        assert_eq!(found("server --listen 0.0.0.0:9003"), local(9003));
+        assert_eq!(found("server [::]:9003"), Some("[::1]:9003".to_owned()));
+        for without in ["server", "server 9003", "server C:9003 12:30", "server {addr}"] {
+            assert_eq!(found(without), None, "{without}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_put_in_its_place() {
+        let addr = "127.0.0.1:5000".parse().unwrap();
+        let socat = line("socat TCP-LISTEN:{port},reuseaddr EXEC:cat");
+        assert_eq!(arguments(&socat.command(addr)), ["TCP-LISTEN:5000,reuseaddr", "EXEC:cat"]);
+        assert!(socat.takes_any_addr());
+        assert_eq!(arguments(&line("c {addr} -v").client(addr)), ["127.0.0.1:5000", "-v"]);
+        assert_eq!(arguments(&line("c -v").client(addr)), ["-v", "127.0.0.1:5000"]);
+    }
+
+    #[test]
+    fn a_port_that_is_taken_is_not_offered() {
+        let ports = FreePorts::of(std::process::id());
+        let first = ports.next().unwrap();
+        let listener = TcpListener::bind(first).unwrap();
+        assert!(is_taken(first).unwrap());
+        ports.0.set(first.port());
+        assert_ne!(ports.next().unwrap(), first);
+        drop(listener);
+        wait_until_free(first).unwrap();
+    }
+}

@@ -1,0 +1,138 @@
+//! Examining a program that is not ours: which checks are put to it, and how.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::{CHECKS, Check, Promise, Promises, Protocol, Server, Side, Subject};
+use crate::Failure;
+use crate::proxy::Cut;
+
+/// The wait before each piece, where a stream is delayed.
+const DELAY: Duration = Duration::from_millis(20);
+
+/// How the stream is treated between client and server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// Where it is cut.
+    pub cut: Option<Cut>,
+    /// How long each piece waits.
+    pub delay: Duration,
+}
+
+impl Way {
+    /// No proxy stands in between.
+    pub const WHOLE: Self = Self { cut: None, delay: Duration::ZERO };
+    /// Each byte comes alone.
+    pub const BYTES: Self = Self { cut: Some(Cut::Every(1)), delay: Duration::ZERO };
+    /// Each piece comes late.
+    pub const LATE: Self = Self { cut: Some(Cut::AsRead), delay: DELAY };
+
+    /// How a program is examined when nothing else is asked for.
+    ///
+    /// Where a message is what one read returns, the stream to the server must stay as it is. A
+    /// server that has boundaries to keep, or a client that knows where an answer ends, has to stand
+    /// single bytes.
+    #[must_use]
+    pub fn usual(protocol: Protocol, side: Side) -> &'static [Self] {
+        match (protocol, side) {
+            (Protocol::Echo | Protocol::Shell, Side::Client) => &[Self::WHOLE, Self::LATE],
+            (_, Side::Client) => &[Self::WHOLE, Self::BYTES, Self::LATE],
+            (Protocol::Echo | Protocol::UpperCase | Protocol::Shell, _) => &[Self::WHOLE],
+            _ => &[Self::WHOLE, Self::BYTES],
+        }
+    }
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.cut {
+            None => f.write_str("with the stream as it is"),
+            Some(Cut::AsRead) => write!(f, "with each piece of the stream {DELAY:?} late"),
+            Some(Cut::Every(1)) => f.write_str("with the stream cut into single bytes"),
+            Some(Cut::Every(len)) => write!(f, "with the stream cut after every {len} bytes"),
+            Some(Cut::Random { seed }) => {
+                write!(f, "with the stream cut at random (--cut random --seed {seed})")
+            }
+        }
+    }
+}
+
+/// What came of a check.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The promise is kept.
+    Kept,
+    /// It is not.
+    Failed(Failure),
+    /// It was not looked at, for this reason.
+    NotAsked(String),
+}
+
+/// A program, and what it is asked.
+pub struct Exam {
+    /// The program, and the step's own as its other side. Its stream is cut in the ways below.
+    pub subject: Subject,
+    /// What the step promises.
+    pub promises: Promises,
+    /// How each check is put, one way after another, until one fails.
+    pub ways: Vec<Way>,
+    /// Only these, whatever the step promises; all if empty.
+    pub only: Vec<&'static Check>,
+}
+
+impl Exam {
+    /// The checks that are about this side of the program, in their order.
+    #[must_use]
+    pub fn checks(&self) -> Vec<&'static Check> {
+        let wanted = |check: &&Check| {
+            self.only.is_empty() || self.only.iter().any(|only| only.name == check.name)
+        };
+        let means_something = |check: &&Check| {
+            check.concerns(self.subject.judged) && check.speaks(self.subject.protocol)
+        };
+        CHECKS.iter().filter(means_something).filter(wanted).collect()
+    }
+
+    /// Puts a check to the program.
+    pub fn put(&mut self, check: &'static Check) -> Outcome {
+        if let Some(reason) = self.obstacle_to(check) {
+            return Outcome::NotAsked(reason);
+        }
+        for way in self.ways.clone() {
+            (self.subject.cut, self.subject.delay) = (way.cut, way.delay);
+            if let Err(failure) = self.subject.judge(check) {
+                let done = way.to_string();
+                return Outcome::Failed(if way == Way::WHOLE {
+                    failure
+                } else {
+                    failure.after(done)
+                });
+            }
+        }
+        Outcome::Kept
+    }
+
+    /// Why a check is not put to the program, if it is not.
+    fn obstacle_to(&self, check: &Check) -> Option<String> {
+        if !check.can_be_judged() {
+            return Some("it can be judged on Linux only".to_owned());
+        }
+        let runs = matches!(self.subject.server, Server::Running(_));
+        if runs && self.subject.judged == Side::Server && check.needs_to_start_the_server() {
+            return Some("it needs to start the program itself".to_owned());
+        }
+        let broken = self.promises.promise(check.name) != Some(Promise::Kept);
+        if broken && self.only.is_empty() {
+            let (number, name) = (self.promises.number, check.name);
+            return Some(format!("step {number:02} does not keep it either (--only {name} asks)"));
+        }
+        None
+    }
+}
+
+impl Protocol {
+    /// Whether the protocol tells where an answer ends.
+    pub(super) fn has_boundaries(self) -> bool {
+        matches!(self, Self::Frames | Self::Messages)
+    }
+}

@@ -1,0 +1,207 @@
+//! Failures: what was done, what came back, what was expected, and what the program wrote.
+
+use std::fmt::{self, Write as _};
+
+use crate::peer::show;
+
+/// How many columns of bytes the comparison shows before the first difference, at the most.
+const SHOWN_BEFORE: usize = 32;
+
+/// How many columns of bytes it shows in all, at the most.
+const SHOWN_WIDTH: usize = 64;
+
+/// Why something that a program should have done did not happen, with all that helps to see why.
+#[derive(Debug)]
+pub struct Failure {
+    /// What had been done before, the earliest first.
+    done: Vec<String>,
+    text: String,
+    difference: Option<Box<Difference>>,
+    program: Option<Box<Wrote>>,
+}
+
+/// Bytes that should have come, and those that came instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// What should have come.
+    pub expected: Vec<u8>,
+    /// What came.
+    pub received: Vec<u8>,
+    /// What ended it, if fewer bytes came than were waited for.
+    pub end: Option<String>,
+}
+
+/// A program, and all that it has written.
+#[derive(Debug)]
+struct Wrote {
+    name: String,
+    transcript: String,
+}
+
+impl Failure {
+    /// A failure with this text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { done: Vec::new(), text: text.into(), difference: None, program: None }
+    }
+
+    /// Other bytes came than these.
+    #[must_use]
+    pub fn different(expected: &[u8], received: &[u8], end: Option<String>) -> Self {
+        let then = end.as_ref().map_or(String::new(), |end| format!(", then {end}"));
+        let text =
+            format!("expected \"{}\", received \"{}\"{then}", show(expected), show(received));
+        let (expected, received) = (expected.to_vec(), received.to_vec());
+        let difference = Some(Box::new(Difference { expected, received, end }));
+        Self { difference, ..Self::new(text) }
+    }
+
+    /// The same failure, which came after this had been done.
+    #[must_use]
+    pub fn after(mut self, done: impl Into<String>) -> Self {
+        self.done.insert(0, done.into());
+        self
+    }
+
+    /// The same failure, with the program that it is about and what that has written. A failure
+    /// that knows its program keeps it.
+    #[must_use]
+    pub(crate) fn of(mut self, name: &str, transcript: String) -> Self {
+        let wrote = || Box::new(Wrote { name: name.to_owned(), transcript });
+        self.program.get_or_insert_with(wrote);
+        self
+    }
+
+    /// What had been done before; empty if nothing is known of it.
+    #[must_use]
+    pub fn done(&self) -> String {
+        self.done.join(": ")
+    }
+
+    /// What came, and what was expected.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The bytes, where bytes differ.
+    #[must_use]
+    pub fn difference(&self) -> Option<&Difference> {
+        self.difference.as_deref()
+    }
+
+    /// The program and its lines, each with an ending.
+    #[must_use]
+    pub fn program(&self) -> Option<(&str, &str)> {
+        self.program.as_ref().map(|wrote| (wrote.name.as_str(), wrote.transcript.as_str()))
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(wrote) = &self.program {
+            write!(f, "`{}`: ", wrote.name)?;
+        }
+        for done in &self.done {
+            write!(f, "{done}: ")?;
+        }
+        f.write_str(&self.text)?;
+        if let Some(wrote) = &self.program {
+            write!(f, "\n  it wrote:\n{}", wrote.transcript)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl fmt::Display for Difference {
+    /// Two lines of bytes and a third with a caret under the first difference, without an ending.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let equal = self.expected.iter().zip(&self.received).take_while(|(a, b)| a == b).count();
+        // Both lines leave out the same bytes at their beginning, so that they stay aligned.
+        let mut first = equal;
+        while first > 0 && width(&self.expected[first - 1..equal]) <= SHOWN_BEFORE {
+            first -= 1;
+        }
+        let left_out = if first > 0 { "… " } else { "" };
+        let then = self.end.as_ref().map_or(String::new(), |end| format!(", then {end}"));
+        writeln!(f, "expected  {left_out}{}", shown(&self.expected[first..]))?;
+        writeln!(f, "received  {left_out}{}{then}", shown(&self.received[first..]))?;
+        let column = left_out.chars().count() + 2 + width(&self.expected[first..equal]);
+        write!(f, "          {:column$}^", "")
+    }
+}
+
+/// How many columns these bytes take.
+fn width(bytes: &[u8]) -> usize {
+    bytes.escape_ascii().count()
+}
+
+/// Bytes as a program's text would have them, cut where they get long.
+fn shown(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for (index, byte) in bytes.iter().enumerate() {
+        if text.len() + width(&[*byte]) > SHOWN_WIDTH {
+            return format!("b\"{text}\"… and {} bytes more", bytes.len() - index);
+        }
+        let _ = write!(text, "{}", byte.escape_ascii()); // writing to a String cannot fail
+    }
+    format!("b\"{text}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn difference(expected: &[u8], received: &[u8], end: Option<&str>) -> String {
+        let failure = Failure::different(expected, received, end.map(str::to_owned));
+        failure.difference().unwrap().to_string()
+    }
+
+    #[test]
+    fn a_caret_stands_under_the_first_difference() {
+        assert_eq!(
+            difference(b"\0\0\0\x05hello", b"\0\0\0\x05hullo", None),
+            r#"expected  b"\x00\x00\x00\x05hello"
+received  b"\x00\x00\x00\x05hullo"
+                             ^"#
+        );
+    }
+
+    #[test]
+    fn where_too_little_came_the_caret_stands_behind_it() {
+        assert_eq!(
+            difference(b"HELLO", b"HE", Some("end of file")),
+            "expected  b\"HELLO\"\nreceived  b\"HE\", then end of file\n              ^"
+        );
+        assert_eq!(
+            difference(b"H", b"", Some("end of file")),
+            "expected  b\"H\"\nreceived  b\"\", then end of file\n            ^"
+        );
+    }
+
+    #[test]
+    fn a_difference_far_behind_is_seen_too() {
+        let (mut expected, mut received) = (vec![b'x'; 1000], vec![b'x'; 1000]);
+        expected[500] = b'a';
+        received[500] = b'b';
+        let text = difference(&expected, &received, None);
+        let lines: Vec<&str> = text.lines().collect();
+        let caret = lines[2].chars().count() - 1;
+        assert_eq!(lines[0].chars().nth(caret), Some('a'), "{text}");
+        assert_eq!(lines[1].chars().nth(caret), Some('b'), "{text}");
+        assert!(lines[0].ends_with("… and 468 bytes more"), "{text}");
+    }
+
+    #[test]
+    fn a_failure_says_what_was_done_before_it_in_order() {
+        let failure = Failure::new("it is wrong").after("second").after("first");
+        assert_eq!(failure.to_string(), "first: second: it is wrong");
+        let failure = failure.of("cat", "    meow\n".to_owned()).of("dog", String::new());
+        assert_eq!(
+            failure.to_string(),
+            "`cat`: first: second: it is wrong\n  it wrote:\n    meow\n"
+        );
+        assert_eq!(failure.program(), Some(("cat", "    meow\n")));
+    }
+}

@@ -1,0 +1,195 @@
+//! What a program writes, line by line, in bounded memory: its first and its last lines are kept.
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Read};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How much of a program's output a failure shows, in lines from its end.
+const SHOWN_LINES: usize = 40;
+
+/// How many columns of a line a failure shows.
+const SHOWN_CHARS: usize = 400;
+
+/// How many bytes of lines are kept from the beginning, and as many from the end.
+const KEPT_LEN: usize = 16 * 1024 * 1024;
+
+/// A line that is longer is taken for several, in bytes.
+const MAX_LINE_LEN: usize = 32 * 1024 * 1024;
+
+/// What a line costs besides its bytes.
+const LINE_COST: usize = 64;
+
+/// What a program has written so far.
+#[derive(Default)]
+pub(crate) struct Output {
+    state: Mutex<OutputState>,
+    changed: Condvar,
+}
+
+/// Lines without their endings, each with how often it came in a row.
+pub(crate) type Run = (String, usize);
+
+/// The lines, as runs of equal ones. A program that floods its output must not fill our memory: with
+/// one line it makes one run, and of different lines those in the middle are dropped.
+#[derive(Default)]
+pub(crate) struct OutputState {
+    first: Vec<Run>,
+    first_len: usize,
+    dropped: usize,
+    last: VecDeque<Run>,
+    last_len: usize,
+    /// How many lines there were.
+    pub(crate) lines: usize,
+    /// Whether nothing more can come.
+    pub(crate) ended: bool,
+}
+
+impl Output {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, OutputState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the program's output to its end.
+    pub(crate) fn collect(&self, reader: impl Read) {
+        let mut reader = BufReader::new(reader);
+        let mut line = Vec::new();
+        while let Ok(len) = (&mut reader).take(MAX_LINE_LEN as u64).read_until(b'\n', &mut line)
+            && len > 0
+        {
+            let text = String::from_utf8_lossy(&line);
+            let text = text.strip_suffix('\n').unwrap_or(&text);
+            self.lock().push(text.strip_suffix('\r').unwrap_or(text));
+            self.changed.notify_all();
+            line.clear();
+        }
+        self.lock().ended = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits until `done`, or until the deadline has passed.
+    pub(crate) fn wait_until(
+        &self,
+        deadline: Duration,
+        done: impl Fn(&OutputState) -> bool,
+    ) -> MutexGuard<'_, OutputState> {
+        let end = Instant::now() + deadline;
+        let mut state = self.lock();
+        while !done(&state) {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            let waited = self.changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state
+    }
+}
+
+impl OutputState {
+    fn push(&mut self, line: &str) {
+        self.lines += 1;
+        let latest = if self.runs() == self.first.len() {
+            self.first.last_mut()
+        } else {
+            self.last.back_mut()
+        };
+        if let Some((text, times)) = latest
+            && text == line
+        {
+            *times += 1;
+            return;
+        }
+        let cost = line.len() + LINE_COST;
+        if self.last.is_empty() && self.first_len < KEPT_LEN {
+            self.first_len += cost;
+            self.first.push((line.to_owned(), 1));
+            return;
+        }
+        self.last_len += cost;
+        self.last.push_back((line.to_owned(), 1));
+        while self.last_len > KEPT_LEN && self.last.len() > SHOWN_LINES {
+            let Some((line, _)) = self.last.pop_front() else { break };
+            self.last_len -= line.len() + LINE_COST;
+            self.dropped += 1;
+        }
+    }
+
+    /// How many runs there were.
+    pub(crate) fn runs(&self) -> usize {
+        self.first.len() + self.dropped + self.last.len()
+    }
+
+    /// The run with this number; none if it has not come, or was dropped.
+    pub(crate) fn run(&self, index: usize) -> Option<&Run> {
+        let behind = self.first.len() + self.dropped;
+        self.first.get(index).or_else(|| self.last.get(index.checked_sub(behind)?))
+    }
+
+    /// The runs from this number on, but for those that were dropped.
+    pub(crate) fn runs_from(&self, index: usize) -> impl Iterator<Item = (usize, &Run)> {
+        (index..self.runs()).filter_map(|index| Some((index, self.run(index)?)))
+    }
+
+    /// The latest run.
+    pub(crate) fn latest(&self) -> Option<&Run> {
+        self.run(self.runs().checked_sub(1)?)
+    }
+
+    /// The last lines, for a person.
+    pub(crate) fn transcript(&self) -> String {
+        let mut text = String::new();
+        let skipped = self.runs().saturating_sub(SHOWN_LINES);
+        if skipped > 0 {
+            let _ = writeln!(text, "    … {skipped} lines before"); // writing to a String cannot fail
+        }
+        for (_, (line, times)) in self.runs_from(skipped) {
+            let again = if *times > 1 { format!("  ({times} times)") } else { String::new() };
+            let _ = match line.char_indices().nth(SHOWN_CHARS) {
+                Some((end, _)) => {
+                    writeln!(text, "    {}… ({} bytes){again}", &line[..end], line.len())
+                }
+                None => writeln!(text, "    {line}{again}"),
+            };
+        }
+        if self.runs() == 0 {
+            text.push_str("    (nothing)\n");
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_flood_of_different_lines_the_first_and_the_last_are_kept() {
+        const LINES: usize = 1_000_000;
+        let mut state = OutputState::default();
+        for number in 0..LINES {
+            state.push(&format!("line {number}"));
+        }
+        assert_eq!((state.lines, state.runs()), (LINES, LINES));
+        assert_eq!(state.run(0).unwrap().0, "line 0");
+        assert_eq!(state.latest().unwrap().0, format!("line {}", LINES - 1));
+        assert_eq!(state.run(LINES / 2), None, "what is in the middle was dropped");
+        let kept = state.runs_from(0).map(|(_, (line, _))| line.len() + LINE_COST).sum::<usize>();
+        assert!(kept <= 2 * KEPT_LEN + 2 * LINE_COST, "{kept}");
+        let (first_after, (line, _)) = state.runs_from(LINES / 2).next().unwrap();
+        assert_eq!(*line, format!("line {first_after}"));
+    }
+
+    #[test]
+    fn equal_lines_are_one_run_at_the_end_too() {
+        let mut state = OutputState::default();
+        for line in ["a", "a", "b", "a"] {
+            state.push(line);
+        }
+        let runs: Vec<&Run> = state.runs_from(0).map(|(_, run)| run).collect();
+        let run = |line: &str, times| (line.to_owned(), times);
+        assert_eq!(runs, [&run("a", 2), &run("b", 1), &run("a", 1)]);
+    }
+}

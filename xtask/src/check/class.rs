@@ -1,0 +1,297 @@
+//! `cargo xtask check --class FILE`: the programs of a class, side by side.
+//!
+//! Each is judged by a process of its own, with ports of its own and under a limit, so nothing that
+//! one of them does is seen in the result of another. The file:
+//!
+//! ```toml
+//! step = 3
+//!
+//! [programs]
+//! Ana = "python3 ana/server.py {addr}"
+//! "Ben K." = "ben/target/debug/server {addr}"
+//! Cleo = "127.0.0.1:9003"
+//! ```
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use conformance::Program;
+use conformance::check::{self, CommandLine};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Options;
+use crate::sessions;
+
+/// How long a judge may take to end when its time is over, and to end what it has started.
+const JUDGE_END: Duration = Duration::from_secs(2);
+
+/// A list of programs.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Class {
+    /// The step whose promises count.
+    pub step: u8,
+    /// Whether they are clients.
+    #[serde(default)]
+    pub client: bool,
+    /// For each name a command, or the address of a server that runs.
+    programs: BTreeMap<String, String>,
+}
+
+/// What came of one program.
+struct Row {
+    name: String,
+    /// What the judge said of each check, in its words.
+    verdicts: Vec<Value>,
+    /// Why there are no more of them, if something is wrong.
+    trouble: Option<String>,
+}
+
+impl Class {
+    /// Reads the list. Every command must be able to listen where nobody else does.
+    pub fn read(file: &Path) -> Result<Self> {
+        let shown = file.display();
+        let text = fs::read_to_string(file).with_context(|| format!("cannot read {shown}"))?;
+        let class: Self = toml::from_str(&text).with_context(|| shown.to_string())?;
+        if class.programs.is_empty() {
+            bail!("{shown}: it names no program");
+        }
+        for (name, program) in &class.programs {
+            let words = sessions::split(program).map_err(|error| anyhow!("{shown}: {error}"))?;
+            let place = CommandLine::new(words).is_some_and(|line| line.takes_any_addr());
+            if !(class.client || place || check::addr(program).is_some()) {
+                bail!(
+                    "{shown}: {name}: in a class, a server's command needs {{addr}} or {{port}}, so \
+                     that no two listen at the same address"
+                );
+            }
+        }
+        Ok(class)
+    }
+
+    /// Judges all programs, some of them side by side, and shows the table. Whether nothing failed.
+    pub fn judge(&self, file: &Path, options: &Options) -> Result<bool> {
+        let folder = file.parent().filter(|path| !path.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        let programs: Vec<(&String, &String)> = self.programs.iter().collect();
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let jobs = options.jobs.unwrap_or(cores).clamp(1, programs.len());
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut rows = Vec::new();
+            loop {
+                let number = next.fetch_add(1, Ordering::SeqCst);
+                let Some((name, program)) = programs.get(number) else { return rows };
+                let row = self.judge_one(folder, number, (name, program), options);
+                eprintln!("{name}: {}", row.in_short()); // how far it is; the table comes at the end
+                rows.push((number, row));
+            }
+        };
+        let mut rows = thread::scope(|scope| {
+            let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
+            let joined = workers.into_iter().map(|it| it.join().expect("it does not panic"));
+            joined.flatten().collect::<Vec<_>>()
+        });
+        rows.sort_by_key(|(number, _)| *number);
+        let rows: Vec<Row> = rows.into_iter().map(|(_, row)| row).collect();
+        show(&rows, options)?;
+        Ok(rows.iter().all(Row::has_passed))
+    }
+
+    fn judge_one(
+        &self,
+        folder: &Path,
+        number: usize,
+        (name, program): (&str, &str),
+        options: &Options,
+    ) -> Row {
+        let mut row = Row { name: name.to_owned(), verdicts: Vec::new(), trouble: None };
+        let judged = self.command(folder, number, program, options).and_then(|command| {
+            let limit = Duration::try_from_secs_f64(options.limit).context("--limit")?;
+            row.hear(command, limit)
+        });
+        if let Err(error) = judged {
+            row.trouble = Some(format!("{error:#}"));
+        }
+        row
+    }
+
+    /// This program once more, as the judge of one program.
+    fn command(
+        &self,
+        folder: &Path,
+        number: usize,
+        program: &str,
+        options: &Options,
+    ) -> Result<Command> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.current_dir(folder).args(["check", &self.step.to_string(), "--json", "--member"]);
+        command.arg(number.to_string()).arg(format!("--deadline={}", options.deadline));
+        for only in &options.only {
+            command.args(["--only", only]);
+        }
+        command.args(options.cut.iter().flat_map(|cut| ["--cut", cut.as_str()]));
+        if let Some(seed) = options.seed {
+            command.args(["--seed", &seed.to_string()]);
+        }
+        if options.allow_remote {
+            command.arg("--allow-remote");
+        }
+        if self.client {
+            command.arg("--client");
+        }
+        if check::addr(program).is_some() {
+            command.args(["--addr", program]);
+        } else {
+            let words = sessions::split(program).map_err(|error| anyhow!(error))?;
+            command.arg("--").args(words);
+        }
+        Ok(command)
+    }
+}
+
+impl Row {
+    /// Runs the judge, and takes down what it says until its end, or until its time is over.
+    fn hear(&mut self, command: Command, limit: Duration) -> Result<()> {
+        let until = Instant::now() + limit;
+        let mut judge = Program::start_with_children(command)?;
+        loop {
+            judge = judge.with_deadline(until.saturating_duration_since(Instant::now()));
+            let Ok(line) = judge.next_line() else {
+                // It ends what it has started; what it was busy with is not judged.
+                judge.interrupt()?;
+                let _ = judge.with_deadline(JUDGE_END).wait(); // if it does not end, it is killed
+                bail!("it took longer than {limit:?} (--limit)");
+            };
+            let Some(line) = line else { return Ok(()) };
+            match serde_json::from_str::<Value>(&line) {
+                Ok(verdict) if verdict["check"].is_string() => self.verdicts.push(verdict),
+                Ok(_) => {} // the summary
+                Err(_) => bail!("{}", line.strip_prefix("error: ").unwrap_or(&line)),
+            }
+        }
+    }
+
+    fn count(&self, result: &str) -> usize {
+        self.verdicts.iter().filter(|verdict| verdict["result"] == result).count()
+    }
+
+    fn has_passed(&self) -> bool {
+        self.trouble.is_none() && self.count("failed") == 0
+    }
+
+    fn in_short(&self) -> String {
+        let counts = format!("{} ok, {} failed", self.count("ok"), self.count("failed"));
+        self.trouble.as_ref().map_or(counts.clone(), |trouble| format!("{counts}, {trouble}"))
+    }
+
+    /// What came of a check, in a word.
+    fn result(&self, check: &str) -> &str {
+        let verdict = self.verdicts.iter().find(|verdict| verdict["check"] == check);
+        verdict.and_then(|verdict| verdict["result"].as_str()).unwrap_or("not reached")
+    }
+}
+
+/// Shows who passes what.
+fn show(rows: &[Row], options: &Options) -> Result<()> {
+    let mut stdout = io::stdout();
+    // In the order of the checks; a judge that was stopped has not come to all of them.
+    let judged = |name: &str| rows.iter().any(|row| row.result(name) != "not reached");
+    let checks = check::CHECKS.iter().map(|check| check.name).filter(|name| judged(name));
+    let checks: Vec<&str> = checks.collect();
+    if options.json {
+        for row in rows {
+            let (name, checks, trouble) = (&row.name, &row.verdicts, &row.trouble);
+            let object = json!({ "name": name, "checks": checks, "trouble": trouble });
+            writeln!(stdout, "{object}")?;
+        }
+    } else if options.csv {
+        let head = ["name"].into_iter().chain(checks.iter().copied()).chain(["trouble"]);
+        writeln!(stdout, "{}", head.collect::<Vec<_>>().join(","))?;
+        for row in rows {
+            let results = checks.iter().map(|check| row.result(check).to_owned());
+            let trouble = quoted(row.trouble.as_deref().unwrap_or_default());
+            let cells = [quoted(&row.name)].into_iter().chain(results).chain([trouble]);
+            writeln!(stdout, "{}", cells.collect::<Vec<_>>().join(","))?;
+        }
+    } else {
+        write!(stdout, "{}", table(rows, &checks))?;
+    }
+    Ok(())
+}
+
+/// A line for each name and a column for each check, which has a number.
+fn table(rows: &[Row], checks: &[&str]) -> String {
+    let width = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or_default();
+    let numbers = (1..=checks.len()).map(|number| format!("  {number:>2}"));
+    let mut text = format!("{:width$}{}\n", "", numbers.collect::<String>());
+    for row in rows {
+        let signs = checks.iter().map(|check| match row.result(check) {
+            "ok" => "   +",
+            "failed" => "   -",
+            "not asked" => "   .",
+            _ => "   ?",
+        });
+        let trouble = row.trouble.as_ref().map_or(String::new(), |it| format!("   {it}"));
+        let signs = signs.collect::<String>();
+        let _ = writeln!(text, "{:width$}{signs}{trouble}", row.name); // cannot fail
+    }
+    text += "\n";
+    for (index, check) in checks.iter().enumerate() {
+        let _ = writeln!(text, "{:>2} {check}", index + 1); // cannot fail
+    }
+    text + "\n+ ok, - failed, . not asked, ? not reached\n"
+}
+
+/// A cell as CSV has it (RFC 4180).
+fn quoted(cell: &str) -> String {
+    if cell.contains([',', '"', '\n', '\r']) {
+        return format!("\"{}\"", cell.replace('"', "\"\""));
+    }
+    cell.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(name: &str, results: &[(&str, &str)], trouble: Option<&str>) -> Row {
+        let verdict = |(check, result): &(&str, &str)| json!({ "check": check, "result": result });
+        let verdicts = results.iter().map(verdict).collect();
+        Row { name: name.to_owned(), verdicts, trouble: trouble.map(str::to_owned) }
+    }
+
+    #[test]
+    fn the_table_has_a_line_for_each_name() {
+        let rows = [
+            row("Ana", &[("reply", "ok"), ("churn", "not asked")], None),
+            row("Ben K.", &[("reply", "failed")], Some("it took longer")),
+        ];
+        let expected = "\x20        1   2
+Ana      +   .
+Ben K.   -   ?   it took longer
+
+ 1 reply
+ 2 churn
+
++ ok, - failed, . not asked, ? not reached
+";
+        assert_eq!(table(&rows, &["reply", "churn"]), expected);
+        assert!(rows[0].has_passed() && !rows[1].has_passed());
+    }
+
+    #[test]
+    fn a_cell_with_a_comma_is_quoted() {
+        assert_eq!(quoted("Ana"), "Ana");
+        assert_eq!(quoted("K., \"Ben\""), "\"K., \"\"Ben\"\"\"");
+    }
+}

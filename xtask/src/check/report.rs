@@ -1,0 +1,159 @@
+//! What came of the checks, for a person or for a program.
+
+use std::io::{self, Write as _};
+
+use anyhow::Result;
+use conformance::Failure;
+use conformance::check::{Check, Outcome, Promises, Side};
+use serde_json::{Value, json};
+
+/// In front of what there is to say about a check.
+const INDENT: &str = "    ";
+
+/// The report on one program.
+pub struct Report {
+    json: bool,
+    /// The longest name of a check, in columns.
+    width: usize,
+    kept: usize,
+    failed: usize,
+    not_asked: usize,
+}
+
+impl Report {
+    /// Begins the report.
+    pub fn new(promises: &Promises, program: &str, checks: &[&Check], json: bool) -> Result<Self> {
+        if !json {
+            let number = promises.number;
+            writeln!(io::stdout(), "step {number:02} asks {program}\n")?;
+        }
+        let width = checks.iter().map(|check| check.name.len()).max().unwrap_or_default();
+        Ok(Self { json, width, kept: 0, failed: 0, not_asked: 0 })
+    }
+
+    /// Says which check is put to the program now: it may take a while.
+    pub fn begin(&self, check: &Check) -> Result<()> {
+        if !self.json {
+            write!(io::stdout(), "{:width$}  ", check.name, width = self.width)?;
+            io::stdout().flush()?;
+        }
+        Ok(())
+    }
+
+    /// Says what came of it.
+    pub fn tell(&mut self, check: &Check, outcome: &Outcome) -> Result<()> {
+        match outcome {
+            Outcome::Kept => self.kept += 1,
+            Outcome::Failed(_) => self.failed += 1,
+            Outcome::NotAsked(_) => self.not_asked += 1,
+        }
+        let text =
+            if self.json { object(check, outcome).to_string() } else { lines(check, outcome) };
+        Ok(writeln!(io::stdout(), "{text}")?)
+    }
+
+    /// Says how it went in all, and returns whether no check has failed.
+    pub fn end(self) -> Result<bool> {
+        let Self { kept, failed, not_asked, .. } = self;
+        if self.json {
+            let counts = json!({ "ok": kept, "failed": failed, "not asked": not_asked });
+            writeln!(io::stdout(), "{}", json!({ "summary": counts }))?;
+        } else {
+            writeln!(io::stdout(), "\n{kept} ok, {failed} failed, {not_asked} not asked")?;
+        }
+        Ok(failed == 0)
+    }
+}
+
+/// The word for an outcome, the same for people and for programs.
+fn word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Kept => "ok",
+        Outcome::Failed(_) => "FAILED",
+        Outcome::NotAsked(_) => "not asked",
+    }
+}
+
+/// The rest of a check's line, and the lines below it.
+fn lines(check: &Check, outcome: &Outcome) -> String {
+    let word = word(outcome);
+    match outcome {
+        Outcome::Kept => word.to_owned(),
+        Outcome::NotAsked(reason) => format!("{word}: {reason}"),
+        Outcome::Failed(failure) => format!("{word}\n{}", indented(&explained(check, failure))),
+    }
+}
+
+/// What failed, why it matters, and what to do about it.
+fn explained(check: &Check, failure: &Failure) -> String {
+    let mut parts = Vec::new();
+    if !failure.done().is_empty() {
+        parts.push(format!("{}:", failure.done()));
+    }
+    let found = failure.difference().map_or_else(|| failure.text().to_owned(), ToString::to_string);
+    parts.push(format!("{}\n", indented(&found)));
+    parts.push(format!("why it matters: {}", check.why));
+    parts.push(format!("the book: {}, {}", check.section, url(check)));
+    parts.push(format!("try first: {}", check.hint));
+    if let Some((name, wrote)) = failure.program() {
+        parts.push(format!("what `{name}` wrote:\n{}", wrote.trim_end()));
+    }
+    parts.join("\n")
+}
+
+fn indented(text: &str) -> String {
+    let lines = text
+        .lines()
+        .map(|line| if line.is_empty() { String::new() } else { format!("{INDENT}{line}") });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// What came of a check, for a program.
+fn object(check: &Check, outcome: &Outcome) -> Value {
+    let mut object = json!({ "check": check.name, "result": word(outcome).to_lowercase() });
+    match outcome {
+        Outcome::Kept => {}
+        Outcome::NotAsked(reason) => object["reason"] = json!(reason),
+        Outcome::Failed(failure) => {
+            object["done"] = json!(failure.done());
+            object["found"] = json!(failure.text());
+            if let Some(difference) = failure.difference() {
+                object["expected"] = json!(difference.expected.escape_ascii().to_string());
+                object["received"] = json!(difference.received.escape_ascii().to_string());
+                object["end"] = json!(difference.end);
+            }
+            object["why"] = json!(check.why);
+            object["section"] = json!(check.section);
+            object["url"] = json!(url(check));
+            object["hint"] = json!(check.hint);
+            if let Some((name, wrote)) = failure.program() {
+                let lines: Vec<&str> = wrote.lines().map(str::trim_start).collect();
+                object["program"] = json!({ "command": name, "wrote": lines });
+            }
+        }
+    }
+    object
+}
+
+/// A check, for a program.
+pub fn listed(check: &Check, promises: &Promises) -> Value {
+    json!({
+        "check": check.name, "side": whose(check), "why": check.why, "section": check.section,
+        "url": url(check), "hint": check.hint,
+        "kept by the step": promises.promise(check.name) == Some(conformance::check::Promise::Kept),
+    })
+}
+
+/// Whose promise a check is.
+pub fn whose(check: &Check) -> &'static str {
+    match check.side {
+        Side::Server => "server",
+        Side::Client => "client",
+        Side::Both => "both",
+    }
+}
+
+/// Where the section is in the built book.
+fn url(check: &Check) -> String {
+    format!("/{}", check.section.replacen(".md", ".html", 1))
+}

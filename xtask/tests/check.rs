@@ -1,0 +1,320 @@
+//! `cargo xtask check`, as a learner uses it.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// Runs it to its end: its exit code, what it wrote to stdout, and to stderr.
+fn check(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    let command = command.arg("check").args(arguments).current_dir(ROOT).stdin(Stdio::null());
+    let output = command.output().expect("xtask can be started");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+/// The line of a check, or of one that is not there, an empty one.
+fn line<'a>(text: &'a str, check: &str) -> &'a str {
+    text.lines().find(|line| line.split(' ').next() == Some(check)).unwrap_or_default()
+}
+
+fn python_server(step: &str) -> String {
+    let server = Path::new("steps").join(step).join("python/server.py");
+    server.to_str().expect("it is text").to_owned()
+}
+
+/// A server of the test's own, right or wrong, that serves one client after another.
+fn upper_case_server(wrong: bool) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    let addr = listener.local_addr().expect("it has an address");
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut buffer = [0; 1024];
+            while let Ok(len @ 1..) = stream.read(&mut buffer) {
+                buffer[..len].make_ascii_uppercase();
+                if wrong && len > 1 {
+                    buffer[1] = b'?';
+                }
+                if stream.write_all(&buffer[..len]).is_err() {
+                    break;
+                }
+            }
+        }
+    });
+    addr
+}
+
+#[test]
+fn a_server_that_runs_already_and_is_right_passes() {
+    let addr = upper_case_server(false).to_string();
+    let (code, text, _) = check(&["03", "--addr", &addr]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.ends_with("\n5 ok, 0 failed, 0 not asked\n"), "{text}");
+}
+
+#[test]
+fn a_wrong_byte_has_a_caret_under_it_and_a_section_and_a_hint() {
+    let addr = upper_case_server(true).to_string();
+    let (code, text, _) = check(&["03", "--addr", &addr, "--only", "many-messages"]);
+    assert_eq!(code, Some(1), "{text}");
+    let expected = "\
+many-messages  FAILED
+    after \"one\" was sent:
+        expected  b\"ONE\"
+        received  b\"O?E\"
+                     ^
+
+    why it matters: Connecting costs a handshake; a conversation should pay for it once.
+    the book: message-loop.md#idea, /message-loop.html#idea
+    try first: Put a loop around read and answer; connect and accept stay outside it.
+
+0 ok, 1 failed, 0 not asked
+";
+    assert!(text.ends_with(expected), "{text}");
+}
+
+#[test]
+fn what_has_to_start_the_server_is_not_asked_of_one_that_runs() {
+    let addr = upper_case_server(false).to_string();
+    let arguments = ["09", "--addr", &addr, "--only", "clean-stop", "--only", "churn"];
+    let (code, text, _) = check(&arguments);
+    assert_eq!(code, Some(0), "{text}");
+    for name in ["clean-stop", "churn"] {
+        assert!(line(&text, name).ends_with("not asked: it needs to start the program itself"));
+    }
+}
+
+#[test]
+fn an_address_that_is_taken_is_named_before_anything_is_started() {
+    let addr = upper_case_server(false).to_string();
+    let (code, text, error) = check(&["03", "--", "no-such-program", &addr]);
+    assert_eq!((code, text.as_str()), (Some(2), ""));
+    let begin = format!("error: {addr}: something listens there already; ");
+    assert!(error.starts_with(&begin) && error.contains("--addr"), "{error}");
+    assert_eq!(error.lines().count(), 1, "{error}");
+}
+
+#[test]
+fn what_cannot_be_checked_has_exit_code_2() {
+    for (arguments, words) in [
+        (&["03"][..], "say what to check"),
+        (&["77", "--list"], "there is no step `77`"),
+        (&["03", "--only", "speed", "--list"], "there is no check `speed`"),
+        (&["03", "--addr", "192.0.2.1:9003"], "--allow-remote"),
+        (&["03", "--cut", "0", "--addr", "127.0.0.1:9003"], "--cut takes"),
+        (&["05", "--addr", "127.0.0.1:9005"], "there is nothing to ask"),
+    ] {
+        let (code, _, error) = check(arguments);
+        assert_eq!(code, Some(2), "{arguments:?}: {error}");
+        assert!(error.contains(words), "{arguments:?}: {error}");
+    }
+}
+
+#[test]
+fn the_list_says_why_each_check_matters() {
+    let (code, text, _) = check(&["02", "--list"]);
+    assert_eq!(code, Some(0));
+    assert!(text.contains("reply (server)\n    A server that does not answer"), "{text}");
+    assert!(text.contains("next-client (server, not kept by this step)\n"), "{text}");
+    assert!(!text.contains("broadcast"), "{text}");
+}
+
+#[test]
+fn for_programs_each_check_is_an_object_on_a_line_of_its_own() {
+    let addr = upper_case_server(true).to_string();
+    let (code, text, _) = check(&["03", "--addr", &addr, "--json"]);
+    assert_eq!(code, Some(1));
+    let objects: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect();
+    assert_eq!(objects.len(), 6, "five checks and the summary");
+    assert_eq!(objects[0]["result"], "ok");
+    assert_eq!(objects[1]["expected"], "ONE");
+    assert_eq!(objects[1]["received"], "O?E");
+    assert_eq!(objects[5]["summary"]["failed"], 4);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_server_that_ends_at_once_is_shown_with_what_it_wrote() {
+    let arguments = ["03", "--only", "reply", "--", "sh", "-c", "echo no luck; exit 3", "{addr}"];
+    let (code, text, _) = check(&arguments);
+    assert_eq!(code, Some(1));
+    assert!(text.contains("the server has ended (exit status: 3)"), "{text}");
+    assert!(text.contains("\n        no luck\n"), "{text}");
+}
+
+#[test]
+#[ignore = "needs python3"]
+fn every_python_twin_of_a_server_passes_its_step() {
+    for (number, step) in [
+        ("01", "01-single-shot"),
+        ("02", "02-comm-loop"),
+        ("03", "03-conn-loop"),
+        ("04", "04-rexec"),
+        ("06", "06-struct-header"),
+        ("07", "07-json-header"),
+        ("08", "08-chat-fn"),
+        ("09", "09-chat-class"),
+    ] {
+        let server = python_server(step);
+        let arguments = [number, "--deadline", "20", "--", "python3", &server, "{addr}"];
+        let (code, text, error) = check(&arguments);
+        assert_eq!(code, Some(0), "{text}{error}");
+        assert!(text.contains(" ok, 0 failed, "), "{text}");
+    }
+}
+
+#[test]
+#[ignore = "needs python3"]
+fn the_python_server_of_step_02_does_not_pass_as_step_03() {
+    let server = python_server("02-comm-loop");
+    let (code, text, _) = check(&["03", "--deadline", "1", "--", "python3", &server, "{addr}"]);
+    assert_eq!(code, Some(1));
+    for (name, result) in [
+        ("many-messages", "ok"),
+        ("next-client", "FAILED"),
+        ("survives-disconnect", "FAILED"),
+        ("survives-reset", "FAILED"),
+    ] {
+        assert!(line(&text, name).ends_with(result), "{name}: {text}");
+    }
+}
+
+#[test]
+#[ignore = "needs python3"]
+fn the_python_server_of_step_04_does_not_pass_as_step_06() {
+    let server = python_server("04-rexec");
+    let arguments =
+        ["06", "--deadline", "1", "--only", "reply", "--", "python3", &server, "{addr}"];
+    let (code, text, _) = check(&arguments);
+    assert_eq!(code, Some(1));
+    assert!(text.contains(r#"expected  b"\x00\x00\x00\x02h\n""#), "{text}");
+}
+
+#[test]
+#[ignore = "needs python3"]
+fn a_python_server_that_cannot_listen_again_is_told_why() {
+    // It leaves TIME_WAIT at its port: it closes first, and does not set SO_REUSEADDR.
+    let script = "import socket, sys
+listener = socket.socket()
+listener.bind(('127.0.0.1', int(sys.argv[1].split(':')[1])))
+listener.listen()
+while True:
+    stream, _ = listener.accept()
+    stream.sendall(stream.recv(1024).upper())
+    stream.shutdown(socket.SHUT_WR)
+    stream.recv(1024)
+    stream.close()";
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port");
+    let addr = port.to_string();
+    let arguments = ["03", "--deadline", "2", "--", "python3", "-c", script, &addr];
+    let (_, text, _) = check(&arguments);
+    if cfg!(target_os = "linux") {
+        assert!(text.contains("SO_REUSEADDR"), "{text}");
+    }
+}
+
+#[test]
+#[ignore = "needs python3"]
+fn every_python_twin_of_a_client_passes_its_step() {
+    for (number, step) in [
+        ("01", "01-single-shot"),
+        ("02", "02-comm-loop"),
+        ("03", "03-conn-loop"),
+        ("04", "04-rexec"),
+        ("06", "06-struct-header"),
+        ("07", "07-json-header"),
+        ("08", "08-chat-fn"),
+        ("09", "09-chat-class"),
+    ] {
+        let client = python_server(step).replace("server", "client");
+        let arguments = [number, "--deadline", "20", "--client", "--", "python3", &client];
+        let (code, text, error) = check(&arguments);
+        assert_eq!(code, Some(0), "{text}{error}");
+        assert!(text.contains(" ok, 0 failed, "), "{text}");
+    }
+}
+
+/// A client for step 06 in which one thing is wrong.
+fn wrong_client(right: &str, wrong: &str) -> String {
+    let script = "import socket, struct, sys
+host, _, port = sys.argv[1].rpartition(':')
+def read(stream, length):
+    data = b''
+    while len(data) < length:
+        piece = stream.recv(length - len(data))
+        if not piece: sys.exit('error: the server has gone')
+        data += piece
+    return data
+with socket.create_connection((host, int(port))) as stream:
+    for line in sys.stdin.buffer:
+        try:
+            command = line.rstrip(b'\\n')
+            stream.sendall(struct.pack('>I', len(command)) + command)
+            length = struct.unpack('>I', read(stream, 4))[0]
+            if length > 1 << 24: sys.exit('error: too long')
+            print(read(stream, length).decode(), end='', flush=True)
+        except OSError as error:
+            sys.exit(f'error: {error}')";
+    assert_eq!(script.matches(right).count(), 1, "`{right}` must stand there once");
+    script.replace(right, wrong)
+}
+
+#[test]
+#[ignore = "needs python3"]
+fn python_clients_with_one_mistake_each_are_told_apart() {
+    for (right, wrong, name, words) in [
+        (
+            "read(stream, length).decode()",
+            "stream.recv(length).decode()",
+            "cut-reply",
+            "`hello` did not come",
+        ),
+        (
+            "if not piece: sys.exit('error: the server has gone')",
+            "if not piece: break",
+            "cut-off-reply",
+            "after 2 of the 4 bytes of a length",
+        ),
+        (
+            "if not piece: sys.exit('error: the server has gone')",
+            "if not piece: sys.exit(0)",
+            "server-gone",
+            "expected an exit code that is not 0",
+        ),
+        (
+            "if not piece: sys.exit('error: the server has gone')",
+            "pass",
+            "server-gone",
+            "it has not ended after 2s",
+        ),
+        (
+            "except OSError",
+            "except KeyError",
+            "server-gone",
+            "expected one line that says what is wrong",
+        ),
+        ("if length > 1 << 24", "if False", "hostile-length", "it has not ended after 2s"),
+        ("struct.pack('>I'", "struct.pack('<I'", "cut-reply", r#"received  b"\n\x00\x00\x00"#),
+    ] {
+        let script = wrong_client(right, wrong);
+        let (code, text, error) = check(&[
+            "06",
+            "--only",
+            name,
+            "--deadline",
+            "2",
+            "--client",
+            "--",
+            "python3",
+            "-c",
+            &script,
+        ]);
+        assert_eq!(code, Some(1), "{name}, {wrong}: {text}{error}");
+        assert!(text.contains(words), "{name}, {wrong}: `{words}` was expected in\n{text}");
+    }
+}
