@@ -65,7 +65,7 @@ fn caught_within(deadline: Duration, check: &str, edits: &[Edit], expected: &str
 #[ignore = "needs python3"]
 fn the_python_twin_of_step_07_keeps_every_promise() -> Result<(), Failure> {
     let subject = subject(Path::new(TWIN));
-    assert_eq!(subject.checks().count(), check::CHECKS.len(), "all that there are");
+    assert!(subject.checks().any(|check| check.name == "integrity"), "those of files, too");
     subject.checks().try_for_each(|check| subject.hold_to(check))
 }
 
