@@ -64,12 +64,16 @@ pub(super) fn boundaries(subject: &Subject) -> Result<(), Failure> {
 }
 
 pub(super) fn hostile_length(subject: &Subject) -> Result<(), Failure> {
+    if subject.judges_server() {
+        the_server_refuses_a_hostile_length(subject)?;
+    }
     if subject.judges_client() {
         clients::hostile_length(subject)?;
     }
-    if !subject.judges_server() {
-        return Ok(());
-    }
+    Ok(())
+}
+
+fn the_server_refuses_a_hostile_length(subject: &Subject) -> Result<(), Failure> {
     let running = subject.start()?;
     let mut hostile = running.connect()?;
     let refused = hostile.send(&u32::MAX.to_be_bytes()).and_then(|()| hostile.expect_end());
