@@ -162,6 +162,9 @@ fn walk(
 fn vendor(root: &Path, folder: &Path) -> Result<()> {
     fs::create_dir(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let mut command = cargo::command(root);
+    // Cargo notes things about the compiler in the target folder: the working tree is left alone.
+    let notes = TempDir::new().context("cannot create a temporary folder")?;
+    command.env("CARGO_TARGET_DIR", notes.path());
     // In a bundle, or behind a mirror, the crates are where cargo's configuration says.
     command.args(["vendor", "--locked", "--respect-source-config"]).arg(folder);
     let output = cargo::run(command)?;

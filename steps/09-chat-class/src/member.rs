@@ -248,7 +248,9 @@ fn set_up(stream: &TcpStream) -> io::Result<()> {
         .with_interval(KEEPALIVE_INTERVAL)
         .with_retries(KEEPALIVE_PROBES);
     let socket = SockRef::from(stream);
-    socket.set_tcp_keepalive(&keepalive)?;
+    // An old system cannot be told all of this. A client is served there, too: only one that vanishes
+    // stays online for longer.
+    let _ = socket.set_tcp_keepalive(&keepalive);
     // Other systems give up on unacknowledged data after a time of their own: minutes.
     #[cfg(target_os = "linux")]
     socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
