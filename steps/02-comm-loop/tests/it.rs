@@ -27,6 +27,18 @@ fn keeps_what_its_manifest_promises_and_breaks_what_it_declares() {
     check::assert_promises(env!("CARGO_MANIFEST_DIR"), STEP);
 }
 
+#[cfg(unix)]
+#[test]
+fn the_server_neither_panics_nor_spins_when_it_is_treated_roughly() {
+    conformance::rough::assert_server_survives(2, STEP);
+}
+
+#[cfg(unix)]
+#[test]
+fn the_client_neither_panics_nor_spins_when_it_is_treated_roughly() {
+    conformance::rough::assert_client_survives(2, STEP);
+}
+
 #[test]
 fn many_messages_are_answered_on_one_connection_however_the_stream_is_cut() -> Result<(), Failure> {
     let many_messages = check::check("many-messages").expect("there is such a check");

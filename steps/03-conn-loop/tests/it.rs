@@ -25,6 +25,18 @@ fn keeps_what_its_manifest_promises_and_breaks_what_it_declares() {
     check::assert_promises(env!("CARGO_MANIFEST_DIR"), STEP);
 }
 
+#[cfg(unix)]
+#[test]
+fn the_server_neither_panics_nor_spins_when_it_is_treated_roughly() {
+    conformance::rough::assert_server_survives(3, STEP);
+}
+
+#[cfg(unix)]
+#[test]
+fn the_client_neither_panics_nor_spins_when_it_is_treated_roughly() {
+    conformance::rough::assert_client_survives(3, STEP);
+}
+
 #[test]
 fn every_promise_is_kept_however_the_stream_is_cut() -> Result<(), Failure> {
     for cut in [Cut::Every(1), Cut::Every(3), Cut::Random { seed: 3 }] {

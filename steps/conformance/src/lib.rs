@@ -10,7 +10,10 @@ pub mod peer;
 pub mod program;
 pub mod proxy;
 pub mod python;
+#[cfg(unix)]
+pub mod rough;
 pub mod session;
+mod talk;
 
 pub use peer::Peer;
 pub use program::{DEADLINE, Failure, Program};
