@@ -13,6 +13,7 @@ pub mod python;
 #[cfg(unix)]
 pub mod rough;
 pub mod session;
+pub mod soak;
 mod talk;
 
 pub use peer::Peer;
