@@ -14,6 +14,7 @@ mod fixture;
 mod heads;
 mod highlight;
 mod html;
+mod licences;
 mod preprocess;
 mod root;
 mod serve;

@@ -11,7 +11,7 @@ use clap::ValueEnum;
 
 use self::repeat::{Round, Tally, TestPrograms};
 use crate::root::{self, Step, Target};
-use crate::{book_check, cargo, carried_over, sessions, soak, staircase};
+use crate::{book_check, cargo, carried_over, licences, sessions, soak, staircase};
 
 mod repeat;
 
@@ -57,6 +57,8 @@ enum Check {
     Soak,
     /// Files that a step has from the step before are the same
     CarriedOver,
+    /// The licences of all crates are allowed
+    Licences,
     /// The book builds without a warning, and every link in it leads somewhere
     Book,
     /// The pages work in a real browser
@@ -152,7 +154,7 @@ impl Verifier<'_> {
     fn checks(&self, only: &[Check]) -> Result<Vec<Check>> {
         let wanted = |check: &Check| only.is_empty() || only.contains(check);
         let makes_sense = |check: &Check| match check {
-            Check::Book | Check::Soak => self.step.is_none(),
+            Check::Soak | Check::Licences | Check::Book => self.step.is_none(),
             Check::Browser => self.step.is_none() && self.has_book_tests(),
             _ => true,
         };
@@ -244,6 +246,7 @@ impl Verifier<'_> {
             Check::Staircase => self.staircase(),
             Check::Soak => self.soak(),
             Check::CarriedOver => self.carried_over(),
+            Check::Licences => self.licences(),
             Check::Book => self.book(),
             Check::Browser => self.browser(),
         }
@@ -347,6 +350,10 @@ impl Verifier<'_> {
     fn carried_over(&self) -> Result<Outcome> {
         let count = carried_over::check(self.root, self.step.as_ref())?;
         Ok(Outcome::Passed(counted(count, "file")))
+    }
+
+    fn licences(&self) -> Result<Outcome> {
+        Ok(Outcome::Passed(counted(licences::check(self.root)?, "crate")))
     }
 
     fn book(&self) -> Result<Outcome> {
