@@ -15,10 +15,12 @@ mod fixture;
 mod heads;
 mod highlight;
 mod html;
+mod licences;
 mod preprocess;
 mod root;
 mod serve;
 mod sessions;
+mod soak;
 mod staircase;
 mod tap;
 mod verify;
@@ -56,6 +58,8 @@ enum Command {
         #[command(subcommand)]
         subject: bench::Subject,
     },
+    /// Give all servers clients of all sorts for a while, and see that they are as before
+    Soak(soak::Options),
     /// Stand between a client and a server, and show what crosses
     Tap(tap::Options),
     /// Look whether this computer has what the book needs; best done before class
@@ -105,6 +109,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Build { dest } => build_book::run(&root, dest)?,
         Command::Verify(options) => return verify::run(&root, &options),
         Command::Bench { subject } => return bench::run(&root, &subject),
+        Command::Soak(options) => return soak::run(&root, &options),
         Command::Tap(options) => tap::run(&options)?,
         Command::Doctor => return doctor::run(&root),
         Command::Bundle { out } => bundle::run(&root, out)?,

@@ -2,14 +2,21 @@
 
 use std::cell::RefCell;
 use std::io::{self, Write as _};
+use std::num::NonZero;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 
+use self::repeat::{Round, Tally, TestPrograms};
 use crate::root::{self, Step, Target};
-use crate::{book_check, cargo, carried_over, sessions, staircase};
+use crate::{book_check, cargo, carried_over, licences, sessions, soak, staircase};
+
+mod repeat;
+
+/// How long all servers are soaked, at the same time.
+const SOAKED: Duration = Duration::from_secs(20);
 
 /// What can be chosen on the command line.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -26,6 +33,9 @@ pub struct Options {
     /// Let a check that cannot be run count as failed
     #[arg(long)]
     strict: bool,
+    /// Run only the tests and the sessions, so many times, and say how often each failed
+    #[arg(long, value_name = "N", conflicts_with_all = ["bless", "strict"])]
+    repeat: Option<NonZero<usize>>,
 }
 
 /// The checks, in their order.
@@ -43,8 +53,12 @@ enum Check {
     Sessions,
     /// Each step keeps, and breaks, what its manifest says
     Staircase,
+    /// Servers with clients of all sorts neither panic nor leak, and serve those that behave
+    Soak,
     /// Files that a step has from the step before are the same
     CarriedOver,
+    /// The licences of all crates are allowed
+    Licences,
     /// The book builds without a warning, and every link in it leads somewhere
     Book,
     /// The pages work in a real browser
@@ -69,6 +83,9 @@ pub fn run(root: &Path, options: &Options) -> Result<bool> {
         staircase: RefCell::default(),
     };
     let checks = verifier.checks(&options.only)?;
+    if let Some(times) = options.repeat {
+        return verifier.repeat(times.get(), &checks);
+    }
     if options.bless {
         verifier.bless()?;
     }
@@ -137,7 +154,7 @@ impl Verifier<'_> {
     fn checks(&self, only: &[Check]) -> Result<Vec<Check>> {
         let wanted = |check: &Check| only.is_empty() || only.contains(check);
         let makes_sense = |check: &Check| match check {
-            Check::Book => self.step.is_none(),
+            Check::Soak | Check::Licences | Check::Book => self.step.is_none(),
             Check::Browser => self.step.is_none() && self.has_book_tests(),
             _ => true,
         };
@@ -170,6 +187,35 @@ impl Verifier<'_> {
         Ok(())
     }
 
+    /// Runs the tests and the sessions again and again; returns whether none ever failed.
+    fn repeat(&self, times: usize, checks: &[Check]) -> Result<bool> {
+        let (root, step) = (self.root, self.step.as_ref());
+        let has_sessions = checks.contains(&Check::Sessions);
+        let has_tests = checks.contains(&Check::Tests);
+        if !has_sessions && !has_tests {
+            bail!("only the checks `tests` and `sessions` can be repeated");
+        }
+        let tests = has_tests.then(|| TestPrograms::build(root, &self.packages())).transpose()?;
+        if has_sessions {
+            sessions::build(root, &self.target, step)?;
+        }
+        let round = || {
+            let mut round = tests.as_ref().map(TestPrograms::run).transpose()?.unwrap_or_default();
+            if has_sessions {
+                let Round { passed, failed } = repeat::sessions(root, &self.target, step)?;
+                round.passed += passed;
+                round.failed.extend(failed);
+            }
+            Ok(round)
+        };
+        let tally = Tally::of(times, round, |number, round| {
+            let (passed, failed) = (round.passed, round.failed.len());
+            println!("round {number} of {times}: {passed} passed, {failed} failed");
+        })?;
+        println!("\n{tally}");
+        Ok(tally.is_clean())
+    }
+
     /// Runs a check, with a line on the terminal while it runs and when it is done.
     fn row(&self, check: Check, strict: bool) -> Row {
         let name = check.to_possible_value().map(|value| value.get_name().to_owned());
@@ -198,7 +244,9 @@ impl Verifier<'_> {
             Check::Python => self.python(),
             Check::Sessions => self.sessions(),
             Check::Staircase => self.staircase(),
+            Check::Soak => self.soak(),
             Check::CarriedOver => self.carried_over(),
+            Check::Licences => self.licences(),
             Check::Book => self.book(),
             Check::Browser => self.browser(),
         }
@@ -282,9 +330,26 @@ impl Verifier<'_> {
         })
     }
 
+    fn soak(&self) -> Result<Outcome> {
+        let seed = soak::seed_of_now();
+        let report = soak::soak(self.root, &self.target, SOAKED, seed)?;
+        let servers = report.lines.len() + report.failures.len();
+        Ok(if report.failures.is_empty() {
+            Outcome::Passed(counted(servers, "server"))
+        } else {
+            let detail = format!("{} of {}", report.failures.len(), counted(servers, "server"));
+            let again = format!("cargo xtask soak --seconds {} --seed {seed}", SOAKED.as_secs());
+            Outcome::Failed(detail, format!("{}\n\n{again}", report.failures.join("\n\n")))
+        })
+    }
+
     fn carried_over(&self) -> Result<Outcome> {
         let count = carried_over::check(self.root, self.step.as_ref())?;
         Ok(Outcome::Passed(counted(count, "file")))
+    }
+
+    fn licences(&self) -> Result<Outcome> {
+        Ok(Outcome::Passed(counted(licences::check(self.root)?, "crate")))
     }
 
     fn book(&self) -> Result<Outcome> {

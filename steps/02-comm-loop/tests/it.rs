@@ -27,6 +27,18 @@ fn keeps_what_its_manifest_promises_and_breaks_what_it_declares() {
     check::assert_promises(env!("CARGO_MANIFEST_DIR"), STEP);
 }
 
+#[cfg(unix)]
+#[test]
+fn the_server_neither_panics_nor_spins_when_it_is_treated_roughly() {
+    conformance::rough::assert_server_survives(2, STEP);
+}
+
+#[cfg(unix)]
+#[test]
+fn the_client_neither_panics_nor_spins_when_it_is_treated_roughly() {
+    conformance::rough::assert_client_survives(2, STEP);
+}
+
 #[test]
 fn the_solutions_of_the_exercises_keep_what_this_step_breaks() {
     check::assert_exercises(env!("CARGO_MANIFEST_DIR"), STEP);

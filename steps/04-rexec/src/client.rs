@@ -23,9 +23,8 @@ pub fn run(mut stream: TcpStream) -> io::Result<()> {
             continue; // TCP cannot send an empty message: both sides would wait for ever.
         }
         if command_line.len() > MAX_COMMAND_LEN {
-            eprintln!(
-                "error: a command has at most {MAX_COMMAND_LEN} bytes; this one was not sent"
-            );
+            let limit = format!("a command has at most {MAX_COMMAND_LEN} bytes");
+            writeln!(io::stderr(), "error: {limit}; this one was not sent")?;
             continue;
         }
         // ANCHOR: exchange

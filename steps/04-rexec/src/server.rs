@@ -53,7 +53,7 @@ pub fn run(listener: TcpListener) -> io::Result<()> {
         match handle_connection(stream, peer_addr) {
             Ok(()) => writeln!(io::stdout(), "{peer_addr} disconnected")?,
             // Whatever happens to one connection, the next client is served.
-            Err(error) => writeln!(io::stdout(), "{peer_addr} lost: {}", error.kind())?,
+            Err(error) => writeln!(io::stdout(), "{peer_addr} lost: {error}")?,
         }
     }
 }

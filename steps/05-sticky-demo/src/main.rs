@@ -3,7 +3,7 @@
 //! This file is the command line, and nothing else. The lesson is in `stream.rs`; then come
 //! `race.rs` and `datagram.rs`. `server.rs` and `client.rs` do it between two terminals.
 
-use std::io;
+use std::io::{self, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::ExitCode;
 
@@ -133,7 +133,8 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {subject}: {}", explain(&error));
+            // It fails where nobody can read it. Then the exit code has to tell it all.
+            let _ = writeln!(io::stderr(), "error: {subject}: {}", explain(&error));
             ExitCode::FAILURE
         }
     }
@@ -144,6 +145,7 @@ fn explain(error: &io::Error) -> String {
     let advice = match error.kind() {
         io::ErrorKind::AddrInUse => "stop the program that has it, or choose another port",
         io::ErrorKind::AddrNotAvailable => "this computer has no such address",
+        io::ErrorKind::BrokenPipe => "nobody reads what it writes, or the other side is gone",
         io::ErrorKind::ConnectionRefused => "start the server first",
         io::ErrorKind::ConnectionReset => "the other side broke the connection off",
         io::ErrorKind::InvalidInput => "an address looks like 127.0.0.1:9005",

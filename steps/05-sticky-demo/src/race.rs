@@ -66,7 +66,8 @@ fn play(
     reader: TcpStream,
 ) -> io::Result<Vec<Round>> {
     let (report, reports) = mpsc::channel();
-    let reading = thread::spawn(move || read_rounds(plan, rounds, reader, &report));
+    let reading =
+        thread::Builder::new().spawn(move || read_rounds(plan, rounds, reader, &report))?;
 
     let messages = plan.to_messages();
     let mut played = Vec::new();

@@ -16,7 +16,8 @@ use crate::frame::{MAX_FRAME_LEN, read_frame, write_frame};
 pub fn run(mut stream: TcpStream) -> io::Result<()> {
     while let Some(command_line) = read_line()? {
         if command_line.len() > MAX_FRAME_LEN as usize {
-            eprintln!("error: a command has at most {MAX_FRAME_LEN} bytes; this one was not sent");
+            let limit = format!("a command has at most {MAX_FRAME_LEN} bytes");
+            writeln!(io::stderr(), "error: {limit}; this one was not sent")?;
             continue;
         }
         // ANCHOR: exchange

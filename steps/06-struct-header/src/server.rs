@@ -65,11 +65,13 @@ fn client_is_gone(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionReset | InvalidInput | NotConnected)
 }
 
-/// What went wrong: in our own words, where the error has them, or in the system's.
+/// What went wrong: in our own words, where the error has them, or in `std`'s, which are the same on
+/// all systems. For some errors it has none, such as too many open files: then in the system's.
 fn explain(error: &io::Error) -> String {
+    let kind = error.kind().to_string();
     match error.raw_os_error() {
-        None => error.to_string(),
-        Some(_) => error.kind().to_string(),
+        Some(_) if kind != "uncategorized error" => kind,
+        _ => error.to_string(),
     }
 }
 

@@ -27,12 +27,12 @@ pub fn run(mut stream: TcpStream, downloads: &Downloads) -> io::Result<ExitCode>
             Ok(Request::Get { filename }) => match downloads.get(&mut stream, &filename)? {
                 Ok(text) => writeln!(io::stdout(), "{text}")?,
                 Err(problem) => {
-                    eprintln!("error: {problem}");
+                    writeln!(io::stderr(), "error: {problem}")?;
                     exit_code = ExitCode::FAILURE;
                 }
             },
             Ok(command) => run_command(&mut stream, &command)?,
-            Err(problem) => eprintln!("error: {problem}"),
+            Err(problem) => writeln!(io::stderr(), "error: {problem}")?,
         }
     }
     Ok(exit_code)
@@ -73,11 +73,11 @@ fn run_command(stream: &mut TcpStream, request: &Request) -> io::Result<()> {
     read_body(stream, answer.size, |chunk| stdout.write_all(chunk))?;
     stdout.flush()?;
     if let Some(error) = answer.error {
-        eprintln!("error: {}", one_line(&error));
+        writeln!(io::stderr(), "error: {}", one_line(&error))?;
     }
     match answer.status {
         None | Some(0) => {} // no status, or success
-        Some(status) => eprintln!("exit status {status}"),
+        Some(status) => writeln!(io::stderr(), "exit status {status}")?,
     }
     Ok(())
 }

@@ -54,10 +54,19 @@ fn temporary_file() -> io::Result<(File, File)> {
         Ok((writer, reader))
     };
     make().map_err(|error| {
-        // The system's word alone: the whole error tells the path, which is nobody's business.
-        let message = format!("no temporary file for its output: {}", error.kind());
+        let message = format!("no temporary file for its output: {}", without_path(&error));
         io::Error::new(error.kind(), message)
     })
+}
+
+/// What went wrong, in `std`'s words or in the system's, as the server's `explain` has it. Behind
+/// these, `tempfile` tells the path, which is nobody's business.
+pub fn without_path(error: &io::Error) -> String {
+    let (kind, text) = (error.kind().to_string(), error.to_string());
+    match text.split_once(" at path ") {
+        Some((problem, _)) if kind == "uncategorized error" => problem.to_owned(),
+        _ => kind,
+    }
 }
 // ANCHOR_END: run-command
 
@@ -67,10 +76,10 @@ fn wait(mut child: Child, timeout: Duration) -> io::Result<Option<ExitStatus>> {
     let pid = child.id();
     let (sender, ended) = mpsc::channel();
     // `std` cannot wait for a process for a limited time, but it can wait so for a message.
-    thread::spawn(move || {
+    thread::Builder::new().spawn(move || {
         // If nobody receives this any more, nobody wants to know.
         let _ = sender.send(child.wait());
-    });
+    })?;
     match ended.recv_timeout(timeout) {
         Ok(status) => return status.map(Some),
         Err(RecvTimeoutError::Timeout) => {}

@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
 use crate::body::{hex, read_body};
+use crate::command::without_path;
 use crate::filename::is_plain;
 use crate::header::{Answer, Request, one_line, read_header, write_header};
 
@@ -72,7 +73,8 @@ impl Downloads {
             Ok(part) => part,
             Err(error) => {
                 let folder = self.folder.display();
-                return Ok(Err(format!("no file can be made in {folder}: {}", error.kind())));
+                let why = without_path(&error);
+                return Ok(Err(format!("no file can be made in {folder}: {why}")));
             }
         };
 

@@ -18,6 +18,18 @@ fn the_solutions_of_the_exercises_keep_what_this_step_breaks() {
     check::assert_exercises(env!("CARGO_MANIFEST_DIR"), STEP);
 }
 
+#[cfg(unix)]
+#[test]
+fn the_server_neither_panics_nor_spins_when_it_is_treated_roughly() {
+    conformance::rough::assert_server_survives(7, STEP);
+}
+
+#[cfg(unix)]
+#[test]
+fn the_client_neither_panics_nor_spins_when_it_is_treated_roughly() {
+    conformance::rough::assert_client_survives(7, STEP);
+}
+
 /// `SEED=…` repeats a failure at random cuts.
 #[test]
 fn keeps_every_promise_wherever_the_stream_is_cut() {

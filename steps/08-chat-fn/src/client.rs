@@ -42,12 +42,12 @@ pub fn run(stream: TcpStream) -> io::Result<()> {
     // `run` is over when it has what it waits for, and nobody receives after that. So it is no
     // error if an end cannot be sent.
     let server_ended = ended.clone();
-    thread::spawn(move || server_ended.send(show_lines(&from_server)));
-    thread::spawn(move || {
+    thread::Builder::new().spawn(move || server_ended.send(show_lines(&from_server)))?;
+    thread::Builder::new().spawn(move || {
         if let Some(end) = send_lines(&to_server).transpose() {
             let _ = ended.send(end);
         }
-    });
+    })?;
 
     match next_end(&ends)? {
         End::Input => {
@@ -90,7 +90,10 @@ fn show_lines(mut stream: &TcpStream) -> io::Result<End> {
                 Err(BadLine::ControlCharacter(line)) => {
                     writeln!(io::stdout(), "{}", harmless(&line))?;
                 }
-                Err(bad) => eprintln!("error: a line from the server cannot be shown: {bad}"),
+                Err(bad) => {
+                    let problem = "a line from the server cannot be shown";
+                    writeln!(io::stderr(), "error: {problem}: {bad}")?;
+                }
             }
         }
     }
@@ -121,7 +124,8 @@ fn send_lines(mut stream: &TcpStream) -> io::Result<Option<End>> {
             break;
         }
         if line.len() > MAX_LINE_LEN {
-            eprintln!("error: a line has at most {MAX_LINE_LEN} bytes; this one was not sent");
+            let limit = format!("a line has at most {MAX_LINE_LEN} bytes");
+            writeln!(io::stderr(), "error: {limit}; this one was not sent")?;
             continue;
         }
         line.push(b'\n');

@@ -2,7 +2,7 @@
 //!
 //! This file is the command line, and nothing else. The lesson is in `server.rs`.
 
-use std::io;
+use std::io::{self, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::ExitCode;
 
@@ -52,7 +52,8 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {addr}: {}", explain(&error));
+            // It fails where nobody can read it. Then the exit code has to tell it all.
+            let _ = writeln!(io::stderr(), "error: {addr}: {}", explain(&error));
             ExitCode::FAILURE
         }
     }
@@ -63,6 +64,7 @@ fn explain(error: &io::Error) -> String {
     let advice = match error.kind() {
         io::ErrorKind::AddrInUse => "stop the program that has it, or choose another port",
         io::ErrorKind::AddrNotAvailable => "this computer has no such address",
+        io::ErrorKind::BrokenPipe => "nobody reads what it writes, or the other side is gone",
         io::ErrorKind::ConnectionRefused => "start the server first",
         io::ErrorKind::ConnectionReset => "the other side broke the connection off",
         io::ErrorKind::InvalidInput => "an address looks like 127.0.0.1:9008",

@@ -78,6 +78,18 @@ fn the_solutions_of_the_exercises_keep_what_this_step_breaks() {
     check::assert_exercises(env!("CARGO_MANIFEST_DIR"), STEP);
 }
 
+#[cfg(unix)]
+#[test]
+fn the_server_neither_panics_nor_spins_when_it_is_treated_roughly() {
+    conformance::rough::assert_server_survives(8, STEP);
+}
+
+#[cfg(unix)]
+#[test]
+fn the_client_neither_panics_nor_spins_when_it_is_treated_roughly() {
+    conformance::rough::assert_client_survives(8, STEP);
+}
+
 /// Holds a subject to every check that the manifest says it keeps, behind a proxy that cuts the
 /// stream after so many bytes, and then at random: `SEED=…` repeats a failure.
 fn hold_to_every_check_at_cuts(every: &[usize], subject: impl Fn() -> Subject) {

@@ -73,10 +73,7 @@ fn run(stream: TcpStream) -> io::Result<End> {
     thread::Builder::new().spawn(move || {
         let shown = show_lines(&from_server, |line| match line {
             Ok(line) => writeln!(io::stdout(), "{line}"),
-            Err(bad) => {
-                eprintln!("error: {}", cannot_be_shown(&bad));
-                Ok(())
-            }
+            Err(bad) => writeln!(io::stderr(), "error: {}", cannot_be_shown(&bad)),
         });
         let _ = server_ended.send(shown.map(|()| End::Server));
     })?;
@@ -160,7 +157,7 @@ fn say_lines(stream: &TcpStream) -> io::Result<Option<End>> {
             break;
         }
         if line.len() > MAX_LINE_LEN {
-            eprintln!("error: {}", too_long());
+            writeln!(io::stderr(), "error: {}", too_long())?;
             continue;
         }
         if say(stream, &line).is_err() {

@@ -126,7 +126,7 @@ fn edit_lines(mut editor: Reedline, stream: &TcpStream) -> io::Result<End> {
             _ => return Ok(End::Input), // Ctrl-C or Ctrl-D
         };
         if line.len() > MAX_LINE_LEN {
-            eprintln!("error: {}", too_long());
+            writeln!(io::stderr(), "error: {}", too_long())?;
         } else if say(stream, line.as_bytes()).is_err() {
             return Ok(End::Server);
         }

@@ -36,12 +36,17 @@ pub fn expect_spinning(program: &Program) -> Result<(), Failure> {
 
 /// Watches `program` for one second, in which it must use next to no processor time.
 pub fn expect_waiting(program: &Program) -> Result<(), Failure> {
+    expect_waiting_for(program, WATCHED)
+}
+
+/// As `expect_waiting`, for another time.
+pub(crate) fn expect_waiting_for(program: &Program, watched: Duration) -> Result<(), Failure> {
     let start = cpu_time(program)?;
-    thread::sleep(WATCHED); // the thing to see is that nothing happens: no event to wait for
+    thread::sleep(watched); // the thing to see is that nothing happens: no event to wait for
     let used = cpu_time(program)?.saturating_sub(start);
-    if used > WATCHED / 10 {
+    if used > watched / 10 {
         return Err(program.failure(&format!(
-            "it should wait, but used {used:?} of processor time in {WATCHED:?}"
+            "it should wait, but used {used:?} of processor time in {watched:?}"
         )));
     }
     Ok(())

@@ -14,7 +14,11 @@ pub mod program;
 pub mod proxy;
 pub mod python;
 mod reach;
+#[cfg(unix)]
+pub mod rough;
 pub mod session;
+pub mod soak;
+mod talk;
 
 pub use failure::{Difference, Failure};
 pub use peer::Peer;

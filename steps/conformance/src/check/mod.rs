@@ -423,7 +423,7 @@ impl Protocol {
     }
 
     /// A message with this word in it, and the answer that it must get.
-    fn exchange(self, word: &str) -> (String, String) {
+    pub(crate) fn exchange(self, word: &str) -> (String, String) {
         match self {
             // In a chat, something stands before the answer: see `chat::said`.
             Self::Echo | Self::OneWay | Self::Chat => (word.to_owned(), word.to_owned()),
@@ -435,7 +435,7 @@ impl Protocol {
     }
 
     /// A message to the server as it travels.
-    fn on_the_wire(self, message: &str) -> Vec<u8> {
+    pub(crate) fn on_the_wire(self, message: &str) -> Vec<u8> {
         match self {
             Self::Echo | Self::UpperCase | Self::Shell | Self::OneWay => {
                 message.as_bytes().to_vec()
@@ -447,7 +447,7 @@ impl Protocol {
     }
 
     /// Receives an answer, which must be this one, whole.
-    fn expect_answer(self, peer: &mut Peer, answer: &str) -> Result<(), Failure> {
+    pub(crate) fn expect_answer(self, peer: &mut Peer, answer: &str) -> Result<(), Failure> {
         match self {
             Self::Echo | Self::UpperCase | Self::Shell | Self::OneWay | Self::Chat => {
                 peer.expect(answer.as_bytes())

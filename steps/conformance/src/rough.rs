@@ -1,0 +1,396 @@
+//! Rough treatment: programs that get less than they need, or are told to end when it suits nobody.
+//!
+//! The tables below say what is done to every step's server and client. Under each row a program may
+//! go on, or end with one line that says why. It must not panic, spin, tell the same thing twice, or
+//! end with an exit code that means something else.
+
+use std::net::TcpListener;
+use std::ops::RangeInclusive;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::Command;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::check::{Input, Protocol, Server, Subject};
+use crate::program::{DEADLINE, Program};
+use crate::talk::exchange;
+use crate::{Failure, Peer, cpu};
+
+/// How long a program is watched that must not spin.
+const WATCHED: Duration = Duration::from_millis(200);
+
+/// How many clients come at once where there are few descriptors.
+const CROWD: usize = 20;
+
+/// How long a client waits that may wait in vain: the server may have no descriptor for it.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// A shell script whose descriptor 4 is a pipe that nobody reads.
+macro_rules! unread {
+    ($then:literal) => {
+        concat!(
+            r#"d=$(mktemp -d); mkfifo "$d/f"; exec 3<>"$d/f" 4>"$d/f" 3<&-; rm -r "$d"; "#,
+            $then
+        )
+    };
+}
+/// The exit code of a program that could not do what it was asked for.
+const FAILURE: i32 = 1;
+
+/// What says nothing to whoever reads it.
+const UNCLEAR: [&str; 3] = ["panicked at", "RUST_BACKTRACE", "uncategorized error"];
+
+/// What is done to a program before it starts.
+struct Treatment {
+    name: &'static str,
+    /// What a shell does before it becomes the program, which is `"$0" "$@"`.
+    script: &'static str,
+    outcome: Outcome,
+}
+
+/// What may come of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// It does not matter to the program.
+    Works,
+    /// It ends with one line, and exit code 1.
+    Fails,
+    /// It ends with exit code 1, and nobody can read why.
+    FailsUnheard,
+    /// It depends: it works, or it fails, or it works in part.
+    Either,
+}
+
+/// What each server and each client gets.
+const BOTH: &[Treatment] = &[
+    Treatment {
+        name: "a locale that does not exist",
+        script: r#"export LC_ALL=nonsense LANG=C; exec "$0" "$@""#,
+        outcome: Outcome::Works,
+    },
+    Treatment {
+        name: "no environment",
+        script: r#"exec env -i "$0" "$@""#,
+        outcome: Outcome::Works,
+    },
+    Treatment {
+        name: "a time zone that does not exist",
+        script: r#"export TZ=No/Where; exec "$0" "$@""#,
+        outcome: Outcome::Works,
+    },
+    Treatment {
+        name: "a terminal that does not exist",
+        script: r#"export TERM=nonsense COLUMNS=x LINES=-1; exec "$0" "$@""#,
+        outcome: Outcome::Works,
+    },
+    Treatment {
+        name: "stdout that nobody reads",
+        script: unread!(r#"exec "$0" "$@" >&4 4>&-"#),
+        outcome: Outcome::Fails,
+    },
+    Treatment {
+        name: "stdout and stderr that nobody reads",
+        script: unread!(r#"exec "$0" "$@" >&4 2>&4 4>&-"#),
+        outcome: Outcome::FailsUnheard,
+    },
+    #[cfg(target_os = "linux")]
+    Treatment {
+        name: "stdout on a disk that is full",
+        script: r#"exec "$0" "$@" >/dev/full"#,
+        outcome: Outcome::Fails,
+    },
+    #[cfg(target_os = "linux")]
+    Treatment {
+        name: "stdout and stderr on a disk that is full",
+        script: r#"exec "$0" "$@" >/dev/full 2>&1"#,
+        outcome: Outcome::FailsUnheard,
+    },
+];
+
+/// What the servers get besides.
+const SERVERS: &[Treatment] = &[
+    Treatment {
+        name: "a stdin that is closed",
+        script: r#"exec "$0" "$@" <&-"#,
+        outcome: Outcome::Works,
+    },
+    Treatment {
+        name: "a stdin that is empty",
+        script: r#"exec "$0" "$@" </dev/null"#,
+        outcome: Outcome::Works,
+    },
+    Treatment {
+        name: "a stdin that is a folder",
+        script: r#"exec "$0" "$@" </"#,
+        outcome: Outcome::Works,
+    },
+    Treatment {
+        name: "a stdin that is no text",
+        script: r#"exec "$0" "$@" </bin/sh"#,
+        outcome: Outcome::Works,
+    },
+    Treatment {
+        name: "a reader of stdout who leaves after the first line",
+        script: r#"d=$(mktemp -d); mkfifo "$d/f"; { head -n 1 <"$d/f"; rm -r "$d"; } & exec "$0" "$@" >"$d/f""#,
+        outcome: Outcome::Either,
+    },
+    Treatment {
+        name: "files that may not have a byte",
+        script: r#"trap "" XFSZ; ulimit -f 0; exec "$0" "$@""#,
+        outcome: Outcome::Either,
+    },
+];
+
+/// What the clients get besides; nothing is typed into them where their input is replaced.
+const CLIENTS: &[Treatment] = &[
+    Treatment {
+        name: "a stdout that is closed",
+        script: r#"exec "$0" "$@" >&-"#,
+        outcome: Outcome::Works,
+    },
+    Treatment {
+        name: "a stdin that is closed",
+        script: r#"exec "$0" "$@" <&-"#,
+        outcome: Outcome::Works,
+    },
+    Treatment {
+        name: "a stdin that is empty",
+        script: r#"exec "$0" "$@" </dev/null"#,
+        outcome: Outcome::Works,
+    },
+    Treatment {
+        name: "a stdin that is a folder",
+        script: r#"exec "$0" "$@" </"#,
+        outcome: Outcome::Either,
+    },
+];
+
+/// How few descriptors a program may have. With fewer than four, the system cannot load a program.
+const FEW_DESCRIPTORS: RangeInclusive<usize> = 4..=12;
+
+/// The signals by which people, and systems, end programs.
+const SIGNALS: [Signal; 3] = [Signal::INT, Signal::TERM, Signal::HUP];
+
+/// Holds a step's server to all that is done to servers.
+///
+/// # Panics
+///
+/// With all that went wrong, if something did.
+pub fn assert_server_survives(number: u8, executable: &str) {
+    let subject = Subject::of_step(number, executable);
+    let mut complaints = Vec::new();
+    for treatment in BOTH.iter().chain(SERVERS) {
+        let server = treated(server_of(&subject), treatment.script);
+        let done = serve(&subject, server, treatment.outcome);
+        complaints.extend(complaint(treatment.name, done));
+    }
+    for count in FEW_DESCRIPTORS {
+        let server = treated(server_of(&subject), &few_descriptors(count));
+        let done = serve(&subject, server, Outcome::Either);
+        complaints.extend(complaint(&format!("{count} descriptors"), done));
+    }
+    for signal in SIGNALS {
+        for moment in [Moment::Start, Moment::Idle, Moment::Serving] {
+            let done = end_server(&subject, signal, moment);
+            complaints.extend(complaint(&format!("{signal:?}, {moment:?}"), done));
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n\n"));
+}
+
+/// Holds a step's client to all that is done to clients.
+///
+/// # Panics
+///
+/// With all that went wrong, if something did.
+pub fn assert_client_survives(number: u8, executable: &str) {
+    let subject = Subject::of_step(number, executable);
+    let mut complaints = Vec::new();
+    for treatment in BOTH.iter().chain(CLIENTS) {
+        let done = talk(&subject, treatment.script, treatment.outcome);
+        complaints.extend(complaint(treatment.name, done));
+    }
+    for count in FEW_DESCRIPTORS {
+        let done = talk(&subject, &few_descriptors(count), Outcome::Either);
+        complaints.extend(complaint(&format!("{count} descriptors"), done));
+    }
+    complaints.extend(complaint("nobody there, and nobody who reads", refuse(&subject)));
+    for signal in SIGNALS {
+        for moment in [Moment::Start, Moment::Serving] {
+            let done = end_client(&subject, signal, moment);
+            complaints.extend(complaint(&format!("{signal:?}, {moment:?}"), done));
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n\n"));
+}
+
+fn complaint(what: &str, done: Result<(), Failure>) -> Option<String> {
+    done.err().map(|failure| format!("{what}: {failure}"))
+}
+
+/// The same program, started by a shell that does something first.
+fn treated(command: Command, script: &str) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script]).arg(command.get_program()).args(command.get_args());
+    shell
+}
+
+fn few_descriptors(count: usize) -> String {
+    format!(r#"ulimit -n {count}; exec "$0" "$@""#)
+}
+
+/// When a signal comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moment {
+    Start,
+    Idle,
+    Serving,
+}
+
+/// Starts a server that was treated, and serves clients with it, if it can.
+fn serve(subject: &Subject, server: Command, outcome: Outcome) -> Result<(), Failure> {
+    let must_work = outcome == Outcome::Works;
+    let mut server = Program::start(server)?;
+    let Some(line) = server.next_line()? else {
+        return judge(&mut server, outcome, None); // it has ended, and nobody reads what it says
+    };
+    let addr = line.strip_prefix("listening on ").and_then(|addr| addr.parse().ok());
+    let Some(addr) = addr else {
+        expect_clear(&server, &line)?;
+        return judge_line(&mut server, outcome, &line);
+    };
+    if matches!(outcome, Outcome::Fails | Outcome::FailsUnheard) {
+        return Err(server.failure("it goes on, though nobody gets what it writes"));
+    }
+    let patience = if must_work { DEADLINE } else { PATIENCE };
+    let mut peer = Peer::connect_within(addr, patience);
+    let answered = peer.as_mut().map_err(|failure| Failure::new(failure.to_string()));
+    let answered = answered.and_then(|peer| exchange(subject.protocol, peer, "one"));
+    if let Err(failure) = answered {
+        let failure = failure.to_string();
+        expect_clear(&server, &failure)?;
+        if must_work {
+            return Err(server.failure(&failure));
+        }
+    }
+    // Whoever finds no room is not let in. That is a failure of the connection, and not of the server.
+    let crowd: Vec<_> = (0..CROWD).map(|_| Peer::connect_within(addr, PATIENCE)).collect();
+    cpu::expect_waiting_for(&server, WATCHED)?;
+    drop((peer, crowd));
+    send(&server, Signal::TERM)?;
+    judge(&mut server, outcome, Some(Signal::TERM))
+}
+
+/// The command that starts a step's server.
+fn server_of(subject: &Subject) -> Command {
+    match &subject.server {
+        Server::Announcing(start) => start(),
+        Server::Told(_) | Server::Running(_) => unreachable!("a step announces its address"),
+    }
+}
+
+/// Starts a client that was treated, and types a line into it, if it reads any.
+fn talk(subject: &Subject, script: &str, outcome: Outcome) -> Result<(), Failure> {
+    let (_server, addr) = Program::start_server(server_of(subject))?;
+    let mut client = Program::start(treated((subject.client)(addr), script))?;
+    // It fails where the client has ended already, or has another input. How it ends is seen below.
+    let _ = client.type_line(&subject.protocol.exchange("one").0);
+    client.end_input();
+    judge(&mut client, outcome, None)
+}
+
+/// Starts a client that has nobody to talk to, and nobody who reads what it says about that.
+fn refuse(subject: &Subject) -> Result<(), Failure> {
+    let listener = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let addr = listener.map_err(|error| Failure::new(error.to_string()))?; // closed by now
+    let script = unread!(r#"exec "$0" "$@" 2>&4 4>&-"#);
+    let mut client = Program::start(treated((subject.client)(addr), script))?;
+    judge(&mut client, Outcome::FailsUnheard, None)
+}
+
+/// Ends a server by a signal.
+fn end_server(subject: &Subject, signal: Signal, moment: Moment) -> Result<(), Failure> {
+    let mut server = Program::start(server_of(subject))?;
+    if moment != Moment::Start {
+        let line = server.expect_line("listening on ADDR")?;
+        let addr = line.trim_start_matches("listening on ").parse();
+        let addr = addr.map_err(|_| server.failure("it does not say where it listens"))?;
+        if moment == Moment::Serving {
+            let mut peer = Peer::connect(addr)?;
+            if subject.protocol == Protocol::Echo {
+                // After its one answer it would have ended.
+                server.expect_later("… connected", |line| line.ends_with(" connected"))?;
+            } else {
+                exchange(subject.protocol, &mut peer, "one")?;
+            }
+            send(&server, signal)?;
+            return judge(&mut server, Outcome::Works, Some(signal));
+        }
+    }
+    send(&server, signal)?;
+    judge(&mut server, Outcome::Works, Some(signal))
+}
+
+/// Ends a client by a signal.
+fn end_client(subject: &Subject, signal: Signal, moment: Moment) -> Result<(), Failure> {
+    let (_server, addr) = Program::start_server(server_of(subject))?;
+    let mut client = Program::start((subject.client)(addr))?;
+    if moment == Moment::Serving && subject.input == Input::Lines {
+        client.type_line(&subject.protocol.exchange("one").0)?;
+        client.expect_line("an answer")?;
+    }
+    send(&client, signal)?;
+    judge(&mut client, Outcome::Works, Some(signal))
+}
+
+/// Waits for a program's end, and says whether it is the right one. `signal` may have ended it.
+fn judge(program: &mut Program, outcome: Outcome, signal: Option<Signal>) -> Result<(), Failure> {
+    judge_with(program, outcome, signal, 0)
+}
+
+/// As `judge`, for a program whose first line was taken already.
+fn judge_line(program: &mut Program, outcome: Outcome, line: &str) -> Result<(), Failure> {
+    judge_with(program, outcome, None, usize::from(line.starts_with("error: ")))
+}
+
+fn judge_with(
+    program: &mut Program,
+    outcome: Outcome,
+    signal: Option<Signal>,
+    errors_taken: usize,
+) -> Result<(), Failure> {
+    let status = program.wait()?;
+    let lines = program.lines_left();
+    for line in &lines {
+        expect_clear(program, line)?;
+    }
+    let errors = errors_taken + lines.iter().filter(|line| line.starts_with("error: ")).count();
+    let by_signal = status.signal().is_some() && status.signal() == signal.map(Signal::as_raw);
+    let is_right = match outcome {
+        Outcome::Works => errors == 0 && (status.success() || by_signal),
+        Outcome::Fails => errors == 1 && status.code() == Some(FAILURE),
+        Outcome::FailsUnheard => errors == 0 && status.code() == Some(FAILURE),
+        Outcome::Either if status.code() == Some(FAILURE) => errors == 1,
+        Outcome::Either => errors <= 1 && (status.success() || by_signal),
+    };
+    if is_right {
+        return Ok(());
+    }
+    Err(program.failure(&format!("it ended with {status} and {errors} lines of error")))
+}
+
+/// A line that a program has written, or an answer that it has sent, must mean something to people.
+fn expect_clear(program: &Program, text: &str) -> Result<(), Failure> {
+    match UNCLEAR.iter().find(|unclear| text.contains(**unclear)) {
+        None => Ok(()),
+        Some(unclear) => Err(program.failure(&format!("`{unclear}` in: {text}"))),
+    }
+}
+
+fn send(program: &Program, signal: Signal) -> Result<(), Failure> {
+    let pid = i32::try_from(program.id()).ok().and_then(Pid::from_raw);
+    let pid = pid.expect("a program that was started has a process id");
+    kill_process(pid, signal)
+        .map_err(|error| program.failure(&format!("cannot send {signal:?}: {error}")))
+}

@@ -1,0 +1,79 @@
+//! `cargo xtask soak`: all servers at once, with clients of all sorts, for as long as one likes.
+
+use std::env::consts::EXE_SUFFIX;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result, bail};
+use conformance::soak::{self, Report, Server};
+
+use crate::cargo;
+use crate::root::{self, Target};
+
+/// The steps whose servers talk to clients in a protocol with answers.
+const NUMBERS: [u8; 8] = [1, 2, 3, 4, 6, 7, 8, 9];
+
+/// What can be chosen on the command line.
+#[derive(clap::Args)]
+pub struct Options {
+    /// How long, in minutes
+    #[arg(long, value_name = "N", default_value = "1")]
+    minutes: u64,
+    /// How long, in seconds
+    #[arg(long, value_name = "N", conflicts_with = "minutes")]
+    seconds: Option<u64>,
+    /// Repeats what the clients of an earlier soak did
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
+}
+
+/// Soaks all servers; returns whether nothing went wrong.
+pub fn run(root: &Path, options: &Options) -> Result<bool> {
+    let target = root::target()?;
+    let seed = options.seed.unwrap_or_else(seed_of_now);
+    let seconds = options.seconds.unwrap_or(options.minutes * 60);
+    println!("{seconds} s, --seed {seed}");
+    let report = soak(root, &target, Duration::from_secs(seconds), seed)?;
+    for line in report.lines.iter().chain(&report.failures) {
+        println!("{line}");
+    }
+    let failed = report.failures.len();
+    println!("{} of {} servers failed", failed, failed + report.lines.len());
+    Ok(failed == 0)
+}
+
+/// Builds the servers and soaks them.
+pub fn soak(root: &Path, target: &Target, duration: Duration, seed: u64) -> Result<Report> {
+    let mut servers = Vec::new();
+    let mut build = cargo::command(root);
+    build.args(["build", "--bins"]).arg("--target-dir").arg(&target.dir);
+    if target.profile.ends_with("release") {
+        build.arg("--release");
+    }
+    let folder = tempfile::tempdir().context("cannot make a folder for the servers")?;
+    for number in NUMBERS {
+        let step = root::find_step(root, &number.to_string())?;
+        build.args(["--package", &step.package]);
+        let program = target.profile.join(format!("{}{EXE_SUFFIX}", step.package));
+        // What one of them might write goes away with its folder.
+        let folder = folder.path().to_path_buf();
+        let command = move || {
+            let mut command = Command::new(&program);
+            command.args(["server", "127.0.0.1:0"]).current_dir(&folder);
+            command
+        };
+        servers.push(Server { name: step.name, number, command: Box::new(command) });
+    }
+    let output = cargo::run(build)?;
+    if !output.success {
+        bail!("the servers do not build\n{}", output.text);
+    }
+    Ok(soak::run(servers, duration, seed))
+}
+
+/// Another seed each time; it is printed, so that a failure can be repeated.
+pub fn seed_of_now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.as_secs() ^ u64::from(now.subsec_nanos()) << 32
+}

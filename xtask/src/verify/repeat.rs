@@ -1,0 +1,283 @@
+//! `cargo xtask verify --repeat N`: what fails now and then.
+//!
+//! The tests and the sessions are built once and run N times. What fails in one round of many is no
+//! less wrong than what fails always: it is a race, and it will be lost on another computer.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+
+use crate::cargo;
+use crate::root::{Step, Target};
+use crate::sessions;
+
+/// How one round went.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Round {
+    /// How many tests and sessions passed.
+    pub passed: usize,
+    /// Those that failed: the name of each, and what it wrote.
+    pub failed: Vec<(String, String)>,
+}
+
+/// How all rounds went.
+#[derive(Debug, Default)]
+pub struct Tally {
+    rounds: usize,
+    /// The most tests and sessions in one round.
+    count: usize,
+    failures: BTreeMap<String, Failures>,
+}
+
+/// How often one test, or session, failed.
+#[derive(Debug)]
+struct Failures {
+    times: usize,
+    /// What it wrote when it failed first.
+    output: String,
+}
+
+impl Tally {
+    /// Runs `round` so many times, and says after each how it went.
+    pub fn of(
+        times: usize,
+        mut round: impl FnMut() -> Result<Round>,
+        mut tell: impl FnMut(usize, &Round),
+    ) -> Result<Self> {
+        let mut tally = Self::default();
+        for number in 1..=times {
+            let went = round().with_context(|| format!("round {number}"))?;
+            tell(number, &went);
+            tally.add(went);
+        }
+        Ok(tally)
+    }
+
+    fn add(&mut self, round: Round) {
+        self.rounds += 1;
+        self.count = self.count.max(round.passed + round.failed.len());
+        for (name, output) in round.failed {
+            self.failures.entry(name).or_insert(Failures { times: 0, output }).times += 1;
+        }
+    }
+
+    /// Whether something ran, and nothing ever failed.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.count > 0 && self.failures.is_empty()
+    }
+}
+
+/// What each one wrote that failed, and then how often: the worst come last, where one looks first.
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut failures: Vec<_> = self.failures.iter().collect();
+        failures.sort_by_key(|(_, failures)| failures.times);
+        for (name, Failures { output, .. }) in &failures {
+            writeln!(f, "---- {name}, when it failed first ----\n{}\n", output.trim_end())?;
+        }
+        for (name, Failures { times, .. }) in &failures {
+            writeln!(f, "failed {times} of {} times  {name}", self.rounds)?;
+        }
+        let (count, rounds, failed) = (self.count, self.rounds, failures.len());
+        write!(f, "{count} tests and sessions, {rounds} times: {failed} of them failed")
+    }
+}
+
+/// The programs that cargo has built from tests.
+pub struct TestPrograms(Vec<TestProgram>);
+
+struct TestProgram {
+    /// Such as `step-03-conn-loop it`.
+    name: String,
+    path: PathBuf,
+    /// The folder of its package, in which cargo would run it.
+    folder: PathBuf,
+}
+
+impl TestPrograms {
+    /// Builds the tests of these packages, which are arguments for cargo.
+    pub fn build(root: &Path, packages: &[&str]) -> Result<Self> {
+        let mut command = cargo::command(root);
+        command.arg("test").args(packages).args(["--no-run", "--message-format=json"]);
+        let output = cargo::run(command)?;
+        if !output.success {
+            bail!("the tests do not build\n{}", output.text);
+        }
+        let programs: Vec<TestProgram> = output.text.lines().filter_map(test_program).collect();
+        if programs.is_empty() {
+            bail!("cargo has built no tests");
+        }
+        Ok(Self(programs))
+    }
+
+    /// Runs them all, one after the other.
+    pub fn run(&self) -> Result<Round> {
+        let mut round = Round::default();
+        for program in &self.0 {
+            let mut command = Command::new(&program.path);
+            command.current_dir(&program.folder).env("CARGO_MANIFEST_DIR", &program.folder);
+            let output = cargo::run(command)?;
+            let Round { passed, failed } = round_of(&program.name, output.success, &output.text);
+            round.passed += passed;
+            round.failed.extend(failed);
+        }
+        Ok(round)
+    }
+}
+
+/// The test program that this line of cargo's is about, if it is about one.
+fn test_program(line: &str) -> Option<TestProgram> {
+    let message: Value = serde_json::from_str(line).ok()?;
+    if message["profile"]["test"] != Value::Bool(true) {
+        return None;
+    }
+    let path = PathBuf::from(message["executable"].as_str()?);
+    let folder = Path::new(message["manifest_path"].as_str()?).parent()?.to_path_buf();
+    let package = folder.file_name()?.to_string_lossy();
+    let target = message["target"]["name"].as_str()?;
+    Some(TestProgram { name: format!("{package} {target}"), path, folder })
+}
+
+/// What the output of a test program says.
+fn round_of(program: &str, success: bool, output: &str) -> Round {
+    let passed = output.lines().filter(|line| is_result(line, "ok")).count();
+    let mut failed: Vec<(String, String)> = output
+        .lines()
+        .filter(|line| is_result(line, "FAILED"))
+        .map(|line| {
+            let test = line.trim_start_matches("test ").trim_end_matches(" ... FAILED");
+            (format!("{program}: {test}"), output_of(test, output).to_owned())
+        })
+        .collect();
+    if !success && failed.is_empty() {
+        failed.push((format!("{program} does not run to its end"), output.to_owned()));
+    }
+    Round { passed, failed }
+}
+
+fn is_result(line: &str, result: &str) -> bool {
+    line.starts_with("test ")
+        && line.strip_suffix(result).is_some_and(|line| line.ends_with(" ... "))
+}
+
+/// What this test wrote, or all that there is.
+fn output_of<'a>(test: &str, output: &'a str) -> &'a str {
+    let head = format!("---- {test} stdout ----\n");
+    let Some((_, written)) = output.split_once(&head) else {
+        return output;
+    };
+    let end = [written.find("\n---- "), written.find("\nfailures:\n")].into_iter().flatten().min();
+    &written[..end.unwrap_or(written.len())]
+}
+
+/// Runs all sessions once.
+pub fn sessions(root: &Path, target: &Target, step: Option<&Step>) -> Result<Round> {
+    let report = sessions::check(root, target, step)?;
+    let failed = report.failed.into_iter().map(|text| {
+        let name = text.split(": ").next().unwrap_or_default().to_owned();
+        (name, text)
+    });
+    Ok(Round { passed: report.passed, failed: failed.collect() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(names: &[&str], passed: usize) -> Round {
+        let failed = names.iter().map(|name| ((*name).to_owned(), format!("why {name}\n")));
+        Round { passed, failed: failed.collect() }
+    }
+
+    #[test]
+    fn it_is_counted_how_often_each_one_failed() {
+        let mut rounds = [
+            failed(&[], 5),
+            failed(&["seldom", "often"], 3),
+            failed(&["often"], 4),
+            failed(&[], 5),
+        ]
+        .into_iter();
+        let mut told = Vec::new();
+        let tell = |number, round: &Round| told.push((number, round.failed.len()));
+        let tally = Tally::of(4, || Ok(rounds.next().expect("four are asked for")), tell).unwrap();
+        assert_eq!(told, [(1, 0), (2, 2), (3, 1), (4, 0)]);
+        assert!(!tally.is_clean());
+        assert_eq!(
+            tally.to_string(),
+            "\
+---- seldom, when it failed first ----
+why seldom
+
+---- often, when it failed first ----
+why often
+
+failed 1 of 4 times  seldom
+failed 2 of 4 times  often
+5 tests and sessions, 4 times: 2 of them failed"
+        );
+    }
+
+    #[test]
+    fn only_where_something_ran_and_nothing_failed_all_is_well() {
+        let tally = |round: fn() -> Round| Tally::of(3, || Ok(round()), |_, _| {}).unwrap();
+        assert!(tally(|| failed(&[], 1)).is_clean());
+        assert!(!tally(|| failed(&["one"], 1)).is_clean());
+        assert!(!tally(Round::default).is_clean(), "nothing ran");
+    }
+
+    #[test]
+    fn a_round_that_cannot_be_run_is_named() {
+        let mut left = 2;
+        let round = || {
+            left -= 1;
+            if left == 0 {
+                bail!("no program")
+            }
+            Ok(failed(&[], 1))
+        };
+        let error = Tally::of(9, round, |_, _| {}).unwrap_err();
+        assert_eq!(format!("{error:#}"), "round 2: no program");
+    }
+
+    #[test]
+    fn the_output_of_a_test_program_says_what_failed_and_why() {
+        let output = "\nrunning 3 tests\n\
+            test good ... ok\n\
+            test bad ... FAILED\n\
+            test worse ... FAILED\n\
+            test left_out ... ignored, needs python3\n\
+            \nfailures:\n\n\
+            ---- bad stdout ----\nbad luck\n\
+            ---- worse stdout ----\nworse luck\n\
+            \nfailures:\n    bad\n    worse\n\
+            \ntest result: FAILED. 1 passed; 2 failed; 1 ignored\n";
+        let because = |test: &str, text: &str| (format!("a it: {test}"), text.to_owned());
+        let expected = vec![because("bad", "bad luck"), because("worse", "worse luck\n")];
+        assert_eq!(round_of("a it", false, output), Round { passed: 1, failed: expected });
+    }
+
+    #[test]
+    fn a_test_program_that_crashes_has_failed() {
+        let output = "running 2 tests\ntest good ... ok\nerror: stack overflow";
+        let crashed = ("a it does not run to its end".to_owned(), output.to_owned());
+        assert_eq!(round_of("a it", false, output), Round { passed: 1, failed: vec![crashed] });
+    }
+
+    #[test]
+    fn test_programs_are_found_in_what_cargo_says() {
+        let line = r#"{"reason":"compiler-artifact","manifest_path":"/b/steps/03-x/Cargo.toml",
+            "target":{"name":"it"},"profile":{"test":true},"executable":"/t/it-1"}"#;
+        let program = test_program(line).unwrap();
+        assert_eq!(program.name, "03-x it");
+        assert_eq!((program.path, program.folder), ("/t/it-1".into(), "/b/steps/03-x".into()));
+        assert!(test_program(&line.replace("true", "false")).is_none(), "no test");
+        assert!(test_program(&line.replace("\"/t/it-1\"", "null")).is_none(), "no program");
+        assert!(test_program("   Compiling a v1").is_none());
+    }
+}
