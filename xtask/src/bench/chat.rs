@@ -17,7 +17,8 @@ use serde::Serialize;
 
 use super::contender::{self, BARE_WRITES, BareWriter, Contender, Kind, REFERENCE};
 use super::crowd::{Crowd, MARKER, Manners, PAYLOAD_LEN, payload};
-use super::{limits, stats};
+use super::report::{Group, Report, Row as Figures, grouped};
+use super::{limits, progress, stats};
 use crate::root;
 
 /// The most clients that speak; all listen.
@@ -50,6 +51,9 @@ pub struct Options {
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
+    /// Write the figures where the book's charts come from
+    #[arg(long)]
+    record: bool,
     /// How often each contender is measured at each number of clients
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
@@ -108,6 +112,7 @@ pub fn run(root: &Path, options: &Options) -> Result<bool> {
     limits::allow_descriptors(2 * most as u64 + OTHER_DESCRIPTORS, most)?;
     progress("building")?;
     let (contenders, missing) = contender::find(root, &root::target()?)?;
+    let mut report = Report::new(missing.clone());
     let mut tables = Vec::new();
     for clients in &options.clients {
         let table = measure_all(&contenders, usize::from(*clients), options.rounds)?;
@@ -122,13 +127,12 @@ pub fn run(root: &Path, options: &Options) -> Result<bool> {
     } else {
         writeln!(io::stdout(), "{}", notes(&results.missing))?;
     }
+    if options.record {
+        report.groups = results.tables.iter().map(Table::group).collect();
+        report.record(root, "chat")?;
+    }
     let mut rows = results.tables.iter().flat_map(|table| &table.rows);
     Ok(rows.all(|row| row.failures.is_empty()))
-}
-
-/// Says on stderr what is going on: it takes minutes.
-fn progress(what: &str) -> Result<()> {
-    Ok(writeln!(io::stderr(), "{what} …")?)
 }
 
 fn measure_all(contenders: &[Contender], clients: usize, rounds: u16) -> Result<Table> {
@@ -288,6 +292,24 @@ impl Row {
 }
 
 impl Table {
+    /// What a chart shows of it.
+    fn group(&self) -> Group {
+        let row = |row: &Row| Figures {
+            name: row.contender.clone(),
+            is_limit: row.contender.starts_with(BARE_WRITES),
+            figures: row.deliveries_per_second.clone(),
+            remark: String::new(),
+            failures: row.failures.clone(),
+        };
+        Group {
+            title: format!("Deliveries in a room of {}", self.clients),
+            unit: "per second".to_owned(),
+            more_is_better: true,
+            reference: REFERENCE.to_owned(),
+            rows: self.rows.iter().map(row).collect(),
+        }
+    }
+
     /// The rooms that came out quicker than the limit, which none can be.
     fn doubtful(&self) -> impl Iterator<Item = &str> {
         let is_bare = |row: &&Row| row.contender.starts_with(BARE_WRITES);
@@ -357,19 +379,6 @@ fn notes(missing: &[String]) -> String {
     lines.join("\n")
 }
 
-/// A number without its fraction, in groups of three digits.
-fn grouped(number: f64) -> String {
-    let digits = format!("{number:.0}");
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -415,15 +424,6 @@ mod tests {
         let (lines, rate) = rate_of_bursts(10, |lines| Ok((lines, times.next().unwrap()))).unwrap();
         assert_eq!(lines, 40);
         assert!((rate - 120.0).abs() < 1e-6, "{rate}");
-    }
-
-    #[test]
-    fn digits_come_in_groups_of_three() {
-        for (number, text) in
-            [(0.0, "0"), (999.0, "999"), (1000.0, "1,000"), (1_234_567.4, "1,234,567")]
-        {
-            assert_eq!(grouped(number), text);
-        }
     }
 
     #[test]
