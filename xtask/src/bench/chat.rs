@@ -17,7 +17,8 @@ use serde::Serialize;
 
 use super::contender::{self, BARE_WRITES, BareWriter, Contender, Kind, REFERENCE};
 use super::crowd::{Crowd, MARKER, Manners, PAYLOAD_LEN, payload};
-use super::{limits, stats};
+use super::report::{Group, Report, Row as Figures, grouped};
+use super::{limits, progress, stats};
 use crate::root;
 
 /// The most clients that speak; all listen.
@@ -26,15 +27,17 @@ const MAX_SENDERS: usize = 10;
 /// How often the latency is measured in each round.
 const LATENCIES: usize = 50;
 
-/// The deliveries of the first, short run, which tells how many make a good round.
+/// The deliveries of the first, short burst, which tells how many make a good one.
 const TRIAL_DELIVERIES: usize = 20_000;
 
-/// How long a burst of the quickest contender takes if the slowest allows it, and how long all bursts
-/// of a round take together at least, in seconds.
+/// How long a burst should take, and how long all bursts of a round take together at least, in seconds.
 const ROUND_SECONDS: f64 = 1.0;
 
-/// How long a burst of the slowest contender may take, in seconds.
-const MAX_BURST_SECONDS: f64 = 3.0;
+/// A burst of this length is long enough to be measured, in seconds.
+const GOOD_BURST_SECONDS: f64 = 0.6;
+
+/// How much longer the next burst may be at most: a short one tells little about a long one.
+const MAX_GROWTH: f64 = 8.0;
 
 /// What stands in front of a bare writer's line, as step 09 has it there.
 const PREFIX: &str = "2026-11-23 08:23:04 127.0.0.1:50001 ";
@@ -48,6 +51,9 @@ pub struct Options {
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
+    /// Write the figures where the book's charts come from
+    #[arg(long)]
+    record: bool,
     /// How often each contender is measured at each number of clients
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
@@ -72,7 +78,6 @@ struct Results {
 struct Table {
     clients: usize,
     senders: usize,
-    lines_per_sender: usize,
     rows: Vec<Row>,
 }
 
@@ -80,6 +85,8 @@ struct Table {
 #[derive(Debug, Default, Serialize)]
 struct Row {
     contender: String,
+    /// How many lines each sender says in a burst, so that it takes about a second; the last round's.
+    lines_per_sender: usize,
     /// One figure for each round that could be measured.
     deliveries_per_second: Vec<f64>,
     /// From the send of a line to its last delivery; of all rounds.
@@ -92,6 +99,7 @@ struct Row {
 
 /// What one round of one contender gave.
 struct Round {
+    lines_per_sender: usize,
     rate: f64,
     latencies: Vec<f64>,
     bytes_per_client: Option<f64>,
@@ -104,6 +112,7 @@ pub fn run(root: &Path, options: &Options) -> Result<bool> {
     limits::allow_descriptors(2 * most as u64 + OTHER_DESCRIPTORS, most)?;
     progress("building")?;
     let (contenders, missing) = contender::find(root, &root::target()?)?;
+    let mut report = Report::new(missing.clone());
     let mut tables = Vec::new();
     for clients in &options.clients {
         let table = measure_all(&contenders, usize::from(*clients), options.rounds)?;
@@ -118,28 +127,16 @@ pub fn run(root: &Path, options: &Options) -> Result<bool> {
     } else {
         writeln!(io::stdout(), "{}", notes(&results.missing))?;
     }
+    if options.record {
+        report.groups = results.tables.iter().map(Table::group).collect();
+        report.record(root, "chat")?;
+    }
     let mut rows = results.tables.iter().flat_map(|table| &table.rows);
     Ok(rows.all(|row| row.failures.is_empty()))
 }
 
-/// Says on stderr what is going on: it takes minutes.
-fn progress(what: &str) -> Result<()> {
-    Ok(writeln!(io::stderr(), "{what} …")?)
-}
-
 fn measure_all(contenders: &[Contender], clients: usize, rounds: u16) -> Result<Table> {
     let senders = clients.min(MAX_SENDERS);
-    progress(&format!("{clients} clients: how many lines make a good round"))?;
-    let trial = TRIAL_DELIVERIES.div_ceil(clients * senders).max(2);
-    let trials = contenders.iter().filter_map(|contender| {
-        // Who fails now fails in the rounds, too, and is told there.
-        measure(contender, clients, senders, trial, 1).ok().map(|round| (contender, round.rate))
-    });
-    let rates: Vec<f64> = trials
-        .filter(|(contender, _)| matches!(contender.kind, Kind::Server { .. }))
-        .map(|(_, rate)| rate)
-        .collect();
-    let lines_per_sender = lines_for(&rates, clients * senders, trial);
     let mut rows: Vec<Row> = contenders
         .iter()
         .map(|contender| Row { contender: contender.name.clone(), ..Row::default() })
@@ -148,36 +145,51 @@ fn measure_all(contenders: &[Contender], clients: usize, rounds: u16) -> Result<
         progress(&format!("{clients} clients: round {} of {rounds}", round + 1))?;
         for turn in 0..contenders.len() {
             let index = (turn + round) % contenders.len(); // nobody is always the first
-            let measured =
-                measure(&contenders[index], clients, senders, lines_per_sender, LATENCIES);
-            rows[index].add(round + 1, measured);
+            rows[index].add(round + 1, measure(&contenders[index], clients, senders, LATENCIES));
         }
     }
-    Ok(Table { clients, senders, lines_per_sender, rows })
+    Ok(Table { clients, senders, rows })
 }
 
-/// How many lines each sender sends, so that the quickest needs about a second, and the slowest not
-/// too long.
-fn lines_for(rates: &[f64], deliveries_per_line: usize, least: usize) -> usize {
-    let (slowest, quickest) = stats::spread(rates);
-    let deliveries = (quickest * ROUND_SECONDS).min(slowest * MAX_BURST_SECONDS);
-    // A number of deliveries is not negative, and far below 2^52.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    let deliveries = deliveries as usize;
-    (deliveries / deliveries_per_line).max(least)
-}
-
-/// Deliveries per second, over as many equal bursts as fit into a second, at least one.
+/// How many lines each sender says in a burst that takes about a second with this contender.
 ///
-/// The burst is the same for all contenders; for the quickest, one alone is too short to be measured.
-fn rate_of_bursts(mut burst: impl FnMut() -> Result<(usize, Duration)>) -> Result<f64> {
+/// Each has its own number: a burst that is long for one is over for another before it is measured.
+fn lines_for(
+    mut lines: usize,
+    mut burst: impl FnMut(usize) -> Result<(usize, Duration)>,
+) -> Result<usize> {
+    loop {
+        let seconds = burst(lines)?.1.as_secs_f64();
+        if seconds >= GOOD_BURST_SECONDS {
+            // The first burst of a slow contender may be far too long.
+            return Ok(scaled(lines, (ROUND_SECONDS / seconds).min(1.0)).max(1));
+        }
+        lines = scaled(lines, (ROUND_SECONDS / seconds).min(MAX_GROWTH));
+    }
+}
+
+/// A number of lines, times a factor.
+fn scaled(lines: usize, factor: f64) -> usize {
+    // A number of lines is not negative, and far below 2^52.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let scaled = (lines as f64 * factor).ceil() as usize;
+    scaled
+}
+
+/// Deliveries per second, over as many equal bursts as fit into a second, at least one; and how many
+/// lines each sender says in one.
+fn rate_of_bursts(
+    first: usize,
+    mut burst: impl FnMut(usize) -> Result<(usize, Duration)>,
+) -> Result<(usize, f64)> {
+    let lines = lines_for(first, &mut burst)?;
     let (mut deliveries, mut seconds) = (0, 0.0);
     while seconds < ROUND_SECONDS {
-        let (more, time) = burst()?;
+        let (more, time) = burst(lines)?;
         deliveries += more;
         seconds += time.as_secs_f64();
     }
-    Ok(deliveries as f64 / seconds)
+    Ok((lines, deliveries as f64 / seconds))
 }
 
 /// One round of one contender, with a server of its own.
@@ -185,9 +197,9 @@ fn measure(
     contender: &Contender,
     clients: usize,
     senders: usize,
-    lines: usize,
     latencies: usize,
 ) -> Result<Round> {
+    let trial = TRIAL_DELIVERIES.div_ceil(clients * senders).max(2);
     match &contender.kind {
         Kind::Server { manners, start } => {
             let server = start(clients)?;
@@ -200,10 +212,11 @@ fn measure(
             for _ in 0..latencies {
                 times.push(crowd.latency()?.as_secs_f64());
             }
-            let rate = rate_of_bursts(|| crowd.load(lines))?;
+            let (lines_per_sender, rate) = rate_of_bursts(trial, |lines| crowd.load(lines))?;
             let per_client =
                 |(before, after): (u64, u64)| (after as f64 - before as f64) / clients as f64;
             Ok(Round {
+                lines_per_sender,
                 rate,
                 latencies: times,
                 bytes_per_client: before.zip(after).map(per_client),
@@ -214,7 +227,6 @@ fn measure(
             let writer = BareWriter::start(clients, piece_len.unwrap_or(line.len()))?;
             let manners = Manners { echoes: true, whole_lines: true };
             let mut crowd = Crowd::connect(writer.addr, clients, 0, manners)?;
-            let all = Arc::new(line.repeat(lines * senders));
             let line = Arc::new(line);
             let mut times = Vec::new();
             // The first is not counted: it waits until the writer has accepted everybody.
@@ -222,11 +234,17 @@ fn measure(
                 let time = crowd.receive(line.len(), || writer.write(Arc::clone(&line)))?;
                 times.push(time.as_secs_f64());
             }
-            let rate = rate_of_bursts(|| {
+            let (lines_per_sender, rate) = rate_of_bursts(trial, |lines| {
+                let all = Arc::new(line.repeat(lines * senders));
                 let time = crowd.receive(all.len(), || writer.write(Arc::clone(&all)))?;
                 Ok((lines * senders * clients, time))
             })?;
-            Ok(Round { rate, latencies: times.split_off(1), bytes_per_client: None })
+            Ok(Round {
+                lines_per_sender,
+                rate,
+                latencies: times.split_off(1),
+                bytes_per_client: None,
+            })
         }
     }
 }
@@ -235,6 +253,7 @@ impl Row {
     fn add(&mut self, number: usize, measured: Result<Round>) {
         match measured {
             Ok(round) => {
+                self.lines_per_sender = round.lines_per_sender;
                 self.deliveries_per_second.push(round.rate);
                 self.latency_seconds.extend(round.latencies);
                 self.bytes_per_client.extend(round.bytes_per_client);
@@ -260,7 +279,8 @@ impl Row {
             bytes => format!("{:.1}", stats::median(bytes) / 1024.0),
         };
         // Writing into a string cannot fail.
-        let _ = write!(text, "  {:>11}  {spread:>25}", grouped(rate));
+        let lines = grouped(self.lines_per_sender as f64);
+        let _ = write!(text, "  {lines:>9}  {:>11}  {spread:>25}", grouped(rate));
         let _ = write!(text, "  {:>9}  {:>9}  {memory:>8}", ms(latency), ms(late));
         if let Some(reference) = reference.filter(|row| !row.deliveries_per_second.is_empty()) {
             let rate = rate / stats::median(&reference.deliveries_per_second);
@@ -272,6 +292,24 @@ impl Row {
 }
 
 impl Table {
+    /// What a chart shows of it.
+    fn group(&self) -> Group {
+        let row = |row: &Row| Figures {
+            name: row.contender.clone(),
+            is_limit: row.contender.starts_with(BARE_WRITES),
+            figures: row.deliveries_per_second.clone(),
+            remark: String::new(),
+            failures: row.failures.clone(),
+        };
+        Group {
+            title: format!("Deliveries in a room of {}", self.clients),
+            unit: "per second".to_owned(),
+            more_is_better: true,
+            reference: REFERENCE.to_owned(),
+            rows: self.rows.iter().map(row).collect(),
+        }
+    }
+
     /// The rooms that came out quicker than the limit, which none can be.
     fn doubtful(&self) -> impl Iterator<Item = &str> {
         let is_bare = |row: &&Row| row.contender.starts_with(BARE_WRITES);
@@ -286,20 +324,33 @@ impl Table {
 
     /// The table as text, without the last line's ending.
     fn text(&self) -> String {
-        let Self { clients, senders, lines_per_sender, rows } = self;
+        let Self { clients, senders, rows } = self;
         let reference = rows.iter().find(|row| row.contender == REFERENCE);
         let mut lines = vec![
             format!(
-                "\n{clients} clients, {senders} of them say {} lines of {PAYLOAD_LEN} bytes each in a burst",
-                grouped(*lines_per_sender as f64)
+                "\n{clients} clients, {senders} of them say lines of {PAYLOAD_LEN} bytes, in bursts of about a second"
             ),
             format!(
-                "{:<20}  {:>11}  {:>25}  {:>20}  {:>8}  {:>19}",
-                "", "deliveries", "per second", "latency, ms", "KiB per", "of step 09's"
+                "{:<20}  {:>9}  {:>11}  {:>25}  {:>20}  {:>8}  {:>19}",
+                "",
+                "lines of",
+                "deliveries",
+                "per second",
+                "latency, ms",
+                "KiB per",
+                "of step 09's"
             ),
             format!(
-                "{:<20}  {:>11}  {:>25}  {:>9}  {:>9}  {:>8}  {:>10}  {:>7}",
-                "", "median", "spread", "median", "99 %", "client", "deliveries", "latency"
+                "{:<20}  {:>9}  {:>11}  {:>25}  {:>9}  {:>9}  {:>8}  {:>10}  {:>7}",
+                "",
+                "a sender",
+                "median",
+                "spread",
+                "median",
+                "99 %",
+                "client",
+                "deliveries",
+                "latency"
             ),
         ];
         lines.extend(rows.iter().map(|row| row.text(reference).trim_end().to_owned()));
@@ -308,7 +359,7 @@ impl Table {
             lines.extend(failures.map(|failure| format!("FAILED {}, {failure}", row.contender)));
         }
         lines.extend(self.doubtful().map(|name| {
-            format!("DOUBTFUL {name}: above the bare writes, so this run does not rank it: the bursts are too short, or the machine is busy")
+            format!("DOUBTFUL {name}: above the bare writes, so this run does not rank it: the machine is busy")
         }));
         lines.join("\n")
     }
@@ -326,19 +377,6 @@ fn notes(missing: &[String]) -> String {
     ];
     lines.extend(missing.iter().map(|line| format!("not measured: {line}")));
     lines.join("\n")
-}
-
-/// A number without its fraction, in groups of three digits.
-fn grouped(number: f64) -> String {
-    let digits = format!("{number:.0}");
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]
@@ -365,34 +403,34 @@ mod tests {
         }
     }
 
+    /// A contender that says so many lines in a second, whatever the number of lines.
+    fn contender(lines_per_second: f64) -> impl FnMut(usize) -> Result<(usize, Duration)> {
+        move |lines| Ok((lines, Duration::from_secs_f64(lines as f64 / lines_per_second)))
+    }
+
     #[test]
-    fn the_quickest_has_a_second_and_the_slowest_not_too_much() {
-        assert_eq!(lines_for(&[1_000_000.0, 500_000.0], 100, 2), 10_000);
-        assert_eq!(lines_for(&[1_000_000.0, 10_000.0], 100, 2), 300);
-        assert_eq!(lines_for(&[1_000.0], 9_000, 2), 2);
-        assert_eq!(lines_for(&[], 100, 2), 2);
+    fn a_burst_takes_about_a_second_with_a_quick_contender_and_with_a_slow_one() {
+        for (rate, lines) in [(1_000_000.0, 1_000_000), (100.0, 100), (1.0, 1), (0.1, 1)] {
+            let came = lines_for(2, contender(rate)).unwrap();
+            assert!(came.abs_diff(lines) <= 1, "{came} of {lines}");
+        }
+        assert!(lines_for(2, |_| anyhow::bail!("dropped")).is_err());
     }
 
     #[test]
     fn bursts_are_repeated_until_a_second_is_full() {
-        let mut times = [0.25, 0.5, 0.25, 9.0].map(Duration::from_secs_f64).into_iter();
-        let rate = rate_of_bursts(|| Ok((100, times.next().unwrap()))).unwrap();
-        assert!((rate - 300.0).abs() < 1e-6, "{rate}");
-    }
-
-    #[test]
-    fn digits_come_in_groups_of_three() {
-        for (number, text) in
-            [(0.0, "0"), (999.0, "999"), (1000.0, "1,000"), (1_234_567.4, "1,234,567")]
-        {
-            assert_eq!(grouped(number), text);
-        }
+        // The first two tell how long a burst must be; then come those that count.
+        let mut times = [0.25, 0.8, 0.25, 0.5, 0.25, 9.0].map(Duration::from_secs_f64).into_iter();
+        let (lines, rate) = rate_of_bursts(10, |lines| Ok((lines, times.next().unwrap()))).unwrap();
+        assert_eq!(lines, 40);
+        assert!((rate - 120.0).abs() < 1e-6, "{rate}");
     }
 
     #[test]
     fn a_table_has_medians_spreads_ratios_and_the_failures_below() {
         let row = |name: &str, rates: &[f64], latency: f64| Row {
             contender: name.to_owned(),
+            lines_per_sender: 1000,
             deliveries_per_second: rates.to_vec(),
             latency_seconds: vec![latency; 100],
             bytes_per_client: vec![2048.0],
@@ -405,17 +443,17 @@ mod tests {
             row(REFERENCE, &[1_000_000.0], 0.001),
             failed,
         ];
-        let table = Table { clients: 10, senders: 10, lines_per_sender: 1000, rows };
+        let table = Table { clients: 10, senders: 10, rows };
         let text = table.text();
         let lines: Vec<Vec<&str>> =
             text.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(
             lines[4].join(" "),
-            "step 08 500,000 400,000 – 600,000 2.000 2.000 2.0 0.50 2.00"
+            "step 08 1,000 500,000 400,000 – 600,000 2.000 2.000 2.0 0.50 2.00"
         );
         assert_eq!(
             lines[5].join(" "),
-            "step 09 1,000,000 1,000,000 – 1,000,000 1.000 1.000 2.0 1.00 1.00"
+            "step 09 1,000 1,000,000 1,000,000 – 1,000,000 1.000 1.000 2.0 1.00 1.00"
         );
         assert_eq!(lines[6].join(" "), "ncat --broker could not be measured");
         assert_eq!(lines[7].join(" "), "FAILED ncat --broker, round 1: client 3 of 10 was dropped");
@@ -434,7 +472,7 @@ mod tests {
             row("bare writes, 64 KiB", 2.0),
             row("bare writes, a line", 1.0),
         ];
-        let mut table = Table { clients: 10, senders: 10, lines_per_sender: 1, rows };
+        let mut table = Table { clients: 10, senders: 10, rows };
         assert!(table.doubtful().eq(["python 09"]));
         assert!(table.text().contains("\nDOUBTFUL python 09: "));
         table.rows.truncate(2);
@@ -446,7 +484,7 @@ mod tests {
         for piece_len in [None, Some(64 * 1024)] {
             let kind = Kind::BareWrites { piece_len };
             let contender = Contender { name: "bare writes".to_owned(), kind };
-            let round = measure(&contender, 3, 3, 100, 5).unwrap();
+            let round = measure(&contender, 3, 3, 5).unwrap();
             assert!(round.rate > 0.0);
             assert_eq!(round.latencies.len(), 5);
         }

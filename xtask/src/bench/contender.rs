@@ -92,9 +92,7 @@ pub fn find(root: &Path, target: &Target) -> Result<(Vec<Contender>, Vec<String>
             found.push(room(name, Manners { echoes: true, whole_lines: true }, start));
         }
     }
-    let mut version = Command::new("ncat");
-    version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
-    if version.status().is_ok_and(|status| status.success()) {
+    if is_installed("ncat", "--version") {
         let manners = Manners { echoes: false, whole_lines: false };
         found.push(room("ncat --broker".to_owned(), manners, Box::new(ncat)));
     } else {
@@ -113,8 +111,15 @@ fn room(name: String, manners: Manners, start: Start) -> Contender {
     Contender { name, kind: Kind::Server { manners, start } }
 }
 
-/// Builds a step as a learner would who wants it quick, and returns how to start its server.
-fn release_server(root: &Path, target: &Target, step: &Step) -> Result<Start> {
+/// Whether a program can be started; the option has it say its version and end.
+pub fn is_installed(program: &str, option: &str) -> bool {
+    let mut command = Command::new(program);
+    command.arg(option).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// Builds a step as a learner would who wants it quick, and returns its program.
+pub fn build_step(root: &Path, target: &Target, step: &Step) -> Result<PathBuf> {
     let mut command = cargo::command(root);
     command.args(["build", "--release", "--package", &step.package]);
     command.arg("--target-dir").arg(&target.dir);
@@ -122,7 +127,11 @@ fn release_server(root: &Path, target: &Target, step: &Step) -> Result<Start> {
     if !output.success {
         bail!("{} does not build\n{}", step.package, output.text);
     }
-    let path: PathBuf = target.dir.join("release").join(format!("{}{EXE_SUFFIX}", step.package));
+    Ok(target.dir.join("release").join(format!("{}{EXE_SUFFIX}", step.package)))
+}
+
+fn release_server(root: &Path, target: &Target, step: &Step) -> Result<Start> {
+    let path = build_step(root, target, step)?;
     Ok(Box::new(move |_| {
         let mut command = Command::new(&path);
         command.args(["server", "127.0.0.1:0"]);

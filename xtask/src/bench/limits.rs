@@ -33,18 +33,21 @@ pub fn allow_descriptors(_needed: u64, _clients: usize) -> Result<()> {
 }
 
 /// The memory that a process has in use (its resident set), in bytes; `None` where that cannot be asked.
-#[cfg(target_os = "linux")]
 pub fn resident_memory(process: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
-    Some(kib * 1024)
+    memory(process, "VmRSS:")
 }
 
-/// Only Linux has it in a file.
-#[cfg(not(target_os = "linux"))]
-pub fn resident_memory(_process: u32) -> Option<u64> {
-    None
+/// The most memory that a process ever had in use, in bytes; `None` where that cannot be asked.
+pub fn peak_memory(process: u32) -> Option<u64> {
+    memory(process, "VmHWM:")
+}
+
+/// Only Linux has it in a file. Elsewhere that file is not there.
+fn memory(process: u32, field: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
+    let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kib * 1024)
 }
 
 #[cfg(test)]
@@ -54,6 +57,7 @@ mod tests {
     fn this_process_uses_memory_and_one_that_is_not_there_has_none() {
         let used = super::resident_memory(std::process::id()).unwrap();
         assert!(used > 100 * 1024, "{used}");
+        assert!(super::peak_memory(std::process::id()).unwrap() >= used / 2);
         assert_eq!(super::resident_memory(u32::MAX), None);
     }
 
