@@ -150,7 +150,7 @@ impl Peer {
         match self.read_until(Instant::now() + self.deadline, &mut buffer) {
             Ok(count) => Ok(Some(buffer[..count].to_vec())),
             Err(End::OfFile) => Ok(None),
-            Err(end) => Err(Failure::new(format!("expected more, received {end}"))),
+            Err(end) => Err(Failure::new(format!("expected bytes or end of file, received {end}"))),
         }
     }
 
@@ -247,9 +247,21 @@ impl std::fmt::Display for End {
     }
 }
 
+/// How much of what is long is shown, in bytes or in characters.
+const SHOWN_LEN: usize = 200;
+
+/// Text as a person can read it, cut where it gets long.
+pub(crate) fn show_text(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_LEN) {
+        None => text.escape_debug().to_string(),
+        Some((end, _)) => {
+            format!("{}… and {} bytes more", text[..end].escape_debug(), text.len() - end)
+        }
+    }
+}
+
 /// Bytes as a person can read them, cut where they get long.
 pub(crate) fn show(bytes: &[u8]) -> String {
-    const SHOWN_LEN: usize = 200;
     if bytes.len() <= SHOWN_LEN {
         return bytes.escape_ascii().to_string();
     }

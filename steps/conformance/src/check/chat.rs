@@ -219,9 +219,8 @@ pub(super) fn slow_reader(subject: &Subject) -> Result<(), Failure> {
                 let mut missing = everybody.clone();
                 while !missing.is_empty() {
                     let said = speaker.hear().map_err(|failure| {
-                        let of = format!("round {round} of {FLOOD_ROUNDS}");
-                        let who = &speaker.name;
-                        failure.after(format!("while one does not read, {who}, {of}"))
+                        let of = format!("in round {round} of {FLOOD_ROUNDS}");
+                        failure.after(format!("while one does not read, {of}"))
                     })?;
                     missing.remove(&said);
                 }
@@ -531,9 +530,8 @@ impl Member {
 
     /// The next line of the chat must be this one.
     fn expect_next(&mut self, expected: &Said) -> Result<(), Failure> {
-        let heard = self
-            .hear()
-            .map_err(|failure| failure.after(format!("{} waits for `{expected}`", self.name)))?;
+        let heard =
+            self.hear().map_err(|failure| failure.after(format!("after `{expected}` was said")))?;
         if heard == *expected {
             return Ok(());
         }
@@ -553,7 +551,8 @@ impl Member {
 
     fn next_line(&mut self, until: Instant) -> Result<String, Failure> {
         let line = next_line(&mut self.peer, &mut self.unread, until);
-        let line = line.map_err(|failure| failure.after(&self.name))?;
+        let line = line
+            .map_err(|failure| failure.after(format!("while {} waited for a line", self.name)))?;
         line.ok_or_else(|| Failure::new(format!("{}: the server ended the connection", self.name)))
     }
 
@@ -587,7 +586,10 @@ impl Member {
         let mut last = None;
         loop {
             let line = next_line(&mut self.peer, &mut self.unread, until);
-            match line.map_err(|failure| failure.after(&self.name))? {
+            let line = line.map_err(|failure| {
+                failure.after(format!("while {} waited for the end of its stream", self.name))
+            })?;
+            match line {
                 Some(line) => last = Some(line),
                 None => return Ok(last),
             }

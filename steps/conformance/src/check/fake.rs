@@ -1,6 +1,8 @@
 //! A server of our own, which does to a client whatever a check wants to be done to it.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
 use serde_json::Value;
@@ -13,6 +15,8 @@ use crate::{Failure, Peer};
 pub(super) struct FakeServer<T> {
     addr: SocketAddr,
     proxy: Option<Proxy>,
+    /// Set before the connection that only wakes `accept`, and is no client.
+    stopping: Arc<AtomicBool>,
     serving: Option<JoinHandle<Result<T, Failure>>>,
 }
 
@@ -30,12 +34,17 @@ impl<T: Send + 'static> FakeServer<T> {
             Failure::new(format!("cannot start a server for the client: {error}"))
         })?;
         let deadline = subject.deadline;
+        let stopping = Arc::new(AtomicBool::new(false));
+        let stops = Arc::clone(&stopping);
         let serving = thread::spawn(move || {
             let accepted = listener.accept();
+            if stops.load(Ordering::SeqCst) {
+                return Err(Failure::new("no client came"));
+            }
             let client = accepted.and_then(|(stream, _)| Peer::accepted(stream, deadline));
             serve(client.map_err(|error| Failure::new(format!("no client came: {error}")))?)
         });
-        let mut server = Self { addr, proxy: None, serving: Some(serving) };
+        let mut server = Self { addr, proxy: None, stopping, serving: Some(serving) };
         server.proxy = subject.proxy_to(addr)?;
         Ok(server)
     }
@@ -56,7 +65,8 @@ impl<T> FakeServer<T> {
         let serving = self.serving.take()?;
         if !serving.is_finished() {
             // `accept` cannot be interrupted; where no client has come, a connection that says
-            // nothing wakes it. If none can be made, it is awake.
+            // nothing wakes it; one that has come is being served. If none can be made, it is awake.
+            self.stopping.store(true, Ordering::SeqCst);
             let _ = TcpStream::connect(self.addr);
         }
         let served = serving.join();

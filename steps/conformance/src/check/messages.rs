@@ -94,11 +94,11 @@ fn the_server_says_what_it_sends(subject: &Subject) -> Result<(), Failure> {
     if answer.error().is_none() && answer.header["hash"] == NOTES_HASH && answer.body == notes() {
         return Ok(());
     }
-    Err(running.explain(Failure::new(format!(
-        "after {NOTES:?} was asked for, which is served: expected its {} bytes, with their `hash` \
-         {NOTES_HASH}, {answer}",
+    let failure = Failure::new(format!(
+        "expected its {} bytes, with their `hash` {NOTES_HASH}, {answer}",
         notes().len()
-    ))))
+    ));
+    Err(running.explain(failure.after(format!("after {NOTES:?} was asked for, which is served"))))
 }
 
 pub(super) fn untrusted_name(subject: &Subject) -> Result<(), Failure> {
@@ -268,10 +268,10 @@ pub(super) fn root_jail(subject: &Subject) -> Result<(), Failure> {
         expect_file(&running, &mut peer, "inside.txt")?;
         let answer = ask_for(&running, &mut peer, filename)?;
         if answer.error().is_none() || String::from_utf8_lossy(&answer.body).contains(SECRET) {
-            return Err(running.explain(Failure::new(format!(
-                "after {filename:?} was asked for: expected a header with an `error`, and not \
-                 what is outside, {answer}"
-            ))));
+            let failure = Failure::new(format!(
+                "expected a header with an `error`, and not what is outside, {answer}"
+            ));
+            return Err(running.explain(failure.after(format!("after {filename:?} was asked for"))));
         }
     }
     expect_file(&running, &mut peer, "sub/inside.txt")
@@ -309,10 +309,11 @@ fn expect_file(running: &Running, peer: &mut Peer, filename: &str) -> Result<(),
     {
         return Ok(());
     }
-    Err(running.explain(Failure::new(format!(
-        "after {filename:?} was asked for, which is served: expected the `filename` {name:?}, no \
-         `error`, and the body {filename:?}, {answer}"
-    ))))
+    let failure = Failure::new(format!(
+        "expected the `filename` {name:?}, no `error`, and the body {filename:?}, {answer}"
+    ));
+    Err(running
+        .explain(failure.after(format!("after {filename:?} was asked for, which is served"))))
 }
 
 pub(super) fn constant_memory(subject: &Subject) -> Result<(), Failure> {
@@ -329,11 +330,13 @@ pub(super) fn constant_memory(subject: &Subject) -> Result<(), Failure> {
     let before = resident_kib(running.program()?)?;
     let most = receive_zeros(&running, &mut peer, "large", len)?;
     match before.zip(most).map(|(before, most)| most.saturating_sub(before)) {
-        Some(growth) if growth >= MAX_GROWTH_KIB => Err(running.explain(Failure::new(format!(
-            "while it sent a file of {} KiB: expected less than {MAX_GROWTH_KIB} KiB of \
-             further memory, found {growth} KiB",
-            len / 1024
-        )))),
+        Some(growth) if growth >= MAX_GROWTH_KIB => {
+            let failure = Failure::new(format!(
+                "expected less than {MAX_GROWTH_KIB} KiB of further memory, found {growth} KiB"
+            ));
+            let done = format!("while it sent a file of {} KiB", len / 1024);
+            Err(running.explain(failure.after(done)))
+        }
         _ => Ok(()), // so it is, or it cannot be told
     }
 }

@@ -11,7 +11,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::peer::show;
+use crate::peer::{show, show_text};
 use crate::program::DEADLINE;
 use crate::proxy::{self, Cut, Proxy};
 use crate::reach::Reach;
@@ -730,7 +730,7 @@ impl Running {
         let bytes = self.protocol.on_the_wire(message);
         let asked = peer.send(&bytes).and_then(|()| self.protocol.expect_answer(peer, answer));
         asked.map_err(|failure| {
-            let message = show(message.as_bytes());
+            let message = show_text(message);
             let done = if self.protocol.has_boundaries() {
                 format!("after \"{message}\" was sent, as b\"{}\"", show(&bytes))
             } else {
