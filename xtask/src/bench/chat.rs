@@ -15,7 +15,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::contender::{self, BARE_WRITES, BareWriter, Contender, Kind, REFERENCE};
+use super::contender::{self, BARE_WRITES, BareWriter, Contender, Kind, NCAT, REFERENCE};
 use super::crowd::{Crowd, MARKER, Manners, PAYLOAD_LEN, payload};
 use super::report::{Group, Report, Row as Figures, grouped};
 use super::{limits, progress, stats};
@@ -162,18 +162,10 @@ fn lines_for(
         let seconds = burst(lines)?.1.as_secs_f64();
         if seconds >= GOOD_BURST_SECONDS {
             // The first burst of a slow contender may be far too long.
-            return Ok(scaled(lines, (ROUND_SECONDS / seconds).min(1.0)).max(1));
+            return Ok(stats::scaled(lines, (ROUND_SECONDS / seconds).min(1.0)).max(1));
         }
-        lines = scaled(lines, (ROUND_SECONDS / seconds).min(MAX_GROWTH));
+        lines = stats::scaled(lines, (ROUND_SECONDS / seconds).min(MAX_GROWTH));
     }
-}
-
-/// A number of lines, times a factor.
-fn scaled(lines: usize, factor: f64) -> usize {
-    // A number of lines is not negative, and far below 2^52.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    let scaled = (lines as f64 * factor).ceil() as usize;
-    scaled
 }
 
 /// Deliveries per second, over as many equal bursts as fit into a second, at least one; and how many
@@ -318,7 +310,8 @@ impl Table {
             self.rows.iter().filter(is_bare).map(rate).fold(f64::INFINITY, |limit, rate| {
                 if limit.is_finite() { limit.max(rate) } else { rate }
             });
-        let above = move |row: &&Row| !is_bare(row) && rate(row) > limit;
+        // ncat's lines are half as long: no address is in front.
+        let above = move |row: &&Row| !is_bare(row) && row.contender != NCAT && rate(row) > limit;
         self.rows.iter().filter(above).map(|row| row.contender.as_str())
     }
 
@@ -371,7 +364,7 @@ fn notes(missing: &[String]) -> String {
         String::new(),
         "A delivery is one line that has reached one client. Latency: from the send of a single line until".to_owned(),
         "the last client has it, which includes the time that the measuring program takes to read it.".to_owned(),
-        "ncat --broker puts no address in front of a line, and does not send it back: n - 1 deliveries.".to_owned(),
+        "ncat --broker puts no address in front of a line, and does not send it back: n - 1 deliveries,\nof less than half the bytes.".to_owned(),
         "Bare writes: the bytes of step 09's lines, written to every client by nobody's server: the limit".to_owned(),
         "of this machine with these readers, for writes of 64 KiB and for a write for each line.".to_owned(),
     ];

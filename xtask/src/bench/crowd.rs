@@ -3,6 +3,9 @@
 //! This runs in a program that was not optimized, so it does little per byte: it counts bytes and
 //! keeps the end of what came. One client keeps everything, and its lines are checked afterwards.
 
+// Counts are far below 2^52, where a float would begin to lose any.
+#![allow(clippy::cast_precision_loss)]
+
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -10,6 +13,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
+
+use super::stats::scaled;
 
 /// The bytes of what a client says, without the line's end.
 pub const PAYLOAD_LEN: usize = 32;
@@ -22,6 +27,11 @@ const TAIL_LEN: usize = 256;
 
 /// The room for one read. Servers that put many lines together send much at once.
 const READ_LEN: usize = 256 * 1024;
+
+/// How far what is said may be ahead of the client that has heard the least, in bytes that the room
+/// sends to it. Rooms drop who does not keep up (step 09 from 256 KiB on), and all these clients are
+/// one thread: without this, it would be measured how quick that thread is.
+const WINDOW: usize = 128 * 1024;
 
 /// How long nothing may come before what was sent counts as lost.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -58,6 +68,8 @@ struct Member {
     stream: TcpStream,
     outgoing: Vec<u8>,
     sent: usize,
+    /// How much of `outgoing` may have been sent by now.
+    allowed: usize,
     received: usize,
     expected: usize,
     done: bool,
@@ -149,11 +161,13 @@ impl Crowd {
             member.expected = total - own.map_or(0, |len| len * lines);
             deliveries += lines * (senders - usize::from(own.is_some()));
         }
+        // The window as a number of lines of each sender, and as the bytes that it sends for them.
+        let window = (WINDOW / self.line_lens.iter().sum::<usize>()).max(1) * (PAYLOAD_LEN + 1);
         let last = self.members.len() - 1;
         self.members[last].kept = Some(Vec::with_capacity(self.members[last].expected));
 
         let done = |member: &Member| member.received >= member.expected;
-        let time = self.exchange(self.silence, done, || Ok(()))?;
+        let time = self.exchange(self.silence, Some(window), done, || Ok(()))?;
         let time = time.ok_or_else(|| self.missing())?;
         self.check_ends()?;
         let kept = self.members[last].kept.take().unwrap_or_default();
@@ -174,7 +188,7 @@ impl Crowd {
             self.members[0].expected = 0;
         }
         let done = |member: &Member| member.received >= member.expected;
-        let time = self.exchange(self.silence, done, || Ok(()))?;
+        let time = self.exchange(self.silence, None, done, || Ok(()))?;
         let time = time.ok_or_else(|| self.missing())?;
         self.check_ends()?;
         Ok(time)
@@ -187,7 +201,7 @@ impl Crowd {
             member.expected = len;
         }
         let done = |member: &Member| member.received >= member.expected;
-        let time = self.exchange(self.silence, done, start)?;
+        let time = self.exchange(self.silence, None, done, start)?;
         let time = time.ok_or_else(|| self.missing())?;
         self.check_ends()?;
         Ok(time)
@@ -201,13 +215,14 @@ impl Crowd {
         if !self.manners.echoes {
             self.members[sender].done = true;
         }
-        self.exchange(silence, |member| member.tail.ends_with(&line), || Ok(()))
+        self.exchange(silence, None, |member| member.tail.ends_with(&line), || Ok(()))
     }
 
     fn reset(&mut self) {
         for member in &mut self.members {
             member.outgoing.clear();
             (member.sent, member.received, member.expected) = (0, 0, 0);
+            member.allowed = usize::MAX;
             member.done = false;
             member.tail.clear();
             member.kept = None;
@@ -216,11 +231,13 @@ impl Crowd {
 
     /// Sends what there is to send, and receives until all clients are `done`.
     ///
+    /// With a window, a sender is at most so many bytes ahead of the client that has heard the least.
     /// `None` if before that nothing came for as long as `silence`. That a client was dropped is an
     /// error.
     fn exchange(
         &mut self,
         silence: Duration,
+        window: Option<usize>,
         done: impl Fn(&Member) -> bool,
         start: impl FnOnce() -> Result<()>,
     ) -> Result<Option<Duration>> {
@@ -239,9 +256,7 @@ impl Crowd {
         let mut waiting = members.iter().filter(|member| !member.done).count();
         let begin = Instant::now();
         start()?;
-        for (index, member) in members.iter_mut().enumerate() {
-            member.send().map_err(|error| dropped(index, member, &error))?;
-        }
+        send_all(members, window).map_err(|(index, e)| dropped(index, &members[index], &e))?;
         let mut came = Instant::now();
         while waiting > 0 {
             let left = silence.saturating_sub(came.elapsed());
@@ -271,6 +286,10 @@ impl Crowd {
                 if event.is_writable() {
                     member.send().map_err(|error| dropped(index, member, &error))?;
                 }
+            }
+            if window.is_some() {
+                send_all(members, window)
+                    .map_err(|(index, e)| dropped(index, &members[index], &e))?;
             }
         }
         Ok(Some(begin.elapsed()))
@@ -304,12 +323,29 @@ impl Crowd {
     }
 }
 
+/// Has all members send what they may; an error comes with the index of the member.
+fn send_all(members: &mut [Member], window: Option<usize>) -> Result<(), (usize, io::Error)> {
+    let heard = |member: &Member| match member.expected {
+        0 => 1.0,
+        expected => member.received as f64 / expected as f64,
+    };
+    let least = members.iter().map(heard).fold(1.0, f64::min);
+    for (index, member) in members.iter_mut().enumerate() {
+        if let Some(window) = window {
+            member.allowed = scaled(member.outgoing.len(), least) + window;
+        }
+        member.send().map_err(|error| (index, error))?;
+    }
+    Ok(())
+}
+
 impl Member {
     fn new(stream: TcpStream) -> Self {
         Self {
             stream,
             outgoing: Vec::new(),
             sent: 0,
+            allowed: usize::MAX,
             received: 0,
             expected: 0,
             done: false,
@@ -320,8 +356,9 @@ impl Member {
 
     /// Sends as much as the system takes now.
     fn send(&mut self) -> io::Result<()> {
-        while self.sent < self.outgoing.len() {
-            match self.stream.write(&self.outgoing[self.sent..]) {
+        let end = self.allowed.min(self.outgoing.len());
+        while self.sent < end {
+            match self.stream.write(&self.outgoing[self.sent..end]) {
                 Ok(len) => self.sent += len,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

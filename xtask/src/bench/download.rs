@@ -87,6 +87,9 @@ enum Contender {
     Http,
 }
 
+/// A contender with its name.
+type Named = (String, Contender);
+
 /// What a download took.
 struct Took {
     seconds: f64,
@@ -128,7 +131,7 @@ pub fn run(root: &Path, options: &Options) -> Result<bool> {
     report.finish(root, "download", options.json, options.record)
 }
 
-fn find(root: &Path, target: &root::Target) -> Result<(Vec<(String, Contender)>, Vec<String>)> {
+fn find(root: &Path, target: &root::Target) -> Result<(Vec<Named>, Vec<String>)> {
     let step = root::find_step(root, "07")?;
     let program = build_step(root, target, &step)?;
     let own = Contender::Step {
@@ -206,12 +209,12 @@ impl Contender {
     /// Downloads once, with a server of its own.
     fn download(&self, folders: &Folders, size: &Size, hash: &str) -> Result<Took> {
         let name = &size.text;
-        let served = folders.served.path();
+        let folder = folders.served.path();
         let begin;
         let took = match self {
             Self::Step { server, client } => {
                 let mut command = command(server);
-                command.arg("127.0.0.1:0").arg("--root").arg(served);
+                command.arg("127.0.0.1:0").arg("--root").arg(folder);
                 let (server, addr) = Program::start_server(command)?;
                 let mut command = self::command(client);
                 command.arg(addr.to_string()).arg("--dir").arg(folders.target.path());
@@ -229,7 +232,7 @@ impl Contender {
                 Took { seconds, server: memory[0], client: memory[1] }
             }
             Self::Http => {
-                let (server, addr) = http_server(served)?;
+                let (server, addr) = http_server(folder)?;
                 begin = Instant::now();
                 let mut curl = Command::new("curl")
                     .args([
@@ -289,7 +292,12 @@ fn make_file(path: &Path, bytes: u64) -> Result<String> {
         left -= len as u64;
     }
     file.sync_all()?; // so that the disk is idle when the first download begins
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&hasher.finalize()))
+}
+
+/// Bytes in lower-case hex digits.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |digits, byte| digits + &format!("{byte:02x}"))
 }
 
 /// How many seconds one core takes to hash so many bytes.
@@ -356,7 +364,7 @@ mod tests {
         let bytes = fs::read(&path).unwrap();
         assert_eq!(bytes.len(), 1_500_000);
         let digest = Sha256::digest(&bytes);
-        assert_eq!(hash, digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        assert_eq!(hash, hex(&digest));
     }
 
     #[test]

@@ -30,6 +30,14 @@ pub fn spread(values: &[f64]) -> (f64, f64) {
     (quantile(values, 0.0), quantile(values, 1.0))
 }
 
+/// A count times a factor that is not negative, rounded up.
+pub fn scaled(count: usize, factor: f64) -> usize {
+    // Counts are far below 2^52.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+    let scaled = (count as f64 * factor).ceil() as usize;
+    scaled
+}
+
 #[cfg(test)]
 #[allow(clippy::float_cmp)] // every value here is one that was put in, or an exact mean
 mod tests {
