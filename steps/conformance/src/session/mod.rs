@@ -117,10 +117,11 @@ impl Session {
                 continue;
             }
             if let Some(caption) = line.strip_prefix('#') {
-                if !session.caption.is_empty() {
+                let caption = caption.trim();
+                if !session.caption.is_empty() && !caption.is_empty() {
                     session.caption.push(' ');
                 }
-                session.caption.push_str(caption.trim());
+                session.caption.push_str(caption);
                 continue;
             }
             if line.trim().is_empty() {
@@ -277,6 +278,12 @@ mod tests {
         // The column of the text is in the middle of the `ü`, where a string cannot be cut.
         let error = Session::parse("[server] $ x\n[a]     ü").unwrap_err().to_string();
         assert!(error.starts_with("line 2: the text must begin in column 10"), "{error}");
+    }
+
+    #[test]
+    fn a_blank_line_of_a_caption_adds_nothing() {
+        let session = Session::parse("# one\n#\n# two\n#\n[a] $ x").unwrap(); // found by fuzzing
+        assert_eq!(session.caption, "one two");
     }
 
     #[test]
