@@ -117,10 +117,11 @@ impl Session {
                 continue;
             }
             if let Some(caption) = line.strip_prefix('#') {
-                if !session.caption.is_empty() {
+                let caption = caption.trim();
+                if !session.caption.is_empty() && !caption.is_empty() {
                     session.caption.push(' ');
                 }
-                session.caption.push_str(caption.trim());
+                session.caption.push_str(caption);
                 continue;
             }
             if line.trim().is_empty() {
@@ -128,16 +129,19 @@ impl Session {
             }
             let tag =
                 tag_of(line).ok_or_else(|| error("expected `[terminal] …` or `# caption`"))?;
-            let (padding, rest) =
-                line[tag.len()..].split_at((width + 1 - tag.len()).min(line.len() - tag.len()));
-            if !padding.trim().is_empty() {
+            let rest = &line[tag.len()..];
+            let parts = rest.split_at_checked((width + 1 - tag.len()).min(rest.len()));
+            let Some((_, rest)) = parts.filter(|(padding, _)| padding.trim().is_empty()) else {
                 return Err(error(&format!(
                     "the text must begin in column {}, like that of the longest name",
                     width + 2
                 )));
-            }
+            };
             let terminal = tag[1..tag.len() - 1].to_owned();
             let action = parse_action(rest);
+            if matches!(&action, Action::Command(command) if command.trim().is_empty()) {
+                return Err(error("`$ ` starts a program: say which"));
+            }
             let started = session
                 .lines
                 .iter()
@@ -267,6 +271,28 @@ mod tests {
         assert_eq!(session.lines[4].number, 8);
         let expected = TEXT.replace("lines\n# of", "lines of");
         assert_eq!(session.to_string(), expected);
+    }
+
+    #[test]
+    fn a_character_may_stand_where_only_blanks_may_and_is_an_error_like_any_other() {
+        // The column of the text is in the middle of the `ü`, where a string cannot be cut.
+        let error = Session::parse("[server] $ x\n[a]     ü").unwrap_err().to_string();
+        assert!(error.starts_with("line 2: the text must begin in column 10"), "{error}");
+    }
+
+    #[test]
+    fn a_blank_line_of_a_caption_adds_nothing() {
+        let session = Session::parse("# one\n#\n# two\n#\n[a] $ x").unwrap(); // found by fuzzing
+        assert_eq!(session.caption, "one two");
+    }
+
+    #[test]
+    fn a_command_has_a_word() {
+        // Found by fuzzing: it was written as `$` alone, which means something else.
+        for blank in ["", "  "] {
+            let error = Session::parse(&format!("[a] $ {blank}")).unwrap_err().to_string();
+            assert_eq!(error, "line 1: `$ ` starts a program: say which");
+        }
     }
 
     #[test]
