@@ -5,8 +5,8 @@
 //! |  "one"  |  "two"  |   "three"       |     the messages
 //! ```
 //!
-//! Still wrong: a message cannot contain a newline, and a peer that never sends one fills the
-//! memory.
+//! Still wrong: a message cannot contain a newline. A peer that never sends one
+//! fills the memory.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

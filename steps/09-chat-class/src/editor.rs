@@ -210,9 +210,17 @@ mod tests {
         assert_eq!(rows("", 4), [""]);
         assert_eq!(rows("abcd", 4), ["abcd"]);
         assert_eq!(rows("abcde", 4), ["abcd", "e"]);
-        assert_eq!(rows("宽宽宽", 5), ["宽宽", "宽"], "two columns each");
+        assert_eq!(
+            rows("\u{5bbd}\u{5bbd}\u{5bbd}", 5),
+            ["\u{5bbd}\u{5bbd}", "\u{5bbd}"],
+            "two columns each"
+        );
         assert_eq!(rows("cafe\u{301}!", 4), ["cafe\u{301}", "!"], "an accent of no width");
         assert_eq!(rows("a\tb", 80), ["a       b"]);
-        assert_eq!(rows("宽", 1), ["宽"], "a screen that is too narrow is no reason to hang");
+        assert_eq!(
+            rows("\u{5bbd}", 1),
+            ["\u{5bbd}"],
+            "a screen that is too narrow is no reason to hang"
+        );
     }
 }

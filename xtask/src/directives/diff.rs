@@ -28,12 +28,6 @@ pub fn render(root: &Path, arguments: &str) -> Result<String> {
     ))
 }
 
-/// How many lines that are the same are shown before and after a change.
-const CONTEXT_LINES: usize = 6;
-
-/// Fewer lines than this are not worth leaving out.
-const MIN_LEFT_OUT: usize = 6;
-
 struct Diff {
     code: String,
     added: usize,
@@ -44,52 +38,22 @@ impl Diff {
     fn new(language: &str, old: &str, new: &str) -> Self {
         let (old_lines, new_lines) = (highlight(language, old), highlight(language, new));
         let mut diff = Self { code: String::new(), added: 0, removed: 0 };
-        let text_diff = TextDiff::from_lines(old, new);
-        let changes: Vec<_> = text_diff.iter_all_changes().collect();
-        for run in
-            changes.chunk_by(|a, b| (a.tag() == ChangeTag::Equal) == (b.tag() == ChangeTag::Equal))
-        {
-            let left_out =
-                if run[0].tag() == ChangeTag::Equal { left_out(run.len()) } else { 0..0 };
-            for (index, change) in run.iter().enumerate() {
-                if index == left_out.start && !left_out.is_empty() {
-                    diff.push_left_out(left_out.len());
-                }
-                if !left_out.contains(&index) {
-                    let line = match change.tag() {
-                        ChangeTag::Delete => change.old_index().map(|i| &old_lines[i]),
-                        ChangeTag::Equal | ChangeTag::Insert => {
-                            change.new_index().map(|i| &new_lines[i])
-                        }
-                    };
-                    diff.push(
-                        change.tag(),
-                        &line.map(crate::highlight::Line::to_html).unwrap_or_default(),
-                    );
-                }
-            }
+        for change in TextDiff::from_lines(old, new).iter_all_changes() {
+            let (element, sign, line) = match change.tag() {
+                ChangeTag::Equal => ("span", ' ', change.new_index().map(|i| &new_lines[i])),
+                ChangeTag::Delete => ("del", '-', change.old_index().map(|i| &old_lines[i])),
+                ChangeTag::Insert => ("ins", '+', change.new_index().map(|i| &new_lines[i])),
+            };
+            diff.added += usize::from(sign == '+');
+            diff.removed += usize::from(sign == '-');
+            let line = line.map(crate::highlight::Line::to_html).unwrap_or_default();
+            // Writing to a String cannot fail.
+            let _ = write!(
+                diff.code,
+                "<{element} class=\"line\"><span class=\"sign\">{sign}</span>{line}\n</{element}>"
+            );
         }
         diff
-    }
-
-    fn push(&mut self, tag: ChangeTag, line: &str) {
-        let (element, sign) = match tag {
-            ChangeTag::Equal => ("span", ' '),
-            ChangeTag::Delete => ("del", '-'),
-            ChangeTag::Insert => ("ins", '+'),
-        };
-        self.added += usize::from(sign == '+');
-        self.removed += usize::from(sign == '-');
-        // Writing to a String cannot fail.
-        let _ = write!(
-            self.code,
-            "<{element} class=\"line\"><span class=\"sign\">{sign}</span>{line}\n</{element}>"
-        );
-    }
-
-    fn push_left_out(&mut self, count: usize) {
-        let _ =
-            write!(self.code, "<span class=\"line left-out\">… {count} lines as before …\n</span>");
     }
 
     fn removed_as_words(&self) -> String {
@@ -98,46 +62,9 @@ impl Diff {
     }
 }
 
-/// Which lines of a run of equal ones are left out.
-fn left_out(len: usize) -> std::ops::Range<usize> {
-    match len.checked_sub(2 * CONTEXT_LINES) {
-        Some(rest) if rest >= MIN_LEFT_OUT => CONTEXT_LINES..len - CONTEXT_LINES,
-        _ => 0..0,
-    }
-}
-
 fn lines(count: usize) -> String {
     match count {
         1 => "1 line".to_owned(),
         _ => format!("{count} lines"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn shown(old: &str, new: &str) -> Vec<String> {
-        let code = Diff::new("text", old, new).code;
-        let text = code.replace("</ins>", "").replace("</del>", "").replace("</span>", "");
-        let line = |line: &str| line.rsplit_once('>').map(|(_, text)| text.to_owned());
-        text.lines().filter_map(line).collect()
-    }
-
-    #[test]
-    fn long_stretches_without_a_change_are_left_out() {
-        let numbers = |range: std::ops::Range<u32>| {
-            let lines: Vec<String> = range.map(|number| format!("{number}\n")).collect();
-            lines.concat()
-        };
-        let (old, new) = (numbers(0..40), format!("{}new\n{}", numbers(0..20), numbers(20..40)));
-        let lines = shown(&old, &new);
-        assert_eq!(lines.len(), 2 * (2 * CONTEXT_LINES + 1) + 1);
-        assert_eq!(lines[CONTEXT_LINES], "… 8 lines as before …");
-        assert_eq!(lines[CONTEXT_LINES + 1], " 14");
-        assert_eq!(lines[2 * CONTEXT_LINES + 1], "+new");
-
-        let short = shown(&numbers(0..17), &format!("{}new\n", numbers(0..17)));
-        assert_eq!(short.len(), 18, "{short:?}");
     }
 }
