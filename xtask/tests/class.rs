@@ -6,6 +6,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -48,7 +49,12 @@ fn class(step: &str, scripts: &[(&str, String)], more: &[(&str, &str)]) -> TempD
     folder
 }
 
+/// A class gives its members ports of their own. Two classes at once, which nobody has but these tests,
+/// would give the same ones to both.
+static ONE_CLASS_AT_A_TIME: Mutex<()> = Mutex::new(());
+
 fn check(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let _alone = ONE_CLASS_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
     command.args(["check", "--class"]).arg(folder.join("class.toml")).args(arguments);
     let output = command.stdin(Stdio::null()).output().expect("xtask can be started");

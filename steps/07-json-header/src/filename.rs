@@ -25,8 +25,8 @@ fn is_device(name: &str) -> bool {
     if ["CON", "PRN", "AUX", "NUL"].contains(&stem.as_str()) {
         return true;
     }
-    let port = stem.strip_prefix("COM").or_else(|| stem.strip_prefix("LPT")).unwrap_or_default();
-    let mut number = port.chars();
+    let number = stem.strip_prefix("COM").or_else(|| stem.strip_prefix("LPT"));
+    let mut number = number.unwrap_or_default().chars();
     // Windows takes these three superscripts for digits, too.
     let is_digit = |c: char| c.is_ascii_digit() || "¹²³".contains(c);
     number.next().is_some_and(is_digit) && number.next().is_none()
