@@ -36,7 +36,9 @@ fn lines<'a>(
     let mut lines = Vec::new();
     for piece in pieces {
         buffer.push(piece);
-        lines.extend(std::iter::from_fn(|| buffer.next_line()));
+        while let Some(line) = buffer.next_line() {
+            lines.push(line.map(str::to_owned));
+        }
     }
     lines
 }

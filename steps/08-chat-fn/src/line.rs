@@ -12,7 +12,6 @@
 //! There are no reads in this file. So it can be tested without a network, and
 //! both sides use it.
 
-use std::collections::VecDeque;
 use std::fmt;
 
 /// The most bytes that a line of the chat may have, without its ending.
@@ -22,11 +21,13 @@ pub const MAX_LINE_LEN: usize = 4096;
 /// Puts lines together from the pieces in which a stream brings them.
 pub struct LineBuffer {
     max_len: usize,
-    /// Lines that are complete and were not yet given back.
-    lines: VecDeque<Result<String, BadLine>>,
-    /// The line whose end has not come yet. It is bytes, since a piece may end
-    /// inside a character. It never has more than `max_len + 2` of them.
-    partial: Vec<u8>,
+    /// What has come. It is bytes, since a piece may end inside a character.
+    bytes: Vec<u8>,
+    /// Where in `bytes` the next line begins. What stands before that was given
+    /// back.
+    start: usize,
+    /// Up to where it was searched for a newline. No byte is looked at twice.
+    searched: usize,
 }
 // ANCHOR_END: buffer
 
@@ -61,49 +62,49 @@ impl LineBuffer {
     /// An empty buffer for lines of at most `max_len` bytes, without their
     /// endings.
     pub fn new(max_len: usize) -> Self {
-        Self { max_len, lines: VecDeque::new(), partial: Vec::new() }
+        Self { max_len, bytes: Vec::new(), start: 0, searched: 0 }
     }
 
-    // ANCHOR: push
+    // ANCHOR: lines
     /// Takes in what a read has returned: any bytes, cut anywhere.
     pub fn push(&mut self, bytes: &[u8]) {
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let (piece, complete) = match piece.strip_suffix(b"\n") {
-                Some(piece) => (piece, true),
-                None => (piece, false),
-            };
-            // A line may never end. Two bytes above the limit are kept: a `\r`
-            // that may belong to the ending, and one that shows that the line
-            // is too long. What comes behind them is forgotten.
-            let room = self.max_len + 2 - self.partial.len();
-            self.partial.extend_from_slice(&piece[..piece.len().min(room)]);
-            if complete {
-                self.lines.push_back(check(&self.partial, self.max_len));
-                self.partial.clear();
-            }
-        }
+        self.bytes.extend_from_slice(bytes);
     }
-    // ANCHOR_END: push
 
     /// The next line that is complete, without its ending; `None` if more has
     /// to come first.
-    pub fn next_line(&mut self) -> Option<Result<String, BadLine>> {
-        self.lines.pop_front()
+    pub fn next_line(&mut self) -> Option<Result<&str, BadLine>> {
+        let new = &self.bytes[self.searched..];
+        let Some(len) = new.iter().position(|byte| *byte == b'\n') else {
+            // What is left is the beginning of a line, and that line may never
+            // end. Two bytes above the limit are kept: a `\r` that may belong to
+            // the ending, and one that shows that the line is too long. What
+            // comes behind them is forgotten.
+            self.bytes.drain(..self.start);
+            self.bytes.truncate(self.max_len + 2);
+            (self.start, self.searched) = (0, self.bytes.len());
+            return None;
+        };
+        let end = self.searched + len;
+        let line = &self.bytes[self.start..end];
+        (self.start, self.searched) = (end + 1, end + 1); // behind the newline
+        Some(check(line, self.max_len))
     }
+    // ANCHOR_END: lines
 }
 
 // ANCHOR: check
 /// The text of a line, if everybody may see it.
-fn check(line: &[u8], max_len: usize) -> Result<String, BadLine> {
+fn check(line: &[u8], max_len: usize) -> Result<&str, BadLine> {
     let line = line.strip_suffix(b"\r").unwrap_or(line); // telnet ends its lines with \r\n
     if line.len() > max_len {
         return Err(BadLine::TooLong { max_len });
     }
-    let text = str::from_utf8(line).map_err(|_| BadLine::NotUtf8)?.to_owned();
+    let text = str::from_utf8(line).map_err(|_| BadLine::NotUtf8)?;
     // Control characters do things to a terminal: ESC can clear the screen, or
     // have other text shown in place of what is there.
     if text.chars().any(|c| c.is_control() && c != '\t') {
-        return Err(BadLine::ControlCharacter(text));
+        return Err(BadLine::ControlCharacter(text.to_owned()));
     }
     Ok(text)
 }

@@ -121,7 +121,7 @@ pub fn show_lines(
         while let Some(line) = lines.next_line() {
             show(match line {
                 Err(BadLine::ControlCharacter(line)) => Ok(harmless(&line)),
-                line => line,
+                line => line.map(str::to_owned),
             })?;
         }
     }

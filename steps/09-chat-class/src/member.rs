@@ -163,20 +163,23 @@ impl Member {
         // Once for all of them: to write a time and an address costs more than to copy them.
         let prefix = format!("{} {} ", local_time(), self.peer_addr);
         while let Some(line) = self.lines.next_line() {
-            match line {
-                Ok(line) if line.trim() == "quit" => {
-                    self.is_leaving = true;
-                    return;
-                }
-                Ok(line) if line.trim().is_empty() => {}
-                Ok(line) => {
-                    for part in [&prefix, &*line, "\n"] {
-                        batch.extend_from_slice(part.as_bytes());
-                    }
-                }
+            let line = match line {
+                Ok(line) => line,
                 Err(bad) => {
                     self.bad_line = Some(bad);
                     return;
+                }
+            };
+            match line.trim() {
+                "" => {}
+                "quit" => {
+                    self.is_leaving = true;
+                    return;
+                }
+                _ => {
+                    for part in [&prefix, line, "\n"] {
+                        batch.extend_from_slice(part.as_bytes());
+                    }
                 }
             }
         }

@@ -49,7 +49,7 @@ const EVENTS_PER_TURN: usize = 1024;
 
 /// When a batch has so many bytes, it is delivered. It must be far below `MAX_QUEUE_LEN`: no client
 /// is slow only because one turn said much.
-const BATCH_LEN: usize = 32 * 1024;
+const BATCH_LEN: usize = 64 * 1024;
 
 /// After an error of `accept` that is not about one client: how long to wait before the next try.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -338,7 +338,7 @@ impl ChatServer {
     fn deliver(&mut self) {
         // Who cannot be sent to has left, and that is news for the others: one more batch.
         while !self.batch.is_empty() {
-            let batch = mem::take(&mut self.batch);
+            let batch = mem::replace(&mut self.batch, Vec::with_capacity(2 * BATCH_LEN));
             let mut gone = Vec::new();
             for (token, member) in &mut self.members {
                 let start = mem::take(&mut member.batch_start);
