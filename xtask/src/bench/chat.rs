@@ -15,7 +15,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::contender::{self, BARE_WRITES, BareWriter, Contender, Kind, NCAT, REFERENCE};
+use super::contender::{self, BARE_WRITES, BareWriter, Contender, Kind, NCAT, PREFIX, REFERENCE};
 use super::crowd::{Crowd, MARKER, Manners, PAYLOAD_LEN, payload};
 use super::report::{Group, Report, Row as Figures, grouped};
 use super::{limits, progress, stats};
@@ -38,9 +38,6 @@ const GOOD_BURST_SECONDS: f64 = 0.6;
 
 /// How much longer the next burst may be at most: a short one tells little about a long one.
 const MAX_GROWTH: f64 = 8.0;
-
-/// What stands in front of a bare writer's line, as step 09 has it there.
-const PREFIX: &str = "2026-11-23 08:23:04 127.0.0.1:50001 ";
 
 /// Descriptors that are not clients.
 const OTHER_DESCRIPTORS: u64 = 100;
@@ -217,7 +214,7 @@ fn measure(
         Kind::BareWrites { piece_len } => {
             let line = format!("{PREFIX}{}\n", payload(0, 0, MARKER)).into_bytes();
             let writer = BareWriter::start(clients, piece_len.unwrap_or(line.len()))?;
-            let manners = Manners { echoes: true, whole_lines: true };
+            let manners = Manners { echoes: true, whole_lines: true, prefix: "" };
             let mut crowd = Crowd::connect(writer.addr, clients, 0, manners)?;
             let line = Arc::new(line);
             let mut times = Vec::new();
@@ -364,7 +361,9 @@ fn notes(missing: &[String]) -> String {
         String::new(),
         "A delivery is one line that has reached one client. Latency: from the send of a single line until".to_owned(),
         "the last client has it, which includes the time that the measuring program takes to read it.".to_owned(),
-        "ncat --broker puts no address in front of a line, and does not send it back: n - 1 deliveries,\nof less than half the bytes.".to_owned(),
+        "ncat --broker does not send a line back to who said it, so it has n - 1 deliveries. It looks for no".to_owned(),
+        "lines, and puts no time and no address in front: less than half the bytes. In the row `as long`, its".to_owned(),
+        "clients send such a prefix themselves, so that as many bytes arrive as in the other rooms.".to_owned(),
         "Bare writes: the bytes of step 09's lines, written to every client by nobody's server: the limit".to_owned(),
         "of this machine with these readers, for writes of 64 KiB and for a write for each line.".to_owned(),
     ];

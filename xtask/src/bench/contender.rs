@@ -67,6 +67,12 @@ pub const REFERENCE: &str = "step 09";
 /// A room whose lines have no address in front, and so are less than half as long.
 pub const NCAT: &str = "ncat --broker";
 
+/// The same room, whose clients put as much in front of their lines as step 09 does.
+const NCAT_AS_LONG: &str = "ncat, as long";
+
+/// What stands in front of a line in step 09.
+pub const PREFIX: &str = "2026-11-23 08:23:04 127.0.0.1:50001 ";
+
 /// How the names of the bare writers begin.
 pub const BARE_WRITES: &str = "bare writes";
 
@@ -80,7 +86,11 @@ pub fn find(root: &Path, target: &Target) -> Result<(Vec<Contender>, Vec<String>
         match steps.into_iter().find(|step| step.name.starts_with(number)) {
             Some(step) => {
                 let start = release_server(root, target, &step)?;
-                found.push(room(name, Manners { echoes: true, whole_lines: true }, start));
+                found.push(room(
+                    name,
+                    Manners { echoes: true, whole_lines: true, prefix: "" },
+                    start,
+                ));
             }
             None => missing.push(format!("{name}: not in this workspace")),
         }
@@ -92,12 +102,14 @@ pub fn find(root: &Path, target: &Target) -> Result<(Vec<Contender>, Vec<String>
         None => missing.push(format!("{name}: no Python 3 was found")),
         Some(_) => {
             let start = Box::new(move |_| python_server(&twin));
-            found.push(room(name, Manners { echoes: true, whole_lines: true }, start));
+            found.push(room(name, Manners { echoes: true, whole_lines: true, prefix: "" }, start));
         }
     }
     if is_installed("ncat", "--version") {
-        let manners = Manners { echoes: false, whole_lines: false };
-        found.push(room(NCAT.to_owned(), manners, Box::new(ncat)));
+        for (name, prefix) in [(NCAT, ""), (NCAT_AS_LONG, PREFIX)] {
+            let manners = Manners { echoes: false, whole_lines: false, prefix };
+            found.push(room(name.to_owned(), manners, Box::new(ncat)));
+        }
     } else {
         missing.push("ncat --broker: ncat: not found; install the package ncat".to_owned());
     }

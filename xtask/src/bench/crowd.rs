@@ -49,6 +49,16 @@ pub struct Manners {
     pub echoes: bool,
     /// It sends lines whole, and not the pieces that its reads returned.
     pub whole_lines: bool,
+    /// What its clients put in front of each line by themselves: where the room adds nothing, as
+    /// many bytes arrive nevertheless.
+    pub prefix: &'static str,
+}
+
+impl Manners {
+    /// A line as a client sends it.
+    fn line(self, sender: usize, number: usize, ending: &str) -> String {
+        format!("{}{}\n", self.prefix, payload(sender, number, ending))
+    }
 }
 
 /// All clients of a room.
@@ -121,13 +131,13 @@ impl Crowd {
         let mut tries = 0;
         loop {
             tries += 1;
-            if self.say(0, &payload(0, tries, "TRY"), TRY)?.is_some() {
+            if self.say(0, tries, "TRY", TRY)?.is_some() {
                 break;
             }
             ensure!(start.elapsed() < SETTLE, "not all clients were let in within {SETTLE:?}");
         }
         for sender in 0..self.line_lens.len() {
-            let said = self.say(sender, &payload(sender, 0, "LEN"), self.silence)?;
+            let said = self.say(sender, 0, "LEN", self.silence)?;
             said.with_context(|| format!("a line of client {sender} did not reach everybody"))?;
             let manners = self.manners;
             let mut others = self.members.iter().enumerate();
@@ -146,11 +156,10 @@ impl Crowd {
     pub fn load(&mut self, lines: usize) -> Result<(usize, Duration)> {
         let senders = self.line_lens.len();
         self.reset();
+        let manners = self.manners;
         for sender in 0..senders {
             self.members[sender].outgoing = (0..lines)
-                .map(|line| {
-                    payload(sender, line, if line + 1 == lines { MARKER } else { "" }) + "\n"
-                })
+                .map(|line| manners.line(sender, line, if line + 1 == lines { MARKER } else { "" }))
                 .collect::<String>()
                 .into_bytes();
         }
@@ -162,7 +171,8 @@ impl Crowd {
             deliveries += lines * (senders - usize::from(own.is_some()));
         }
         // The window as a number of lines of each sender, and as the bytes that it sends for them.
-        let window = (WINDOW / self.line_lens.iter().sum::<usize>()).max(1) * (PAYLOAD_LEN + 1);
+        let window = (WINDOW / self.line_lens.iter().sum::<usize>()).max(1)
+            * (self.manners.prefix.len() + PAYLOAD_LEN + 1);
         let last = self.members.len() - 1;
         self.members[last].kept = Some(Vec::with_capacity(self.members[last].expected));
 
@@ -180,7 +190,7 @@ impl Crowd {
     /// Has one client say one line, and returns the time until the last client has it.
     pub fn latency(&mut self) -> Result<Duration> {
         self.reset();
-        self.members[0].outgoing = (payload(0, 0, MARKER) + "\n").into_bytes();
+        self.members[0].outgoing = self.manners.line(0, 0, MARKER).into_bytes();
         for member in &mut self.members {
             member.expected = self.line_lens[0];
         }
@@ -208,10 +218,16 @@ impl Crowd {
     }
 
     /// Says a line, and waits until everybody has it; `None` if before that nothing came for a while.
-    fn say(&mut self, sender: usize, payload: &str, silence: Duration) -> Result<Option<Duration>> {
+    fn say(
+        &mut self,
+        sender: usize,
+        number: usize,
+        ending: &str,
+        silence: Duration,
+    ) -> Result<Option<Duration>> {
         self.reset();
-        let line = format!("{payload}\n").into_bytes();
-        self.members[sender].outgoing.clone_from(&line);
+        let line = format!("{}\n", payload(sender, number, ending)).into_bytes();
+        self.members[sender].outgoing = self.manners.line(sender, number, ending).into_bytes();
         if !self.manners.echoes {
             self.members[sender].done = true;
         }
@@ -466,7 +482,7 @@ mod tests {
         use std::sync::{Arc, Mutex};
         use std::thread;
 
-        const MANNERS: Manners = Manners { echoes: true, whole_lines: true };
+        const MANNERS: Manners = Manners { echoes: true, whole_lines: true, prefix: "" };
 
         /// A room that passes lines on as `pass` says: it is given the number of the line, from 0,
         /// and all streams.
@@ -522,6 +538,20 @@ mod tests {
         }
 
         #[test]
+        fn what_clients_put_in_front_of_their_lines_arrives_and_counts() {
+            let addr = room(|_, line, streams| tell(streams, line));
+            let manners = Manners { prefix: "in front ", ..MANNERS };
+            let mut crowd = Crowd::connect(addr, 3, 2, manners).unwrap();
+            crowd.settle().unwrap();
+            let speaker = crowd.members[0].stream.local_addr().unwrap();
+            let line = format!("{speaker} in front {}\n", payload(0, 0, MARKER));
+            assert_eq!(crowd.line_lens[0], line.len());
+            assert_eq!(crowd.load(50).unwrap().0, 2 * 50 * 3);
+            crowd.latency().unwrap();
+            assert!(crowd.members[2].tail.ends_with(line.as_bytes()));
+        }
+
+        #[test]
         fn a_room_that_does_not_send_a_line_back_has_fewer_deliveries() {
             let addr = room(|_, line, streams| {
                 let speaker = line.split(' ').next().unwrap();
@@ -531,7 +561,7 @@ mod tests {
                     stream.write_all(line.as_bytes()).unwrap();
                 }
             });
-            let manners = Manners { echoes: false, whole_lines: true };
+            let manners = Manners { echoes: false, whole_lines: true, prefix: "" };
             let mut crowd = Crowd::connect(addr, 3, 2, manners).unwrap();
             crowd.settle().unwrap();
             assert_eq!(crowd.load(50).unwrap().0, 2 * 50 * 2);
