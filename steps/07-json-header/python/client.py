@@ -109,6 +109,8 @@ def save(body, path):
         for chunk in body:
             file.write(chunk)
             digest.update(chunk)
+        file.flush()
+        os.fsync(file.fileno())  # some errors are told only when the bytes must be on the disk
     return digest.hexdigest()
 
 
