@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
 
+use conformance::check::FreePorts;
 use conformance::{Failure, Peer, Program};
 
 /// The payload `echo hi`, in a frame as step 06 sends it.
@@ -16,7 +17,11 @@ fn tap(arguments: &[&str]) -> Command {
 
 /// A tap in front of `upstream`, without times, and where it listens.
 fn start(upstream: &TcpListener, arguments: &[&str]) -> Result<(Program, SocketAddr), Failure> {
-    let to = upstream.local_addr().expect("a listener has an address").to_string();
+    start_to(upstream.local_addr().expect("a listener has an address"), arguments)
+}
+
+fn start_to(upstream: SocketAddr, arguments: &[&str]) -> Result<(Program, SocketAddr), Failure> {
+    let to = upstream.to_string();
     let all = [&["--listen", "127.0.0.1:0", "--to", &to], arguments].concat();
     let mut tap = Program::start(tap(&all))?;
     let line = tap.expect_line("listening on ADDR, passing on to ADDR")?;
@@ -132,9 +137,9 @@ fn a_reset_is_shown_once_with_the_side_that_did_it() -> Result<(), Failure> {
 
 #[test]
 fn a_server_that_cannot_be_reached_is_told_and_the_next_client_is_awaited() -> Result<(), Failure> {
-    let listener = listener();
-    let (mut tap, addr) = start(&listener, &["--no-time"])?;
-    drop(listener);
+    // Not one that the system hands out: a test that runs at the same time could listen there.
+    let nobody = FreePorts::of(std::process::id()).next()?;
+    let (mut tap, addr) = start_to(nobody, &["--no-time"])?;
     for number in [1, 2] {
         Peer::connect(addr)?.expect_end()?;
         let line = format!("#{number}  closed: the server cannot be reached: connection refused");
