@@ -204,8 +204,11 @@ fn dump(offset: usize, bytes: &[u8]) -> String {
 /// The bytes as text, a line for each of theirs. What is not printable ASCII is escaped, and so are
 /// quotation marks.
 fn text(bytes: &[u8]) -> String {
-    let lines = bytes.split_inclusive(|byte| *byte == b'\n');
-    lines.map(|line| format!("  \"{}\"\n", line.escape_ascii())).collect()
+    let mut text = String::new();
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let _ = writeln!(text, "  \"{}\"", line.escape_ascii()); // cannot fail
+    }
+    text
 }
 
 #[cfg(test)]
