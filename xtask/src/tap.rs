@@ -45,7 +45,10 @@ pub struct Options {
     /// Repeat the random cuts of another run
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
-    /// Leave out the time of each piece
+    /// Show lines of text instead of a hexdump
+    #[arg(long)]
+    text: bool,
+    /// Leave out what is another in each run: times, and the clients' ports
     #[arg(long)]
     no_time: bool,
     /// Listen where others can connect, or pass on to another computer
@@ -67,7 +70,7 @@ pub fn run(options: &Options) -> Result<()> {
     }
 
     let start = (!options.no_time).then(Instant::now);
-    let screen = Mutex::new(Screen { start, offsets: HashMap::new() });
+    let screen = Mutex::new(Screen { start, text: options.text, offsets: HashMap::new() });
     let (failed, failure) = mpsc::channel();
     let observer: proxy::Observer = Arc::new(move |connection, event| {
         let mut screen = screen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -133,8 +136,10 @@ fn cannot_listen(options: &Options, error: &io::Error) -> anyhow::Error {
 
 /// Turns events into text.
 struct Screen {
-    /// What the times count from; `None` leaves them out.
+    /// What the times count from; `None` leaves them out, and the clients' ports.
     start: Option<Instant>,
+    /// Whether bytes are shown as lines of text.
+    text: bool,
     /// How many bytes went each way on each connection.
     offsets: HashMap<(usize, Direction), usize>,
 }
@@ -145,16 +150,19 @@ impl Screen {
         let elapsed = self.start.map(|start| start.elapsed().as_secs_f64());
         let time = elapsed.map_or(String::new(), |seconds| format!("{seconds:.3}  "));
         let what = match event {
-            Event::Connected { peer_addr } => format!("connected from {peer_addr}\n"),
+            Event::Connected { peer_addr } => match self.start {
+                Some(_) => format!("connected from {peer_addr}\n"),
+                None => format!("connected from {}\n", peer_addr.ip()),
+            },
             Event::Unreachable { error } => {
                 format!("closed: the server cannot be reached: {}\n", error.kind())
             }
             Event::Piece { direction, bytes } => {
                 let offset = self.offsets.entry((connection, *direction)).or_default();
-                let dump = dump(*offset, bytes);
+                let shown = if self.text { text(bytes) } else { dump(*offset, bytes) };
                 *offset += bytes.len();
                 let (len, plural) = (bytes.len(), if bytes.len() == 1 { "" } else { "s" });
-                format!("{}  {len} byte{plural}\n{dump}", arrow(*direction))
+                format!("{}  {len} byte{plural}\n{shown}", arrow(*direction))
             }
             Event::End { direction } => {
                 self.offsets.remove(&(connection, *direction));
@@ -193,6 +201,16 @@ fn dump(offset: usize, bytes: &[u8]) -> String {
     text
 }
 
+/// The bytes as text, a line for each of theirs. What is not printable ASCII is escaped, and so are
+/// quotation marks.
+fn text(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let _ = writeln!(text, "  \"{}\"", line.escape_ascii()); // cannot fail
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,8 +229,20 @@ mod tests {
     }
 
     #[test]
+    fn text_has_a_line_for_each_of_its_lines_and_shows_where_one_ends() {
+        assert_eq!(text(b"hello\n"), "  \"hello\\n\"\n");
+        assert_eq!(
+            text("a \"b\"\r\n\n\u{fc} \\ not the end".as_bytes()),
+            r#"  "a \"b\"\r\n"
+  "\n"
+  "\xc3\xbc \\ not the end"
+"#
+        );
+    }
+
+    #[test]
     fn each_direction_of_each_connection_has_its_own_offsets() {
-        let mut screen = Screen { start: None, offsets: HashMap::new() };
+        let mut screen = Screen { start: None, text: false, offsets: HashMap::new() };
         let piece = |direction| Event::Piece { direction, bytes: b"abc" };
         let mut offset = |connection, direction| {
             let text = screen.show(connection, &piece(direction));

@@ -1,4 +1,6 @@
 //! `{{#session STEP/NAME}}`: a session's terminals, side by side; time goes downwards.
+//!
+//! The lines of `cargo xtask tap` are wide. A session with one stands in one column.
 
 use std::path::Path;
 
@@ -21,6 +23,8 @@ pub fn render(root: &Path, arguments: &str) -> Result<String> {
 fn to_html(session: &Session) -> String {
     let terminals = session.terminals();
     let column = |name: &str| 1 + terminals.iter().position(|t| *t == name).unwrap_or(0);
+    let has_tap = terminals.iter().any(|name| is_tap(session, name));
+    let class = if has_tap { "session stacked" } else { "session" };
     let names: Vec<String> = terminals
         .iter()
         .map(|name| {
@@ -30,15 +34,27 @@ fn to_html(session: &Session) -> String {
         .collect();
     let turns: Vec<String> = turns(&session.lines)
         .enumerate()
-        .map(|(index, turn)| turn_to_html(turn, column(&turn[0].terminal), index + 2))
+        .map(|(index, turn)| {
+            let name = &turn[0].terminal;
+            let class = if is_tap(session, name) { "turn tap" } else { "turn" };
+            turn_to_html(class, turn, column(name), index + 2)
+        })
         .collect();
     let caption = sentence(&session.caption);
     format!(
-        r#"<figure class="session" style="--terminals:{}"><div class="terminals">{}{}</div><figcaption>{caption}</figcaption></figure>"#,
+        r#"<figure class="{class}" style="--terminals:{}"><div class="terminals">{}{}</div><figcaption>{caption}</figcaption></figure>"#,
         terminals.len(),
         names.concat(),
         turns.concat()
     )
+}
+
+/// Whether `cargo xtask tap` runs in this terminal.
+fn is_tap(session: &Session, name: &str) -> bool {
+    session.lines.iter().any(|line| {
+        let is_tap = |command: &str| command.starts_with("cargo xtask tap ");
+        line.terminal == name && matches!(&line.action, Action::Command(c) if is_tap(c))
+    })
 }
 
 /// What happens in one terminal before something happens in another.
@@ -46,11 +62,11 @@ fn turns(lines: &[Line]) -> impl Iterator<Item = &[Line]> {
     lines.chunk_by(|a, b| a.terminal == b.terminal)
 }
 
-fn turn_to_html(turn: &[Line], column: usize, row: usize) -> String {
+fn turn_to_html(class: &str, turn: &[Line], column: usize, row: usize) -> String {
     let name = &turn[0].terminal;
     let lines: String = turn.iter().map(|line| action_to_html(&line.action) + "\n").collect();
     format!(
-        r#"<div class="turn" data-terminal="{name}" style="grid-column:{column};grid-row:{row}"><span class="who">{name}</span><pre tabindex="0"><code>{lines}</code></pre></div>"#
+        r#"<div class="{class}" data-terminal="{name}" style="grid-column:{column};grid-row:{row}"><span class="who">{name}</span><pre tabindex="0"><code>{lines}</code></pre></div>"#
     )
 }
 

@@ -121,6 +121,23 @@ fn a_session_has_a_column_for_each_terminal_and_a_row_for_each_turn() {
 }
 
 #[test]
+fn a_session_with_a_tap_stands_in_one_column_and_what_the_tap_shows_is_known() {
+    let tree = fixture::tree();
+    let session = "\
+[tap]   $ cargo xtask tap --no-time
+[tap]   #1  connected
+[alice] $ cargo run -p step-01-first -- client
+[tap]   #1  client → server  5 bytes
+";
+    fixture::write(tree.path(), "steps/01-first/sessions/wire.session", session);
+    let directive = Directive::alone_in("{{#session 01-first/wire}}").unwrap();
+    let html = directive.render(tree.path()).unwrap();
+    assert!(html.starts_with(r#"<figure class="session stacked" "#), "{html}");
+    assert_eq!(html.matches(r#"<div class="turn tap" data-terminal="tap" "#).count(), 2, "{html}");
+    assert_eq!(html.matches(r#"<div class="turn" data-terminal="alice" "#).count(), 1, "{html}");
+}
+
+#[test]
 fn a_session_that_cannot_be_shown_says_why() {
     assert_eq!(
         error("{{#session 01-first/helo}}"),
