@@ -221,7 +221,8 @@ mod tests {
 
     /// A page with this line in its objectives.
     fn page(time: &str) -> String {
-        let notes: Vec<String> = IN_NOTES.iter().map(|words| format!("- {}** it.\n", words[0])).collect();
+        let notes: Vec<String> =
+            IN_NOTES.iter().map(|words| format!("- {}** it.\n", words[0])).collect();
         let notes = notes.concat();
         format!(
             "# A page\n\n{OBJECTIVES}\n\nYou can…\n\n- read;\n\n{time}\n\n</div>\n\n\
@@ -302,7 +303,8 @@ mod tests {
         let sound = page("{{#time teaching=5 exercises=0}}");
         assert_eq!(problems_in(&sound.replace("**Draw", "**Play")), [""; 0]);
         let problems = problems_in(&sound.replace("**Draw", "**Sing").replace("**Ask", "**Tell"));
-        let expected = ["**Draw", "**Ask"].map(|word| format!(": its notes for teachers have no {word}"));
+        let expected =
+            ["**Draw", "**Ask"].map(|word| format!(": its notes for teachers have no {word}"));
         assert_eq!(problems, expected);
     }
 

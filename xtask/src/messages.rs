@@ -120,7 +120,8 @@ fn provoke(
 
 /// What is wrong with the page, and with what the sources say, without running anything.
 fn complaints(root: &Path) -> Result<Vec<String>> {
-    let page = fs::read_to_string(root.join(PAGE)).with_context(|| format!("cannot read {PAGE}"))?;
+    let page =
+        fs::read_to_string(root.join(PAGE)).with_context(|| format!("cannot read {PAGE}"))?;
     let directives = page.lines().filter_map(Directive::alone_in);
     let named: Vec<&str> = directives
         .filter(|directive| directive.name == "message")

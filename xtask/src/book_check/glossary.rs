@@ -51,7 +51,9 @@ pub fn late_links(src: &Path) -> Result<Vec<String>> {
                 break;
             }
             if has_word(&words, &term.to_lowercase()) {
-                late.push(format!("{page}:{number}: `{term}` occurs here first, without a link to {GLOSSARY}"));
+                late.push(format!(
+                    "{page}:{number}: `{term}` occurs here first, without a link to {GLOSSARY}"
+                ));
                 break;
             }
         }

@@ -18,7 +18,8 @@ use anyhow::{Context as _, Result, bail};
 use crate::anchors::Source;
 
 /// The directives that this preprocessor knows, for messages.
-const KNOWN: &str = "listing, diff, session, message, figure, chart, staircase, collect, time, schedule";
+const KNOWN: &str =
+    "listing, diff, session, message, figure, chart, staircase, collect, time, schedule";
 
 /// The directives that mdBook itself knows.
 const MDBOOK: &[&str] = &["include", "rustdoc_include", "playground", "playpen", "title"];

@@ -96,7 +96,10 @@ fn texts(source: &str) -> Vec<String> {
             rest.find("*/").map_or(rest.len(), |end| end + 2)
         } else if c == '\'' {
             character_len(rest)
-        } else if c == 'r' && !is_in_word(before) && rest[1..].trim_start_matches('#').starts_with('"') {
+        } else if c == 'r'
+            && !is_in_word(before)
+            && rest[1..].trim_start_matches('#').starts_with('"')
+        {
             let hashes = rest[1..].len() - rest[1..].trim_start_matches('#').len();
             let start = 1 + hashes + 1;
             let end = format!("\"{}", "#".repeat(hashes));
@@ -125,7 +128,8 @@ fn is_in_word(c: char) -> bool {
 /// How long the character is that begins here; one if it is a lifetime.
 fn character_len(rest: &str) -> usize {
     let inside = &rest[1..];
-    let skipped = if inside.starts_with('\\') { 2 } else { inside.chars().next().map_or(0, char::len_utf8) };
+    let skipped =
+        if inside.starts_with('\\') { 2 } else { inside.chars().next().map_or(0, char::len_utf8) };
     match inside[skipped..].find('\'') {
         Some(end) if inside.starts_with('\\') || end == 0 => 1 + skipped + end + 1,
         _ => 1,
@@ -231,7 +235,12 @@ mod tests {
         let tree = fixture::copy();
         for step in ["08-chat-fn", "09-chat-class"] {
             let file = format!("steps/{step}/src/client.rs");
-            fixture::replace(tree.path(), &file, "a thread of the client is gone", "is gone, {line}");
+            fixture::replace(
+                tree.path(),
+                &file,
+                "a thread of the client is gone",
+                "is gone, {line}",
+            );
         }
         let file = "steps/09-chat-class/src/editor.rs";
         fixture::replace(tree.path(), file, "a thread of the client is gone", "is gone, {line}");

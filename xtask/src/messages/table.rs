@@ -61,12 +61,9 @@ const fn needing(
 /// All messages, in the order of the page.
 pub const MESSAGES: &[Message] = &[
     // Nobody is there.
-    message(
-        "refused",
-        "error: {ADDR}: connection refused: start the server first",
-        ALL,
-        |scene| scene.run(&["client", NOBODY], b""),
-    ),
+    message("refused", "error: {ADDR}: connection refused: start the server first", ALL, |scene| {
+        scene.run(&["client", NOBODY], b"")
+    }),
     message("refused-lines", "error: {ADDR}: Connection refused (os error {N})", &[3], |scene| {
         start(scene.example("lines", &["client", NOBODY]), b"")
     }),
@@ -188,12 +185,9 @@ pub const MESSAGES: &[Message] = &[
             _ => scene.run(&["server", "--root"], b""),
         },
     ),
-    message(
-        "root",
-        "error: {FOLDER}: this folder cannot be served: {WHY}",
-        &[7],
-        |scene| scene.run(&["server", "--root", "none"], b""),
-    ),
+    message("root", "error: {FOLDER}: this folder cannot be served: {WHY}", &[7], |scene| {
+        scene.run(&["server", "--root", "none"], b"")
+    }),
     // The other side is gone.
     message(
         "server-closed",
@@ -281,15 +275,10 @@ pub const MESSAGES: &[Message] = &[
         &[6, 7],
         |scene| scene.server_of_one_who(|mut peer| peer.send(b"\0\0")),
     ),
-    message(
-        "header",
-        "error: {ADDR}: the header is not understood: {WHY}",
-        &[7],
-        |scene| {
-            let not_json = framed(b"hello\n");
-            scene.client_of_one_that(&[], b"hello\n", move |stream| answer(&stream, &not_json))
-        },
-    ),
+    message("header", "error: {ADDR}: the header is not understood: {WHY}", &[7], |scene| {
+        let not_json = framed(b"hello\n");
+        scene.client_of_one_that(&[], b"hello\n", move |stream| answer(&stream, &not_json))
+    }),
     message(
         "lost-utf-8",
         "{PEER} lost: invalid utf-8 sequence of {N} bytes from index {N}",
@@ -306,12 +295,9 @@ pub const MESSAGES: &[Message] = &[
     message("lost-line", "{PEER} lost: a line of more than {N} bytes", &[3], |scene| {
         scene.lines_server_of_one_who_sends(&[b'x'; 5000])
     }),
-    message(
-        "lost-line-utf-8",
-        "{PEER} lost: stream did not contain valid UTF-8",
-        &[3],
-        |scene| scene.lines_server_of_one_who_sends(b"caf\xe9\n"),
-    ),
+    message("lost-line-utf-8", "{PEER} lost: stream did not contain valid UTF-8", &[3], |scene| {
+        scene.lines_server_of_one_who_sends(b"caf\xe9\n")
+    }),
     // Commands.
     message(
         "command-too-long",
@@ -363,26 +349,22 @@ pub const MESSAGES: &[Message] = &[
         &[7],
         |scene| {
             // A shell that runs everything but `kill`.
-            scene.put("bin/sh", "#!/bin/sh\ncase $2 in kill*) exit 1; esac\nexec /bin/sh \"$@\"\n")?;
+            scene.put(
+                "bin/sh",
+                "#!/bin/sh\ncase $2 in kill*) exit 1; esac\nexec /bin/sh \"$@\"\n",
+            )?;
             let cannot_kill = "chmod +x bin/sh && PATH=\"$PWD/bin:$PATH\" exec \"$0\" \"$@\"";
             let server = ["server", "127.0.0.1:0", "--timeout", "0.1"];
             scene.client_of_server(scene.script(cannot_kill, &server), &[], b"sleep 8\n")
         },
     ),
-    needing(
-        Need::Shell,
-        "signal",
-        "error: the command was ended by signal {N}",
-        &[7],
-        |scene| scene.client(&[], &[], b"kill -9 $$\n"),
-    ),
+    needing(Need::Shell, "signal", "error: the command was ended by signal {N}", &[7], |scene| {
+        scene.client(&[], &[], b"kill -9 $$\n")
+    }),
     message("status", "exit status {N}", &[7], |scene| scene.client(&[], &[], b"exit 3\n")),
-    message(
-        "request-utf-8",
-        "error: a request is UTF-8; this one was not sent",
-        &[7],
-        |scene| scene.client(&[], &[], b"caf\xe9\n"),
-    ),
+    message("request-utf-8", "error: a request is UTF-8; this one was not sent", &[7], |scene| {
+        scene.client(&[], &[], b"caf\xe9\n")
+    }),
     message(
         "request-too-long",
         "error: a request has at most {N} bytes; this one was not sent",
@@ -396,12 +378,9 @@ pub const MESSAGES: &[Message] = &[
     message("which-file", "error: say which file: get FILE", &[7], |scene| {
         scene.client(&[], &[], b"get\n")
     }),
-    message(
-        "file-name",
-        "error: {NAME} cannot be a file name on every system",
-        &[7],
-        |scene| scene.client(&[], TO, b"get CON\n"),
-    ),
+    message("file-name", "error: {NAME} cannot be a file name on every system", &[7], |scene| {
+        scene.client(&[], TO, b"get CON\n")
+    }),
     message("folder", "error: {NAME} is a folder here", &[7], |scene| {
         scene.put("got/poem.txt/", "")?;
         scene.client(&[], TO, b"get poem.txt\n")
@@ -417,12 +396,9 @@ pub const MESSAGES: &[Message] = &[
     message("no-file", "error: {FILE}: no file has this name", &[7], |scene| {
         scene.client(&[], TO, b"get poem.txt\n")
     }),
-    message(
-        "outside",
-        "error: {FILE}: it is outside the folder that is served",
-        &[7],
-        |scene| scene.client(&[], TO, b"get ../poem.txt\n"),
-    ),
+    message("outside", "error: {FILE}: it is outside the folder that is served", &[7], |scene| {
+        scene.client(&[], TO, b"get ../poem.txt\n")
+    }),
     message("not-a-file", "error: {FILE}: it is not a file", &[7], |scene| {
         scene.put("poems/", "")?;
         scene.client(&[], TO, b"get poems\n")
@@ -449,36 +425,25 @@ pub const MESSAGES: &[Message] = &[
         &[7],
         |scene| download(scene, Some("poem.txt"), Some(HASH_OF_NOTHING), 9, None),
     ),
-    message(
-        "ended",
-        "error: {ADDR}: the connection ended after {N} of {N} bytes",
-        &[7],
-        |scene| {
-            let cut = [framed(br#"{"size":9}"#), b"he".to_vec()].concat();
-            scene.client_of_one_that(&[], b"hello\n", move |mut stream| {
-                hear(&stream)?;
-                stream.write_all(&cut)
-            })
-        },
-    ),
-    message(
-        "hash",
-        "error: {NAME}: its hash is {HASH}, but should be {HASH}",
-        &[7],
-        |scene| download(scene, Some("poem.txt"), Some(HASH_OF_NOTHING), 2, None),
-    ),
+    message("ended", "error: {ADDR}: the connection ended after {N} of {N} bytes", &[7], |scene| {
+        let cut = [framed(br#"{"size":9}"#), b"he".to_vec()].concat();
+        scene.client_of_one_that(&[], b"hello\n", move |mut stream| {
+            hear(&stream)?;
+            stream.write_all(&cut)
+        })
+    }),
+    message("hash", "error: {NAME}: its hash is {HASH}, but should be {HASH}", &[7], |scene| {
+        download(scene, Some("poem.txt"), Some(HASH_OF_NOTHING), 2, None)
+    }),
     message(
         "no-hash",
         "error: {ADDR}: {NAME}: the server did not say its hash, so it cannot be checked",
         &[7],
         |scene| download(scene, Some("poem.txt"), None, 2, None),
     ),
-    message(
-        "nameless",
-        "error: {ADDR}: {NAME}: the server did not say its name",
-        &[7],
-        |scene| download(scene, None, None, 2, None),
-    ),
+    message("nameless", "error: {ADDR}: {NAME}: the server did not say its name", &[7], |scene| {
+        download(scene, None, None, 2, None)
+    }),
     message(
         "other-name",
         "error: {ADDR}: {NAME}: the server calls it \"{OTHER}\"",
@@ -491,26 +456,19 @@ pub const MESSAGES: &[Message] = &[
         &[7],
         |scene| download(scene, Some("poem.txt"), None, 2, Some("it is raining")),
     ),
-    message(
-        "by-now",
-        "error: {NAME}: it exists by now; --force overwrites it",
-        &[7],
-        |scene| {
-            let path = scene.folder().join("got/poem.txt");
-            let whole = framed(&header(Some("poem.txt"), Some(HASH_OF_NOTHING), 0, None));
-            scene.client_of_one_that(TO, b"get poem.txt\n", move |stream| {
-                hear(&stream)?;
-                fs::write(&path, "somebody else's")?;
-                send(&stream, &whole)
-            })
-        },
-    ),
+    message("by-now", "error: {NAME}: it exists by now; --force overwrites it", &[7], |scene| {
+        let path = scene.folder().join("got/poem.txt");
+        let whole = framed(&header(Some("poem.txt"), Some(HASH_OF_NOTHING), 0, None));
+        scene.client_of_one_that(TO, b"get poem.txt\n", move |stream| {
+            hear(&stream)?;
+            fs::write(&path, "somebody else's")?;
+            send(&stream, &whole)
+        })
+    }),
     needing(Need::Unshare, "disk-full", "error: {NAME}: no storage space", &[7], |scene| {
         let body = vec![b'x'; 100_000];
         let header = framed(&header(Some("poem.txt"), Some(HASH_OF_NOTHING), body.len(), None));
-        let addr = serve_once(move |stream| {
-            answer(&stream, &[header, body].concat())
-        })?;
+        let addr = serve_once(move |stream| answer(&stream, &[header, body].concat()))?;
         let small_disk = "mkdir got && mount -t tmpfs -o size=16k none got && exec \"$0\" \"$@\"";
         let arguments = ["client", &addr.to_string(), "--dir", "got"];
         start(scene.unshared("-m", small_disk, &arguments), b"get poem.txt\n")
@@ -561,9 +519,7 @@ pub const MESSAGES: &[Message] = &[
         "cannot-be-shown",
         "error: a line from the server cannot be shown: {WHY}",
         CHAT,
-        |scene| {
-            scene.client_of_one_that(&[], b"", |stream| send(&stream, b"caf\xe9\n"))
-        },
+        |scene| scene.client_of_one_that(&[], b"", |stream| send(&stream, b"caf\xe9\n")),
     ),
     needing(Need::Shell, "cannot-accept", "cannot accept clients for now: {WHY}", &[8], crowd),
     needing(
@@ -586,18 +542,13 @@ pub const MESSAGES: &[Message] = &[
             })
         },
     ),
-    message(
-        "not-closed",
-        "{TIME}  INFO clients that did not close in time: {N}",
-        &[9],
-        |scene| {
-            let (mut server, addr) = scene.server(&[])?;
-            scene.keep(Peer::connect(addr)?);
-            server.expect_later("… joined", |line| line.ends_with(" joined"))?;
-            server.type_line("quit")?;
-            Ok(server)
-        },
-    ),
+    message("not-closed", "{TIME}  INFO clients that did not close in time: {N}", &[9], |scene| {
+        let (mut server, addr) = scene.server(&[])?;
+        scene.keep(Peer::connect(addr)?);
+        server.expect_later("… joined", |line| line.ends_with(" joined"))?;
+        server.type_line("quit")?;
+        Ok(server)
+    }),
     // The tap.
     message(
         "tap-unreachable",
@@ -695,8 +646,7 @@ fn download(
 /// A server of the chat that may have few connections, and many who want one.
 fn crowd(scene: &Scene) -> Result<Program> {
     let limited = "ulimit -n 20 && exec \"$0\" \"$@\"";
-    let (server, addr) =
-        Program::start_server(scene.script(limited, &["server", "127.0.0.1:0"]))?;
+    let (server, addr) = Program::start_server(scene.script(limited, &["server", "127.0.0.1:0"]))?;
     for _ in 0..30 {
         scene.keep(Peer::connect(addr)?);
     }

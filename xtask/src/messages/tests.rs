@@ -25,9 +25,15 @@ fn messages_become_terms_that_markdown_leaves_alone() {
          <small>steps 01 to 09</small>"
     );
     let two = markdown("no-xtask warning").unwrap();
-    assert!(two.starts_with("<samp>error: no such command: &#96;<var>NAME</var>&#96;</samp><br><samp>W"));
+    assert!(
+        two.starts_with(
+            "<samp>error: no such command: &#96;<var>NAME</var>&#96;</samp><br><samp>W"
+        )
+    );
     assert!(two.ends_with(" <small>steps 04, 06, 07</small>"), "{two}");
-    assert!(markdown("refuse").unwrap_err().to_string().starts_with("there is no message `refuse`"));
+    assert!(
+        markdown("refuse").unwrap_err().to_string().starts_with("there is no message `refuse`")
+    );
     assert!(markdown("").is_err());
 }
 
@@ -57,10 +63,8 @@ fn a_message_that_no_program_says_is_found() {
     build(&root, &target, &[step.clone()]).unwrap();
     let message = MESSAGES.iter().find(|message| message.name == "refused").unwrap();
     assert_eq!(provoke(&root, &target, message, Some(&step)).unwrap(), None);
-    let changed = Message {
-        text: "error: {ADDR}: connection refused: start the server firs",
-        ..*message
-    };
+    let changed =
+        Message { text: "error: {ADDR}: connection refused: start the server firs", ..*message };
     let error = provoke(&root, &target, &changed, Some(&step)).unwrap_err().to_string();
     assert!(error.contains("start the server first"), "{error}");
 }
