@@ -137,8 +137,8 @@ fn complaints(root: &Path) -> Result<Vec<String>> {
             )),
         }
     }
-    let names: BTreeSet<&str> = MESSAGES.iter().map(|message| message.name).collect();
-    if names.len() < MESSAGES.len() {
+    let different: BTreeSet<&str> = MESSAGES.iter().map(|message| message.name).collect();
+    if different.len() < MESSAGES.len() {
         complaints.push("two messages have the same name".to_owned());
     }
     complaints.extend(sources::complaints(root)?);
@@ -166,23 +166,18 @@ pub fn markdown(names: &str) -> Result<String> {
 
 /// A message as HTML that Markdown leaves as it is.
 fn to_html(text: &str) -> String {
-    let mut html = String::new();
-    for part in parts(text) {
-        html += &match part {
-            Part::Fixed(text) => escape(text),
-            Part::Blank(name) => format!("<var>{}</var>", escape(name)),
-        };
-    }
-    let mut safe = String::new();
-    for c in html.chars() {
-        if "\\`*_[]{}#~|$".contains(c) {
-            safe += &format!("&#{};", u32::from(c));
-        } else {
-            safe.push(c);
+    let part = |part: Part| match part {
+        Part::Fixed(text) => escape(text),
+        Part::Blank(name) => format!("<var>{}</var>", escape(name)),
+    };
+    let html: String = parts(text).into_iter().map(part).collect();
+    let safe = |c: char| match c {
+        '\\' | '`' | '*' | '_' | '[' | ']' | '{' | '}' | '#' | '~' | '|' | '$' => {
+            format!("&#{};", u32::from(c))
         }
-    }
-    // The character references of `escape` begin with an ampersand and have no other of these.
-    safe
+        c => c.to_string(),
+    };
+    html.chars().map(safe).collect()
 }
 
 /// Such as `steps 01 to 04, 07`.

@@ -153,13 +153,6 @@ impl<'a> Scene<'a> {
         start(self.command(arguments), input)
     }
 
-    /// Cargo, in this folder.
-    pub fn cargo(&self, folder: &Path, arguments: &[&str]) -> Result<Program> {
-        let mut command = cargo::command(folder);
-        command.env_remove("CARGO_TARGET_DIR").args(arguments);
-        start(command, b"")
-    }
-
     /// `cargo xtask tap`, and where it listens.
     pub fn tap(&self, options: &[&str]) -> Result<(Program, SocketAddr)> {
         let mut tap = self.run(&[&["tap", "--listen", "127.0.0.1:0"], options].concat(), b"")?;
@@ -239,6 +232,13 @@ pub fn start(command: Command, input: &[u8]) -> Result<Program> {
     // A program may end before it reads: what it says then is what counts.
     let _ = program.type_bytes(input);
     Ok(program)
+}
+
+/// Cargo, in this folder.
+pub fn cargo_in(folder: &Path, arguments: &[&str]) -> Result<Program> {
+    let mut command = cargo::command(folder);
+    command.env_remove("CARGO_TARGET_DIR").args(arguments);
+    start(command, b"")
 }
 
 /// Listens for one client, and does this with it in a thread of its own.

@@ -212,11 +212,11 @@ mod tests {
             fn f<'a>(x: &'a str) -> char { let c = '"'; let d = '\''; /* "no" */ b"no"; '\u{22}' }
             const A: &str = "one \"two\" \
                              three\n"; // "no"
-            const B: &str = r#"raw "text""#;
+            const B: &str = r#"raw "text" here"#;
             #[cfg(test)]
             mod tests { const C: &str = "no"; }
         "##;
-        assert_eq!(texts(source), ["one \"two\" three\n", "raw \"text\""]);
+        assert_eq!(texts(source), ["one \"two\" three\n", "raw \"text\" here"]);
     }
 
     #[test]

@@ -9,7 +9,9 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use anyhow::Result;
 use conformance::{DEADLINE, Peer, Program};
 
-use super::provoke::{NOBODY, Need, Scene, break_off, hear, serve_once, start, until_it_leaves};
+use super::provoke::{
+    NOBODY, Need, Scene, break_off, cargo_in, hear, serve_once, start, until_it_leaves,
+};
 
 /// Something that a reader can be told when it does not work.
 pub struct Message {
@@ -572,16 +574,16 @@ pub const MESSAGES: &[Message] = &[
         "no-manifest",
         "error: could not find `Cargo.toml` in `{FOLDER}` or any parent directory",
         &[],
-        |scene| scene.cargo(scene.folder(), &["run", "-p", "step-03-conn-loop"]),
+        |scene| cargo_in(scene.folder(), &["run", "-p", "step-03-conn-loop"]),
     ),
     message("no-xtask", "error: no such command: `{NAME}`", &[], |scene| {
-        scene.cargo(scene.folder(), &["xtask"])
+        cargo_in(scene.folder(), &["xtask"])
     }),
     message(
         "no-package",
         "error: package{…} `{NAME}` {…}", // each version of cargo has other words
         &[],
-        |scene| scene.cargo(scene.root, &["run", "-p", "step-03"]),
+        |scene| cargo_in(scene.root, &["run", "-p", "step-03"]),
     ),
     message(
         "old-rust",
@@ -589,7 +591,7 @@ pub const MESSAGES: &[Message] = &[
         &[],
         |scene| {
             scene.put_package("rust-version = \"1.999\"\n")?;
-            scene.cargo(scene.folder(), &["build", "--offline"])
+            cargo_in(scene.folder(), &["build", "--offline"])
         },
     ),
     message("blocking", "Blocking waiting for file lock on {WHAT}", &[], |scene| {
@@ -598,7 +600,7 @@ pub const MESSAGES: &[Message] = &[
         let lock = fs::File::create(scene.folder().join("target/debug/.cargo-lock"))?;
         fs4::FileExt::lock(&lock)?;
         scene.keep(lock);
-        scene.cargo(scene.folder(), &["build", "--offline"])
+        cargo_in(scene.folder(), &["build", "--offline"])
     }),
 ];
 

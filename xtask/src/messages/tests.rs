@@ -60,7 +60,7 @@ fn a_message_that_is_not_on_the_page_or_is_there_twice_is_found() {
 fn a_message_that_no_program_says_is_found() {
     let (root, target) = (root::repository(), root::target().unwrap());
     let step = root::find_step(&root, "01").unwrap();
-    build(&root, &target, &[step.clone()]).unwrap();
+    build(&root, &target, std::slice::from_ref(&step)).unwrap();
     let message = MESSAGES.iter().find(|message| message.name == "refused").unwrap();
     assert_eq!(provoke(&root, &target, message, Some(&step)).unwrap(), None);
     let changed =
