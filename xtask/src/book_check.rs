@@ -31,6 +31,7 @@ pub fn check(root: &Path) -> Result<Counts> {
     let src = root.join(EDITION).join("src");
     let mut problems = heads::problems(&src)?;
     problems.extend(glossary::unlinked_terms(&src)?);
+    problems.extend(glossary::late_links(&src)?);
     problems.extend(site.problems(root));
     if problems.is_empty() {
         return Ok(site.counts());

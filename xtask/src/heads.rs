@@ -18,6 +18,15 @@ pub const STEP_MINUTES: u32 = 5;
 const OBJECTIVES: &str = "<div class=\"objectives\">";
 const TEACHERS_NOTES: &str = "<details class=\"teacher\">";
 
+/// What a teacher finds in the notes, each by one of its words.
+const IN_NOTES: &[&[&str]] = &[
+    &["**Say"],
+    &["**Draw", "**Play"],
+    &["**People get wrong", "**What people get wrong"],
+    &["**Ask"],
+    &["**When it fails on their machine"],
+];
+
 /// What `{{#time …}}` says about a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Time {
@@ -151,8 +160,18 @@ fn problems_of(text: &str, page: &str, before: &[String]) -> Vec<String> {
     if !objectives.lines().any(|line| line.starts_with("- ")) {
         problems.push(": its objectives are empty".to_owned());
     }
-    if has_key_points && !text.contains(TEACHERS_NOTES) {
-        problems.push(format!(": it has key points, but no notes for teachers: {TEACHERS_NOTES}"));
+    if has_key_points {
+        match text.split_once(TEACHERS_NOTES) {
+            None => problems
+                .push(format!(": it has key points, but no notes for teachers: {TEACHERS_NOTES}")),
+            Some((_, notes)) => {
+                let has = |words: &&&[&str]| words.iter().any(|word| notes.contains(word));
+                let missing = IN_NOTES.iter().filter(|words| !has(words));
+                problems.extend(
+                    missing.map(|words| format!(": its notes for teachers have no {}", words[0])),
+                );
+            }
+        }
     }
     let times = times(text);
     let [line] = &times[..] else {
@@ -202,9 +221,12 @@ mod tests {
 
     /// A page with this line in its objectives.
     fn page(time: &str) -> String {
+        let notes: Vec<String> =
+            IN_NOTES.iter().map(|words| format!("- {}** it.\n", words[0])).collect();
+        let notes = notes.concat();
         format!(
             "# A page\n\n{OBJECTIVES}\n\nYou can…\n\n- read;\n\n{time}\n\n</div>\n\n\
-             ## Key points {{#key-points}}\n\n- A point.\n\n{TEACHERS_NOTES}</details>\n"
+             ## Key points {{#key-points}}\n\n- A point.\n\n{TEACHERS_NOTES}\n\n{notes}\n</details>\n"
         )
     }
 
@@ -274,6 +296,16 @@ mod tests {
         let page = page("{{#time teaching=5 exercises=0}}").replace(TEACHERS_NOTES, "<details>");
         let expected = format!(": it has key points, but no notes for teachers: {TEACHERS_NOTES}");
         assert_eq!(problems_in(&page), [expected]);
+    }
+
+    #[test]
+    fn notes_for_teachers_that_leave_something_out_are_found() {
+        let sound = page("{{#time teaching=5 exercises=0}}");
+        assert_eq!(problems_in(&sound.replace("**Draw", "**Play")), [""; 0]);
+        let problems = problems_in(&sound.replace("**Draw", "**Sing").replace("**Ask", "**Tell"));
+        let expected =
+            ["**Draw", "**Ask"].map(|word| format!(": its notes for teachers have no {word}"));
+        assert_eq!(problems, expected);
     }
 
     #[test]

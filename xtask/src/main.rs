@@ -16,6 +16,7 @@ mod heads;
 mod highlight;
 mod html;
 mod licences;
+mod messages;
 mod preprocess;
 mod root;
 mod serve;

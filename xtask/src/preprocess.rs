@@ -10,7 +10,7 @@ use mdbook_preprocessor::{Preprocessor, PreprocessorContext, parse_input};
 
 use crate::anchors::Source;
 use crate::directives::{Directive, collect, fence, schedule, time};
-use crate::{html, root};
+use crate::{html, messages, root};
 
 /// Replaces the directives in a book's pages.
 #[derive(Clone, Copy, Debug)]
@@ -124,6 +124,7 @@ impl<'a> Page<'a> {
             let found = Directive::alone_in(line).and_then(|directive| {
                 let found = match directive.name {
                     "collect" => collect::markdown(src, directive.arguments),
+                    "message" => messages::markdown(directive.arguments).map(|line| vec![line]),
                     "time" => time::markdown(src, directive.arguments).map(|line| vec![line]),
                     "schedule" => schedule::markdown(src, directive.arguments),
                     _ => return None,

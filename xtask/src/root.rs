@@ -60,7 +60,8 @@ impl Step {
     }
 
     /// The two digits at the start of its name.
-    fn number(&self) -> &str {
+    #[must_use]
+    pub fn number(&self) -> &str {
         &self.name[..2]
     }
 }

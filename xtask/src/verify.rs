@@ -11,7 +11,7 @@ use clap::ValueEnum;
 
 use self::repeat::{Round, Tally, TestPrograms};
 use crate::root::{self, Step, Target};
-use crate::{book_check, cargo, carried_over, licences, sessions, soak, staircase};
+use crate::{book_check, cargo, carried_over, licences, messages, sessions, soak, staircase};
 
 mod repeat;
 
@@ -51,6 +51,8 @@ enum Check {
     Python,
     /// The book's terminal sessions come out as they are shown
     Sessions,
+    /// The messages that the page on troubleshooting explains still come, and it has them all
+    Messages,
     /// Each step keeps, and breaks, what its manifest says
     Staircase,
     /// Servers with clients of all sorts neither panic nor leak, and serve those that behave
@@ -243,6 +245,7 @@ impl Verifier<'_> {
             Check::Tests => self.tests(&self.packages(), &["--no-fail-fast"], &[]),
             Check::Python => self.python(),
             Check::Sessions => self.sessions(),
+            Check::Messages => self.messages(),
             Check::Staircase => self.staircase(),
             Check::Soak => self.soak(),
             Check::CarriedOver => self.carried_over(),
@@ -314,6 +317,19 @@ impl Verifier<'_> {
         } else {
             let names = skipped.join(", ");
             Outcome::Skipped(format!("{names}; {} passed", counted(passed, "session")))
+        })
+    }
+
+    fn messages(&self) -> Result<Outcome> {
+        let report = messages::check(self.root, &self.target, self.step.as_ref())?;
+        let (passed, failed, skipped) = (report.passed, report.failed.len(), &report.skipped);
+        Ok(if failed > 0 {
+            Outcome::Failed(format!("{failed} complaints"), report.failed.join("\n\n"))
+        } else if skipped.is_empty() {
+            Outcome::Passed(counted(passed, "message"))
+        } else {
+            let names = skipped.join(", ");
+            Outcome::Skipped(format!("{names}; {} passed", counted(passed, "message")))
         })
     }
 

@@ -137,11 +137,19 @@ impl Program {
 
     /// Types `line`, and a newline, into the program.
     pub fn type_line(&mut self, line: &str) -> Result<(), Failure> {
+        self.type_bytes(format!("{line}\n").as_bytes())
+    }
+
+    /// Writes bytes into the program's input: any, not only text.
+    pub fn type_bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         let typed = match &mut self.stdin {
-            Some(stdin) => writeln!(stdin, "{line}").and_then(|()| stdin.flush()),
+            Some(stdin) => stdin.write_all(bytes).and_then(|()| stdin.flush()),
             None => Err(io::Error::other("its input was ended before")),
         };
-        typed.map_err(|error| self.failure(&format!("cannot type `{line}`: {error}")))
+        typed.map_err(|error| {
+            let typed = String::from_utf8_lossy(bytes);
+            self.failure(&format!("cannot type `{}`: {error}", typed.trim_end()))
+        })
     }
 
     /// Ends the program's input, as Ctrl-D does.

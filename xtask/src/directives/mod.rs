@@ -18,7 +18,8 @@ use anyhow::{Context as _, Result, bail};
 use crate::anchors::Source;
 
 /// The directives that this preprocessor knows, for messages.
-const KNOWN: &str = "listing, diff, session, figure, chart, staircase, collect, time, schedule";
+const KNOWN: &str =
+    "listing, diff, session, message, figure, chart, staircase, collect, time, schedule";
 
 /// The directives that mdBook itself knows.
 const MDBOOK: &[&str] = &["include", "rustdoc_include", "playground", "playpen", "title"];
@@ -73,8 +74,8 @@ impl<'a> Directive<'a> {
     /// Says why a directive in the middle of a line is not replaced.
     pub fn misplaced<T>(&self) -> Result<T> {
         match self.name {
-            "listing" | "diff" | "session" | "figure" | "chart" | "staircase" | "collect"
-            | "time" | "schedule" => {
+            "listing" | "diff" | "session" | "message" | "figure" | "chart" | "staircase"
+            | "collect" | "time" | "schedule" => {
                 bail!("a directive stands on a line of its own")
             }
             name => bail!(
