@@ -5,6 +5,7 @@ mod bench;
 mod book_check;
 mod build_book;
 mod bundle;
+mod cable;
 mod cargo;
 mod carried_over;
 mod check;

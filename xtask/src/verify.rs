@@ -11,7 +11,9 @@ use clap::ValueEnum;
 
 use self::repeat::{Round, Tally, TestPrograms};
 use crate::root::{self, Step, Target};
-use crate::{book_check, cargo, carried_over, licences, messages, sessions, soak, staircase};
+use crate::{
+    book_check, cable, cargo, carried_over, licences, messages, sessions, soak, staircase,
+};
 
 mod repeat;
 
@@ -57,6 +59,8 @@ enum Check {
     Staircase,
     /// Servers with clients of all sorts neither panic nor leak, and serve those that behave
     Soak,
+    /// A client whose cable is pulled is gone in time, and the others in the room do not wait for it
+    Cable,
     /// Files that a step has from the step before are the same
     CarriedOver,
     /// The licences of all crates are allowed
@@ -156,7 +160,7 @@ impl Verifier<'_> {
     fn checks(&self, only: &[Check]) -> Result<Vec<Check>> {
         let wanted = |check: &Check| only.is_empty() || only.contains(check);
         let makes_sense = |check: &Check| match check {
-            Check::Soak | Check::Licences | Check::Book => self.step.is_none(),
+            Check::Soak | Check::Cable | Check::Licences | Check::Book => self.step.is_none(),
             Check::Browser => self.step.is_none() && self.has_book_tests(),
             _ => true,
         };
@@ -248,6 +252,7 @@ impl Verifier<'_> {
             Check::Messages => self.messages(),
             Check::Staircase => self.staircase(),
             Check::Soak => self.soak(),
+            Check::Cable => self.cable(),
             Check::CarriedOver => self.carried_over(),
             Check::Licences => self.licences(),
             Check::Book => self.book(),
@@ -356,6 +361,21 @@ impl Verifier<'_> {
             let detail = format!("{} of {}", report.failures.len(), counted(servers, "server"));
             let again = format!("cargo xtask soak --seconds {} --seed {seed}", SOAKED.as_secs());
             Outcome::Failed(detail, format!("{}\n\n{again}", report.failures.join("\n\n")))
+        })
+    }
+
+    fn cable(&self) -> Result<Outcome> {
+        if let Some(missing) = cable::missing() {
+            return Ok(Outcome::Skipped(missing));
+        }
+        sessions::build(self.root, &self.target, None)?;
+        let report = cable::pull(self.root, &self.target)?;
+        let clients = report.lines.len() + report.failures.len();
+        Ok(if report.failures.is_empty() {
+            Outcome::Passed(counted(clients, "client"))
+        } else {
+            let detail = format!("{} of {}", report.failures.len(), counted(clients, "client"));
+            Outcome::Failed(detail, report.failures.join("\n\n"))
         })
     }
 

@@ -12,7 +12,7 @@
 //!
 //! Still wrong, on purpose: nothing says where a command or an answer ends. Two commands that come
 //! together are run as one; an answer without bytes cannot be seen. A command that does not end
-//! holds up everybody, and whether it succeeded is not told.
+//! holds up everybody, and goes on when the server is killed. Whether it succeeded is not told.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};

@@ -189,6 +189,12 @@ fn still_wrong_a_command_that_does_not_end_holds_up_everybody() -> Result<(), Fa
     Ok(())
 }
 
+#[cfg(unix)]
+#[test]
+fn still_wrong_a_command_goes_on_when_its_server_is_killed() {
+    conformance::rough::assert_command_outlives_server(4, STEP);
+}
+
 #[test]
 fn a_command_that_is_too_long_is_not_sent_and_the_next_one_is() -> Result<(), Failure> {
     let (_server, addr) = Program::start_server(server())?;

@@ -11,7 +11,7 @@
 //!
 //! Still wrong, on purpose: an answer must fit in memory, and in a frame. Nothing but bytes can be
 //! said about it, so whether the command succeeded is not told. A command that does not end holds
-//! up everybody.
+//! up everybody, and goes on when the server is killed.
 
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};

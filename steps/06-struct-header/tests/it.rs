@@ -350,6 +350,12 @@ fn still_wrong_one_client_at_a_time() -> Result<(), Failure> {
     Ok(())
 }
 
+#[cfg(unix)]
+#[test]
+fn still_wrong_a_command_goes_on_when_its_server_is_killed() {
+    conformance::rough::assert_command_outlives_server(6, STEP);
+}
+
 #[test]
 fn without_allow_remote_nobody_else_can_connect() {
     let refused = "others could connect there and run any command here, as you; \

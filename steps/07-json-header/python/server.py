@@ -12,7 +12,6 @@ import hashlib
 import ipaddress
 import os
 import pathlib
-import signal
 import socket
 import stat
 import subprocess
@@ -24,19 +23,34 @@ from message import CHUNK_LEN, field, parse_header, read_frame, write_header
 MAX_ERROR_LEN = 300  # characters; an error may repeat what a stranger sent
 
 
+# Waits for the end of its input, and then kills its process group: a command and all that it has
+# started. The other end of its input is ours, and the system closes it however we end.
+GUARD = ["sh", "-c", "trap '' HUP INT TERM; read line; kill -s KILL 0"]
+
+
+def start(command, stdout, stderr):
+    """Starts a command, and on Unix its guard before it. On Windows it has none."""
+    guard, join = None, None
+    if os.name != "nt":
+        guard = subprocess.Popen(GUARD, stdin=subprocess.PIPE, preexec_fn=os.setpgrp)
+        join = lambda: os.setpgid(0, guard.pid)
+    process = subprocess.Popen(
+        command,
+        shell=True,
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        preexec_fn=join,
+    )
+    return process, guard
+
+
 def run(command, timeout, files):
     """Runs a command. Its answer's fields, and its body: stdout's bytes, and then stderr's."""
     try:
         # Into files: any size costs no memory, and neither stream waits for the other to be read.
         stdout, stderr = [files.enter_context(tempfile.TemporaryFile()) for _ in range(2)]
-        process = subprocess.Popen(
-            command,
-            shell=True,
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=stderr,
-            start_new_session=True,  # a process group of its own, to be killed as a whole
-        )
+        process, guard = start(command, stdout, stderr)
     except (OSError, ValueError) as error:
         text = getattr(error, "strerror", None) or error
         raise ValueError(f"the command cannot be run: {text}") from None
@@ -45,21 +59,31 @@ def run(command, timeout, files):
         status = process.wait(timeout)
         if status < 0:
             status, error = None, f"the command was ended by signal {-status}"
+        dismiss(guard)
     except subprocess.TimeoutExpired:
-        kill_with_children(process)
+        kill_with_children(process, guard)
         error = f"the command ran longer than {timeout:g} s and was stopped"
     # Sizes are taken once: a child in the background may go on writing.
     body = [(file, os.fstat(file.fileno()).st_size) for file in (stdout, stderr)]
     return {"status": status, "error": error}, body
 
 
-def kill_with_children(process):
+def dismiss(guard):
+    """Ends the guard, and not what it guards."""
+    if guard is not None:
+        guard.kill()
+        guard.wait()
+        guard.stdin.close()
+
+
+def kill_with_children(process, guard):
     """Kills the process and what it has started, and waits for its end."""
-    if os.name == "nt":
+    if guard is None:
         taskkill = ["taskkill", "/T", "/F", "/PID", str(process.pid)]
         subprocess.run(taskkill, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     else:
-        os.killpg(process.pid, signal.SIGKILL)  # nobody has waited for it: the number is still its
+        guard.stdin.close()
+        guard.wait()
     process.wait()
 
 

@@ -1,7 +1,7 @@
 //! Commands: run in the system's shell, for a limited time, with output of any size.
 //!
 //! New in this step: what a command writes goes into files, so it costs no memory. A command that
-//! takes too long is stopped, with all the processes that it has started.
+//! takes too long is stopped, with all the processes that it has started, and none outlives the server.
 //!
 //! Still wrong, on purpose: nothing limits these files but the time and the disk.
 
@@ -32,8 +32,10 @@ pub struct Output {
 pub fn run_command(command_line: &str, timeout: Duration) -> io::Result<Output> {
     let (stdout, stdout_part) = temporary_file()?;
     let (stderr, stderr_part) = temporary_file()?;
-    let child = shell(command_line).stdin(Stdio::null()).stdout(stdout).stderr(stderr).spawn()?;
-    let status = wait(child, timeout)?;
+    let mut command = shell(command_line);
+    command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
+    let (child, guard) = start(command)?;
+    let status = wait(child, guard, timeout)?;
     let mut parts = Vec::new();
     for file in [stdout_part, stderr_part] {
         // A process in the background may go on writing. The answer is what is there now.
@@ -72,8 +74,7 @@ pub fn without_path(error: &io::Error) -> String {
 
 // ANCHOR: wait
 /// Waits until the command has ended, or kills it when `timeout` has passed (`None`).
-fn wait(mut child: Child, timeout: Duration) -> io::Result<Option<ExitStatus>> {
-    let pid = child.id();
+fn wait(mut child: Child, guard: Guard, timeout: Duration) -> io::Result<Option<ExitStatus>> {
     let (sender, ended) = mpsc::channel();
     // `std` cannot wait for a process for a limited time, but it can wait so for a message.
     thread::Builder::new().spawn(move || {
@@ -81,12 +82,14 @@ fn wait(mut child: Child, timeout: Duration) -> io::Result<Option<ExitStatus>> {
         let _ = sender.send(child.wait());
     })?;
     match ended.recv_timeout(timeout) {
-        Ok(status) => return status.map(Some),
+        Ok(status) => {
+            guard.dismiss();
+            return status.map(Some);
+        }
         Err(RecvTimeoutError::Timeout) => {}
         Err(RecvTimeoutError::Disconnected) => unreachable!("the thread sends before it ends"),
     }
-    // It succeeds or it comes too late: what counts is that the command ends.
-    kill(pid).status()?;
+    drop(guard); // kills the command
     match ended.recv_timeout(KILL_TIMEOUT) {
         Ok(status) => status.map(|_| None),
         Err(_) => Err(io::Error::other("its time is up, and it cannot be stopped")),
@@ -94,27 +97,69 @@ fn wait(mut child: Child, timeout: Duration) -> io::Result<Option<ExitStatus>> {
 }
 // ANCHOR_END: wait
 
-// ANCHOR: shell
-/// The system's shell, with a command line for it, in a process group of its own: the shell and all
-/// that it starts can be killed together. Ctrl-C at our terminal does not reach such a group.
+// ANCHOR: guard
+/// A process that waits for the end of its input, and then kills a command with all that it has
+/// started.
+///
+/// The other end of its input is ours. It ends when this is dropped, and also when we are no more:
+/// however our process ends, the system closes all that it had open. So no command outlives us.
+struct Guard(Child);
+
+impl Guard {
+    fn start(mut command: Command) -> io::Result<Self> {
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().map(Self)
+    }
+
+    /// Ends the guard, and not what it guards: the command has ended by itself.
+    fn dismiss(mut self) {
+        let _ = self.0.kill(); // fails only where it has ended, which is what we want
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // Closes our end of its input first. What counts is that the command ends, not this status.
+        let _ = self.0.wait();
+    }
+}
+// ANCHOR_END: guard
+
+// ANCHOR: start
+/// Starts a command and its guard, in a process group of their own: with it the guard can kill the
+/// shell and all that it starts. A process that has left the group stays.
+///
+/// Ctrl-C at our terminal does not reach such a group. The guard comes first: the command is never
+/// without it. `std` can kill one process only, so a shell is the guard.
 #[cfg(unix)]
-fn shell(command_line: &str) -> Command {
+fn start(mut command: Command) -> io::Result<(Child, Guard)> {
     use std::os::unix::process::CommandExt;
 
+    let mut guard = Command::new("sh");
+    // What the command may send to its group must not end the guard.
+    guard.args(["-c", "trap '' HUP INT TERM; read line; kill -s KILL 0"]).process_group(0);
+    let guard = Guard::start(guard)?;
+    let group = i32::try_from(guard.0.id()).expect("the system has process ids of this type");
+    Ok((command.process_group(group).spawn()?, guard))
+}
+
+/// The system's shell, with a command line for it.
+#[cfg(unix)]
+fn shell(command_line: &str) -> Command {
     let mut command = Command::new("sh");
-    command.args(["-c", command_line]).process_group(0);
+    command.args(["-c", command_line]);
     command
 }
 
-/// Kills a process group. A process that has left its group stays.
-///
-/// `std` can kill one process only, so the shell does it.
-#[cfg(unix)]
-fn kill(group: u32) -> Command {
-    let mut command = Command::new("sh");
-    command.args(["-c", &format!("kill -s KILL -- -{group}")]);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command
+/// Starts a command and its guard, which kills (/F) the process and the tree (/T) of all that it has
+/// started. Ctrl-C at our terminal reaches all of them.
+#[cfg(windows)]
+fn start(mut command: Command) -> io::Result<(Child, Guard)> {
+    let mut child = command.spawn()?;
+    let guard = shell(&format!("set /P line= & taskkill /T /F /PID {}", child.id()));
+    match Guard::start(guard) {
+        Ok(guard) => Ok((child, guard)),
+        Err(error) => child.kill().and(Err(error)),
+    }
 }
 
 /// The system's shell, with a command line for it: as it stands, since `cmd` has quoting rules of
@@ -127,13 +172,4 @@ fn shell(command_line: &str) -> Command {
     command.args(["/S", "/C"]).raw_arg(format!("\"{command_line}\""));
     command
 }
-
-/// Kills (/F) a process and the tree (/T) of all that it has started.
-#[cfg(windows)]
-fn kill(pid: u32) -> Command {
-    let mut command = Command::new("taskkill");
-    command.args(["/T", "/F", "/PID", &pid.to_string()]);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command
-}
-// ANCHOR_END: shell
+// ANCHOR_END: start

@@ -184,6 +184,16 @@ fn a_command_that_takes_too_long_is_stopped_with_its_children() -> Result<(), Fa
 
 #[cfg(unix)]
 #[test]
+fn healed_a_command_ends_with_its_server() {
+    use conformance::check::Subject;
+    use conformance::rough::{Signal, assert_command_ends_with_server};
+
+    let subject = Subject::of_step(7, STEP);
+    assert_command_ends_with_server(&subject, &[Signal::INT, Signal::TERM, Signal::KILL]);
+}
+
+#[cfg(unix)]
+#[test]
 fn a_command_that_is_ended_by_a_signal_has_no_status() -> Result<(), Failure> {
     let root = folder();
     let (_server, addr) = Program::start_server(server(root.path()))?;

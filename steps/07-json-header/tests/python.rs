@@ -190,6 +190,17 @@ fn the_python_server_sends_what_a_command_wrote_until_its_timeout() -> Result<()
     Ok(())
 }
 
+#[cfg(unix)]
+#[test]
+#[ignore = "needs python3"]
+fn a_command_of_the_python_server_ends_with_it() {
+    use conformance::rough::{Signal, assert_command_ends_with_server};
+
+    let server = || twin("server", "127.0.0.1:0");
+    let subject = Subject::new(7, server, |addr| twin("client", &addr.to_string()));
+    assert_command_ends_with_server(&subject, &[Signal::INT, Signal::TERM, Signal::KILL]);
+}
+
 #[test]
 #[ignore = "needs python3"]
 fn the_python_client_overwrites_with_force_only() -> Result<(), Failure> {

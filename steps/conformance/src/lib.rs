@@ -3,6 +3,8 @@
 //! This crate knows protocols and processes, never a step's own code: everything here talks to a
 //! program over its terminal and its sockets, whatever language it is written in.
 
+#[cfg(target_os = "linux")]
+pub mod cable;
 pub mod check;
 pub mod cpu;
 mod failure;

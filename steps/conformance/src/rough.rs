@@ -4,13 +4,19 @@
 //! go on, or end with one line that says why. It must not panic, spin, tell the same thing twice, or
 //! end with an exit code that means something else.
 
+use std::fs::File;
+use std::io::{self, Write as _};
 use std::net::TcpListener;
 use std::ops::RangeInclusive;
-use std::os::unix::process::ExitStatusExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::Command;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+pub use rustix::process::Signal;
+use rustix::process::{Pid, kill_process, kill_process_group};
+use tempfile::TempDir;
 
 use crate::check::{Input, Protocol, Server, Subject};
 use crate::program::{DEADLINE, Program};
@@ -83,6 +89,16 @@ const BOTH: &[Treatment] = &[
         name: "a terminal that does not exist",
         script: r#"export TERM=nonsense COLUMNS=x LINES=-1; exec "$0" "$@""#,
         outcome: Outcome::Works,
+    },
+    Treatment {
+        name: "a stderr that is closed",
+        script: r#"exec "$0" "$@" 2>&-"#,
+        outcome: Outcome::Works,
+    },
+    Treatment {
+        name: "a folder that is gone",
+        script: r#"d=$(mktemp -d); cd "$d"; rmdir "$d"; exec "$0" "$@""#,
+        outcome: Outcome::Either,
     },
     Treatment {
         name: "stdout that nobody reads",
@@ -164,7 +180,15 @@ const CLIENTS: &[Treatment] = &[
         script: r#"exec "$0" "$@" </"#,
         outcome: Outcome::Either,
     },
+    Treatment {
+        name: "no stdin, no stdout and no stderr",
+        script: r#"exec "$0" "$@" <&- >&- 2>&-"#,
+        outcome: Outcome::Works,
+    },
 ];
+
+/// Between the start of a program and a signal, in microseconds: it does something else each time.
+const EARLY: [u64; 6] = [0, 500, 1000, 2000, 4000, 8000];
 
 /// How few descriptors a program may have. With fewer than four, the system cannot load a program.
 const FEW_DESCRIPTORS: RangeInclusive<usize> = 4..=12;
@@ -191,11 +215,13 @@ pub fn assert_server_survives(number: u8, executable: &str) {
         complaints.extend(complaint(&format!("{count} descriptors"), done));
     }
     for signal in SIGNALS {
-        for moment in [Moment::Start, Moment::Idle, Moment::Serving] {
+        let later = [Moment::Idle, Moment::Half, Moment::Serving];
+        for moment in EARLY.map(Moment::early).into_iter().chain(later) {
             let done = end_server(&subject, signal, moment);
             complaints.extend(complaint(&format!("{signal:?}, {moment:?}"), done));
         }
     }
+    complaints.extend(complaint("stopped and continued", stop_server(&subject)));
     assert!(complaints.is_empty(), "{}", complaints.join("\n\n"));
 }
 
@@ -217,12 +243,134 @@ pub fn assert_client_survives(number: u8, executable: &str) {
     }
     complaints.extend(complaint("nobody there, and nobody who reads", refuse(&subject)));
     for signal in SIGNALS {
-        for moment in [Moment::Start, Moment::Serving] {
+        let later = [Moment::Half, Moment::Serving];
+        for moment in EARLY.map(Moment::early).into_iter().chain(later) {
             let done = end_client(&subject, signal, moment);
             complaints.extend(complaint(&format!("{signal:?}, {moment:?}"), done));
         }
     }
+    if subject.input == Input::Lines && subject.protocol != Protocol::OneWay {
+        let what = "a reader of stdout who leaves after the first line";
+        complaints.extend(complaint(what, leave(&subject)));
+        complaints.extend(complaint("stopped and continued", stop_client(&subject)));
+    }
     assert!(complaints.is_empty(), "{}", complaints.join("\n\n"));
+}
+
+/// Sees that a step's server leaves its command behind when it alone is told to end. At a terminal,
+/// Ctrl-C ends both: all that belongs to the job gets it.
+///
+/// # Panics
+///
+/// If it is not so.
+pub fn assert_command_outlives_server(number: u8, executable: &str) {
+    let subject = Subject::of_step(number, executable);
+    for (signal, whom, left) in
+        [(Signal::TERM, Whom::Server, "still here\n"), (Signal::INT, Whom::Job, "")]
+    {
+        let came = Watched::start(&subject).and_then(|mut watched| {
+            watched.end_server(signal, whom)?;
+            watched.ask()?;
+            watched.rest()
+        });
+        let came = came.unwrap_or_else(|failure| panic!("{signal:?} to the {whom:?}: {failure}"));
+        assert_eq!(came, left, "after {signal:?} to the {whom:?}");
+    }
+}
+
+/// Sees that a server takes its command along, with all that it has started, whichever of these
+/// signals it gets.
+///
+/// # Panics
+///
+/// If it does not.
+pub fn assert_command_ends_with_server(subject: &Subject, signals: &[Signal]) {
+    for signal in signals {
+        let came = Watched::start(subject).and_then(|mut watched| {
+            watched.end_server(*signal, Whom::Server)?;
+            watched.rest()
+        });
+        let came = came.unwrap_or_else(|failure| panic!("{signal:?}: {failure}"));
+        assert_eq!(came, "", "after {signal:?}");
+    }
+}
+
+/// Who gets a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whom {
+    Server,
+    Job,
+}
+
+/// A server that runs a command, which has a child and a grandchild.
+struct Watched {
+    server: Program,
+    /// Whose command it is.
+    _peer: Peer,
+    /// It has the pipes.
+    _folder: TempDir,
+    /// A pipe from which the last of them reads.
+    question: File,
+    /// A pipe into which all three could write: it is at its end when they are gone.
+    answer: File,
+}
+
+impl Watched {
+    fn start(subject: &Subject) -> Result<Self, Failure> {
+        let folder = tempfile::tempdir().map_err(about_files)?;
+        let [question, answer] = ["question", "answer"].map(|name| folder.path().join(name));
+        let made = Command::new("mkfifo").args([&question, &answer]).status();
+        assert!(made.is_ok_and(|status| status.success()), "mkfifo");
+        let mut server = server_of(subject);
+        server.process_group(0); // as a shell does with each job
+        let (server, addr) = Program::start_server(server)?;
+        let mut peer = Peer::connect(addr)?;
+        let grandchild = format!("(read line <'{}'; echo still here)", question.display());
+        let command = format!("exec >'{}'; ( {grandchild}; true ); true", answer.display());
+        peer.send(&subject.protocol.on_the_wire(&command))?;
+        // To open one end of such a pipe is to wait for the other: from here on the command runs.
+        let answer = within_deadline(&server, || File::open(answer))?;
+        // Opened for reading as well, it waits for nobody: there may be nobody.
+        let question = File::options().read(true).write(true).open(question);
+        let question = question.map_err(about_files)?;
+        Ok(Self { server, _peer: peer, _folder: folder, question, answer })
+    }
+
+    fn end_server(&mut self, signal: Signal, whom: Whom) -> Result<(), Failure> {
+        match whom {
+            Whom::Server => send(&self.server, signal)?,
+            Whom::Job => kill_process_group(pid_of(&self.server), signal)
+                .map_err(|error| self.server.failure(&format!("{signal:?}: {error}")))?,
+        }
+        self.server.wait().map(drop)
+    }
+
+    /// Asks the command who is there.
+    fn ask(&mut self) -> Result<(), Failure> {
+        self.question.write_all(b"who is there?\n").map_err(about_files)
+    }
+
+    /// What the command still writes, until it is gone.
+    fn rest(self) -> Result<String, Failure> {
+        within_deadline(&self.server, || io::read_to_string(self.answer))
+    }
+}
+
+fn about_files(error: io::Error) -> Failure {
+    Failure::new(error.to_string())
+}
+
+/// Does something that may wait for ever, under a deadline.
+fn within_deadline<T: Send + 'static>(
+    program: &Program,
+    job: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, Failure> {
+    let (sender, done) = mpsc::channel();
+    thread::spawn(move || sender.send(job()));
+    match done.recv_timeout(DEADLINE) {
+        Ok(done) => done.map_err(|error| program.failure(&error.to_string())),
+        Err(_) => Err(program.failure(&format!("its command did nothing for {DEADLINE:?}"))),
+    }
 }
 
 fn complaint(what: &str, done: Result<(), Failure>) -> Option<String> {
@@ -243,9 +391,18 @@ fn few_descriptors(count: usize) -> String {
 /// When a signal comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Moment {
-    Start,
+    /// So long after the start.
+    After(Duration),
     Idle,
+    /// A server has half of a message, a client has no answer.
+    Half,
     Serving,
+}
+
+impl Moment {
+    fn early(micros: u64) -> Self {
+        Self::After(Duration::from_micros(micros))
+    }
 }
 
 /// Starts a server that was treated, and serves clients with it, if it can.
@@ -311,37 +468,95 @@ fn refuse(subject: &Subject) -> Result<(), Failure> {
 
 /// Ends a server by a signal.
 fn end_server(subject: &Subject, signal: Signal, moment: Moment) -> Result<(), Failure> {
-    let mut server = Program::start(server_of(subject))?;
-    if moment != Moment::Start {
-        let line = server.expect_line("listening on ADDR")?;
-        let addr = line.trim_start_matches("listening on ").parse();
-        let addr = addr.map_err(|_| server.failure("it does not say where it listens"))?;
-        if moment == Moment::Serving {
-            let mut peer = Peer::connect(addr)?;
-            if subject.protocol == Protocol::Echo {
-                // After its one answer it would have ended.
-                server.expect_later("… connected", |line| line.ends_with(" connected"))?;
-            } else {
-                exchange(subject.protocol, &mut peer, "one")?;
+    if let Moment::After(time) = moment {
+        let mut server = Program::start(server_of(subject))?;
+        thread::sleep(time);
+        send(&server, signal)?;
+        return judge(&mut server, Outcome::Works, Some(signal));
+    }
+    let (mut server, addr) = Program::start_server(server_of(subject))?;
+    let mut peer = None;
+    if moment != Moment::Idle {
+        let peer = peer.insert(Peer::connect(addr)?);
+        if subject.protocol == Protocol::Echo {
+            // After its one answer it would have ended.
+            server.expect_later("… connected", |line| line.ends_with(" connected"))?;
+        } else {
+            exchange(subject.protocol, peer, "one")?;
+            if moment == Moment::Half {
+                peer.send(&subject.protocol.on_the_wire("two")[..1])?;
             }
-            send(&server, signal)?;
-            return judge(&mut server, Outcome::Works, Some(signal));
         }
     }
     send(&server, signal)?;
     judge(&mut server, Outcome::Works, Some(signal))
 }
 
+/// Stops a server for a moment, as Ctrl-Z does, and continues it. Meanwhile a message comes.
+fn stop_server(subject: &Subject) -> Result<(), Failure> {
+    let (mut server, addr) = Program::start_server(server_of(subject))?;
+    let mut peer = Peer::connect(addr)?;
+    if subject.protocol != Protocol::Echo {
+        exchange(subject.protocol, &mut peer, "one")?;
+    }
+    send(&server, Signal::STOP)?;
+    send(&server, Signal::CONT)?;
+    exchange(subject.protocol, &mut peer, "two")?;
+    send(&server, Signal::TERM)?;
+    judge(&mut server, Outcome::Works, Some(Signal::TERM))
+}
+
 /// Ends a client by a signal.
 fn end_client(subject: &Subject, signal: Signal, moment: Moment) -> Result<(), Failure> {
+    if moment == Moment::Half {
+        let listener = TcpListener::bind("127.0.0.1:0").map_err(about_files)?;
+        let addr = listener.local_addr().map_err(about_files)?;
+        let mut client = Program::start((subject.client)(addr))?;
+        let _ = client.type_line(&subject.protocol.exchange("one").0); // one that has an argument
+        let _connection = listener.accept().map_err(about_files)?; // is never answered
+        send(&client, signal)?;
+        return judge(&mut client, Outcome::Works, Some(signal));
+    }
     let (_server, addr) = Program::start_server(server_of(subject))?;
     let mut client = Program::start((subject.client)(addr))?;
-    if moment == Moment::Serving && subject.input == Input::Lines {
-        client.type_line(&subject.protocol.exchange("one").0)?;
-        client.expect_line("an answer")?;
+    match moment {
+        Moment::After(time) => thread::sleep(time),
+        _ if subject.input == Input::Lines => {
+            client.type_line(&subject.protocol.exchange("one").0)?;
+            client.expect_line("an answer")?;
+        }
+        _ => {}
     }
     send(&client, signal)?;
     judge(&mut client, Outcome::Works, Some(signal))
+}
+
+/// Stops a client for a moment, as Ctrl-Z does, and continues it. Meanwhile a line is typed.
+fn stop_client(subject: &Subject) -> Result<(), Failure> {
+    let (_server, addr) = Program::start_server(server_of(subject))?;
+    let mut client = Program::start((subject.client)(addr))?;
+    for word in ["one", "two"] {
+        let (message, answer) = subject.protocol.exchange(word);
+        client.type_line(&message)?;
+        client.expect_later(&answer, |line| line.ends_with(answer.trim_end()))?;
+        send(&client, Signal::STOP)?;
+        send(&client, Signal::CONT)?;
+    }
+    client.end_input();
+    judge(&mut client, Outcome::Works, None)
+}
+
+/// Starts a client whose reader leaves after the first line, as `head -n 1` does, and then types one
+/// more.
+fn leave(subject: &Subject) -> Result<(), Failure> {
+    let script = r#"d=$(mktemp -d); mkfifo "$d/f"
+        { head -n 1 <"$d/f"; rm -r "$d"; echo "has left"; } & exec "$0" "$@" >"$d/f""#;
+    let (_server, addr) = Program::start_server(server_of(subject))?;
+    let mut client = Program::start(treated((subject.client)(addr), script))?;
+    client.type_line(&subject.protocol.exchange("one").0)?;
+    client.expect_later("has left", |line| line == "has left")?;
+    client.type_line(&subject.protocol.exchange("two").0)?;
+    judge(&mut client, Outcome::Fails, None)
 }
 
 /// Waits for a program's end, and says whether it is the right one. `signal` may have ended it.
@@ -389,8 +604,11 @@ fn expect_clear(program: &Program, text: &str) -> Result<(), Failure> {
 }
 
 fn send(program: &Program, signal: Signal) -> Result<(), Failure> {
-    let pid = i32::try_from(program.id()).ok().and_then(Pid::from_raw);
-    let pid = pid.expect("a program that was started has a process id");
-    kill_process(pid, signal)
+    kill_process(pid_of(program), signal)
         .map_err(|error| program.failure(&format!("cannot send {signal:?}: {error}")))
+}
+
+fn pid_of(program: &Program) -> Pid {
+    let pid = i32::try_from(program.id()).ok().and_then(Pid::from_raw);
+    pid.expect("a program that was started has a process id")
 }

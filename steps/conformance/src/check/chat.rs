@@ -599,7 +599,7 @@ impl Member {
 
 /// What Linux tells of another process.
 #[cfg(target_os = "linux")]
-mod linux {
+pub(crate) mod linux {
     use std::fs;
     use std::time::{Duration, Instant};
 
@@ -634,7 +634,7 @@ mod linux {
     }
 
     /// Whether the keepalive timer runs on the server's end of a connection between these ports.
-    pub(super) fn keepalive_is_on(
+    pub(crate) fn keepalive_is_on(
         server: &Program,
         (local, remote): (u16, u16),
     ) -> Result<bool, Failure> {

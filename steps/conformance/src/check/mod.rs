@@ -29,6 +29,8 @@ mod messages;
 mod promises;
 mod wire;
 
+#[cfg(target_os = "linux")]
+pub(crate) use chat::linux;
 pub use command_line::{CommandLine, FreePorts, addr, is_taken, wait_until_free};
 pub use exam::{Exam, Outcome, Way};
 pub use exercises::{EXERCISES, Exercise, assert_exercises, assert_python_exercises};
