@@ -351,6 +351,8 @@ const STARTS_THE_SERVER: &[&str] = &[
     "vanished-peer",
     "clean-stop",
     "churn",
+    "delimiter",
+    "list",
 ];
 
 impl Check {
