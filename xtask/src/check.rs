@@ -238,7 +238,8 @@ fn put_all(mut exam: Exam, program: &str, json: bool) -> Result<bool> {
 fn list(promises: &Promises, side: Side, json: bool) -> Result<()> {
     let mut stdout = io::stdout();
     let protocol = Subject::of_step(promises.number, "").protocol;
-    for check in check::CHECKS.iter().filter(|it| it.concerns(side) && it.speaks(protocol)) {
+    let all = check::CHECKS.iter().chain(check::EXERCISES);
+    for check in all.filter(|it| it.concerns(side) && it.speaks(protocol)) {
         if json {
             writeln!(stdout, "{}", report::listed(check, promises))?;
         } else {

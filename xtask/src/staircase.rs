@@ -139,6 +139,45 @@ mod tests {
         }
     }
 
+    /// The exercises of a page, each from its number to the next one's.
+    fn exercises_on(page: &str) -> Vec<&str> {
+        let section = page.split("## Exercises {#exercises}").nth(1).unwrap();
+        let section = section.split("<details class=\"teacher\">").next().unwrap();
+        let starts: Vec<usize> = (1..)
+            .map_while(|number| section.find(&format!("\n**{number}. ")))
+            .chain([section.len()])
+            .collect();
+        starts.windows(2).map(|ends| &section[ends[0]..ends[1]]).collect()
+    }
+
+    #[test]
+    fn every_chapter_has_exercises_and_whoever_is_asked_for_a_program_is_told_who_judges_it() {
+        let root = root::repository();
+        let steps = promises(&root).unwrap();
+        let mut judged = 0;
+        let chapters = steps.iter().map(|(_, promises)| promises.chapter.as_str());
+        for name in chapters.chain(["client.md"]) {
+            let page = std::fs::read_to_string(root.join("book/en/src").join(name)).unwrap();
+            let exercises = exercises_on(&page);
+            assert!((2..=4).contains(&exercises.len()), "{name} has {}", exercises.len());
+            for (index, exercise) in exercises.iter().enumerate() {
+                let number = index + 1;
+                for summary in ["Hint", "Solution"] {
+                    let folded = format!("<details><summary>{summary}</summary>");
+                    assert_eq!(exercise.matches(&folded).count(), 1, "{name}, {number}: {summary}");
+                }
+                let asks =
+                    ["Write a server", "Write a client"].iter().any(|it| exercise.contains(it));
+                let is_judged = exercise.contains("\nJudged by:\n\n```sh\ncargo xtask check ");
+                assert_eq!(asks, is_judged, "{name}, {number}: a program, and who judges it");
+                judged += usize::from(is_judged);
+            }
+        }
+        let solutions =
+            steps.iter().map(|(step, _)| Exercise::read(&step.dir(&root)).unwrap().len());
+        assert_eq!(judged, solutions.sum::<usize>(), "each judged exercise has one solution");
+    }
+
     #[test]
     fn every_step_says_what_it_promises() {
         let promises = promises(&root::repository()).unwrap();

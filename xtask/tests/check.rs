@@ -89,6 +89,20 @@ fn what_has_to_start_the_server_is_not_asked_of_one_that_runs() {
 }
 
 #[test]
+fn the_check_of_an_exercise_is_listed_and_asked_by_its_name_only() {
+    let addr = upper_case_server(false).to_string();
+    let (code, text, _) = check(&["06", "--addr", &addr, "--only", "short-header"]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(line(&text, "short-header").ends_with("FAILED"), "{text}");
+    assert!(text.contains("the book: length-header.md#exercises"), "{text}");
+    let (code, text, _) = check(&["05", "--addr", &addr, "--only", "delimiter"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(line(&text, "delimiter").ends_with("it needs to start the program itself"), "{text}");
+    let (_, text, _) = check(&["06", "--list"]);
+    assert!(text.contains("short-header (server, not kept by this step)\n"), "{text}");
+}
+
+#[test]
 fn an_address_that_is_taken_is_named_before_anything_is_started() {
     let addr = upper_case_server(false).to_string();
     let (code, text, error) = check(&["03", "--", "no-such-program", &addr]);

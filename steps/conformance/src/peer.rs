@@ -85,6 +85,28 @@ impl Peer {
             .map_err(|error| Failure::new(format!("cannot send \"{}\": {error}", show(bytes))))
     }
 
+    /// Whether all of `bytes` can be sent in this time.
+    pub(crate) fn sends_within(&mut self, time: Duration, bytes: &[u8]) -> Result<bool, Failure> {
+        let until = Instant::now() + time;
+        let mut left = bytes;
+        while !left.is_empty() {
+            let time = until.saturating_duration_since(Instant::now());
+            if time.is_zero() {
+                return Ok(false);
+            }
+            let written =
+                self.stream.set_write_timeout(Some(time)).and_then(|()| self.stream.write(left));
+            match written {
+                Ok(len) => left = &left[len..],
+                Err(error) if is_no_end(&error) => {}
+                Err(error) => {
+                    return Err(Failure::new(format!("cannot send any more: {error}")));
+                }
+            }
+        }
+        Ok(true)
+    }
+
     /// Receives exactly as many bytes as `expected` has, and compares.
     pub fn expect(&mut self, expected: &[u8]) -> Result<(), Failure> {
         let (received, end) = self.receive(expected.len());
@@ -207,14 +229,7 @@ impl Peer {
                     return Err(End::OfFile);
                 }
                 Ok(count) => return Ok(count),
-                // A timeout is `WouldBlock` on Unix and `TimedOut` on Windows.
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        io::ErrorKind::WouldBlock
-                            | io::ErrorKind::TimedOut
-                            | io::ErrorKind::Interrupted
-                    ) => {}
+                Err(error) if is_no_end(&error) => {}
                 Err(error) => return Err(End::Broken(error)),
             }
         }
@@ -228,6 +243,13 @@ impl Drop for Peer {
             let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
         }
     }
+}
+
+/// Whether nothing is wrong with the connection: the time was up, or a signal came. A timeout is
+/// `WouldBlock` on Unix and `TimedOut` on Windows.
+fn is_no_end(error: &io::Error) -> bool {
+    use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
+    matches!(error.kind(), WouldBlock | TimedOut | Interrupted)
 }
 
 /// What ends a stream of bytes before the expected number has come.

@@ -25,6 +25,15 @@ const LINES_EACH: usize = 20;
 /// How many of the last lines somebody who joins must hear, in an exercise.
 const REMEMBERED_LINES: usize = 10;
 
+/// How many lines each client may say in a second, in another exercise, and how many one says there.
+const LINES_A_SECOND: usize = 10;
+const HASTY_LINES: usize = 35;
+
+/// How long such a client tries to say more than any room could pass on in that time, and how much
+/// that is, in bytes: more than the buffers of the systems take.
+const PASTE_TIME: Duration = Duration::from_secs(2);
+const PASTE_LEN: usize = 8 * 1024 * 1024;
+
 /// In front of a slow reader, each speaker says one line per round. All together are 6 MB: more than
 /// the buffers of the systems take for one connection on this computer.
 const FLOOD_ROUNDS: usize = 300;
@@ -312,6 +321,131 @@ pub(super) fn latecomers(subject: &Subject) -> Result<(), Failure> {
     })
 }
 
+pub(super) fn names(subject: &Subject) -> Result<(), Failure> {
+    in_a_room(subject, |running| {
+        let mut members = join_all(running, &["alice", "bob"])?;
+        let bob_addr = members[1].addr.to_string();
+        members[0].say("/name alice")?;
+        members[0].say("hello")?;
+        members.iter_mut().try_for_each(|member| member.hears("alice", "hello"))?;
+        for taken_or_wrong in ["/name alice", "/name 127.0.0.1:1", "/name two words"] {
+            let after = format!("after {taken_or_wrong}");
+            members[1].say(taken_or_wrong)?;
+            members[1].say(&after)?;
+            members[1].hears_an_error_before(&after)?;
+            members.iter_mut().try_for_each(|member| member.hears(&bob_addr, &after))?;
+        }
+        members.into_iter().for_each(|member| member.peer.close());
+
+        let names: [&str; SPEAKERS] = ["one", "two", "three", "four", "five"];
+        let mut members = join_all(running, &names)?;
+        let start = Barrier::new(SPEAKERS);
+        thread::scope(|scope| {
+            let asks = |member: &mut Member| {
+                start.wait();
+                member.peer.send(b"/name zoe\nthat is me\n")
+            };
+            let asking: Vec<_> =
+                members.iter_mut().map(|it| scope.spawn(move || asks(it))).collect();
+            asking.into_iter().try_for_each(|asked| asked.join().expect("it does not panic"))
+        })?;
+        let listener = &mut members[0];
+        let heard: Result<Vec<_>, _> =
+            (0..SPEAKERS).map(|_| listener.hears_who_says("that is me")).collect();
+        let count = heard?.iter().filter(|name| *name == "zoe").count();
+        if count != 1 {
+            return Err(Failure::new(format!(
+                "{SPEAKERS} clients asked for the same name at the same moment: expected one of \
+                 them to get it, but {count} did"
+            )));
+        }
+        members[0].takes_the_name_of_one_who_has_left("alice")
+    })
+}
+
+pub(super) fn rooms(subject: &Subject) -> Result<(), Failure> {
+    in_a_room(subject, |running| {
+        let mut members = join_all(running, &["alice", "bob", "carol"])?;
+        let [alice, bob, carol] = &mut members[..] else { unreachable!("three have joined") };
+        // Whoever has heard a word of its own is where it wanted to be.
+        alice.say("/join cats")?;
+        says_to(alice, &mut [], "alice, alone in cats")?;
+        says_to(bob, &mut [carol], "bob, still in no room")?;
+        bob.say("/join cats")?;
+        says_to(bob, &mut [alice], "bob, now in cats")?;
+        says_to(alice, &mut [bob], "alice, in cats")?;
+        says_to(carol, &mut [], "carol, alone in no room")?;
+        alice.say("/join dogs")?;
+        says_to(alice, &mut [], "alice, alone in dogs")?;
+        carol.say("/join cats")?;
+        says_to(carol, &mut [bob], "carol, now in cats")?;
+        says_to(bob, &mut [carol], "bob, in cats")?;
+        says_to(alice, &mut [], "alice, still in dogs")
+    })
+}
+
+pub(super) fn rate_limit(subject: &Subject) -> Result<(), Failure> {
+    in_a_room(subject, |running| {
+        let mut members = join_all(running, &["alice", "bob"])?;
+        let [alice, bob] = &mut members[..] else { unreachable!("two have joined") };
+        let texts: Vec<String> = (1..=HASTY_LINES).map(|n| format!("line {n}")).collect();
+        let start = Instant::now();
+        alice.say(&texts.join("\n"))?;
+        bob.say("me too")?;
+        let own = bob.said("me too");
+        let mut hears = || {
+            let heard = bob.hear();
+            let done = format!("after alice had said {HASTY_LINES} lines at once");
+            heard.map_err(|failure| failure.after(done))
+        };
+        let mut bob_was_heard = false;
+        for text in &texts {
+            let mut said = hears()?;
+            if said == own {
+                bob_was_heard = true;
+                said = hears()?;
+            }
+            let expected = alice.said(text);
+            if said != expected {
+                return Err(Failure::new(format!("bob expected `{expected}`, heard `{said}`")));
+            }
+        }
+        // They may come at the end of one second, and so on up to the beginning of another.
+        let least = Duration::from_secs(((HASTY_LINES - 1) / LINES_A_SECOND - 1) as u64);
+        let took = start.elapsed();
+        if took < least {
+            return Err(Failure::new(format!(
+                "alice said {HASTY_LINES} lines at once: expected bob to hear at most \
+                 {LINES_A_SECOND} of them a second, but he heard all of them in {took:?}"
+            )));
+        }
+        if !bob_was_heard {
+            return Err(Failure::new(format!(
+                "bob said one line, and had to wait until alice had said all of her {HASTY_LINES}"
+            )));
+        }
+        // What is not read stays with its sender, in the end: it must not pile up in the server.
+        let mut paste = Peer::connect_within(running.server_addr, running.deadline)?;
+        let line = format!("{}\n", "x".repeat(FLOOD_LINE_LEN));
+        if paste.sends_within(PASTE_TIME, line.repeat(PASTE_LEN / line.len()).as_bytes())? {
+            return Err(Failure::new(format!(
+                "a client said {} MiB in less than {PASTE_TIME:?}: expected the server to read no \
+                 more of it than it passes on",
+                PASTE_LEN / (1024 * 1024)
+            )));
+        }
+        Ok(())
+    })
+}
+
+/// Somebody says something in a room, and those who are there hear it next.
+fn says_to(speaker: &mut Member, listeners: &mut [&mut Member], text: &str) -> Result<(), Failure> {
+    speaker.say(text)?;
+    let said = speaker.said(text);
+    speaker.expect_next(&said)?;
+    listeners.iter_mut().try_for_each(|listener| listener.expect_next(&said))
+}
+
 /// An empty line is nothing to say: the client goes on, and nobody hears it.
 pub(super) fn empty_input(subject: &Subject) -> Result<(), Failure> {
     let running = subject.start()?;
@@ -536,6 +670,75 @@ impl Member {
             return Ok(());
         }
         Err(Failure::new(format!("{} expected `{expected}`, heard `{heard}`", self.name)))
+    }
+
+    /// Who says this in the next line of the chat: an address, or a name.
+    fn hears_who_says(&mut self, text: &str) -> Result<String, Failure> {
+        let until = Instant::now() + self.deadline;
+        loop {
+            let line = self.next_line(until)?;
+            let named = line.strip_suffix(text).and_then(|before| before.strip_suffix(' '));
+            match (named, said(&line)) {
+                (Some(_), Some(said)) if said.text == text => return Ok(said.addr.to_string()),
+                // The address is still there, or it is a line of somebody else's.
+                (_, Some(said)) => {
+                    let name = &self.name;
+                    return Err(Failure::new(format!(
+                        "{name} expected `… {text}`, heard `{said}`"
+                    )));
+                }
+                // Date and time may stand in front.
+                (Some(before), None) => {
+                    return Ok(before.rsplit(' ').next().unwrap_or_default().to_owned());
+                }
+                (None, None) => {} // something that the server says itself
+            }
+        }
+    }
+
+    /// The next line of the chat must be this text, from one with this name.
+    fn hears(&mut self, name: &str, text: &str) -> Result<(), Failure> {
+        let heard = self.hears_who_says(text)?;
+        if heard == name {
+            return Ok(());
+        }
+        let expected = format!("expected `{name} {text}`, heard `{heard} {text}`");
+        Err(Failure::new(format!("{} {expected}", self.name)))
+    }
+
+    /// After a line that was bad, the error comes before this text, which was said next.
+    fn hears_an_error_before(&mut self, text: &str) -> Result<(), Failure> {
+        let until = Instant::now() + self.deadline;
+        loop {
+            let line = self.next_line(until)?;
+            if is_error(&line) {
+                return Ok(());
+            }
+            if line.ends_with(text) {
+                let name = &self.name;
+                return Err(Failure::new(format!(
+                    "{name} expected one line that begins with `error`, heard `{line}`"
+                )));
+            }
+        }
+    }
+
+    /// Asks for a name until it is free: no event tells that the server has seen its owner leave.
+    fn takes_the_name_of_one_who_has_left(&mut self, name: &str) -> Result<(), Failure> {
+        let until = Instant::now() + self.deadline;
+        loop {
+            self.say(&format!("/name {name}"))?;
+            self.say("and now?")?;
+            if self.hears_who_says("and now?")? == name {
+                return Ok(());
+            }
+            if Instant::now() >= until {
+                return Err(Failure::new(format!(
+                    "`{name}` has left, and after {:?} nobody else can have the name",
+                    self.deadline
+                )));
+            }
+        }
     }
 
     /// The next line that is of the chat, or an error.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{CHECKS, Check, Promise, Promises, Protocol, Server, Side, Subject};
+use super::{CHECKS, Check, EXERCISES, Promise, Promises, Protocol, Server, Side, Subject};
 use crate::Failure;
 use crate::proxy::Cut;
 
@@ -90,7 +90,9 @@ impl Exam {
         let means_something = |check: &&Check| {
             check.concerns(self.subject.judged) && check.speaks(self.subject.protocol)
         };
-        CHECKS.iter().filter(means_something).filter(wanted).collect()
+        // Those of exercises are no promise of the step's: they are asked by their names.
+        let exercises: &[Check] = if self.only.is_empty() { &[] } else { EXERCISES };
+        CHECKS.iter().chain(exercises).filter(means_something).filter(wanted).collect()
     }
 
     /// Puts a check to the program.

@@ -20,7 +20,8 @@ use tempfile::TempDir;
 use super::promises::{in_manifest, step_table};
 use super::wire::{self, Answer};
 use super::{
-    Check, Promise, Promises, Protocol, Running, Server, Side, Subject, chat, check, messages,
+    Check, Promise, Promises, Protocol, Running, SHELL_NEWLINE, Server, Side, Subject, chat, check,
+    messages,
 };
 use crate::{Failure, Peer, python};
 
@@ -33,6 +34,9 @@ const HALF_FRAME_LEN: u32 = 1000;
 
 /// The time between two bytes of that frame. All of it would take five minutes.
 const DRIP: Duration = Duration::from_millis(300);
+
+/// The first byte of a short header, where four more follow with the length.
+const LONG: u8 = 255;
 
 /// What a server says of a command that ran too long.
 const STOPPED: &str = "stopped\n";
@@ -67,6 +71,24 @@ pub const EXERCISES: &[Check] = &[
         scenario: half_frame,
     },
     Check {
+        name: "short-header",
+        why: "Where most messages are short, a header of four bytes may be longer than what it announces.",
+        section: "length-header.md#exercises",
+        hint: "Read one byte; only if it is 255, read four more, and refuse a length that had no need of them.",
+        side: Side::Server,
+        protocols: &[Protocol::Frames],
+        scenario: short_header,
+    },
+    Check {
+        name: "millis",
+        why: "A header that says more must still say all that those who are there already look for.",
+        section: "json-header.md#exercises",
+        hint: "Take the time before the command and after it; add the field, and change no other.",
+        side: Side::Server,
+        protocols: &[Protocol::Messages],
+        scenario: millis,
+    },
+    Check {
         name: "list",
         why: "A client can only get a file whose name it knows.",
         section: "json-header.md#exercises",
@@ -76,6 +98,15 @@ pub const EXERCISES: &[Check] = &[
         scenario: list,
     },
     Check {
+        name: "names",
+        why: "Nobody remembers ports, and a name says who spoke only if no two people have it.",
+        section: "chat-functions.md#exercises",
+        hint: "Look whether the name is taken, and take it, under one and the same lock.",
+        side: Side::Server,
+        protocols: &[Protocol::Chat],
+        scenario: chat::names,
+    },
+    Check {
         name: "latecomers",
         why: "Who comes late should see what the others are talking about.",
         section: "chat-class.md#exercises",
@@ -83,6 +114,24 @@ pub const EXERCISES: &[Check] = &[
         side: Side::Server,
         protocols: &[Protocol::Chat],
         scenario: chat::latecomers,
+    },
+    Check {
+        name: "rooms",
+        why: "Who talks about cats should not have to read what others say about dogs.",
+        section: "chat-class.md#exercises",
+        hint: "Let each client know its room, and send a line only to those with the same one.",
+        side: Side::Server,
+        protocols: &[Protocol::Chat],
+        scenario: chat::rooms,
+    },
+    Check {
+        name: "rate-limit",
+        why: "One who pastes a book would fill the screens of everybody, and the queues of those who are slow.",
+        section: "chat-class.md#exercises",
+        hint: "After ten lines, do not read from this client until the second is over; read from the others.",
+        side: Side::Server,
+        protocols: &[Protocol::Chat],
+        scenario: chat::rate_limit,
     },
 ];
 
@@ -170,6 +219,67 @@ fn half_frame(subject: &Subject) -> Result<(), Failure> {
         }
     }
     running.exchange(&mut running.connect()?, "next")
+}
+
+fn short_header(subject: &Subject) -> Result<(), Failure> {
+    let running = subject.start()?;
+    let echo = |peer: &mut Peer, text: &str| -> Result<(), Failure> {
+        let command = short_frame(format!("echo {text}").as_bytes());
+        let answer = short_frame(format!("{text}{SHELL_NEWLINE}").as_bytes());
+        let echoed = peer.send(&command).and_then(|()| peer.expect(&answer));
+        let done = || format!("after \"echo\" and {} bytes were sent", text.len());
+        echoed.map_err(|failure| running.explain(failure.after(done())))
+    };
+    let mut peer = running.connect()?;
+    let longest = usize::from(LONG) - 1;
+    // The longest answer with a short header, and the shortest with a long one; so for commands.
+    let (answer, command) = (longest - SHELL_NEWLINE.len(), longest - "echo ".len());
+    for len in [2, answer, answer + 1, command, command + 1, 1000] {
+        echo(&mut peer, &"x".repeat(len))?;
+    }
+    drop(peer);
+    for (what, bytes) in [
+        ("the length 7, which needs one byte, in five", &b"\xff\0\0\0\x07echo hi"[..]),
+        ("a length of 4 GiB", &[LONG; 5]),
+    ] {
+        let mut liar = running.connect()?;
+        let ended = liar.send(bytes).and_then(|()| liar.expect_end());
+        ended.map_err(|failure| running.explain(failure.after(format!("after {what}"))))?;
+    }
+    echo(&mut running.connect()?, "next")
+}
+
+/// Bytes with their length in front, in one byte if that is enough.
+fn short_frame(payload: &[u8]) -> Vec<u8> {
+    match u8::try_from(payload.len()) {
+        Ok(len) if len < LONG => [&[len], payload].concat(),
+        _ => [&[LONG][..], &wire::frame(payload)].concat(),
+    }
+}
+
+fn millis(subject: &Subject) -> Result<(), Failure> {
+    let running = subject.start()?;
+    let mut peer = running.connect()?;
+    // A second is a little shorter where clocks are coarse.
+    let (pause, least) = (if cfg!(windows) { "ping -n 2 127.0.0.1" } else { "sleep 1" }, 900);
+    for (command, least) in [("echo hello", 0), (pause, least), ("echo hello", 0)] {
+        let start = Instant::now();
+        let answer = peer.send(&wire::run(command)).and_then(|()| Answer::receive(&mut peer));
+        let most = start.elapsed().as_millis();
+        let explain = |failure: Failure| {
+            running.explain(failure.after(format!("after \"{command}\" was sent")))
+        };
+        let answer = answer.map_err(explain)?;
+        let millis = answer.header["millis"].as_u64().map(u128::from);
+        let is_told = millis.is_some_and(|millis| (least..=most).contains(&millis));
+        if !is_told || answer.error().is_some() || answer.header["status"] != 0 {
+            return Err(explain(Failure::new(format!(
+                "expected no `error`, the `status` 0, and a number of `millis` from {least} to \
+                 {most}, {answer}"
+            ))));
+        }
+    }
+    Ok(())
 }
 
 fn list(subject: &Subject) -> Result<(), Failure> {

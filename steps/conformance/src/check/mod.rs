@@ -353,6 +353,8 @@ const STARTS_THE_SERVER: &[&str] = &[
     "vanished-peer",
     "clean-stop",
     "churn",
+    "delimiter",
+    "list",
 ];
 
 impl Check {
