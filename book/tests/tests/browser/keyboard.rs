@@ -106,6 +106,37 @@ pub async fn unfolds(browser: &Browser) -> Result<()> {
     Ok(())
 }
 
+/// A link to something that is folded unfolds it.
+pub async fn follows_a_link_into_a_fold(browser: &Browser) -> Result<()> {
+    browser.visit_in(View::WIDE, PAGE).await?;
+    let fold = "const fold = document.querySelector('main details:not([open])'); \
+                fold.lastElementChild.id = 'folded'; \
+                const link = document.createElement('a'); \
+                link.href = '#folded'; \
+                link.textContent = 'folded'; \
+                document.querySelector('main').prepend(link); \
+                link.focus();";
+    let _: Value = browser.run(fold, json!([])).await?;
+    browser.press(Key::Enter).await?;
+    let open = Locator::Css("details[open] > #folded:target");
+    browser.expect(open, "a link to what is folded unfolds it").await?;
+    Ok(())
+}
+
+/// The page with the whole book has a button that prints it.
+pub async fn prints(browser: &Browser) -> Result<()> {
+    browser.visit_in(View::WIDE, "print.html").await?;
+    let watch = "window.prints = 0; window.print = () => { prints += 1; };";
+    let _: Value = browser.run(watch, json!([])).await?;
+    focus(browser, "button#print-button").await?;
+    for (key, times) in [(Key::Enter, 1), (Key::Space, 2)] {
+        browser.press(key).await?;
+        let prints: usize = browser.run("return prints", json!([])).await?;
+        ensure!(prints == times, "{key:?} on the print button: printed {prints} times");
+    }
+    Ok(())
+}
+
 /// `/` opens the search, the arrows lead through the results, Enter opens one, Escape closes.
 pub async fn searches(browser: &Browser) -> Result<()> {
     browser.visit_in(View::WIDE, "overview.html").await?;
