@@ -305,7 +305,7 @@ function mdbook_something_else_has_focus(event) {
 
     // In a table, the parts of a name may stand one below the other.
     document.querySelectorAll(':is(td, th) code').forEach((code) => {
-        code.innerHTML = code.innerHTML.replace(/(::|[.,(_/=]|[a-z](?=[A-Z]))(?=\w)/g, '$1<wbr>');
+        code.innerHTML = code.innerHTML.replace(/(?<=[\w(]{3})(::|[.,(_/=]|[a-z](?=[A-Z]))(?=\w)/g, '$1<wbr>');
     });
 
     // A line ends between the words of a command, not inside `--only` or `03-conn-loop`.
