@@ -106,23 +106,6 @@ pub async fn unfolds(browser: &Browser) -> Result<()> {
     Ok(())
 }
 
-/// A link to something that is folded unfolds it.
-pub async fn follows_a_link_into_a_fold(browser: &Browser) -> Result<()> {
-    browser.visit_in(View::WIDE, PAGE).await?;
-    let fold = "const fold = document.querySelector('main details:not([open])'); \
-                fold.lastElementChild.id = 'folded'; \
-                const link = document.createElement('a'); \
-                link.href = '#folded'; \
-                link.textContent = 'folded'; \
-                document.querySelector('main').prepend(link); \
-                link.focus();";
-    let _: Value = browser.run(fold, json!([])).await?;
-    browser.press(Key::Enter).await?;
-    let open = Locator::Css("details[open] > #folded:target");
-    browser.expect(open, "a link to what is folded unfolds it").await?;
-    Ok(())
-}
-
 /// The page with the whole book has a button that prints it.
 pub async fn prints(browser: &Browser) -> Result<()> {
     browser.visit_in(View::WIDE, "print.html").await?;
