@@ -303,6 +303,17 @@ function mdbook_something_else_has_focus(event) {
     });
     document.querySelectorAll('.table-wrapper, pre:not([tabindex])').forEach((part) => sizes.observe(part));
 
+    // In a table, the parts of a name may stand one below the other.
+    document.querySelectorAll(':is(td, th) code').forEach((code) => {
+        code.innerHTML = code.innerHTML.replace(/(?<=[\w(]{3})(::|[.,(_/=]|[a-z](?=[A-Z]))(?=\w)/g, '$1<wbr>');
+    });
+
+    // A line ends between the words of a command, not inside `--only` or `03-conn-loop`.
+    document.querySelectorAll(':not(pre) > code, kbd.command').forEach((code) => {
+        code.innerHTML = code.innerHTML.replace(/[^\s&;]*-[^\s&;]*/g,
+            (word) => word.length <= 20 ? `<span class="whole">${word}</span>` : word);
+    });
+
     // A link into a folded block unfolds it.
     function reveal() {
         const target = location.hash && byId(decodeURIComponent(location.hash.slice(1)));

@@ -82,6 +82,10 @@ fn action_to_html(action: &Action) -> String {
         Action::EndOfInput => r#"<kbd class="key">Ctrl-D</kbd>"#.to_owned(),
         Action::Interrupt => r#"<kbd class="key">Ctrl-C</kbd>"#.to_owned(),
         Action::Ended => r#"<span class="prompt">$ </span>"#.to_owned(),
+        // What stands in columns is not to be read in any other width.
+        Action::Output(line) if line.trim().contains("   ") => {
+            format!(r#"<samp class="columns">{}</samp>"#, escape(line))
+        }
         Action::Output(line) => format!("<samp>{}</samp>", escape(line)),
         Action::LeftOut => r#"<samp class="again">… lines left out here …</samp>"#.to_owned(),
         Action::Repeats => r#"<samp class="again">… and so on, for ever</samp>"#.to_owned(),

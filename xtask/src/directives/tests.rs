@@ -138,6 +138,17 @@ fn a_session_with_a_tap_stands_in_one_column_and_what_the_tap_shows_is_known() {
 }
 
 #[test]
+fn output_in_columns_is_told_from_sentences() {
+    let tree = fixture::tree();
+    let text = "# Numbers.\n[one] $ show\n[one] call    length\n[one]     write 1  5\n";
+    fixture::write(tree.path(), "steps/01-first/sessions/columns.session", text);
+    let directive = Directive::alone_in("{{#session 01-first/columns}}").unwrap();
+    let html = directive.render(tree.path()).unwrap();
+    assert!(html.contains(r#"<samp class="columns">call    length</samp>"#), "{html}");
+    assert!(html.contains("<samp>    write 1  5</samp>"), "{html}");
+}
+
+#[test]
 fn a_session_that_cannot_be_shown_says_why() {
     assert_eq!(
         error("{{#session 01-first/helo}}"),

@@ -106,6 +106,20 @@ pub async fn unfolds(browser: &Browser) -> Result<()> {
     Ok(())
 }
 
+/// The page with the whole book has a button that prints it.
+pub async fn prints(browser: &Browser) -> Result<()> {
+    browser.visit_in(View::WIDE, "print.html").await?;
+    let watch = "window.prints = 0; window.print = () => { prints += 1; };";
+    let _: Value = browser.run(watch, json!([])).await?;
+    focus(browser, "button#print-button").await?;
+    for (key, times) in [(Key::Enter, 1), (Key::Space, 2)] {
+        browser.press(key).await?;
+        let prints: usize = browser.run("return prints", json!([])).await?;
+        ensure!(prints == times, "{key:?} on the print button: printed {prints} times");
+    }
+    Ok(())
+}
+
 /// `/` opens the search, the arrows lead through the results, Enter opens one, Escape closes.
 pub async fn searches(browser: &Browser) -> Result<()> {
     browser.visit_in(View::WIDE, "overview.html").await?;

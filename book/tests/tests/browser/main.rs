@@ -109,6 +109,7 @@ fn tests(setup: &Arc<OnceLock<Setup>>) -> Vec<Trial> {
         test(setup, "the first Tab leads to a way into the text", keyboard::skips_to_the_text),
         test(setup, "the theme can be changed by keyboard", keyboard::changes_the_theme),
         test(setup, "what is folded can be unfolded by keyboard", keyboard::unfolds),
+        test(setup, "the whole book can be printed by keyboard", keyboard::prints),
         test(setup, "search works by keyboard", keyboard::searches),
         test(setup, "the book can be used without JavaScript", scriptless::can_be_used),
         test(setup, "every page fits the paper", printing::fits_the_paper),

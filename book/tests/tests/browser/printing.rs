@@ -42,9 +42,12 @@ struct Shown {
     lines: Vec<String>,
     /// The words of each figure.
     figures: Vec<Vec<String>>,
+    /// The headings, and the names of the listings.
+    headings: Vec<String>,
 }
 
-/// A printed page has every line of every listing to its end, and every figure, on one sheet.
+/// A printed page has every line of every listing to its end, and every figure, on one sheet. No
+/// sheet ends with a heading.
 pub async fn is_whole(browser: &Browser) -> Result<()> {
     let mut findings = Findings::new(View::WIDE);
     browser.set_view(View::WIDE).await?;
@@ -92,6 +95,12 @@ fn missing(shown: &Shown, sheets: &[String]) -> Vec<String> {
         let words: Vec<String> = figure.iter().map(|words| without_space(words)).collect();
         if !sheets.iter().any(|sheet| words.iter().all(|word| sheet.contains(word))) {
             found.push(format!("no sheet has all of a figure: {}", figure.join(" / ")));
+        }
+    }
+    let headings: Vec<String> = shown.headings.iter().map(|text| without_space(text)).collect();
+    for (index, sheet) in sheets.iter().enumerate() {
+        for heading in headings.iter().filter(|heading| sheet.ends_with(heading.as_str())) {
+            found.push(format!("sheet {} ends with a heading: {heading}", index + 1));
         }
     }
     found

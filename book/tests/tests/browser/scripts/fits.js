@@ -1,6 +1,7 @@
 // What is wrong with how the page stands on the screen. Arguments: the screen's width, and whether
 // the system asks for a dark page.
 const [width, dark] = arguments;
+const MIN_TEXT = 11; // CSS pixels, for the text of a figure
 const root = document.documentElement;
 const found = [];
 
@@ -26,5 +27,10 @@ if (root.scrollWidth > room) {
         .map((element) => `${element.localName}${element.className && '.' + element.getAttribute('class').replaceAll(' ', '.')}`
             + ` “${element.textContent.trim().slice(0, 40)}” to ${Math.round(element.getBoundingClientRect().right + scrollX)} px`);
     found.push(`the page scrolls sideways: ${root.scrollWidth} px in ${room}: ${innermost.join(', ') || 'by no element of its own'}`);
+}
+
+for (const text of document.querySelectorAll('figure.figure svg text')) {
+    const size = parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().a;
+    if (size < MIN_TEXT) found.push(`the text of a figure is ${size.toFixed(1)} px high: ${text.textContent}`);
 }
 return found;

@@ -68,10 +68,10 @@ async function hasScrolled(element) {
 
 window.walk = async () => {
     const found = [];
-    for (const [element, fault] of reached) {
+    await Promise.all([...reached].map(async ([element, fault]) => {
         if (fault) found.push(`${name(element)} ${fault}`);
         if (scrollsSideways(element) && !await hasScrolled(element)) found.push(`${name(element)} is too wide, and the right arrow does not scroll it`);
-    }
+    }));
     const wanted = [...document.querySelectorAll(CONTROLS), ...[...document.body.querySelectorAll('*')].filter(scrollsSideways)];
     const missed = [...new Set(wanted)].filter((element) => isThere(element) && !reached.has(element)).map(name);
     return { found, missed, reached: reached.size };
