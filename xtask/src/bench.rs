@@ -1,5 +1,7 @@
-//! `cargo xtask bench`: how quick the steps are, beside other programs for the same work.
+//! `cargo xtask bench`: how quick the steps are, beside other programs for the same work; and how
+//! quickly this repository is built.
 
+mod build;
 mod chat;
 mod contender;
 mod crowd;
@@ -24,6 +26,8 @@ pub enum Subject {
     Download(download::Options),
     /// The chat rooms: deliveries per second, latency, memory per client
     Chat(chat::Options),
+    /// This repository: a step from nothing, the book, an edited page, `verify`
+    Build(build::Options),
 }
 
 /// Measures, and prints a table; returns whether every round of every program could be measured.
@@ -32,6 +36,7 @@ pub fn run(root: &Path, subject: &Subject) -> Result<bool> {
         Subject::Echo(options) => echo::run(root, options),
         Subject::Download(options) => download::run(root, options),
         Subject::Chat(options) => chat::run(root, options),
+        Subject::Build(options) => build::run(root, options),
     }
 }
 

@@ -19,7 +19,8 @@ const FOLDER: &str = "tcp-step-by-step";
 const VENDOR: &str = "vendor";
 const BOOK: &str = "book-html";
 
-const CARGO_CONFIG: &str = ".cargo/config.toml";
+/// Cargo's configuration, which a bundle has with more in it.
+pub const CARGO_CONFIG: &str = ".cargo/config.toml";
 
 /// What the bundle's cargo is told besides: the crates are in the bundle.
 const OFFLINE: &str = r#"
@@ -38,7 +39,7 @@ offline = true
 const BUILT: &[&str] = &["target", "node_modules", "__pycache__"];
 
 /// What goes into the archive: a path in it, and where that file is now.
-type Entry = (String, PathBuf);
+pub type Entry = (String, PathBuf);
 
 /// Writes the archive and says where it is.
 pub fn run(root: &Path, out: Option<PathBuf>) -> Result<()> {
@@ -91,8 +92,8 @@ fn share(_: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The project's files: those that git knows, or all that were not built.
-fn sources(root: &Path) -> Result<Vec<Entry>> {
+/// The project's files but `CARGO_CONFIG`: those that git knows, or all that were not built.
+pub fn sources(root: &Path) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
     if let Some(known) = known_to_git(root)? {
         entries = known;

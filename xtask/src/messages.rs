@@ -41,10 +41,10 @@ pub struct Report {
     pub skipped: Vec<String>,
 }
 
-/// Provokes the messages of all steps, or of one, and compares page, table and sources.
+/// Provokes the messages of all steps, or of one, and compares page, table and sources. The steps must
+/// have been built.
 pub fn check(root: &Path, target: &Target, only: Option<&Step>) -> Result<Report> {
     let mut steps = root::steps(root)?;
-    build(root, target, &steps)?; // some of them talk to each other
     steps.retain(|step| only.is_none_or(|only| only == step));
     let mut report = Report::default();
     if only.is_none() {
@@ -85,8 +85,8 @@ pub fn check(root: &Path, target: &Target, only: Option<&Step>) -> Result<Report
     Ok(report.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Builds the steps' programs.
-fn build(root: &Path, target: &Target, steps: &[Step]) -> Result<()> {
+/// Builds the programs of these steps. Some talk to those of other steps: a check needs all of them.
+pub fn build(root: &Path, target: &Target, steps: &[Step]) -> Result<()> {
     let mut command = cargo::command(root);
     command.args(["build", "--bins", "--examples"]).arg("--target-dir").arg(&target.dir);
     if target.profile.ends_with("release") {

@@ -21,8 +21,9 @@ use tower_livereload::{LiveReloadLayer, Reloader};
 
 use crate::{build_book, root};
 
-/// An editor saves in several steps: a change is over when nothing has come for so long.
-const QUIET: Duration = Duration::from_millis(150);
+/// An editor saves in several steps: a change is over when nothing has come for so long. If it was
+/// not, the book is built once more.
+const QUIET: Duration = Duration::from_millis(50);
 
 /// What can be chosen on the command line.
 #[derive(Clone, Debug, clap::Args)]

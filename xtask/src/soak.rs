@@ -34,6 +34,7 @@ pub fn run(root: &Path, options: &Options) -> Result<bool> {
     let seed = options.seed.unwrap_or_else(seed_of_now);
     let seconds = options.seconds.unwrap_or(options.minutes * 60);
     println!("{seconds} s, --seed {seed}");
+    build(root, &target)?;
     let report = soak(root, &target, Duration::from_secs(seconds), seed)?;
     for line in report.lines.iter().chain(&report.failures) {
         println!("{line}");
@@ -43,18 +44,29 @@ pub fn run(root: &Path, options: &Options) -> Result<bool> {
     Ok(failed == 0)
 }
 
-/// Builds the servers and soaks them.
-pub fn soak(root: &Path, target: &Target, duration: Duration, seed: u64) -> Result<Report> {
-    let mut servers = Vec::new();
+/// Builds the servers.
+pub fn build(root: &Path, target: &Target) -> Result<()> {
     let mut build = cargo::command(root);
     build.args(["build", "--bins"]).arg("--target-dir").arg(&target.dir);
     if target.profile.ends_with("release") {
         build.arg("--release");
     }
+    for number in NUMBERS {
+        build.args(["--package", &root::find_step(root, &number.to_string())?.package]);
+    }
+    let output = cargo::run(build)?;
+    if !output.success {
+        bail!("the servers do not build\n{}", output.text);
+    }
+    Ok(())
+}
+
+/// Soaks the servers, which must have been built.
+pub fn soak(root: &Path, target: &Target, duration: Duration, seed: u64) -> Result<Report> {
+    let mut servers = Vec::new();
     let folder = tempfile::tempdir().context("cannot make a folder for the servers")?;
     for number in NUMBERS {
         let step = root::find_step(root, &number.to_string())?;
-        build.args(["--package", &step.package]);
         let program = target.profile.join(format!("{}{EXE_SUFFIX}", step.package));
         // What one of them might write goes away with its folder.
         let folder = folder.path().to_path_buf();
@@ -64,10 +76,6 @@ pub fn soak(root: &Path, target: &Target, duration: Duration, seed: u64) -> Resu
             command
         };
         servers.push(Server { name: step.name, number, command: Box::new(command) });
-    }
-    let output = cargo::run(build)?;
-    if !output.success {
-        bail!("the servers do not build\n{}", output.text);
     }
     Ok(soak::run(servers, duration, seed))
 }

@@ -1,20 +1,27 @@
 //! `cargo xtask verify`: says whether anything in the book, or in a step, is no longer true.
+//!
+//! First everything is built. What is left then waits more than it computes, so all of it runs side
+//! by side. Nothing is built meanwhile: cargo must not replace a program that is about to be started.
 
-use std::cell::RefCell;
 use std::io::{self, Write as _};
 use std::num::NonZero;
 use std::path::Path;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 
-use self::repeat::{Round, Tally, TestPrograms};
+use self::programs::{Run, TestPrograms};
+use self::repeat::{Round, Tally};
 use crate::root::{self, Step, Target};
 use crate::{
-    book_check, cable, cargo, carried_over, licences, messages, sessions, soak, staircase,
+    book_check, build_book, cable, cargo, carried_over, licences, messages, sessions, soak,
+    staircase,
 };
 
+mod programs;
 mod repeat;
 
 /// How long all servers are soaked, at the same time.
@@ -47,6 +54,8 @@ enum Check {
     Format,
     /// Clippy has nothing to say
     Clippy,
+    /// The tests and the programs can be built; comes before what runs them
+    Build,
     /// All tests pass
     Tests,
     /// The steps' Python twins keep the same promises
@@ -86,7 +95,8 @@ pub fn run(root: &Path, options: &Options) -> Result<bool> {
         root,
         target: root::target()?,
         step: options.step.as_deref().map(|step| root::find_step(root, step)).transpose()?,
-        staircase: RefCell::default(),
+        tests: OnceLock::new(),
+        staircase: Mutex::default(),
     };
     let checks = verifier.checks(&options.only)?;
     if let Some(times) = options.repeat {
@@ -95,12 +105,30 @@ pub fn run(root: &Path, options: &Options) -> Result<bool> {
     if options.bless {
         verifier.bless()?;
     }
-    let mut rows = Vec::new();
-    for check in checks {
-        rows.push(verifier.row(check, options.strict));
+    let rows = verifier.rows(&checks, options.strict);
+    println!("\n{}{}", verifier.staircase_table(), summary(&rows));
+    Ok(!rows.iter().any(Row::has_failed))
+}
+
+impl Check {
+    /// Whether it comes before all that runs side by side.
+    fn is_first(self) -> bool {
+        matches!(self, Self::Format | Self::Clippy | Self::Build)
     }
-    println!("\n{}{}", verifier.staircase.borrow(), summary(&rows));
-    Ok(!rows.iter().any(|row| matches!(row.outcome, Outcome::Failed(..))))
+
+    /// Whether it runs what `Build` has built.
+    fn needs_programs(self) -> bool {
+        matches!(
+            self,
+            Self::Tests
+                | Self::Python
+                | Self::Sessions
+                | Self::Messages
+                | Self::Staircase
+                | Self::Soak
+                | Self::Cable
+        )
+    }
 }
 
 /// A line of the table.
@@ -112,6 +140,10 @@ struct Row {
 }
 
 impl Row {
+    fn has_failed(&self) -> bool {
+        matches!(self.outcome, Outcome::Failed(..))
+    }
+
     fn result(&self) -> &'static str {
         match self.outcome {
             Outcome::Passed(_) => "ok",
@@ -151,14 +183,40 @@ struct Verifier<'a> {
     root: &'a Path,
     target: Target,
     step: Option<Step>,
+    /// The test programs, once they are built.
+    tests: OnceLock<TestPrograms>,
     /// The table of steps and checks, once it is there: it is shown last.
-    staircase: RefCell<String>,
+    staircase: Mutex<String>,
 }
 
 impl Verifier<'_> {
+    /// Runs these checks, the first of them one after the other, and all others side by side. What
+    /// cannot be built is not run.
+    fn rows(&self, checks: &[Check], strict: bool) -> Vec<Row> {
+        let (first, others): (Vec<Check>, Vec<Check>) =
+            checks.iter().partition(|check| check.is_first());
+        let mut rows: Vec<Row> = Vec::new();
+        let mut is_built = true;
+        for check in first {
+            let row = self.row(check, checks, strict);
+            is_built &= check != Check::Build || !row.has_failed();
+            rows.push(row);
+        }
+        let others = others.into_iter().filter(|check| is_built || !check.needs_programs());
+        thread::scope(|scope| {
+            let row = |check| scope.spawn(move || self.row(check, checks, strict));
+            let others: Vec<_> = others.map(row).collect();
+            rows.extend(others.into_iter().map(|row| row.join().expect("no check panics")));
+        });
+        rows
+    }
+
     /// The checks that are wanted, and make sense, in their order.
     fn checks(&self, only: &[Check]) -> Result<Vec<Check>> {
-        let wanted = |check: &Check| only.is_empty() || only.contains(check);
+        let needs_programs = only.iter().any(|check| check.needs_programs());
+        let wanted = |check: &Check| {
+            only.is_empty() || only.contains(check) || *check == Check::Build && needs_programs
+        };
         let makes_sense = |check: &Check| match check {
             Check::Soak | Check::Cable | Check::Licences | Check::Book => self.step.is_none(),
             Check::Browser => self.step.is_none() && self.has_book_tests(),
@@ -206,7 +264,7 @@ impl Verifier<'_> {
             sessions::build(root, &self.target, step)?;
         }
         let round = || {
-            let mut round = tests.as_ref().map(TestPrograms::run).transpose()?.unwrap_or_default();
+            let mut round = tests.as_ref().map(repeat::tests).transpose()?.unwrap_or_default();
             if has_sessions {
                 let Round { passed, failed } = repeat::sessions(root, &self.target, step)?;
                 round.passed += passed;
@@ -222,31 +280,37 @@ impl Verifier<'_> {
         Ok(tally.is_clean())
     }
 
-    /// Runs a check, with a line on the terminal while it runs and when it is done.
-    fn row(&self, check: Check, strict: bool) -> Row {
+    /// Runs a check, with a line on the terminal when it is done, and one that is begun while it runs
+    /// if nothing else runs beside it.
+    fn row(&self, check: Check, checks: &[Check], strict: bool) -> Row {
         let name = check.to_possible_value().map(|value| value.get_name().to_owned());
         let name = name.unwrap_or_default();
-        print!("{name:<12} … ");
-        // If the terminal is gone, the next line says so.
-        let _ = io::stdout().flush();
+        let begin = format!("{name:<12} … ");
+        if check.is_first() {
+            print!("{begin}");
+            // If the terminal is gone, the next line says so.
+            let _ = io::stdout().flush();
+        }
         let start = Instant::now();
         let outcome = self
-            .outcome(check)
+            .outcome(check, checks)
             .unwrap_or_else(|error| Outcome::Failed(String::new(), format!("{error:#}")));
         let row = Row {
             name,
             outcome: if strict { outcome.strict() } else { outcome },
             time: start.elapsed(),
         };
-        println!("{}", row.columns());
+        let begin = if check.is_first() { "" } else { &begin };
+        println!("{begin}{}", row.columns());
         row
     }
 
-    fn outcome(&self, check: Check) -> Result<Outcome> {
+    fn outcome(&self, check: Check, checks: &[Check]) -> Result<Outcome> {
         match check {
             Check::Format => self.cargo(&["fmt", "--all", "--check"], &[]),
             Check::Clippy => self.clippy(),
-            Check::Tests => self.tests(&self.packages(), &["--no-fail-fast"], &[]),
+            Check::Build => self.build(checks),
+            Check::Tests => Ok(outcome_of(&self.test_programs()?.run(&[])?)),
             Check::Python => self.python(),
             Check::Sessions => self.sessions(),
             Check::Messages => self.messages(),
@@ -285,33 +349,39 @@ impl Verifier<'_> {
         self.cargo(&arguments, &["--all-targets", "--", "-D", "warnings"])
     }
 
-    fn tests(&self, packages: &[&str], options: &[&str], harness: &[&str]) -> Result<Outcome> {
-        let mut command = cargo::command(self.root);
-        command.arg("test").args(packages).args(options).arg("--").args(harness);
-        let output = cargo::run(command)?;
-        let Counts { passed, failed } = Counts::of(&output.text);
-        Ok(match output.success {
-            true if passed == 0 => Outcome::Failed("no test ran".to_owned(), output.text),
-            true => Outcome::Passed(counted(passed, "test")),
-            false if failed == 0 => {
-                Outcome::Failed("does not run to its end".to_owned(), output.text)
-            }
-            false => Outcome::Failed(
-                format!("{failed} of {}", counted(passed + failed, "test")),
-                output.text,
-            ),
-        })
+    /// Builds all that these checks run.
+    fn build(&self, checks: &[Check]) -> Result<Outcome> {
+        let any = |of: &[Check]| checks.iter().any(|check| of.contains(check));
+        let mut detail = String::new();
+        if any(&[Check::Tests, Check::Python]) {
+            let tests = TestPrograms::build(self.root, &self.packages())?;
+            detail = counted(tests.count(), "test program");
+            let _ = self.tests.set(tests); // they are built once
+        }
+        if any(&[Check::Sessions, Check::Staircase]) {
+            sessions::build(self.root, &self.target, self.step.as_ref())?;
+        }
+        if any(&[Check::Messages, Check::Cable]) {
+            messages::build(self.root, &self.target, &root::steps(self.root)?)?;
+        }
+        if any(&[Check::Soak]) {
+            soak::build(self.root, &self.target)?;
+        }
+        Ok(Outcome::Passed(detail))
+    }
+
+    fn test_programs(&self) -> Result<&TestPrograms> {
+        self.tests.get().context("the tests were not built")
     }
 
     fn python(&self) -> Result<Outcome> {
         if conformance::python().is_none() {
             return Ok(Outcome::Skipped("no Python 3 was found".to_owned()));
         }
-        self.tests(&self.packages(), &["--no-fail-fast"], &["--ignored", "python"])
+        Ok(outcome_of(&self.test_programs()?.run(&["--ignored", "python"])?))
     }
 
     fn sessions(&self) -> Result<Outcome> {
-        sessions::build(self.root, &self.target, self.step.as_ref())?;
         let report = sessions::check(self.root, &self.target, self.step.as_ref())?;
         let (passed, failed, skipped) = (report.passed, report.failed.len(), &report.skipped);
         Ok(if failed > 0 {
@@ -338,10 +408,13 @@ impl Verifier<'_> {
         })
     }
 
+    fn staircase_table(&self) -> String {
+        self.staircase.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn staircase(&self) -> Result<Outcome> {
-        sessions::build(self.root, &self.target, self.step.as_ref())?;
         let report = staircase::check(self.root, &self.target, self.step.as_ref())?;
-        self.staircase.replace(report.table);
+        *self.staircase.lock().unwrap_or_else(PoisonError::into_inner) = report.table;
         Ok(if report.complaints.is_empty() {
             Outcome::Passed(counted(report.judged, "promise"))
         } else {
@@ -368,7 +441,6 @@ impl Verifier<'_> {
         if let Some(missing) = cable::missing() {
             return Ok(Outcome::Skipped(missing));
         }
-        sessions::build(self.root, &self.target, None)?;
         let report = cable::pull(self.root, &self.target)?;
         let clients = report.lines.len() + report.failures.len();
         Ok(if report.failures.is_empty() {
@@ -408,9 +480,40 @@ impl Verifier<'_> {
         if !matches!(clippy, Outcome::Passed(_)) {
             return Ok(clippy);
         }
-        let outcome = self.tests(&package, &["--no-fail-fast"], &[])?;
+        let tests = TestPrograms::build(self.root, &package)?;
+        let book = tempfile::tempdir().context("cannot make a folder for the book")?;
+        build_book::build(self.root, book.path())?;
+        let outcome = outcome_of(&tests.with("BOOK_TESTS_DIR", book.path()).run(&[])?);
         let has_axe = self.root.join("book/tests/node_modules/axe-core/axe.min.js").is_file();
         Ok(outcome.without(&missing_for_browser(has_axe, is_on_path("pdftotext"))))
+    }
+}
+
+/// What came of running test programs. Of those that failed, it has the output.
+fn outcome_of(runs: &[Run]) -> Outcome {
+    let mut counts = Counts::default();
+    let (mut ended_early, mut output) = (Vec::new(), String::new());
+    for run in runs {
+        let Counts { passed, failed } = Counts::of(&run.text);
+        counts.passed += passed;
+        counts.failed += failed;
+        if !run.success {
+            output += &format!("{}:\n{}\n", run.program, run.text.trim_end());
+            if failed == 0 {
+                ended_early.push(run.program.as_str());
+            }
+        }
+    }
+    let Counts { passed, failed } = counts;
+    let detail = format!("{failed} of {}", counted(passed + failed, "test"));
+    match (failed, &ended_early[..]) {
+        (0, []) if passed == 0 => Outcome::Failed("no test ran".to_owned(), output),
+        (0, []) => Outcome::Passed(counted(passed, "test")),
+        (_, []) => Outcome::Failed(detail, output),
+        (_, names) => {
+            let names = names.join(", ");
+            Outcome::Failed(format!("{detail}; not run to the end: {names}"), output)
+        }
     }
 }
 
@@ -541,8 +644,47 @@ browser       skipped    1.2 s  no chromedriver was found
         assert_eq!(Counts::of(output), counts);
     }
 
+    fn run(program: &str, success: bool, text: &str) -> Run {
+        Run { program: program.to_owned(), success, text: text.to_owned() }
+    }
+
+    #[test]
+    fn test_programs_count_together_and_those_that_fail_are_shown() {
+        let good =
+            run("a", true, "test x ... ok\ntest result: ok. 5 passed; 0 failed; 2 ignored\n");
+        let bad = run("b", false, "why\ntest result: FAILED. 1 passed; 2 failed; 0 ignored\n");
+        let none = run("c", true, "test result: ok. 0 passed; 0 failed; 9 ignored\n");
+        let dead = run("d", false, "test y ... ");
+        assert_eq!(outcome_of(&[good, none]), Outcome::Passed("5 tests".to_owned()));
+        let Outcome::Failed(detail, output) = outcome_of(&[bad, dead]) else {
+            panic!("it failed");
+        };
+        assert_eq!(detail, "2 of 3 tests; not run to the end: d");
+        let text = "b:\nwhy\ntest result: FAILED. 1 passed; 2 failed; 0 ignored\nd:\ntest y ...\n";
+        assert_eq!(output, text);
+        for runs in [vec![], vec![run("c", true, "test result: ok. 0 passed; 0 failed\n")]] {
+            let Outcome::Failed(detail, _) = outcome_of(&runs) else { panic!("nothing ran") };
+            assert_eq!(detail, "no test ran");
+        }
+    }
+
     fn verifier(root: &Path, step: Option<Step>) -> Verifier<'_> {
-        Verifier { root, target: root::target().unwrap(), step, staircase: RefCell::default() }
+        let (tests, staircase) = (OnceLock::new(), Mutex::default());
+        Verifier { root, target: root::target().unwrap(), step, tests, staircase }
+    }
+
+    #[test]
+    fn what_runs_programs_comes_after_building_them_and_not_if_that_fails() {
+        let tree = crate::fixture::tree();
+        let all = verifier(tree.path(), None);
+        let checks = all.checks(&[Check::Sessions, Check::CarriedOver]).unwrap();
+        assert_eq!(checks, [Check::Build, Check::Sessions, Check::CarriedOver]);
+        assert_eq!(all.checks(&[Check::CarriedOver]).unwrap(), [Check::CarriedOver]);
+        // The fixture is no workspace: cargo cannot build it.
+        let names = |rows: &[Row]| rows.iter().map(|row| row.name.clone()).collect::<Vec<_>>();
+        let rows = all.rows(&checks, false);
+        assert_eq!(names(&rows), ["build", "carried-over"]);
+        assert!(rows[0].has_failed() && !rows[1].has_failed());
     }
 
     #[test]

@@ -4,12 +4,10 @@
 
 use std::io::Write as _;
 use std::net::TcpListener;
-use std::path::Path;
 use std::process::Command;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use assert_cmd::Command as Assert;
-use conformance::check::{self, Promises, Subject};
+use conformance::check::{self, Subject};
 use conformance::proxy::{Cut, Proxy};
 use conformance::{Failure, Peer, Program, python};
 
@@ -72,27 +70,12 @@ fn the_solutions_of_the_exercises_keep_what_this_step_breaks() {
     check::assert_exercises(env!("CARGO_MANIFEST_DIR"), STEP);
 }
 
-/// Holds a subject to every check that the manifest says it keeps, behind a proxy that cuts the
-/// stream after so many bytes, and then at random: `SEED=…` repeats a failure.
-fn hold_to_every_check_at_cuts(every: &[usize], subject: impl Fn() -> Subject) {
-    let promises = Promises::read(Path::new(env!("CARGO_MANIFEST_DIR"))).expect("a manifest");
-    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let seed = seed.unwrap_or_else(|| now.as_secs() ^ u64::from(now.subsec_nanos()) << 32);
-    println!("SEED={seed}");
-    for cut in every.iter().copied().map(Cut::Every).chain([Cut::Random { seed }]) {
-        let subject = subject().behind(cut);
-        for check in subject.checks().filter(|check| promises.keeps.iter().any(|k| k == check.name))
-        {
-            subject.hold_to(check).unwrap_or_else(|failure| panic!("cut at {cut:?}: {failure}"));
-        }
-    }
-}
-
 #[test]
 fn keeps_every_promise_wherever_the_stream_is_cut() {
     let every = [1, 2, 3, 7, 64, 1024, 4096];
-    hold_to_every_check_at_cuts(&every, || Subject::of_step(6, STEP));
+    check::assert_promises_at_cuts(env!("CARGO_MANIFEST_DIR"), &every, || {
+        Subject::of_step(6, STEP)
+    });
 }
 
 #[test]
@@ -441,7 +424,8 @@ fn the_python_server_keeps_the_same_promises_wherever_the_stream_is_cut() {
             |addr| twin("client.py", &addr.to_string()),
         )
     };
-    hold_to_every_check_at_cuts(&[1, 1024], subject); // Python takes its time to start
+    let every = [1, 1024]; // Python takes its time to start
+    check::assert_promises_at_cuts(env!("CARGO_MANIFEST_DIR"), &every, subject);
 }
 
 /// The same step in Python.

@@ -5,11 +5,9 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use assert_cmd::Command as Assert;
-use conformance::check::{Promises, Subject};
-use conformance::proxy::Cut;
+use conformance::check::{self, Subject};
 use conformance::{Failure, Peer, Program, python};
 use tempfile::TempDir;
 
@@ -266,21 +264,9 @@ fn the_python_client_leaves_nothing_behind_when_the_disk_is_full() -> Result<(),
 #[test]
 #[ignore = "needs python3"]
 fn the_python_twin_keeps_the_same_promises_wherever_the_stream_is_cut() {
-    let promises = Promises::read(Path::new(env!("CARGO_MANIFEST_DIR"))).expect("a manifest");
-    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let seed = seed.unwrap_or_else(|| now.as_secs() ^ u64::from(now.subsec_nanos()) << 32);
-    println!("SEED={seed}");
-    for cut in [Cut::Every(1), Cut::Every(1024), Cut::Random { seed }] {
-        let subject = Subject::new(
-            7,
-            || twin("server", "127.0.0.1:0"),
-            |addr| twin("client", &addr.to_string()),
-        );
-        let subject = subject.behind(cut);
-        for check in subject.checks().filter(|check| promises.keeps.iter().any(|k| k == check.name))
-        {
-            subject.hold_to(check).unwrap_or_else(|failure| panic!("cut at {cut:?}: {failure}"));
-        }
-    }
+    let subject = || {
+        Subject::new(7, || twin("server", "127.0.0.1:0"), |addr| twin("client", &addr.to_string()))
+    };
+    let every = [1, 1024]; // Python takes its time to start
+    check::assert_promises_at_cuts(env!("CARGO_MANIFEST_DIR"), &every, subject);
 }

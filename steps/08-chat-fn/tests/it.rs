@@ -4,13 +4,12 @@
 
 use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use assert_cmd::Command as Assert;
-use conformance::check::{self, Promises, Subject};
+use conformance::check::{self, Subject};
 use conformance::proxy::{Cut, Proxy};
 use conformance::{DEADLINE, Failure, Peer, Program, python};
 
@@ -90,27 +89,12 @@ fn the_client_neither_panics_nor_spins_when_it_is_treated_roughly() {
     conformance::rough::assert_client_survives(8, STEP);
 }
 
-/// Holds a subject to every check that the manifest says it keeps, behind a proxy that cuts the
-/// stream after so many bytes, and then at random: `SEED=…` repeats a failure.
-fn hold_to_every_check_at_cuts(every: &[usize], subject: impl Fn() -> Subject) {
-    let promises = Promises::read(Path::new(env!("CARGO_MANIFEST_DIR"))).expect("a manifest");
-    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let seed = seed.unwrap_or_else(|| now.as_secs() ^ u64::from(now.subsec_nanos()) << 32);
-    println!("SEED={seed}");
-    for cut in every.iter().copied().map(Cut::Every).chain([Cut::Random { seed }]) {
-        let subject = subject().behind(cut);
-        for check in subject.checks().filter(|check| promises.keeps.iter().any(|k| k == check.name))
-        {
-            subject.hold_to(check).unwrap_or_else(|failure| panic!("cut at {cut:?}: {failure}"));
-        }
-    }
-}
-
 #[test]
 fn keeps_every_promise_wherever_the_stream_is_cut() {
     let every = [1, 2, 3, 7, 64, 1024, 4096];
-    hold_to_every_check_at_cuts(&every, || Subject::of_step(8, STEP));
+    check::assert_promises_at_cuts(env!("CARGO_MANIFEST_DIR"), &every, || {
+        Subject::of_step(8, STEP)
+    });
 }
 
 #[test]
@@ -776,7 +760,8 @@ fn the_python_server_keeps_the_same_promises_wherever_the_stream_is_cut() {
             |addr| twin("client.py", &addr.to_string()),
         )
     };
-    hold_to_every_check_at_cuts(&[1, 1024], subject); // Python takes its time to start
+    let every = [1, 1024]; // Python takes its time to start
+    check::assert_promises_at_cuts(env!("CARGO_MANIFEST_DIR"), &every, subject);
 }
 
 /// The same step in Python.

@@ -5,13 +5,12 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::path::Path;
 use std::process::Command;
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use assert_cmd::Command as Assert;
-use conformance::check::{self, Promises, Subject};
+use conformance::check::{self, Subject};
 use conformance::proxy::{Cut, Proxy};
 use conformance::{Failure, Program, python};
 use room::{Guest, STEP, client, expect_log, list, server, without_time};
@@ -41,27 +40,12 @@ fn the_client_neither_panics_nor_spins_when_it_is_treated_roughly() {
     conformance::rough::assert_client_survives(9, STEP);
 }
 
-/// Holds a subject to every check that the manifest says it keeps, behind a proxy that cuts the
-/// stream after so many bytes, and then at random: `SEED=…` repeats a failure.
-fn hold_to_every_check_at_cuts(every: &[usize], subject: impl Fn() -> Subject) {
-    let promises = Promises::read(Path::new(env!("CARGO_MANIFEST_DIR"))).expect("a manifest");
-    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let seed = seed.unwrap_or_else(|| now.as_secs() ^ u64::from(now.subsec_nanos()) << 32);
-    println!("SEED={seed}");
-    for cut in every.iter().copied().map(Cut::Every).chain([Cut::Random { seed }]) {
-        let subject = subject().behind(cut);
-        for check in subject.checks().filter(|check| promises.keeps.iter().any(|k| k == check.name))
-        {
-            subject.hold_to(check).unwrap_or_else(|failure| panic!("cut at {cut:?}: {failure}"));
-        }
-    }
-}
-
 #[test]
 fn keeps_every_promise_wherever_the_stream_is_cut() {
     let every = [1, 2, 3, 7, 64, 1024, 4096];
-    hold_to_every_check_at_cuts(&every, || Subject::of_step(9, STEP));
+    check::assert_promises_at_cuts(env!("CARGO_MANIFEST_DIR"), &every, || {
+        Subject::of_step(9, STEP)
+    });
 }
 
 #[test]
@@ -401,7 +385,8 @@ fn the_python_server_keeps_the_same_promises_wherever_the_stream_is_cut() {
             |addr| twin("client.py", &addr.to_string()),
         )
     };
-    hold_to_every_check_at_cuts(&[1, 1024], subject); // Python takes its time to start
+    let every = [1, 1024]; // Python takes its time to start
+    check::assert_promises_at_cuts(env!("CARGO_MANIFEST_DIR"), &every, subject);
 }
 
 /// The same step in Python.

@@ -19,6 +19,7 @@ mod reach;
 #[cfg(unix)]
 pub mod rough;
 pub mod session;
+mod side_by_side;
 pub mod soak;
 mod talk;
 
@@ -26,3 +27,4 @@ pub use failure::{Difference, Failure};
 pub use peer::Peer;
 pub use program::{DEADLINE, Program};
 pub use python::python;
+pub use side_by_side::side_by_side;

@@ -1,7 +1,15 @@
 //! Finding Python 3, which the steps' twins need and nothing else does.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+
+/// What it is called: on Windows it is seldom `python3`.
+const NAMES: [&[&str]; 3] = [&["python3"], &["python"], &["py", "-3"]];
+
+/// Says where it is, if it is Python 3.
+const WHERE: &str =
+    "import sys; print(sys.executable or '') if sys.version_info[0] == 3 else sys.exit(1)";
 
 /// A command that starts Python 3, or `None` where there is none.
 ///
@@ -9,23 +17,46 @@ use std::sync::OnceLock;
 #[must_use]
 pub fn python() -> Option<Command> {
     // Asked for once: a check may start dozens of programs, and each look costs as much as one.
-    static FOUND: OnceLock<Option<&[&str]>> = OnceLock::new();
-    let candidates: [&[&str]; 3] = [&["python3"], &["python"], &["py", "-3"]];
-    FOUND.get_or_init(|| candidates.into_iter().find(|words| is_python_3(words))).map(command)
-}
-
-fn is_python_3(words: &[&str]) -> bool {
-    command(words)
-        .args(["-c", "import sys; sys.exit(sys.version_info[0] != 3)"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
-}
-
-fn command(words: &[&str]) -> Command {
-    let mut command = Command::new(words[0]);
+    static FOUND: OnceLock<Option<Vec<String>>> = OnceLock::new();
+    let words = FOUND.get_or_init(|| NAMES.into_iter().find_map(find)).as_ref()?;
+    let mut command = Command::new(&words[0]);
     command.args(&words[1..]);
-    command
+    Some(command)
+}
+
+/// The words that start the Python 3 with this name. Where a script of a version manager has that
+/// name and takes as long as Python itself, they are those that it would start.
+fn find(words: &[&str]) -> Option<Vec<String>> {
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]).args(["-c", WHERE]).stdin(Stdio::null()).stderr(Stdio::null());
+    let output = command.output().ok().filter(|output| output.status.success())?;
+    let executable = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    // Under the same name, since failures show it.
+    let same_name = Path::new(&executable).with_file_name(words[0]);
+    let path = same_name.to_str().filter(|_| same_name.is_absolute() && same_name.is_file());
+    Some(match path {
+        Some(path) if words.len() == 1 => vec![path.to_owned()],
+        _ => words.iter().map(|word| (*word).to_owned()).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_python_3_is_not_found() {
+        assert_eq!(find(&["no-such-program"]), None);
+        assert_eq!(find(&["rustc"]), None, "it takes no -c");
+    }
+
+    #[test]
+    #[ignore = "needs python3"]
+    fn python_is_started_under_its_own_name() {
+        let mut command = python().expect("it is here");
+        let name = Path::new(command.get_program()).file_name().expect("a name");
+        assert!(NAMES.iter().any(|words| name == words[0]), "{}", name.display());
+        let output = command.args(["-c", "print(1 + 1)"]).output().expect("it starts");
+        assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "2");
+    }
 }

@@ -21,7 +21,7 @@ use tempfile::TempDir;
 use crate::check::{Input, Protocol, Server, Subject};
 use crate::program::{DEADLINE, Program};
 use crate::talk::exchange;
-use crate::{Failure, Peer, cpu};
+use crate::{Failure, Peer, cpu, side_by_side};
 
 /// How long a program is watched that must not spin.
 const WATCHED: Duration = Duration::from_millis(200);
@@ -202,27 +202,28 @@ const SIGNALS: [Signal; 3] = [Signal::INT, Signal::TERM, Signal::HUP];
 ///
 /// With all that went wrong, if something did.
 pub fn assert_server_survives(number: u8, executable: &str) {
-    let subject = Subject::of_step(number, executable);
-    let mut complaints = Vec::new();
+    let subject = || Subject::of_step(number, executable);
+    let mut trials: Vec<Trial> = Vec::new();
+    let mut add = |script: String, name: &str, outcome| {
+        let server = move || treated(server_of(&subject()), &script);
+        trials.push((name.to_owned(), Box::new(move || serve(&subject(), server(), outcome))));
+    };
     for treatment in BOTH.iter().chain(SERVERS) {
-        let server = treated(server_of(&subject), treatment.script);
-        let done = serve(&subject, server, treatment.outcome);
-        complaints.extend(complaint(treatment.name, done));
+        add(treatment.script.to_owned(), treatment.name, treatment.outcome);
     }
     for count in FEW_DESCRIPTORS {
-        let server = treated(server_of(&subject), &few_descriptors(count));
-        let done = serve(&subject, server, Outcome::Either);
-        complaints.extend(complaint(&format!("{count} descriptors"), done));
+        add(few_descriptors(count), &format!("{count} descriptors"), Outcome::Either);
     }
     for signal in SIGNALS {
         let later = [Moment::Idle, Moment::Half, Moment::Serving];
         for moment in EARLY.map(Moment::early).into_iter().chain(later) {
-            let done = end_server(&subject, signal, moment);
-            complaints.extend(complaint(&format!("{signal:?}, {moment:?}"), done));
+            let end = move || end_server(&subject(), signal, moment);
+            trials.push((format!("{signal:?}, {moment:?}"), Box::new(end)));
         }
     }
-    complaints.extend(complaint("stopped and continued", stop_server(&subject)));
-    assert!(complaints.is_empty(), "{}", complaints.join("\n\n"));
+    let stop = move || stop_server(&subject());
+    trials.push(("stopped and continued".to_owned(), Box::new(stop)));
+    assert_survives(&trials);
 }
 
 /// Holds a step's client to all that is done to clients.
@@ -231,29 +232,42 @@ pub fn assert_server_survives(number: u8, executable: &str) {
 ///
 /// With all that went wrong, if something did.
 pub fn assert_client_survives(number: u8, executable: &str) {
-    let subject = Subject::of_step(number, executable);
-    let mut complaints = Vec::new();
+    let subject = || Subject::of_step(number, executable);
+    let mut trials: Vec<Trial> = Vec::new();
+    let mut add = |script: String, name: &str, outcome| {
+        trials.push((name.to_owned(), Box::new(move || talk(&subject(), &script, outcome))));
+    };
     for treatment in BOTH.iter().chain(CLIENTS) {
-        let done = talk(&subject, treatment.script, treatment.outcome);
-        complaints.extend(complaint(treatment.name, done));
+        add(treatment.script.to_owned(), treatment.name, treatment.outcome);
     }
     for count in FEW_DESCRIPTORS {
-        let done = talk(&subject, &few_descriptors(count), Outcome::Either);
-        complaints.extend(complaint(&format!("{count} descriptors"), done));
+        add(few_descriptors(count), &format!("{count} descriptors"), Outcome::Either);
     }
-    complaints.extend(complaint("nobody there, and nobody who reads", refuse(&subject)));
+    let refused = move || refuse(&subject());
+    trials.push(("nobody there, and nobody who reads".to_owned(), Box::new(refused)));
     for signal in SIGNALS {
         let later = [Moment::Half, Moment::Serving];
         for moment in EARLY.map(Moment::early).into_iter().chain(later) {
-            let done = end_client(&subject, signal, moment);
-            complaints.extend(complaint(&format!("{signal:?}, {moment:?}"), done));
+            let end = move || end_client(&subject(), signal, moment);
+            trials.push((format!("{signal:?}, {moment:?}"), Box::new(end)));
         }
     }
-    if subject.input == Input::Lines && subject.protocol != Protocol::OneWay {
+    if subject().input == Input::Lines && subject().protocol != Protocol::OneWay {
         let what = "a reader of stdout who leaves after the first line";
-        complaints.extend(complaint(what, leave(&subject)));
-        complaints.extend(complaint("stopped and continued", stop_client(&subject)));
+        trials.push((what.to_owned(), Box::new(move || leave(&subject()))));
+        let stop = move || stop_client(&subject());
+        trials.push(("stopped and continued".to_owned(), Box::new(stop)));
     }
+    assert_survives(&trials);
+}
+
+/// What is done to a program once: its name, and the deed.
+type Trial<'a> = (String, Box<dyn Fn() -> Result<(), Failure> + Sync + 'a>);
+
+/// Does all of it, several at a time.
+fn assert_survives(trials: &[Trial]) {
+    let complaints = side_by_side(trials, |(name, trial)| complaint(name, trial()));
+    let complaints: Vec<String> = complaints.into_iter().flatten().collect();
     assert!(complaints.is_empty(), "{}", complaints.join("\n\n"));
 }
 

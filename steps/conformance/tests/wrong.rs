@@ -229,7 +229,8 @@ fn subject(step: u8, server: PathBuf, client: PathBuf) -> Subject {
 /// is left out, but not whose it is.
 fn essentials(failure: &Failure, folders: &[&Path]) -> String {
     let python = python().expect("Python 3 is installed");
-    let mut command = vec![python.get_program().to_string_lossy().into_owned()];
+    let name = Path::new(python.get_program()).file_name().expect("a program has a name");
+    let mut command = vec![name.to_string_lossy().into_owned()];
     command.extend(python.get_args().map(|argument| argument.to_string_lossy().into_owned()));
     command.push("-B ".to_owned());
     let command = command.join(" ");

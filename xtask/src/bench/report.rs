@@ -98,9 +98,12 @@ impl Group {
         // Writing into a string cannot fail.
         let _ = write!(
             text,
-            "{:<width$}  {:>10}  {:>23}  {:>12}  {:>8}",
-            "", "median", "spread", "to the first", "of limit"
+            "{:<width$}  {:>10}  {:>23}  {:>12}",
+            "", "median", "spread", "to the first"
         );
+        if limit.is_some() {
+            text += "  of limit";
+        }
         for row in &self.rows {
             let _ = write!(text, "\n{:<width$}", row.name);
             if row.figures.is_empty() {
@@ -111,12 +114,14 @@ impl Group {
             let spread = format!("{} – {}", shown(least), shown(most));
             let _ = write!(text, "  {:>10}  {spread:>23}", shown(row.median()));
             let ratio = reference.map_or(f64::NAN, |first| row.median() / first.median());
-            // However it is counted, the limit is 100 per cent and nobody is above it.
-            let share = limit.map_or(f64::NAN, |limit| {
+            let _ = write!(text, "  {ratio:>11.2}x");
+            if let Some(limit) = limit {
+                // However it is counted, the limit is 100 per cent and nobody is above it.
                 let share = row.median() / limit.median();
-                100.0 * if self.more_is_better { share } else { 1.0 / share }
-            });
-            let _ = write!(text, "  {ratio:>11.2}x  {share:>6.0} %  {}", row.remark);
+                let share = 100.0 * if self.more_is_better { share } else { 1.0 / share };
+                let _ = write!(text, "  {share:>6.0} %");
+            }
+            let _ = write!(text, "  {}", row.remark);
             text.truncate(text.trim_end().len());
         }
         for row in &self.rows {
@@ -288,5 +293,9 @@ mod tests {
         assert_eq!(lines[6], "FAILED ncat, round 1: nobody there");
         group.more_is_better = true;
         assert_eq!(words(&group)[3], "step 07 2.00 1.00 – 4.00 1.00x 200 %");
+        group.rows.remove(1);
+        let lines = words(&group);
+        assert_eq!(lines[2], "median spread to the first");
+        assert_eq!(lines[3], "step 07 2.00 1.00 – 4.00 1.00x");
     }
 }

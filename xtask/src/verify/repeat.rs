@@ -5,13 +5,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
-use serde_json::Value;
+use anyhow::{Context as _, Result};
 
-use crate::cargo;
+use super::programs::TestPrograms;
 use crate::root::{Step, Target};
 use crate::sessions;
 
@@ -88,61 +86,6 @@ impl fmt::Display for Tally {
     }
 }
 
-/// The programs that cargo has built from tests.
-pub struct TestPrograms(Vec<TestProgram>);
-
-struct TestProgram {
-    /// Such as `step-03-conn-loop it`.
-    name: String,
-    path: PathBuf,
-    /// The folder of its package, in which cargo would run it.
-    folder: PathBuf,
-}
-
-impl TestPrograms {
-    /// Builds the tests of these packages, which are arguments for cargo.
-    pub fn build(root: &Path, packages: &[&str]) -> Result<Self> {
-        let mut command = cargo::command(root);
-        command.arg("test").args(packages).args(["--no-run", "--message-format=json"]);
-        let output = cargo::run(command)?;
-        if !output.success {
-            bail!("the tests do not build\n{}", output.text);
-        }
-        let programs: Vec<TestProgram> = output.text.lines().filter_map(test_program).collect();
-        if programs.is_empty() {
-            bail!("cargo has built no tests");
-        }
-        Ok(Self(programs))
-    }
-
-    /// Runs them all, one after the other.
-    pub fn run(&self) -> Result<Round> {
-        let mut round = Round::default();
-        for program in &self.0 {
-            let mut command = Command::new(&program.path);
-            command.current_dir(&program.folder).env("CARGO_MANIFEST_DIR", &program.folder);
-            let output = cargo::run(command)?;
-            let Round { passed, failed } = round_of(&program.name, output.success, &output.text);
-            round.passed += passed;
-            round.failed.extend(failed);
-        }
-        Ok(round)
-    }
-}
-
-/// The test program that this line of cargo's is about, if it is about one.
-fn test_program(line: &str) -> Option<TestProgram> {
-    let message: Value = serde_json::from_str(line).ok()?;
-    if message["profile"]["test"] != Value::Bool(true) {
-        return None;
-    }
-    let path = PathBuf::from(message["executable"].as_str()?);
-    let folder = Path::new(message["manifest_path"].as_str()?).parent()?.to_path_buf();
-    let package = folder.file_name()?.to_string_lossy();
-    let target = message["target"]["name"].as_str()?;
-    Some(TestProgram { name: format!("{package} {target}"), path, folder })
-}
-
 /// What the output of a test program says.
 fn round_of(program: &str, success: bool, output: &str) -> Round {
     let passed = output.lines().filter(|line| is_result(line, "ok")).count();
@@ -175,6 +118,17 @@ fn output_of<'a>(test: &str, output: &'a str) -> &'a str {
     &written[..end.unwrap_or(written.len())]
 }
 
+/// Runs all tests once.
+pub fn tests(programs: &TestPrograms) -> Result<Round> {
+    let mut round = Round::default();
+    for run in programs.run(&[])? {
+        let Round { passed, failed } = round_of(&run.program, run.success, &run.text);
+        round.passed += passed;
+        round.failed.extend(failed);
+    }
+    Ok(round)
+}
+
 /// Runs all sessions once.
 pub fn sessions(root: &Path, target: &Target, step: Option<&Step>) -> Result<Round> {
     let report = sessions::check(root, target, step)?;
@@ -187,6 +141,8 @@ pub fn sessions(root: &Path, target: &Target, step: Option<&Step>) -> Result<Rou
 
 #[cfg(test)]
 mod tests {
+    use anyhow::bail;
+
     use super::*;
 
     fn failed(names: &[&str], passed: usize) -> Round {
@@ -267,17 +223,5 @@ failed 2 of 4 times  often
         let output = "running 2 tests\ntest good ... ok\nerror: stack overflow";
         let crashed = ("a it does not run to its end".to_owned(), output.to_owned());
         assert_eq!(round_of("a it", false, output), Round { passed: 1, failed: vec![crashed] });
-    }
-
-    #[test]
-    fn test_programs_are_found_in_what_cargo_says() {
-        let line = r#"{"reason":"compiler-artifact","manifest_path":"/b/steps/03-x/Cargo.toml",
-            "target":{"name":"it"},"profile":{"test":true},"executable":"/t/it-1"}"#;
-        let program = test_program(line).unwrap();
-        assert_eq!(program.name, "03-x it");
-        assert_eq!((program.path, program.folder), ("/t/it-1".into(), "/b/steps/03-x".into()));
-        assert!(test_program(&line.replace("true", "false")).is_none(), "no test");
-        assert!(test_program(&line.replace("\"/t/it-1\"", "null")).is_none(), "no program");
-        assert!(test_program("   Compiling a v1").is_none());
     }
 }

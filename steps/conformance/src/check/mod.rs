@@ -34,7 +34,7 @@ pub(crate) use chat::linux;
 pub use command_line::{CommandLine, FreePorts, addr, is_taken, wait_until_free};
 pub use exam::{Exam, Outcome, Way};
 pub use exercises::{EXERCISES, Exercise, assert_exercises, assert_python_exercises};
-pub use promises::{Judgement, Promise, Promises, assert_promises};
+pub use promises::{Judgement, Promise, Promises, assert_promises, assert_promises_at_cuts};
 use wire::Answer;
 
 /// A promise that a program can be held to.

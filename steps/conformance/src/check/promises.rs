@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{Check, Subject, check};
-use crate::Failure;
+use crate::proxy::Cut;
+use crate::{Failure, side_by_side};
 
 /// How long a broken promise may take to be kept after all. Short: each declared break waits for it.
 const BROKEN_DEADLINE: Duration = Duration::from_millis(500);
@@ -106,10 +107,11 @@ impl Promises {
         }
     }
 
-    /// Holds a step's executable to every check that means something for it.
+    /// Holds a step's executable to every check that means something for it, to several at a time.
     #[must_use]
     pub fn judge(&self, executable: &str) -> Vec<Judgement> {
-        let judge = |check: &'static Check| {
+        let judge = |check: &&'static Check| {
+            let check = *check;
             let promise = self.promise(check.name);
             let mut subject = Subject::of_step(self.number, executable);
             if promise == Some(Promise::Broken) {
@@ -117,7 +119,8 @@ impl Promises {
             }
             Judgement { check, promise, failure: subject.hold_to(check).err() }
         };
-        Subject::of_step(self.number, executable).checks().map(judge).collect()
+        let checks: Vec<_> = Subject::of_step(self.number, executable).checks().collect();
+        side_by_side(&checks, judge)
     }
 
     /// What is not as the manifest says: what it keeps must hold, what it breaks must be seen to
@@ -160,6 +163,38 @@ pub(super) fn in_manifest(step_dir: &Path, what: &str) -> Failure {
 pub fn assert_promises(step_dir: &str, executable: &str) {
     let promises = Promises::read(Path::new(step_dir)).unwrap_or_else(|error| panic!("{error}"));
     let complaints = promises.complaints(&promises.judge(executable));
+    assert!(complaints.is_empty(), "{}", complaints.join("\n\n"));
+}
+
+/// Holds a subject to every check that the manifest says it keeps, behind a proxy that cuts the
+/// stream after so many bytes, and then at random: `SEED=…` repeats a failure. It is at several cuts
+/// at a time.
+///
+/// # Panics
+///
+/// With the first failure at each cut.
+pub fn assert_promises_at_cuts(
+    step_dir: &str,
+    every: &[usize],
+    subject: impl Fn() -> Subject + Sync,
+) {
+    let promises = Promises::read(Path::new(step_dir)).unwrap_or_else(|error| panic!("{error}"));
+    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let seed = seed.unwrap_or_else(|| now.as_secs() ^ u64::from(now.subsec_nanos()) << 32);
+    println!("SEED={seed}");
+    let cuts = every.iter().copied().map(Cut::Every).chain([Cut::Random { seed }]);
+    let cuts: Vec<Cut> = cuts.collect();
+    let complaints: Vec<String> = side_by_side(&cuts, |cut| {
+        let subject = subject().behind(*cut);
+        let mut kept =
+            subject.checks().filter(|check| promises.keeps.iter().any(|k| k == check.name));
+        let failure = kept.find_map(|check| subject.hold_to(check).err())?;
+        Some(format!("cut at {cut:?}: {failure}"))
+    })
+    .into_iter()
+    .flatten()
+    .collect();
     assert!(complaints.is_empty(), "{}", complaints.join("\n\n"));
 }
 
