@@ -99,7 +99,7 @@ fn take_name(clients: &Clients, peer_addr: SocketAddr, name: &str) -> Result<(),
         return Err(format!("somebody else is called {name}"));
     }
     if let Some(client) = clients.get_mut(&peer_addr) {
-        client.name = name.to_owned();
+        client.name = String::from(name);
     }
     Ok(())
 }

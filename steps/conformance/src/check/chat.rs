@@ -335,7 +335,9 @@ pub(super) fn names(subject: &Subject) -> Result<(), Failure> {
             members[1].hears_an_error_before(&after)?;
             members.iter_mut().try_for_each(|member| member.hears(&bob_addr, &after))?;
         }
-        members.into_iter().for_each(|member| member.peer.close());
+        for member in members {
+            member.peer.close();
+        }
 
         let names: [&str; SPEAKERS] = ["one", "two", "three", "four", "five"];
         let mut members = join_all(running, &names)?;
