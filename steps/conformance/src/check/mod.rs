@@ -6,6 +6,7 @@
 //! both, and [`assert_promises`] holds the step to both.
 
 use std::ffi::OsStr;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::Command;
 use std::sync::Arc;
@@ -69,7 +70,7 @@ pub const CHECKS: &[Check] = &[
         name: "reply",
         why: "A server that does not answer cannot be told from one that is not there.",
         section: "server.md#write-all",
-        hint: "Accept a connection, read what comes, and write it back before you close.",
+        hint: "Accept a connection, read what comes, write it back, and flush it if there is a buffer.",
         side: Side::Server,
         protocols: ANSWERS,
         scenario: conversation::reply,
@@ -351,6 +352,8 @@ const STARTS_THE_SERVER: &[&str] = &[
     "vanished-peer",
     "clean-stop",
     "churn",
+    "delimiter",
+    "list",
 ];
 
 impl Check {
@@ -626,6 +629,11 @@ impl Subject {
     fn start_client(&self, addr: SocketAddr, argument: Option<&str>) -> Result<Program, Failure> {
         let mut command = (self.client)(addr);
         command.args(argument);
+        self.start_program(command)
+    }
+
+    /// Starts a client with this command.
+    fn start_program(&self, command: Command) -> Result<Program, Failure> {
         let client = if self.judged == Side::Client {
             Program::start_with_children(command)? // it is not ours
         } else {
@@ -688,22 +696,31 @@ impl Running {
 
     /// Connects to the server itself, which may be starting.
     fn dial(&self) -> Result<Peer, Failure> {
-        let stream = self.reach.connect().map_err(|error| {
-            Failure::new(format!("cannot connect to {}: {error}{}", self.server_addr, self.fate()))
-        })?;
+        let stream = self.reach.connect().map_err(|error| self.cannot_connect(&error))?;
         let peer = Peer::on(stream, self.deadline)?;
         Ok(if self.spares_port { peer.sparing_the_port() } else { peer })
     }
 
-    /// What has become of the server, if it has ended.
-    fn fate(&self) -> String {
-        match self.program.as_ref().and_then(Program::status) {
-            None => String::new(),
-            Some(status) if command_line::is_remembered(self.server_addr) => {
-                format!(": the server has ended ({status}); {}", command_line::REMEMBERED)
+    /// Why nobody can connect to the server. If nobody ever could, nothing can be said of it.
+    fn cannot_connect(&self, error: &io::Error) -> Failure {
+        let addr = self.server_addr;
+        let refused = error.kind() == io::ErrorKind::ConnectionRefused;
+        let why = match self.program.as_ref().and_then(Program::status) {
+            Some(status) if command_line::is_remembered(addr) => {
+                format!("the server has ended ({status}); {}", command_line::REMEMBERED)
             }
-            Some(status) => format!(": the server has ended ({status})"),
-        }
+            Some(status) => format!("the server has ended ({status})"),
+            None if refused && !self.reach.was_reached() && self.program.is_none() => {
+                format!("{error}; nobody listens there: is the server running?")
+            }
+            None if refused && !self.reach.was_reached() => format!(
+                "{error}; the program has run for {DEADLINE:?} and does not listen there: does it take \
+                 the address from its command line?"
+            ),
+            None => error.to_string(),
+        };
+        let text = format!("cannot connect to {addr}: {why}");
+        if self.reach.was_reached() { Failure::new(text) } else { Failure::unable(text) }
     }
 
     /// The server's process.
