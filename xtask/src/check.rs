@@ -16,9 +16,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, bail};
 use conformance::check::{
-    self, Check, CommandLine, Exam, FreePorts, Promises, Protocol, Server, Side, Subject, Way,
+    self, Check, CommandLine, Exam, FreePorts, Outcome, Promises, Protocol, Server, Side, Subject,
+    Way,
 };
 use conformance::proxy::Cut;
 
@@ -93,9 +94,9 @@ pub struct Options {
     /// Print the table of a class as CSV
     #[arg(long, requires = "class", conflicts_with = "json")]
     csv: bool,
-    /// Take the step's own program as it is; choose ports of this number
-    #[arg(long, value_name = "N", hide = true)]
-    member: Option<u32>,
+    /// Take the step's own program as it is: the class has built it
+    #[arg(long, hide = true)]
+    member: bool,
 }
 
 /// Judges a program, and says how it went by the exit code.
@@ -104,10 +105,19 @@ pub fn run(root: &Path, options: &Options) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            // Whoever has read enough (`| head`) needs to be told nothing more.
+            if !is_unread(&error) {
+                eprintln!("error: {error:#}");
+            }
             ExitCode::from(COULD_NOT_RUN)
         }
     }
+}
+
+/// Whether the error is that nobody reads our output any more.
+fn is_unread(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// Whether no check has failed; an error if the program could not be checked.
@@ -129,17 +139,16 @@ fn examine(root: &Path, options: &Options) -> Result<bool> {
     let mut subject = Subject::of_step(promises.number, &executable.to_string_lossy());
     subject.judged = side;
     let needed = subject.protocol == Protocol::Shell || side == Side::Client;
-    if needed && options.member.is_none() {
+    if needed && !options.member {
         build(root, &step)?;
     }
-    subject.deadline = Duration::try_from_secs_f64(options.deadline)
-        .map_err(|_| anyhow!("--deadline takes a number of seconds, such as 5"))?;
+    subject.deadline = seconds("--deadline", options.deadline)?;
     let name = what.to_string();
     match what {
         Program::Client(line) => subject.client = Box::new(move |addr| line.client(addr)),
         Program::Running(addr) => subject.server = Server::Running(addr),
         Program::Server(line, None) => {
-            let ports = FreePorts::of(options.member.unwrap_or_else(std::process::id));
+            let ports = FreePorts::claim()?;
             subject.server = Server::Told(Box::new(move || {
                 let addr = ports.next()?;
                 Ok((line.command(addr), addr))
@@ -156,13 +165,16 @@ fn examine(root: &Path, options: &Options) -> Result<bool> {
         Some(cut) => vec![Way { cut: Some(cut), delay: Duration::ZERO }],
         None => Way::usual(subject.protocol, side).to_vec(),
     };
-    put_all(Exam { subject, promises, ways, only }, &name, options.json)
+    put_all(Exam { subject, promises, ways, only, is_able: false }, &name, options.json)
 }
 
 /// Whether no check has failed for any program.
 fn examine_class(root: &Path, file: &Path, options: &Options) -> Result<bool> {
     let class = Class::read(file)?;
+    // What the judges would all refuse is said once.
     options.only.iter().try_for_each(|name| find_check(name).map(drop))?;
+    seconds("--deadline", options.deadline)?;
+    cut(options)?;
     let step = root::find_step(root, &class.step.to_string())?;
     if class.client || Protocol::of_step(class.step) == Protocol::Shell {
         build(root, &step)?;
@@ -229,6 +241,10 @@ fn put_all(mut exam: Exam, program: &str, json: bool) -> Result<bool> {
     for check in checks {
         report.begin(check)?;
         let outcome = exam.put(check);
+        if let Outcome::Unable(failure) = outcome {
+            report.break_off()?;
+            bail!("{}", report::in_full(&failure));
+        }
         report.tell(check, &outcome)?;
     }
     report.end()
@@ -279,6 +295,12 @@ fn build(root: &Path, step: &Step) -> Result<()> {
 fn one_address(addr: &str, allow_remote: bool) -> Result<SocketAddr> {
     let addrs = tap::addresses("--addr", addr, allow_remote)?;
     addrs.first().copied().with_context(|| format!("--addr {addr}: there is no such address"))
+}
+
+/// The time that an option says.
+fn seconds(option: &str, seconds: f64) -> Result<Duration> {
+    let time = Duration::try_from_secs_f64(seconds).ok().filter(|time| !time.is_zero());
+    time.with_context(|| format!("{option} takes a number of seconds, such as 5"))
 }
 
 fn cut(options: &Options) -> Result<Option<Cut>> {

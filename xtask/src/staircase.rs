@@ -78,6 +78,7 @@ fn sign(judgement: &Judgement) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{fixture, sessions};
     use conformance::Failure;
     use conformance::check::{self, Exercise};
 
@@ -112,6 +113,31 @@ mod tests {
         assert_eq!(cells("reply"), "+   !");
         assert_eq!(cells("next-client"), "-   !");
         assert_eq!(cells("boundaries"), "");
+    }
+
+    #[test]
+    fn a_manifest_that_says_something_else_than_the_run_is_a_failure() {
+        let (tree, target) = (fixture::copy(), root::target().unwrap());
+        let step = root::find_step(tree.path(), "01").unwrap();
+        sessions::build(&root::repository(), &target, Some(&step)).unwrap();
+        let manifest = "steps/01-single-shot/Cargo.toml";
+        let kept_as_broken = "\nreply = \"message-loop.md#";
+        fixture::replace(
+            tree.path(),
+            manifest,
+            "\nmany-messages = \"message-loop.md#",
+            kept_as_broken,
+        );
+        fixture::replace(tree.path(), manifest, "keeps = [\"reply\"", "keeps = [\"many-messages\"");
+        let report = check(tree.path(), &target, Some(&step)).unwrap();
+        let [reply, many_messages] = &report.complaints[..] else { panic!("{report:?}") };
+        assert!(
+            reply.ends_with("reply: the manifest says that this step breaks it, but it keeps it")
+        );
+        assert!(many_messages.starts_with("01-single-shot: many-messages: "), "{many_messages}");
+        let is_wrong = |line: &str, name: &str| line.starts_with(name) && line.ends_with('!');
+        let shown = |name: &str| report.table.lines().any(|line| is_wrong(line, name));
+        assert!(shown("reply") && shown("many-messages"), "{}", report.table);
     }
 
     #[test]
@@ -179,9 +205,39 @@ mod tests {
     }
 
     #[test]
+    fn every_cell_leads_to_a_sentence() {
+        let root = root::repository();
+        let promises = promises(&root).unwrap();
+        let breaks = promises.iter().flat_map(|(_, step)| &step.breaks);
+        let breaks = breaks.map(|(check, place)| (check.as_str(), place.as_str()));
+        for (check, place) in CHECKS.iter().map(|check| (check.name, check.section)).chain(breaks) {
+            let (page, id) = place.split_once('#').unwrap();
+            let text = std::fs::read_to_string(root.join("book/en/src").join(page)).unwrap();
+            let (start, end) = (format!("<span id=\"{id}\">"), "</span>");
+            let sentence = text.split_once(&start).and_then(|(_, rest)| rest.split_once(end));
+            let sentence = sentence.map(|(sentence, _)| sentence).unwrap_or_default();
+            assert!(sentence.contains(' '), "{check}: {place} is no sentence");
+        }
+    }
+
+    #[test]
     fn every_step_says_what_it_promises() {
         let promises = promises(&root::repository()).unwrap();
         assert_eq!(promises[0].1.promise("reply"), Some(Promise::Kept));
         assert_eq!(promises[0].1.promise("many-messages"), Some(Promise::Broken));
+    }
+
+    #[test]
+    fn every_chapter_opens_with_the_row_of_its_step() {
+        let root = root::repository();
+        // Step 05 only shows something: it has no promises.
+        let is_asked = |(_, promises): &(Step, Promises)| !promises.keeps.is_empty();
+        for (step, promises) in promises(&root).unwrap().into_iter().filter(is_asked) {
+            let page = root.join("book/en/src").join(&promises.chapter);
+            let text = std::fs::read_to_string(page).unwrap();
+            let (opening, _) = text.split_once("\n## ").unwrap();
+            let directive = format!("\n{{{{#staircase {:02}}}}}\n", promises.number);
+            assert!(opening.contains(&directive), "{}: {}", step.name, promises.chapter);
+        }
     }
 }

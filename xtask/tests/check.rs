@@ -69,7 +69,7 @@ many-messages  FAILED
                      ^
 
     why it matters: Connecting costs a handshake; a conversation should pay for it once.
-    the book: message-loop.md#idea, /message-loop.html#idea
+    the book: http://127.0.0.1:3000/message-loop.html#go-round (cargo xtask serve)
     try first: Put a loop around read and answer; connect and accept stay outside it.
 
 0 ok, 1 failed, 0 not asked
@@ -121,6 +121,7 @@ fn what_cannot_be_checked_has_exit_code_2() {
         (&["03", "--addr", "192.0.2.1:9003"], "--allow-remote"),
         (&["03", "--cut", "0", "--addr", "127.0.0.1:9003"], "--cut takes"),
         (&["05", "--addr", "127.0.0.1:9005"], "there is nothing to ask"),
+        (&["03", "--addr", "127.0.0.1:9003", "--deadline", "0"], "--deadline takes a number of"),
     ] {
         let (code, _, error) = check(arguments);
         assert_eq!(code, Some(2), "{arguments:?}: {error}");
@@ -153,12 +154,63 @@ fn for_programs_each_check_is_an_object_on_a_line_of_its_own() {
 
 #[cfg(unix)]
 #[test]
-fn a_server_that_ends_at_once_is_shown_with_what_it_wrote() {
-    let arguments = ["03", "--only", "reply", "--", "sh", "-c", "echo no luck; exit 3", "{addr}"];
+fn a_server_that_ends_at_once_cannot_be_checked_and_is_shown_with_what_it_wrote() {
+    let (code, text, error) = check(&["03", "--", "sh", "-c", "echo no luck; exit 3", "{addr}"]);
+    assert_eq!(code, Some(2));
+    assert!(text.ends_with("\nreply                could not be asked\n"), "{text}");
+    assert!(error.contains("the server has ended (exit status: 3)"), "{error}");
+    assert!(error.ends_with("` wrote:\n    no luck\n"), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+#[ignore = "needs python3"]
+fn a_python_server_that_ends_later_has_failed() {
+    // It serves one client: the first check can be put, so it is no reason to stop that others cannot.
+    let script = "test -e \"$0\" && exit 3; touch \"$0\"; exec python3 steps/03-conn-loop/python/server.py $1";
+    let folder = tempfile::TempDir::new().expect("a temporary folder");
+    let file = folder.path().join("was here");
+    let file = file.to_str().expect("it is text");
+    let arguments = ["03", "--only", "reply", "--only", "next-client"];
+    let arguments = [&arguments[..], &["--", "sh", "-c", script, file, "{addr}"]].concat();
     let (code, text, _) = check(&arguments);
-    assert_eq!(code, Some(1));
+    assert_eq!(code, Some(1), "{text}");
+    assert!(line(&text, "next-client").ends_with("FAILED"), "{text}");
     assert!(text.contains("the server has ended (exit status: 3)"), "{text}");
-    assert!(text.contains("\n        no luck\n"), "{text}");
+}
+
+#[test]
+fn a_command_that_cannot_be_started_is_named_once() {
+    let (code, text, error) = check(&["03", "--", "no-such-program", "{addr}"]);
+    assert_eq!(code, Some(2), "{text}");
+    assert!(error.starts_with("error: cannot start `no-such-program 127.0.0.1:"), "{error}");
+    assert_eq!((error.lines().count(), text.matches("could not be asked").count()), (1, 1));
+    let (code, _, error) = check(&["03", "--client", "--", "no-such-program"]);
+    assert_eq!(code, Some(2));
+    assert!(error.starts_with("error: cannot start `no-such-program 127.0.0.1:"), "{error}");
+}
+
+#[test]
+fn an_address_where_nobody_listens_is_named_once() {
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port");
+    let (code, text, error) = check(&["03", "--addr", &free.to_string()]);
+    assert_eq!(code, Some(2), "{text}");
+    assert!(error.starts_with(&format!("error: cannot connect to {free}: ")), "{error}");
+    assert_eq!((error.lines().count(), text.matches("could not be asked").count()), (1, 1));
+}
+
+#[test]
+fn where_nobody_reads_on_nothing_more_is_said() {
+    let addr = upper_case_server(false).to_string();
+    for more in [&[][..], &["--json"], &["--list"]] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        let command = command.args(["check", "03", "--addr", &addr]).args(more);
+        let output = command.current_dir(ROOT).stdout(writer).output().expect("xtask");
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), error.as_str()), (Some(2), ""), "{more:?}");
+    }
 }
 
 #[test]
@@ -286,13 +338,13 @@ fn python_clients_with_one_mistake_each_are_told_apart() {
             "read(stream, length).decode()",
             "stream.recv(length).decode()",
             "cut-reply",
-            "`hello` did not come",
+            "expected `hello`, which did not come",
         ),
         (
             "if not piece: sys.exit('error: the server has gone')",
             "if not piece: break",
             "cut-off-reply",
-            "after 2 of the 4 bytes of a length",
+            "answered with 2 of the 4 bytes of a length",
         ),
         (
             "if not piece: sys.exit('error: the server has gone')",

@@ -3,10 +3,8 @@
 #![cfg(unix)]
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -28,9 +26,6 @@ with socket.create_server((host, int(port))) as listener:
                 pass
 ";
 
-/// The first ports that the eighth program gets, in its turn.
-const PORTS_OF_THE_EIGHTH: std::ops::Range<u16> = 21_400..21_403;
-
 /// How long a process may take to be gone, when it was ended.
 const GONE: Duration = Duration::from_secs(10);
 
@@ -49,12 +44,7 @@ fn class(step: &str, scripts: &[(&str, String)], more: &[(&str, &str)]) -> TempD
     folder
 }
 
-/// A class gives its members ports of their own. Two classes at once, which nobody has but these tests,
-/// would give the same ones to both.
-static ONE_CLASS_AT_A_TIME: Mutex<()> = Mutex::new(());
-
 fn check(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let _alone = ONE_CLASS_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
     command.args(["check", "--class"]).arg(folder.join("class.toml")).args(arguments);
     let output = command.stdin(Stdio::null()).output().expect("xtask can be started");
@@ -73,10 +63,6 @@ fn count(row: &Value, result: &str) -> usize {
 fn in_a_class_python_programs_that_misbehave_spoil_nobodys_result() {
     let lasts = format!("98765{}", std::process::id());
     let forks = format!("import subprocess\nsubprocess.Popen(['sleep', '{lasts}'])\n{SERVER}");
-    let stubborn = format!(
-        "import signal, subprocess\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n\
-         subprocess.Popen(['sleep', '{lasts}'])\nsignal.pause()\n"
-    );
     let floods = format!(
         "import threading\ndef flood():\n    n = 0\n    while True:\n        n += 1\n        \
          print('line', n)\nthreading.Thread(target=flood, daemon=True).start()\n{SERVER}"
@@ -88,33 +74,121 @@ fn in_a_class_python_programs_that_misbehave_spoil_nobodys_result() {
         ("dies", dies),
         ("floods", floods),
         ("forks", forks),
-        ("hangs", stubborn),
+        ("hangs", hanging(&lasts)),
         ("mute", mute),
         ("zoe", SERVER.to_owned()),
     ];
-    // Somebody listens where the last of them would; it gets other ports. One that is taken already
-    // serves the purpose as well.
-    let listen = |port| TcpListener::bind(("127.0.0.1", port)).ok();
-    let _taken: Vec<Option<TcpListener>> = PORTS_OF_THE_EIGHTH.map(listen).collect();
     let folder = class("step = 3", &scripts, &[("nobody", "no-such-program {addr}")]);
-    let (code, text, error) =
-        check(folder.path(), &["--json", "--limit", "15", "--deadline", "10", "--jobs", "4"]);
-    assert_eq!(code, Some(1), "{text}{error}");
-    let rows: Vec<Value> =
-        text.lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect();
-    let row = |name: &str| rows.iter().find(|row| row["name"] == name).expect("it has a row");
+    let rows = judge(folder.path(), &["--limit", "300"]);
     for right in ["anna", "floods", "forks", "mute", "zoe"] {
-        assert_eq!(count(row(right), "ok"), 5, "{right}: {}", row(right));
+        assert_eq!(count(row(&rows, right), "ok"), 5, "{right}: {}", row(&rows, right));
     }
-    for wrong in ["dies", "nobody"] {
-        assert_eq!(count(row(wrong), "failed"), 5, "{wrong}: {}", row(wrong));
+    for (wrong, words) in [
+        ("dies", "the server has ended (exit status: 1)"),
+        ("nobody", "cannot start `no-such-program "),
+        ("hangs", "and does not listen there"),
+    ] {
+        let trouble = row(&rows, wrong)["trouble"].as_str().unwrap_or_default();
+        assert!(trouble.contains(words), "{wrong}: {}", row(&rows, wrong));
     }
-    let trouble = row("hangs")["trouble"].as_str().unwrap_or_default();
-    assert_eq!(trouble, "it took longer than 15s (--limit)");
-    // What was started by those that were started is gone, too.
+    must_be_gone(&lasts);
+}
+
+#[test]
+#[ignore = "needs python3"]
+fn in_a_class_python_programs_that_attack_their_judge_spoil_nobodys_result() {
+    let lasts = format!("87654{}", std::process::id());
+    let sleeps = format!("os.execvp('sleep', ['sleep', '{lasts}'])");
+    let bomb = format!(
+        "import os\nif os.fork() == 0:\n    os.setsid()\n    for _ in range(5):\n        \
+         os.fork()\n    {sleeps}\n{SERVER}"
+    );
+    let daemon = format!(
+        "import os\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        \
+         {sleeps}\n    os._exit(0)\nos.wait()\n{SERVER}"
+    );
+    let eats = format!("food = b'x' * (200 << 20)\n{SERVER}");
+    let kills = format!(
+        "import os, subprocess\nsubprocess.Popen(['sleep', '{lasts}'])\nos.kill(os.getppid(), 9)\n\
+         {SERVER}"
+    );
+    let endless = SERVER.replace("message.upper()", "b'x' * (1 << 30)");
+    let scripts = [
+        ("anna", SERVER.to_owned()),
+        ("bomb", bomb),
+        ("daemon", daemon),
+        ("eats", eats),
+        ("endless", endless),
+        ("kills", kills),
+        ("zoe", SERVER.to_owned()),
+    ];
+    let folder = class("step = 3", &scripts, &[]);
+    let rows = judge(folder.path(), &["--limit", "300"]);
+    for right in ["anna", "bomb", "daemon", "eats", "zoe"] {
+        assert_eq!(count(row(&rows, right), "ok"), 5, "{right}: {}", row(&rows, right));
+    }
+    assert_eq!(count(row(&rows, "endless"), "failed"), 5, "{}", row(&rows, "endless"));
+    let trouble = row(&rows, "kills")["trouble"].as_str().unwrap_or_default();
+    assert!(trouble.contains("judge was ended by something else (signal: 9"), "{trouble}");
+    must_be_gone(&lasts);
+}
+
+#[test]
+#[ignore = "needs python3"]
+fn in_a_class_a_python_program_that_takes_too_long_is_ended_with_what_it_has_started() {
+    let lasts = format!("65432{}", std::process::id());
+    let folder = class("step = 3", &[("hangs", hanging(&lasts))], &[]);
+    let rows = judge(folder.path(), &["--limit", "3"]);
+    assert_eq!(row(&rows, "hangs")["trouble"], "it took longer than 3s (--limit)");
+    must_be_gone(&lasts);
+}
+
+#[test]
+#[ignore = "needs python3"]
+fn two_classes_of_python_programs_at_the_same_time_do_not_meet() {
+    // Each takes its time before it listens. If two got the same port, one of them could not listen,
+    // and its judge would talk to the other one.
+    let slow = format!("import time\ntime.sleep(0.3)\n{SERVER}");
+    let names = ["a", "b", "c"];
+    let right = names.map(|name| (name, slow.clone()));
+    let wrong = names.map(|name| (name, slow.replace("upper", "lower")));
+    let (right, wrong) = (class("step = 3", &right, &[]), class("step = 3", &wrong, &[]));
+    let arguments = ["--only", "reply", "--jobs", "3", "--csv", "--deadline", "30"];
+    let ask = |folder: &Path| check(folder, &arguments);
+    let (right, wrong) = thread::scope(|scope| {
+        let right = scope.spawn(|| ask(right.path()));
+        let wrong = ask(wrong.path());
+        (right.join().expect("it does not panic"), wrong)
+    });
+    assert_eq!(right.1, "name,reply,trouble\na,ok,\nb,ok,\nc,ok,\n");
+    assert_eq!(wrong.1, "name,reply,trouble\na,failed,\nb,failed,\nc,failed,\n");
+}
+
+/// A program that starts another one, never listens, and does not end when it is asked to.
+fn hanging(lasts: &str) -> String {
+    format!(
+        "import signal, subprocess\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n\
+         subprocess.Popen(['sleep', '{lasts}'])\nsignal.pause()\n"
+    )
+}
+
+/// Judges a class in which something is wrong, and returns its rows.
+fn judge(folder: &Path, arguments: &[&str]) -> Vec<Value> {
+    let arguments = [&["--json", "--deadline", "30", "--jobs", "4"], arguments].concat();
+    let (code, text, error) = check(folder, &arguments);
+    assert_eq!(code, Some(1), "{text}{error}");
+    text.lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect()
+}
+
+fn row<'a>(rows: &'a [Value], name: &str) -> &'a Value {
+    rows.iter().find(|row| row["name"] == name).expect("it has a row")
+}
+
+/// What was started by those that were started is gone, too.
+fn must_be_gone(argument: &str) {
     let until = Instant::now() + GONE;
-    while runs(&lasts) {
-        assert!(Instant::now() < until, "`sleep {lasts}` still runs");
+    while runs(argument) {
+        assert!(Instant::now() < until, "`sleep {argument}` still runs");
         thread::sleep(Duration::from_millis(10)); // not our child: no event tells that it has ended
     }
 }

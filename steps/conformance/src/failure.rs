@@ -18,6 +18,8 @@ pub struct Failure {
     text: String,
     difference: Option<Box<Difference>>,
     program: Option<Box<Wrote>>,
+    /// Whether the program did not even come to what was to be looked at.
+    unable: bool,
 }
 
 /// Bytes that should have come, and those that came instead.
@@ -41,7 +43,20 @@ struct Wrote {
 impl Failure {
     /// A failure with this text.
     pub fn new(text: impl Into<String>) -> Self {
-        Self { done: Vec::new(), text: text.into(), difference: None, program: None }
+        let (difference, program) = (None, None);
+        Self { done: Vec::new(), text: text.into(), difference, program, unable: false }
+    }
+
+    /// A failure with this text, for which nothing could be looked at: the program cannot be started,
+    /// or nobody listens.
+    pub(crate) fn unable(text: impl Into<String>) -> Self {
+        Self { unable: true, ..Self::new(text) }
+    }
+
+    /// Whether nothing could be looked at.
+    #[must_use]
+    pub fn is_unable(&self) -> bool {
+        self.unable
     }
 
     /// Other bytes came than these.
@@ -59,6 +74,20 @@ impl Failure {
     #[must_use]
     pub fn after(mut self, done: impl Into<String>) -> Self {
         self.done.insert(0, done.into());
+        self
+    }
+
+    /// The same failure, of something that came instead of this.
+    #[must_use]
+    pub(crate) fn expecting(mut self, expected: &str) -> Self {
+        self.text = format!("expected `{expected}`, but {}", self.text);
+        self
+    }
+
+    /// The same failure, with this besides.
+    #[must_use]
+    pub(crate) fn besides(mut self, what: &str) -> Self {
+        self.text = format!("{}; {what}", self.text);
         self
     }
 

@@ -10,6 +10,10 @@ use crate::program::DEADLINE;
 /// How much one read takes, in bytes.
 const READ_LEN: usize = 4096;
 
+/// How much is received at once, in bytes. No check waits for so much: a program that sends more than
+/// that floods us, and must not fill our memory.
+const MAX_RECEIVED: usize = 64 * 1024 * 1024;
+
 /// One connection to the program under test.
 pub struct Peer {
     stream: TcpStream,
@@ -160,7 +164,7 @@ impl Peer {
         loop {
             match self.read_until(until, &mut buffer) {
                 Ok(_) => {}
-                Err(End::Silence(_)) => return false,
+                Err(End::Silence(_) | End::Never) => return false,
                 Err(End::OfFile | End::Broken(_)) => return true,
             }
         }
@@ -168,11 +172,16 @@ impl Peer {
 
     /// Receives what has come, or what comes next; `None` at end of file.
     pub fn receive_some(&mut self) -> Result<Option<Vec<u8>>, Failure> {
+        self.receive_some_of("bytes or end of file")
+    }
+
+    /// As `receive_some`; `what` is expected is said in the failure.
+    pub(crate) fn receive_some_of(&mut self, what: &str) -> Result<Option<Vec<u8>>, Failure> {
         let mut buffer = [0; READ_LEN];
         match self.read_until(Instant::now() + self.deadline, &mut buffer) {
             Ok(count) => Ok(Some(buffer[..count].to_vec())),
             Err(End::OfFile) => Ok(None),
-            Err(end) => Err(Failure::new(format!("expected bytes or end of file, received {end}"))),
+            Err(end) => Err(Failure::new(format!("expected {what}, received {end}"))),
         }
     }
 
@@ -205,6 +214,9 @@ impl Peer {
         let mut received = Vec::new();
         let mut buffer = [0; READ_LEN];
         while received.len() < len {
+            if received.len() >= MAX_RECEIVED {
+                return (received, Some(End::Never));
+            }
             let want = buffer.len().min(len - received.len());
             match self.read_until(until, &mut buffer[..want]) {
                 Ok(count) => received.extend_from_slice(&buffer[..count]),
@@ -255,6 +267,7 @@ fn is_no_end(error: &io::Error) -> bool {
 /// What ends a stream of bytes before the expected number has come.
 enum End {
     OfFile,
+    Never,
     Silence(Duration),
     Broken(io::Error),
 }
@@ -263,6 +276,7 @@ impl std::fmt::Display for End {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::OfFile => f.write_str("end of file"),
+            Self::Never => f.write_str("more, without an end"),
             Self::Silence(deadline) => write!(f, "nothing more within {deadline:?}"),
             Self::Broken(error) => write!(f, "an error: {error}"),
         }
@@ -274,11 +288,11 @@ const SHOWN_LEN: usize = 200;
 
 /// Text as a person can read it, cut where it gets long.
 pub(crate) fn show_text(text: &str) -> String {
+    // It stands between double quotes, where a single one is what it is.
+    let escaped = |text: &str| text.escape_debug().to_string().replace("\\'", "'");
     match text.char_indices().nth(SHOWN_LEN) {
-        None => text.escape_debug().to_string(),
-        Some((end, _)) => {
-            format!("{}… and {} bytes more", text[..end].escape_debug(), text.len() - end)
-        }
+        None => escaped(text),
+        Some((end, _)) => format!("{}… and {} bytes more", escaped(&text[..end]), text.len() - end),
     }
 }
 
@@ -289,4 +303,35 @@ pub(crate) fn show(bytes: &[u8]) -> String {
     }
     let (first, rest) = bytes.split_at(SHOWN_LEN);
     format!("{}… and {} bytes more", first.escape_ascii(), rest.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn text_is_shown_as_it_was_typed_but_for_what_cannot_be_seen() {
+        assert_eq!(show_text("echo 'Grüße'\t\u{1b}"), "echo 'Grüße'\\t\\u{1b}");
+        assert_eq!(show_text(&"x".repeat(201)), format!("{}… and 1 bytes more", "x".repeat(200)));
+    }
+
+    #[test]
+    fn a_flood_ends_when_there_is_too_much_of_it() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let addr = listener.local_addr().unwrap();
+        let flood = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            while stream.write_all(&[b'x'; READ_LEN]).is_ok() {}
+        });
+        let mut peer = Peer::connect(addr).unwrap();
+        let (received, end) = peer.receive(usize::MAX);
+        assert!(received.len() < 2 * MAX_RECEIVED && matches!(end, Some(End::Never)));
+        let failure = peer.expect_end().unwrap_err().to_string();
+        assert!(failure.ends_with("bytes more\", then more, without an end"), "{failure}");
+        drop(peer);
+        flood.join().unwrap();
+    }
 }

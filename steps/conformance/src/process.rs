@@ -1,11 +1,14 @@
 //! The processes of programs, and of those that they start themselves.
 //!
 //! A program that is not ours may start others. On Unix it gets a process group, which is ended
-//! whole; on Windows the tree of its processes is.
+//! whole; on Windows the tree of its processes is. On Linux it also gets a mark, so that whoever has
+//! left the group is found.
 
 use std::io;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use mark::Mark;
 
 /// A process that was started. All copies are the same process.
 #[derive(Clone)]
@@ -23,12 +26,11 @@ impl Process {
         if with_children {
             std::os::unix::process::CommandExt::process_group(command, 0);
         }
+        let mark = with_children.then(|| Mark::put_on(command));
         let mut leaders = leaders(); // an interrupt comes before, or finds it in the list
         let mut child = command.spawn()?;
         let id = child.id();
-        if with_children {
-            leaders.push(id);
-        }
+        leaders.extend(mark.map(|mark| Leader { id, mark }));
         let stdin = child.stdin.take();
         Ok((Self { child: Arc::new(Mutex::new(child)), id, with_children }, stdin))
     }
@@ -47,8 +49,8 @@ impl Process {
         // All of this fails only where the process has ended already, which is what we want.
         if self.with_children {
             let mut leaders = leaders();
-            kill_group(self.id);
-            leaders.retain(|id| *id != self.id);
+            leaders.iter().filter(|leader| leader.id == self.id).for_each(Leader::end_all);
+            leaders.retain(|leader| leader.id != self.id);
         }
         let mut child = self.lock();
         let _ = child.kill();
@@ -63,9 +65,22 @@ impl Process {
 /// The standard input of a child, if it is in our hands.
 type Input = Option<std::process::ChildStdin>;
 
+/// A process that is to be ended with all that it has started.
+struct Leader {
+    id: u32,
+    mark: Mark,
+}
+
+impl Leader {
+    fn end_all(&self) {
+        kill_group(self.id);
+        self.mark.kill_all();
+    }
+}
+
 /// The processes that are to be ended with all that they have started.
-fn leaders() -> MutexGuard<'static, Vec<u32>> {
-    static LEADERS: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+fn leaders() -> MutexGuard<'static, Vec<Leader>> {
+    static LEADERS: Mutex<Vec<Leader>> = Mutex::new(Vec::new());
     LEADERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -82,6 +97,84 @@ fn kill_group(leader: u32) {
 fn kill_group(leader: u32) {
     let mut kill = Command::new("taskkill");
     let _ = kill.args(["/T", "/F", "/PID", &leader.to_string()]).output(); // it may be gone
+}
+
+/// Finds what a program has started, and what that has started, wherever it has gone.
+#[cfg(target_os = "linux")]
+mod mark {
+    use std::fs;
+    use std::process::Command;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
+    use std::time::{Duration, Instant, SystemTime};
+
+    use rustix::process::{Pid, Signal, kill_process};
+
+    /// How long those with a mark may go on to start others while they are being killed.
+    const PATIENCE: Duration = Duration::from_secs(5);
+
+    /// Between two looks for them. There is no event for "none is left".
+    const LOOK: Duration = Duration::from_millis(1);
+
+    /// A variable of the environment that no other program has. What a program starts inherits it,
+    /// also in a process group or a session of its own, and when its parent has ended. Only a program
+    /// that begins with an empty environment loses it.
+    pub(super) struct Mark(String);
+
+    impl Mark {
+        /// Marks a program before it is started.
+        pub(super) fn put_on(command: &mut Command) -> Self {
+            static COUNT: AtomicUsize = AtomicUsize::new(0);
+            let count = COUNT.fetch_add(1, Ordering::Relaxed);
+            let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos();
+            let name = format!("CHECKED_{}_{count}_{now}", std::process::id());
+            command.env(&name, "1");
+            Self(name)
+        }
+
+        /// Kills all that have the mark, and those that they start meanwhile.
+        pub(super) fn kill_all(&self) {
+            let until = Instant::now() + PATIENCE;
+            loop {
+                let marked = self.processes();
+                if marked.is_empty() || Instant::now() >= until {
+                    return;
+                }
+                for pid in marked {
+                    let _ = kill_process(pid, Signal::KILL); // it may be gone
+                }
+                thread::sleep(LOOK);
+            }
+        }
+
+        /// The processes with the mark. One that has ended has no environment any more.
+        fn processes(&self) -> Vec<Pid> {
+            let variable = format!("{}=1", self.0).into_bytes();
+            let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+            let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+            let is_marked = |id: &i32| {
+                // Of somebody else's process, this is not told.
+                let environment = fs::read(format!("/proc/{id}/environ")).unwrap_or_default();
+                environment.split(|byte| *byte == 0).any(|it| it == variable)
+            };
+            ids.filter(is_marked).filter_map(Pid::from_raw).collect()
+        }
+    }
+}
+
+/// Elsewhere, nothing tells the environment of another process: the group, or the tree, must do.
+#[cfg(not(target_os = "linux"))]
+mod mark {
+    pub(super) struct Mark;
+
+    impl Mark {
+        pub(super) fn put_on(_command: &mut std::process::Command) -> Self {
+            Self
+        }
+
+        #[expect(clippy::unused_self, reason = "on Linux, it is needed")]
+        pub(super) fn kill_all(&self) {}
+    }
 }
 
 /// Sees to it that an interrupt ends the programs that we start.
@@ -105,7 +198,7 @@ fn end_programs_with_us() {
             for signal in signals.forever() {
                 // Held until our end: nobody may start another one now.
                 let leaders = leaders();
-                leaders.iter().copied().for_each(kill_group);
+                leaders.iter().for_each(Leader::end_all);
                 let _ = emulate_default_handler(signal); // it does not return
             }
         });

@@ -43,7 +43,7 @@ impl Program {
     /// As `start`, for a program that is not ours: it is ended with all that it has started.
     pub fn start_with_children(mut command: Command) -> Result<Self, Failure> {
         let name = describe(&command);
-        let failed = |error: io::Error| Failure::new(format!("cannot start `{name}`: {error}"));
+        let failed = |error: io::Error| Failure::unable(format!("cannot start `{name}`: {error}"));
         let (reader, writer) = io::pipe().map_err(failed)?;
         command.stdin(Stdio::piped()).stdout(writer.try_clone().map_err(failed)?).stderr(writer);
         Self::spawn(name.clone(), command, reader, true)
@@ -62,7 +62,7 @@ impl Program {
     #[cfg(unix)]
     pub fn start_in_terminal(mut command: Command) -> Result<(Self, std::fs::File), Failure> {
         let name = describe(&command);
-        let failed = |error: io::Error| Failure::new(format!("cannot start `{name}`: {error}"));
+        let failed = |error: io::Error| Failure::unable(format!("cannot start `{name}`: {error}"));
         let (keyboard, input) = open_terminal()?;
         let screen = Screen {
             output: keyboard.try_clone().map_err(failed)?,
@@ -76,7 +76,7 @@ impl Program {
 
     fn start_with(mut command: Command, stdin: Stdio) -> Result<Self, Failure> {
         let name = describe(&command);
-        let failed = |error: io::Error| Failure::new(format!("cannot start `{name}`: {error}"));
+        let failed = |error: io::Error| Failure::unable(format!("cannot start `{name}`: {error}"));
         let (reader, writer) = io::pipe().map_err(failed)?;
         command.stdin(stdin).stdout(writer.try_clone().map_err(failed)?).stderr(writer);
         Self::spawn(name.clone(), command, reader, false)
@@ -89,7 +89,7 @@ impl Program {
         reader: impl Read + Send + 'static,
         with_children: bool,
     ) -> Result<Self, Failure> {
-        let failed = |error: io::Error| Failure::new(format!("cannot start `{name}`: {error}"));
+        let failed = |error: io::Error| Failure::unable(format!("cannot start `{name}`: {error}"));
         let (process, stdin) = Process::start(&mut command, with_children).map_err(failed)?;
         drop(command); // it holds our copies of the output's writing end: no end of file before
         let output = Arc::new(Output::default());
@@ -180,8 +180,8 @@ impl Program {
 
     /// The next line; an error if the output ends, or nothing comes before the deadline.
     pub fn expect_line(&mut self, expected: &str) -> Result<String, Failure> {
-        self.next_line()?
-            .ok_or_else(|| self.failure(&format!("expected `{expected}`, but its output ended")))
+        let line = self.next_line().map_err(|failure| failure.expecting(expected))?;
+        line.ok_or_else(|| self.failure(&format!("expected `{expected}`, but its output ended")))
     }
 
     /// Waits for a line that `matches`, and takes it and all before it; `expected` names it in the
@@ -201,10 +201,12 @@ impl Program {
         };
         let done = |state: &OutputState| find(state).is_some() || state.ended;
         let state = self.output.wait_until(self.deadline, done);
-        let found = find(&state);
+        let (found, ended) = (find(&state), state.ended);
         drop(state);
         let Some((index, line)) = found else {
-            return Err(self.failure(&format!("`{expected}` did not come")));
+            let deadline = format!("within {:?}", self.deadline);
+            let when = if ended { "before its output ended" } else { &deadline };
+            return Err(self.failure(&format!("expected `{expected}`, which did not come {when}")));
         };
         self.taken = (index, if index == run { taken + 1 } else { 1 });
         Ok(line)
@@ -430,11 +432,13 @@ mod tests {
 
     #[test]
     fn a_line_that_does_not_come_fails_with_all_that_came() {
-        let mut program = shell("echo one; cat").with_deadline(Duration::from_millis(50));
+        let mut program = shell("echo one; cat");
         assert_eq!(program.expect_line("one").unwrap(), "one");
+        let mut program = program.with_deadline(Duration::from_millis(50));
         let failure = program.expect_line("two").unwrap_err().to_string();
-        assert!(failure.contains("no further line within 50ms"), "{failure}");
+        assert!(failure.contains("expected `two`, but it has written no further line within 50ms"));
         assert!(failure.ends_with("it wrote:\n    one\n"), "{failure}");
+        let mut program = program.with_deadline(DEADLINE);
         program.end_input();
         let failure = program.expect_line("two").unwrap_err().to_string();
         assert!(failure.contains("expected `two`, but its output ended"), "{failure}");
@@ -450,7 +454,10 @@ mod tests {
         assert_eq!(program.expect_later("last", |line| line == "last").unwrap(), "last");
         assert_eq!(program.lines_left(), ["more"]);
         let failure = program.expect_later("same", |line| line == "same").unwrap_err();
-        assert!(failure.to_string().contains("`same` did not come"), "{failure}");
+        assert!(
+            failure.to_string().contains("expected `same`, which did not come before its output"),
+            "{failure}"
+        );
     }
 
     #[test]
@@ -460,6 +467,29 @@ mod tests {
         rustix::process::test_kill_process(pid).unwrap();
         drop(program);
         rustix::process::test_kill_process(pid).unwrap_err();
+    }
+
+    /// Nothing else on this computer has this among its arguments.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_has_left_the_group_and_its_parent_ends_with_the_program() {
+        let lasts = format!("76543{}", std::process::id());
+        let sleeps = || {
+            let list = Command::new("ps").args(["-A", "-o", "stat=,args="]).output().unwrap();
+            let list = String::from_utf8_lossy(&list.stdout).into_owned();
+            list.lines()
+                .any(|line| line.ends_with(&format!("sleep {lasts}")) && !line.starts_with('Z'))
+        };
+        let mut command = Command::new("sh");
+        // The shell in between ends at once: `sleep` has a session of its own, and another parent.
+        command.args(["-c", &format!("sh -c 'setsid sleep {lasts} &'; echo ready; exec cat")]);
+        let mut program = Program::start_with_children(command).unwrap();
+        program.expect_line("ready").unwrap();
+        while !sleeps() {
+            thread::sleep(Duration::from_millis(1)); // it is started by another process
+        }
+        drop(program);
+        assert!(!sleeps());
     }
 
     #[test]

@@ -27,13 +27,15 @@ pub(crate) struct Reach {
     process: Option<Process>,
     /// Whether a refusal means what it says: a client was let in, or nobody waits any more.
     settled: AtomicBool,
+    /// Whether a client was let in.
+    reached: AtomicBool,
 }
 
 impl Reach {
     /// A server that listens already.
     pub(crate) fn ready(addr: SocketAddr, timeout: Duration) -> Self {
-        let settled = AtomicBool::new(true);
-        Self { addr, timeout, until: Instant::now(), process: None, settled }
+        let (settled, reached) = (AtomicBool::new(true), AtomicBool::new(false));
+        Self { addr, timeout, until: Instant::now(), process: None, settled, reached }
     }
 
     /// A server that was just started, and may take so long until it listens.
@@ -44,8 +46,8 @@ impl Reach {
         patience: Duration,
     ) -> Self {
         let until = Instant::now() + patience;
-        let settled = AtomicBool::new(false);
-        Self { addr, timeout, until, process: Some(process), settled }
+        let (settled, reached) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { addr, timeout, until, process: Some(process), settled, reached }
     }
 
     /// Connects; before the first success, again and again while the server lives and refuses.
@@ -54,12 +56,18 @@ impl Reach {
             match self.attempt() {
                 Ok(stream) => {
                     self.settled.store(true, Ordering::SeqCst);
+                    self.reached.store(true, Ordering::SeqCst);
                     return Ok(stream);
                 }
                 Err(error) if self.may_be_starting(&error) => thread::sleep(LOOK),
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Whether anybody could connect so far.
+    pub(crate) fn was_reached(&self) -> bool {
+        self.reached.load(Ordering::SeqCst)
     }
 
     /// Lets a refusal end all waiting.

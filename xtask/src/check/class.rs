@@ -1,7 +1,7 @@
 //! `cargo xtask check --class FILE`: the programs of a class, side by side.
 //!
-//! Each is judged by a process of its own, with ports of its own and under a limit, so nothing that
-//! one of them does is seen in the result of another. The file:
+//! Each is judged by a process of its own, which claims ports of its own, and under a limit. So nothing
+//! that one of them does is seen in the result of another. The file:
 //!
 //! ```toml
 //! step = 3
@@ -82,6 +82,7 @@ impl Class {
     pub fn judge(&self, file: &Path, options: &Options) -> Result<bool> {
         let folder = file.parent().filter(|path| !path.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new("."));
+        let limit = super::seconds("--limit", options.limit)?;
         let programs: Vec<(&String, &String)> = self.programs.iter().collect();
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let jobs = options.jobs.unwrap_or(cores).clamp(1, programs.len());
@@ -91,7 +92,11 @@ impl Class {
             loop {
                 let number = next.fetch_add(1, Ordering::SeqCst);
                 let Some((name, program)) = programs.get(number) else { return rows };
-                let row = self.judge_one(folder, number, (name, program), options);
+                let mut row = Row { name: (*name).clone(), verdicts: Vec::new(), trouble: None };
+                let command = self.command(folder, program, options);
+                if let Err(error) = command.and_then(|command| row.hear(command, limit)) {
+                    row.trouble = Some(format!("{error:#}"));
+                }
                 eprintln!("{name}: {}", row.in_short()); // how far it is; the table comes at the end
                 rows.push((number, row));
             }
@@ -107,35 +112,11 @@ impl Class {
         Ok(rows.iter().all(Row::has_passed))
     }
 
-    fn judge_one(
-        &self,
-        folder: &Path,
-        number: usize,
-        (name, program): (&str, &str),
-        options: &Options,
-    ) -> Row {
-        let mut row = Row { name: name.to_owned(), verdicts: Vec::new(), trouble: None };
-        let judged = self.command(folder, number, program, options).and_then(|command| {
-            let limit = Duration::try_from_secs_f64(options.limit).context("--limit")?;
-            row.hear(command, limit)
-        });
-        if let Err(error) = judged {
-            row.trouble = Some(format!("{error:#}"));
-        }
-        row
-    }
-
     /// This program once more, as the judge of one program.
-    fn command(
-        &self,
-        folder: &Path,
-        number: usize,
-        program: &str,
-        options: &Options,
-    ) -> Result<Command> {
+    fn command(&self, folder: &Path, program: &str, options: &Options) -> Result<Command> {
         let mut command = Command::new(std::env::current_exe()?);
         command.current_dir(folder).args(["check", &self.step.to_string(), "--json", "--member"]);
-        command.arg(number.to_string()).arg(format!("--deadline={}", options.deadline));
+        command.arg(format!("--deadline={}", options.deadline));
         for only in &options.only {
             command.args(["--only", only]);
         }
@@ -172,10 +153,13 @@ impl Row {
                 let _ = judge.with_deadline(JUDGE_END).wait(); // if it does not end, it is killed
                 bail!("it took longer than {limit:?} (--limit)");
             };
-            let Some(line) = line else { return Ok(()) };
+            let Some(line) = line else {
+                let ended = judge.wait().map(|status| format!(" ({status})")).unwrap_or_default();
+                bail!("its judge was ended by something else{ended}");
+            };
             match serde_json::from_str::<Value>(&line) {
                 Ok(verdict) if verdict["check"].is_string() => self.verdicts.push(verdict),
-                Ok(_) => {} // the summary
+                Ok(_) => return Ok(()), // the summary: it has come to its end
                 Err(_) => bail!("{}", line.strip_prefix("error: ").unwrap_or(&line)),
             }
         }
@@ -206,7 +190,8 @@ fn show(rows: &[Row], options: &Options) -> Result<()> {
     let mut stdout = io::stdout();
     // In the order of the checks; a judge that was stopped has not come to all of them.
     let judged = |name: &str| rows.iter().any(|row| row.result(name) != "not reached");
-    let checks = check::CHECKS.iter().map(|check| check.name).filter(|name| judged(name));
+    let checks = check::CHECKS.iter().chain(check::EXERCISES);
+    let checks = checks.map(|check| check.name).filter(|name| judged(name));
     let checks: Vec<&str> = checks.collect();
     if options.json {
         for row in rows {

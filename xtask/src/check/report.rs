@@ -46,10 +46,19 @@ impl Report {
             Outcome::Kept => self.kept += 1,
             Outcome::Failed(_) => self.failed += 1,
             Outcome::NotAsked(_) => self.not_asked += 1,
+            Outcome::Unable(_) => {}
         }
         let text =
             if self.json { object(check, outcome).to_string() } else { lines(check, outcome) };
         Ok(writeln!(io::stdout(), "{text}")?)
+    }
+
+    /// Ends the line of the check that could not be put.
+    pub fn break_off(&self) -> Result<()> {
+        if !self.json {
+            writeln!(io::stdout(), "could not be asked")?;
+        }
+        Ok(())
     }
 
     /// Says how it went in all, and returns whether no check has failed.
@@ -71,6 +80,7 @@ fn word(outcome: &Outcome) -> &'static str {
         Outcome::Kept => "ok",
         Outcome::Failed(_) => "FAILED",
         Outcome::NotAsked(_) => "not asked",
+        Outcome::Unable(_) => "could not be asked",
     }
 }
 
@@ -81,7 +91,16 @@ fn lines(check: &Check, outcome: &Outcome) -> String {
         Outcome::Kept => word.to_owned(),
         Outcome::NotAsked(reason) => format!("{word}: {reason}"),
         Outcome::Failed(failure) => format!("{word}\n{}", indented(&explained(check, failure))),
+        Outcome::Unable(failure) => format!("{word}: {}", in_full(failure)),
     }
+}
+
+/// What has kept the program from being checked, and what the program wrote.
+pub fn in_full(failure: &Failure) -> String {
+    let wrote = failure.program().map_or(String::new(), |(name, wrote)| {
+        format!("\nwhat `{name}` wrote:\n{}", wrote.trim_end())
+    });
+    failure.text().to_owned() + &wrote
 }
 
 /// What failed, why it matters, and what to do about it.
@@ -93,7 +112,7 @@ fn explained(check: &Check, failure: &Failure) -> String {
     let found = failure.difference().map_or_else(|| failure.text().to_owned(), ToString::to_string);
     parts.push(format!("{}\n", indented(&found)));
     parts.push(format!("why it matters: {}", check.why));
-    parts.push(format!("the book: {}, {}", check.section, url(check)));
+    parts.push(format!("the book: http://127.0.0.1:3000{} (cargo xtask serve)", url(check)));
     parts.push(format!("try first: {}", check.hint));
     if let Some((name, wrote)) = failure.program() {
         parts.push(format!("what `{name}` wrote:\n{}", wrote.trim_end()));
@@ -114,6 +133,7 @@ fn object(check: &Check, outcome: &Outcome) -> Value {
     match outcome {
         Outcome::Kept => {}
         Outcome::NotAsked(reason) => object["reason"] = json!(reason),
+        Outcome::Unable(failure) => object["reason"] = json!(failure.text()),
         Outcome::Failed(failure) => {
             object["done"] = json!(failure.done());
             object["found"] = json!(failure.text());

@@ -51,7 +51,7 @@ fn whole(steps: &[(Step, Promises)]) -> String {
         })
         .collect();
     format!(
-        r#"<figure class="staircase"><div class="table-wrapper" tabindex="0" role="region" aria-label="The staircase"><table><thead><tr><th scope="col">check</th>{}</tr></thead><tbody>{}</tbody></table></div><figcaption>✓ kept, ✗ seen to break, · without meaning for this step. Each sign leads to the section that explains it.</figcaption></figure><dl>{}</dl>"#,
+        r#"<figure class="staircase"><div class="table-wrapper" tabindex="0" role="region" aria-label="The staircase"><table><thead><tr><th scope="col">check</th>{}</tr></thead><tbody>{}</tbody></table></div><figcaption>✓ kept, ✗ seen to break, · without meaning for this step. Each sign leads to the sentence that explains it.</figcaption></figure><dl>{}</dl>"#,
         head.concat(),
         rows.concat(),
         reasons.concat()

@@ -200,12 +200,12 @@ fn the_staircase_shows_what_the_manifests_say() {
     let root = crate::root::repository();
     let render = |text: &str| Directive::alone_in(text).unwrap().render(&root);
     let whole = render("{{#staircase}}").unwrap();
-    let broken = r#"<td class="broken"><a href="message-loop.html#still-wrong" aria-label="survives-disconnect broken by step 02">✗</a></td>"#;
+    let broken = r#"<td class="broken"><a href="message-loop.html#spin" aria-label="survives-disconnect broken by step 02">✗</a></td>"#;
     assert!(whole.contains(broken), "{whole}");
     assert!(whole.contains(r#"<dt id="survives-disconnect">"#), "{whole}");
 
     let one = render("{{#staircase 03}}").unwrap();
-    let new = r#"<strong><a href="message-loop.html#still-wrong">survives-disconnect</a></strong>"#;
+    let new = r#"<strong><a href="message-loop.html#spin">survives-disconnect</a></strong>"#;
     assert!(one.contains(new), "{one}");
     assert!(one.contains(r#"<th scope="row"><a href="message-loop.html">02</a></th>"#), "{one}");
     assert_eq!(one.matches("<tr>").count(), 3);

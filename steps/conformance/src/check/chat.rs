@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::conversation::{MANY, ended_well};
 use super::{Running, Subject};
-use crate::{Failure, Peer};
+use crate::{Failure, Peer, Program};
 
 /// The most bytes that a line may have, without its ending.
 const MAX_LINE_LEN: usize = 4096;
@@ -58,7 +58,8 @@ const CHURNING_EACH: usize = 10;
 const LOOK: Duration = Duration::from_millis(5);
 
 pub(super) fn concurrent_clients(subject: &Subject) -> Result<(), Failure> {
-    in_a_room(subject, |running| {
+    let done = "one client says nothing while others join and talk";
+    in_a_room_where(done, subject, |running| {
         let mut first = running.connect()?; // says nothing
         Member::join(running, "second")?;
         let mut members = Vec::new();
@@ -73,7 +74,8 @@ pub(super) fn concurrent_clients(subject: &Subject) -> Result<(), Failure> {
 }
 
 pub(super) fn broadcast(subject: &Subject) -> Result<(), Failure> {
-    in_a_room(subject, |running| {
+    let done = "clients join a room, and each says a line, which must reach everybody once";
+    in_a_room_where(done, subject, |running| {
         let mut members = join_all(running, &["alice", "bob", "carol"])?;
         let texts = ["hello from alice", "  Grüße,\tvon bob", "127.0.0.1:1 is not carol"];
         for (index, text) in texts.into_iter().enumerate() {
@@ -89,7 +91,8 @@ pub(super) fn broadcast(subject: &Subject) -> Result<(), Failure> {
 }
 
 pub(super) fn same_order(subject: &Subject) -> Result<(), Failure> {
-    in_a_room(subject, |running| {
+    let done = "five clients speak at once";
+    in_a_room_where(done, subject, |running| {
         let names: Vec<String> = (1..=SPEAKERS).map(|number| format!("speaker {number}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let members = join_all(running, &names)?;
@@ -106,7 +109,7 @@ pub(super) fn same_order(subject: &Subject) -> Result<(), Failure> {
             let different = heard[0].iter().zip(other).find(|(here, there)| here != there);
             if let Some((here, there)) = different {
                 return Err(Failure::new(format!(
-                    "{} heard `{here}` where {name} heard `{there}`",
+                    "\"{}\" heard `{here}` where \"{name}\" heard `{there}`",
                     names[0]
                 )));
             }
@@ -116,12 +119,15 @@ pub(super) fn same_order(subject: &Subject) -> Result<(), Failure> {
 }
 
 pub(super) fn bad_line(subject: &Subject) -> Result<(), Failure> {
-    in_a_room(subject, |running| {
+    let done = "two clients are in a room, and one of them sends long and bad lines";
+    in_a_room_where(done, subject, |running| {
         let mut members = join_all(running, &["sender", "other"])?;
         let [sender, other] = &mut members[..] else { unreachable!("two have joined") };
         let longest = "x".repeat(MAX_LINE_LEN);
-        sender.says_and_hears(&longest)?;
-        other.expect_next(&sender.said(&longest))?;
+        let passed_on = sender.says_and_hears(&longest);
+        passed_on
+            .and_then(|()| other.expect_next(&sender.said(&longest)))
+            .map_err(|failure| failure.after("after a line of 4096 bytes, which is no bad one"))?;
         let too_long = "x".repeat(MAX_LINE_LEN + 1);
         for (what, bytes) in [
             ("a line of 4097 bytes", too_long.as_bytes()),
@@ -129,32 +135,45 @@ pub(super) fn bad_line(subject: &Subject) -> Result<(), Failure> {
             ("a line with an escape character", b"\x1b[2J"),
         ] {
             let after = format!("after {what}");
-            sender.peer.send(&[bytes, b"\n", after.as_bytes(), b"\n"].concat())?;
-            let said = sender.said(&after);
-            let error = sender.next_line_but_announcements()?;
-            if !is_error(&error) {
-                let error = shortened(&error);
-                return Err(Failure::new(format!(
-                    "{what} must get one line back that begins with `error`, but `{error}` came"
-                )));
-            }
-            for member in [&mut *sender, &mut *other] {
-                let line = member.next_line_but_announcements()?;
-                if self::said(&line).as_ref() != Some(&said) {
-                    let line = shortened(&line);
-                    return Err(Failure::new(format!(
-                        "after {what}, the next line for the {} must be `{said}`, not `{line}`",
-                        member.name
-                    )));
-                }
-            }
+            let refused = refuse_and_go_on(sender, other, bytes, &after);
+            refused.map_err(|failure| failure.after(&after))?;
         }
         Ok(())
     })
 }
 
+/// A bad line gets an error, which its sender alone hears, and the line after it is said.
+fn refuse_and_go_on(
+    sender: &mut Member,
+    other: &mut Member,
+    bad: &[u8],
+    next: &str,
+) -> Result<(), Failure> {
+    sender.peer.send(&[bad, b"\n", next.as_bytes(), b"\n"].concat())?;
+    let said = sender.said(next);
+    let error = sender.next_line_but_announcements()?;
+    if !is_error(&error) {
+        let error = shortened(&error);
+        return Err(Failure::new(format!(
+            "expected one line back that begins with `error`, but `{error}` came"
+        )));
+    }
+    for member in [&mut *sender, &mut *other] {
+        let line = member.next_line_but_announcements()?;
+        if self::said(&line).as_ref() != Some(&said) {
+            let line = shortened(&line);
+            return Err(Failure::new(format!(
+                "expected `{said}` as the next line for \"{}\", but `{line}` came",
+                member.name
+            )));
+        }
+    }
+    Ok(())
+}
+
 pub(super) fn split_character(subject: &Subject) -> Result<(), Failure> {
-    in_a_room(subject, |running| {
+    let done = "a client sends a line in two pieces, the first of which ends inside a character";
+    in_a_room_where(done, subject, |running| {
         #[cfg(target_os = "linux")]
         let deadline = running.deadline;
         let mut members = join_all(running, &["alice", "bob"])?;
@@ -184,7 +203,8 @@ pub(super) fn split_character(subject: &Subject) -> Result<(), Failure> {
 /// has one.
 #[cfg(target_os = "linux")]
 pub(super) fn vanished_peer(subject: &Subject) -> Result<(), Failure> {
-    in_a_room(subject, |running| {
+    let done = "a client has joined, and the server's end of its connection is looked at";
+    in_a_room_where(done, subject, |running| {
         let member = Member::join(running, "alice")?;
         let ports = (running.server_addr.port(), member.addr.port());
         let until = Instant::now() + running.deadline;
@@ -204,7 +224,8 @@ pub(super) fn vanished_peer(_: &Subject) -> Result<(), Failure> {
 }
 
 pub(super) fn slow_reader(subject: &Subject) -> Result<(), Failure> {
-    in_a_room(subject, |running| {
+    let done = "one client stops reading, and the others go on to talk";
+    in_a_room_where(done, subject, |running| {
         running.deadline = running.deadline.min(PATIENCE);
         Member::join(running, "an early one")?; // the first may have to wait for the server's start
         // These are not behind the proxy: a megabyte in single bytes is a test of patience.
@@ -241,7 +262,8 @@ pub(super) fn slow_reader(subject: &Subject) -> Result<(), Failure> {
 }
 
 pub(super) fn clean_stop(subject: &Subject) -> Result<(), Failure> {
-    in_a_room(subject, |running| {
+    let done = "clients are in the room, and the line `quit` is typed into the server";
+    in_a_room_where(done, subject, |running| {
         let silent = Member::silent(running)?;
         let mut members = Vec::new();
         for number in 1..=SPEAKERS {
@@ -255,7 +277,7 @@ pub(super) fn clean_stop(subject: &Subject) -> Result<(), Failure> {
             if last.as_deref().is_none_or(|line| said(line).is_some()) {
                 let last = last.unwrap_or_default();
                 return Err(Failure::new(format!(
-                    "{} was told nothing before the end; the last line was `{last}`",
+                    "expected the server itself to say something last, but \"{}\" heard `{last}`",
                     member.name
                 )));
             }
@@ -272,7 +294,8 @@ pub(super) fn clean_stop(subject: &Subject) -> Result<(), Failure> {
 }
 
 pub(super) fn churn(subject: &Subject) -> Result<(), Failure> {
-    in_a_room(subject, |running| {
+    let done = "clients come and go, some of them in the middle of a line, some with a reset";
+    in_a_room_where(done, subject, |running| {
         let mut bystander = Member::join(running, "bystander")?;
         let visitor = Member::join(running, "visitor")?;
         #[cfg(target_os = "linux")]
@@ -452,19 +475,27 @@ fn says_to(speaker: &mut Member, listeners: &mut [&mut Member], text: &str) -> R
 pub(super) fn empty_input(subject: &Subject) -> Result<(), Failure> {
     let running = subject.start()?;
     let mut client = subject.start_client(running.addr, None)?;
-    for line in ["", "  ", "after"] {
-        client.type_line(line)?;
-    }
-    loop {
-        let line = client.expect_line("ADDR after")?;
-        match said(&line) {
-            None => {} // an announcement
-            Some(said) if said.text == "after" => break,
-            Some(_) => return Err(client.failure(&format!("`{line}` is nothing to say"))),
+    let converse = |client: &mut Program| {
+        for line in ["", "  ", "after"] {
+            client.type_line(line)?;
         }
-    }
-    client.end_input();
-    ended_well(&mut client)
+        loop {
+            let line = client.expect_line("ADDR after")?;
+            match said(&line) {
+                None => {} // an announcement
+                Some(said) if said.text == "after" => break,
+                Some(_) => {
+                    let line = shortened(&line);
+                    let what = format!("expected `ADDR after`, but it printed `{line}`");
+                    return Err(client.failure(&what));
+                }
+            }
+        }
+        client.end_input();
+        ended_well(client)
+    };
+    let done = r#"the client was given the lines "", "  " and "after""#;
+    converse(&mut client).map_err(|failure| failure.after(done))
 }
 
 /// Says a word, and waits until it comes back.
@@ -490,6 +521,15 @@ fn in_a_room(
 ) -> Result<(), Failure> {
     let mut running = subject.start()?;
     scenario(&mut running).map_err(|failure| running.explain(failure))
+}
+
+/// As `in_a_room`; what is done there is said in a failure.
+fn in_a_room_where(
+    done: &str,
+    subject: &Subject,
+    scenario: impl FnOnce(&mut Running) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    in_a_room(subject, |running| scenario(running).map_err(|failure| failure.after(done)))
 }
 
 /// A line of the chat.
@@ -548,7 +588,7 @@ fn next_line(
             let line: Vec<u8> = unread.drain(..=end).collect();
             return Ok(Some(String::from_utf8_lossy(&line[..end]).into_owned()));
         }
-        match peer.receive_some()? {
+        match peer.receive_some_of("a line")? {
             Some(bytes) => unread.extend_from_slice(&bytes),
             None if unread.is_empty() => return Ok(None),
             None => {
@@ -604,7 +644,7 @@ impl Member {
                 return Ok(member);
             }
             if Instant::now() >= until {
-                return Err(Failure::new(format!("{name} does not hear its own line")));
+                return Err(Failure::new(format!("\"{name}\" does not hear its own line")));
             }
         }
     }
@@ -639,7 +679,7 @@ impl Member {
         let until = Instant::now() + self.deadline;
         while self.hear()? != own {
             if Instant::now() >= until {
-                return Err(Failure::new(format!("{} does not hear `{own}`", self.name)));
+                return Err(Failure::new(format!("\"{}\" does not hear `{own}`", self.name)));
             }
         }
         Ok(())
@@ -657,10 +697,16 @@ impl Member {
     /// The next line of the chat; what the server says itself is left out.
     fn hear(&mut self) -> Result<Said, Failure> {
         let until = Instant::now() + self.deadline;
+        let mut other = None;
         loop {
-            if let Some(said) = said(&self.next_line(until)?) {
+            let line = self.next_line(until).map_err(|failure| match &other {
+                Some(line) => failure.besides(&format!("`{line}` came, which is not `ADDR text`")),
+                None => failure,
+            })?;
+            if let Some(said) = said(&line) {
                 return Ok(said);
             }
+            other = Some(shortened(&line));
         }
     }
 
@@ -671,7 +717,7 @@ impl Member {
         if heard == *expected {
             return Ok(());
         }
-        Err(Failure::new(format!("{} expected `{expected}`, heard `{heard}`", self.name)))
+        Err(Failure::new(format!("\"{}\" expected `{expected}`, heard `{heard}`", self.name)))
     }
 
     /// Who says this in the next line of the chat: an address, or a name.
@@ -756,9 +802,15 @@ impl Member {
 
     fn next_line(&mut self, until: Instant) -> Result<String, Failure> {
         let line = next_line(&mut self.peer, &mut self.unread, until);
-        let line = line
-            .map_err(|failure| failure.after(format!("while {} waited for a line", self.name)))?;
-        line.ok_or_else(|| Failure::new(format!("{}: the server ended the connection", self.name)))
+        let line = line.map_err(|failure| {
+            failure.after(format!("while \"{}\" waited for a line", self.name))
+        })?;
+        line.ok_or_else(|| {
+            Failure::new(format!(
+                "expected a line for \"{}\", but the server ended the connection",
+                self.name
+            ))
+        })
     }
 
     /// Reads again, after the flood. A room that has kept all of it for one client keeps anything.
@@ -779,8 +831,8 @@ impl Member {
         }
         let kib = all * FLOOD_LINE_LEN / 1024;
         Err(Failure::new(format!(
-            "{} did not read, and all that was said meanwhile was kept for it, {all} lines in {kib} \
-             KiB: expected a bound for what may wait",
+            "\"{}\" did not read, and all that was said meanwhile was kept for it, {all} lines in \
+             {kib} KiB: expected a bound for what may wait",
             self.name
         )))
     }
@@ -792,7 +844,10 @@ impl Member {
         loop {
             let line = next_line(&mut self.peer, &mut self.unread, until);
             let line = line.map_err(|failure| {
-                failure.after(format!("while {} waited for the end of its stream", self.name))
+                failure.after(format!(
+                    "while \"{}\" waited for a last line, and the end of its stream",
+                    self.name
+                ))
             })?;
             match line {
                 Some(line) => last = Some(line),

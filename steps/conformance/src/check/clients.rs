@@ -85,8 +85,9 @@ pub(super) fn cut_off_reply(subject: &Subject) -> Result<(), Failure> {
     ] {
         // What step 07 shows of an output before its end is not taken for whole: an error follows.
         let alone = subject.protocol == Protocol::Frames;
-        expect_refusal(subject, bytes[..len].to_vec(), true, alone)
-            .map_err(|failure| failure.after(format!("after {what}, and then end of file")))?;
+        expect_refusal(subject, bytes[..len].to_vec(), true, alone).map_err(|failure| {
+            failure.after(format!("the server answered with {what}, and closed the connection"))
+        })?;
     }
     Ok(())
 }
@@ -94,7 +95,7 @@ pub(super) fn cut_off_reply(subject: &Subject) -> Result<(), Failure> {
 /// The client's part: a length that cannot be is refused at once.
 pub(super) fn hostile_length(subject: &Subject) -> Result<(), Failure> {
     expect_refusal(subject, HOSTILE_LEN.to_be_bytes().to_vec(), false, true)
-        .map_err(|failure| failure.after("after an answer with a length of 4 GiB"))
+        .map_err(|failure| failure.after("the server answered with a length of 4 GiB"))
 }
 
 /// Answers with these bytes, and perhaps with end of file. The client must end with an error.

@@ -1,6 +1,6 @@
 //! The command line of a program that is not ours, and where its server listens.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::ops::Range;
@@ -20,8 +20,8 @@ const PORT: &str = "{port}";
 /// takes one between two starts.
 const PORTS: Range<u16> = 20_000..32_000;
 
-/// How many ports each of several programs has to itself, side by side.
-const PORTS_EACH: u16 = 200;
+/// How many of them are given out together, the first of which tells that they are.
+const BLOCK_LEN: u16 = 100;
 
 /// How long the port of a program that was ended may stay taken.
 const PORT_FREE: Duration = Duration::from_secs(2);
@@ -141,44 +141,68 @@ pub fn wait_until_free(addr: SocketAddr) -> Result<(), Failure> {
 /// that does not set `SO_REUSEADDR`.
 #[must_use]
 pub(super) fn is_remembered(addr: SocketAddr) -> bool {
-    use socket2::{Domain, Socket, Type};
-
-    let bind = || -> io::Result<()> {
-        Socket::new(Domain::for_address(addr), Type::STREAM, None)?.bind(&addr.into())
-    };
     let in_use = |error: io::Error| error.kind() == io::ErrorKind::AddrInUse;
-    cfg!(unix) && bind().is_err_and(in_use) && matches!(is_taken(addr), Ok(false))
+    cfg!(unix) && bind_as_it_is(addr).is_err_and(in_use) && matches!(is_taken(addr), Ok(false))
 }
 
-/// Ports for one program after another, each used once.
+/// Whether a program can listen there that does not set `SO_REUSEADDR`.
+fn bind_as_it_is(addr: SocketAddr) -> io::Result<()> {
+    use socket2::{Domain, Socket, Type};
+
+    Socket::new(Domain::for_address(addr), Type::STREAM, None)?.bind(&addr.into())
+}
+
+/// Ports for one program after another, which nobody else who takes them from here gets.
+///
+/// A port cannot be handed over: it must be free before a program listens there, and in between
+/// somebody else could take it. So a whole block of ports is claimed, by listening at its first one
+/// and never accepting anybody. Two processes cannot do that at the same time, whoever started them,
+/// and the system ends the claim when the process ends, however that happens.
 #[derive(Debug)]
-pub struct FreePorts(Cell<u16>);
+pub struct FreePorts {
+    /// The ports that are still to be offered, the next one first.
+    ports: RefCell<std::iter::Cycle<Range<u16>>>,
+    /// What makes the block ours.
+    _claim: TcpListener,
+}
 
 impl FreePorts {
-    /// The ports of a program; others, with other numbers, look elsewhere first.
-    #[must_use]
-    pub fn of(number: u32) -> Self {
-        let blocks = usize::from((PORTS.end - PORTS.start) / PORTS_EACH);
-        let mut starts = PORTS.step_by(PORTS_EACH.into());
-        Self(Cell::new(starts.nth(number as usize % blocks).unwrap_or(PORTS.start)))
-    }
-
-    /// The next address where nobody listens.
-    pub fn next(&self) -> Result<SocketAddr, Failure> {
-        for _ in PORTS {
-            let port = self.0.get();
-            self.0.set(if port + 1 == PORTS.end { PORTS.start } else { port + 1 });
-            let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-            if TcpListener::bind(addr).is_ok() {
-                return Ok(addr);
+    /// Claims a block of ports.
+    ///
+    /// An error if all of them are claimed by others.
+    pub fn claim() -> Result<Self, Failure> {
+        let blocks = PORTS.step_by(BLOCK_LEN.into());
+        let count = blocks.len();
+        // Each process begins elsewhere: the ports of the one before may still be remembered.
+        let first = std::process::id() as usize % count;
+        for start in blocks.cycle().skip(first).take(count) {
+            if let Ok(claim) = TcpListener::bind((Ipv4Addr::LOCALHOST, start)) {
+                return Ok(Self {
+                    ports: RefCell::new((start + 1..start + BLOCK_LEN).cycle()),
+                    _claim: claim,
+                });
             }
         }
-        Err(Failure::new(format!("there is no free port from {} to {}", PORTS.start, PORTS.end)))
+        let Range { start, end } = PORTS;
+        Err(Failure::new(format!(
+            "all ports from {start} to {end} are taken: too many programs are being checked"
+        )))
+    }
+
+    /// The next address where a program can listen, whatever options it sets.
+    pub fn next(&self) -> Result<SocketAddr, Failure> {
+        let mut ports = self.ports.borrow_mut();
+        let addrs = ports.by_ref().take(BLOCK_LEN.into());
+        let mut addrs = addrs.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        let free = addrs.find(|addr| bind_as_it_is(*addr).is_ok());
+        free.ok_or_else(|| Failure::new("there is no free port for the server"))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
 
     fn line(text: &str) -> CommandLine {
@@ -214,13 +238,42 @@ mod tests {
 
     #[test]
     fn a_port_that_is_taken_is_not_offered() {
-        let ports = FreePorts::of(std::process::id());
+        let ports = FreePorts::claim().unwrap();
         let first = ports.next().unwrap();
-        let listener = TcpListener::bind(first).unwrap();
-        assert!(is_taken(first).unwrap());
-        ports.0.set(first.port());
-        assert_ne!(ports.next().unwrap(), first);
+        let taken = SocketAddr::from((Ipv4Addr::LOCALHOST, first.port() + 1));
+        let listener = TcpListener::bind(taken).unwrap();
+        assert!(is_taken(taken).unwrap());
+        assert_eq!(ports.next().unwrap().port(), taken.port() + 1);
         drop(listener);
-        wait_until_free(first).unwrap();
+        wait_until_free(taken).unwrap();
+    }
+
+    #[test]
+    fn no_port_is_offered_to_two_who_ask_at_the_same_time() {
+        const JUDGES: usize = 20;
+        let judges: Vec<FreePorts> = (0..JUDGES).map(|_| FreePorts::claim().unwrap()).collect();
+        let mut offered = HashMap::new();
+        for _ in 0..2 * BLOCK_LEN {
+            for (number, judge) in judges.iter().enumerate() {
+                let first = *offered.entry(judge.next().unwrap()).or_insert(number);
+                assert_eq!(first, number, "a port was offered to two");
+            }
+        }
+    }
+
+    #[test]
+    fn a_port_whose_last_connection_is_remembered_is_not_offered() {
+        let ports = FreePorts::claim().unwrap();
+        let first = ports.next().unwrap();
+        let next = SocketAddr::from((Ipv4Addr::LOCALHOST, first.port() + 1));
+        let listener = TcpListener::bind(next).unwrap();
+        let mut client = TcpStream::connect(next).unwrap();
+        drop(listener.accept().unwrap()); // who ends first is who remembers
+        assert_eq!(io::Read::read(&mut client, &mut [0]).unwrap(), 0);
+        drop((client, listener));
+        if cfg!(target_os = "linux") {
+            assert!(is_remembered(next));
+            assert_ne!(ports.next().unwrap(), next);
+        }
     }
 }

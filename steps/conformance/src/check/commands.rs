@@ -3,6 +3,7 @@
 use super::conversation::answers_after;
 use super::{Running, SHELL_NEWLINE, Side, Subject, clients};
 use crate::Failure;
+use crate::peer::show;
 
 pub(super) fn both_streams(subject: &Subject) -> Result<(), Failure> {
     let running = subject.start()?;
@@ -60,7 +61,10 @@ pub(super) fn boundaries(subject: &Subject) -> Result<(), Failure> {
     let asked = sent.and_then(|()| {
         answers.iter().try_for_each(|answer| subject.protocol.expect_answer(&mut peer, answer))
     });
-    asked.map_err(|failure| running.explain(failure.after("after two messages in one segment")))
+    asked.map_err(|failure| {
+        let done = format!("after two messages were sent at once, as b\"{}\"", show(&messages));
+        running.explain(failure.after(done))
+    })
 }
 
 pub(super) fn hostile_length(subject: &Subject) -> Result<(), Failure> {
@@ -77,6 +81,10 @@ fn the_server_refuses_a_hostile_length(subject: &Subject) -> Result<(), Failure>
     let running = subject.start()?;
     let mut hostile = running.connect()?;
     let refused = hostile.send(&u32::MAX.to_be_bytes()).and_then(|()| hostile.expect_end());
-    refused.map_err(|failure| running.explain(failure.after("after a length of 4 GiB")))?;
-    running.exchange(&mut running.connect()?, "next")
+    refused.map_err(|failure| {
+        let done = r#"after a length of 4 GiB was sent, as b"\xff\xff\xff\xff", and nothing else"#;
+        running.explain(failure.after(done))
+    })?;
+    let next = running.connect().and_then(|mut next| running.exchange(&mut next, "next"));
+    next.map_err(|failure| failure.after("one client has sent a length of 4 GiB"))
 }

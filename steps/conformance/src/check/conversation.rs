@@ -1,6 +1,7 @@
 //! What every server and client owe each other: answers, and an orderly end.
 
 use super::{COMMANDS, Input, Protocol, Running, Subject, chat};
+use crate::peer::show_text;
 use crate::{Failure, Program};
 
 /// How many clients are there at once, where many are asked for.
@@ -34,7 +35,7 @@ pub(super) fn empty_input(subject: &Subject) -> Result<(), Failure> {
         return answers_after(subject, &running, "", &[]);
     }
     let mut client = subject.start_client(running.addr, Some(""))?;
-    ended_well(&mut client)
+    ended_well(&mut client).map_err(|failure| failure.after("the client was told to say \"\""))
 }
 
 /// Types a line into a client, which must print these lines, and then answer the line after.
@@ -46,17 +47,25 @@ pub(super) fn answers_after(
 ) -> Result<(), Failure> {
     let mut client = subject.start_client(running.addr, None)?;
     let (next, answer) = subject.protocol.exchange("after");
-    client.type_line(line)?;
-    client.type_line(&next)?;
-    for expected in printed.iter().copied().chain([answer.trim_end()]) {
-        let came = client.expect_line(expected)?;
-        if !came.ends_with(expected) {
-            // A prompt may stand in front of it.
-            return Err(client.failure(&format!("expected `{expected}`, got `{came}`")));
+    let converse = |client: &mut Program| {
+        client.type_line(line)?;
+        client.type_line(&next)?;
+        for expected in printed.iter().copied().chain([answer.trim_end()]) {
+            let came = client.expect_line(expected)?;
+            if !came.ends_with(expected) {
+                // A prompt may stand in front of it.
+                let shown = show_text(&came);
+                let what = format!("expected it to print `{expected}`, but it printed `{shown}`");
+                return Err(client.failure(&what));
+            }
         }
-    }
-    client.end_input();
-    ended_well(&mut client)
+        client.end_input();
+        ended_well(client)
+    };
+    converse(&mut client).map_err(|failure| {
+        let (line, next) = (show_text(line), show_text(&next));
+        failure.after(format!("the client was given the lines \"{line}\" and \"{next}\""))
+    })
 }
 
 pub(super) fn ended_well(client: &mut Program) -> Result<(), Failure> {
@@ -64,7 +73,8 @@ pub(super) fn ended_well(client: &mut Program) -> Result<(), Failure> {
     if status.success() {
         return Ok(());
     }
-    Err(client.failure(&format!("it ended with {status}")))
+    Err(client
+        .failure(&format!("expected it to end with the exit code 0, but it ended with {status}")))
 }
 
 pub(super) fn next_client(subject: &Subject) -> Result<(), Failure> {
@@ -73,7 +83,8 @@ pub(super) fn next_client(subject: &Subject) -> Result<(), Failure> {
     running.exchange(&mut first, "first")?;
     let mut second = running.connect()?;
     first.close();
-    running.exchange(&mut second, "second")
+    let served = running.exchange(&mut second, "second");
+    served.map_err(|failure| failure.after("a second client has connected, and the first has left"))
 }
 
 pub(super) fn concurrent_clients(subject: &Subject) -> Result<(), Failure> {
@@ -82,16 +93,20 @@ pub(super) fn concurrent_clients(subject: &Subject) -> Result<(), Failure> {
     }
     let running = subject.start()?;
     let mut first = running.connect()?; // says nothing
-    let mut others = Vec::new();
-    for number in 1..=MANY {
-        let mut peer = running.connect()?;
-        running.exchange(&mut peer, &format!("number {number}"))?;
-        others.push(peer);
-    }
-    for peer in &mut others {
-        running.exchange(peer, "still here")?;
-    }
-    running.exchange(&mut first, "first")
+    let mut serve_others = || {
+        let mut others = Vec::new();
+        for number in 1..=MANY {
+            let mut peer = running.connect()?;
+            running.exchange(&mut peer, &format!("number {number}"))?;
+            others.push(peer);
+        }
+        for peer in &mut others {
+            running.exchange(peer, "still here")?;
+        }
+        running.exchange(&mut first, "first")
+    };
+    let served = serve_others();
+    served.map_err(|failure| failure.after("one client says nothing while others come and talk"))
 }
 
 pub(super) fn survives_disconnect(subject: &Subject) -> Result<(), Failure> {
@@ -104,7 +119,10 @@ pub(super) fn survives_disconnect(subject: &Subject) -> Result<(), Failure> {
     let (message, _) = running.protocol.exchange("hasty");
     hasty.send(&running.protocol.on_the_wire(&message))?;
     hasty.close();
-    running.exchange(&mut running.connect()?, "next")
+    serves_the_next(&running).map_err(|failure| {
+        let ways = "one after its answer, one without a word, and one before its answer";
+        failure.after(format!("three clients have left, {ways}"))
+    })
 }
 
 pub(super) fn survives_reset(subject: &Subject) -> Result<(), Failure> {
@@ -113,5 +131,12 @@ pub(super) fn survives_reset(subject: &Subject) -> Result<(), Failure> {
     running.exchange(&mut served, "served")?;
     running.connect()?.reset()?; // broken off while it waits to be accepted
     served.reset()?;
+    serves_the_next(&running).map_err(|failure| {
+        let which = "of one client that was served, and of one that waited for it";
+        failure.after(format!("connections were reset, {which}"))
+    })
+}
+
+fn serves_the_next(running: &Running) -> Result<(), Failure> {
     running.exchange(&mut running.connect()?, "next")
 }

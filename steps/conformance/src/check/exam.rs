@@ -66,6 +66,8 @@ pub enum Outcome {
     Failed(Failure),
     /// It was not looked at, for this reason.
     NotAsked(String),
+    /// No check can be put to this program.
+    Unable(Failure),
 }
 
 /// A program, and what it is asked.
@@ -78,6 +80,8 @@ pub struct Exam {
     pub ways: Vec<Way>,
     /// Only these, whatever the step promises; all if empty.
     pub only: Vec<&'static Check>,
+    /// Whether a check could be put to the program: from then on, it fails if one cannot.
+    pub is_able: bool,
 }
 
 impl Exam {
@@ -102,14 +106,17 @@ impl Exam {
         }
         for way in self.ways.clone() {
             (self.subject.cut, self.subject.delay) = (way.cut, way.delay);
-            if let Err(failure) = self.subject.judge(check) {
-                let done = way.to_string();
-                return Outcome::Failed(if way == Way::WHOLE {
-                    failure
-                } else {
-                    failure.after(done)
-                });
+            let judged = self.subject.judge(check);
+            if let Err(failure) = judged {
+                if failure.is_unable() && !self.is_able {
+                    return Outcome::Unable(failure);
+                }
+                self.is_able = true;
+                let whole = way == Way::WHOLE;
+                let failure = if whole { failure } else { failure.after(way.to_string()) };
+                return Outcome::Failed(failure);
             }
+            self.is_able = true;
         }
         Outcome::Kept
     }

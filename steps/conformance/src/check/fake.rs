@@ -83,8 +83,7 @@ impl<T> Drop for FakeServer<T> {
 /// Answers a request with these bytes, and then ends the connection. The request is the result.
 pub(super) fn answers(answer: Vec<u8>) -> impl FnOnce(Peer) -> Result<Value, Failure> {
     move |mut client| {
-        let request = wire::receive_header(&mut client)
-            .map_err(|failure| failure.after("no request came"))?;
+        let request = wire::receive_header(&mut client)?;
         // A client that does not believe the header may be gone before it has the body.
         let _ = client.send(&answer).and_then(|()| client.end_sending());
         // Closing while bytes of the client's are unread would be a reset, and could take from the

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::fake::{self, FakeServer};
-use super::wire::{self, Answer};
+use super::wire::{self, Answer, json_text};
 use super::{Running, Subject};
 use crate::memory::resident_kib;
 use crate::peer::show;
@@ -175,16 +175,16 @@ impl Download {
         if before.is_some() {
             command.arg("--force");
         }
-        let mut client = Program::start(command)?.with_deadline(subject.deadline);
+        let mut client = subject.start_program(command)?;
         client.type_line(&format!("get {NOTES}"))?;
         client.end_input();
         client.wait()?; // a download that failed may change its exit code
-        let request = server.result().map_err(|failure| client.explain(failure))?;
+        let done = format!("the client was given the line \"get {NOTES}\"");
+        let request = server.result().map_err(|failure| client.explain(failure.after(&done)))?;
         if request["request"] != "get" || request["filename"] != NOTES {
             let expected = json!({ "request": "get", "filename": NOTES });
-            return Err(client.failure(&format!(
-                "after `get {NOTES}` was typed: expected the request {expected}, received {request}"
-            )));
+            let what = format!("expected the request {expected}, received {}", json_text(&request));
+            return Err(client.explain(Failure::new(what).after(done)));
         }
         Ok(Self { client, scratch })
     }
@@ -367,7 +367,8 @@ fn receive_zeros(
     let header = sent.map_err(failed)?;
     if !header["error"].is_null() || header["size"] != len {
         return Err(failed(Failure::new(format!(
-            "expected no `error` and a `size` of {len}, received the header {header}"
+            "expected no `error` and a `size` of {len}, received the header {}",
+            json_text(&header)
         ))));
     }
     let mut most = resident_kib(running.program()?)?;

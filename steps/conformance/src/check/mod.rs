@@ -6,6 +6,7 @@
 //! both, and [`assert_promises`] holds the step to both.
 
 use std::ffi::OsStr;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::Command;
 use std::sync::Arc;
@@ -43,7 +44,7 @@ pub struct Check {
     pub name: &'static str,
     /// Why it matters, in one sentence.
     pub why: &'static str,
-    /// The section of the book that explains it: a page and an anchor.
+    /// The sentence of the book that explains it: a page and an anchor.
     pub section: &'static str,
     /// What to try first, when it fails.
     pub hint: &'static str,
@@ -70,8 +71,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "reply",
         why: "A server that does not answer cannot be told from one that is not there.",
-        section: "server.md#read",
-        hint: "Accept a connection, read what comes, and write it back before you close.",
+        section: "server.md#write-all",
+        hint: "Accept a connection, read what comes, write it back, and flush it if there is a buffer.",
         side: Side::Server,
         protocols: ANSWERS,
         scenario: conversation::reply,
@@ -79,7 +80,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "many-messages",
         why: "Connecting costs a handshake; a conversation should pay for it once.",
-        section: "message-loop.md#idea",
+        section: "message-loop.md#go-round",
         hint: "Put a loop around read and answer; connect and accept stay outside it.",
         side: Side::Server,
         protocols: ANSWERS,
@@ -88,7 +89,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "empty-input",
         why: "TCP cannot send an empty message, so a client that tries waits for an answer for ever.",
-        section: "client.md#still-wrong",
+        section: "client.md#empty-message",
         hint: "Do not send what has no bytes: ask for the next line instead.",
         side: Side::Client,
         protocols: ALL,
@@ -97,7 +98,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "cut-reply",
         why: "One write may arrive as many reads, so what one read returns is seldom a whole answer.",
-        section: "message-loop.md#change-client",
+        section: "message-loop.md#whole-answer",
         hint: "Read in a loop until the whole answer is there, however many reads that takes.",
         side: Side::Client,
         protocols: ALL,
@@ -106,7 +107,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "server-gone",
         why: "A server that goes away must not leave its user waiting, nor guessing what has happened.",
-        section: "client.md#send-and-read",
+        section: "client.md#server-gone",
         hint: "Take end of file and errors for what they are: one line on stderr, and an exit code.",
         side: Side::Client,
         protocols: ALL,
@@ -115,7 +116,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "next-client",
         why: "A client that came second should be served when the first has left, not turned away.",
-        section: "connection-loop.md#idea",
+        section: "connection-loop.md#two-loops",
         hint: "Put a loop around accept, and go back to it when a client has left.",
         side: Side::Server,
         protocols: ANSWERS,
@@ -124,7 +125,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "survives-disconnect",
         why: "Every client leaves some day; the server must neither end nor spin because of it.",
-        section: "message-loop.md#still-wrong",
+        section: "message-loop.md#spin",
         hint: "A read of 0 bytes is the end of the stream: leave the loop.",
         side: Side::Server,
         protocols: ALL,
@@ -133,7 +134,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "survives-reset",
         why: "Programs crash and cables break; one broken connection must not take the server down.",
-        section: "connection-loop.md#change",
+        section: "connection-loop.md#serve-on",
         hint: "Handle the error of one connection where the connection is handled, and accept the next.",
         side: Side::Server,
         protocols: ALL,
@@ -142,7 +143,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "both-streams",
         why: "A command speaks on two streams; whoever drops one hides either the result or the error.",
-        section: "remote-execution.md#change-server",
+        section: "remote-execution.md#both-streams",
         hint: "Send what the command wrote to stdout, and then what it wrote to stderr.",
         side: Side::Server,
         protocols: COMMANDS,
@@ -151,7 +152,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "empty-reply",
         why: "Many commands have nothing to say, and an asker that waits for a first byte waits for ever.",
-        section: "remote-execution.md#silence",
+        section: "remote-execution.md#no-bytes",
         hint: "Send something for every command, also when its output is empty: a length of 0.",
         side: Side::Both,
         protocols: COMMANDS,
@@ -160,7 +161,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "whole-reply",
         why: "What is left unread of one answer is taken for the beginning of the next.",
-        section: "remote-execution.md#leak",
+        section: "remote-execution.md#taken-for-the-answer",
         hint: "Read until the whole answer is there: its length must come before it.",
         side: Side::Both,
         protocols: COMMANDS,
@@ -169,7 +170,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "boundaries",
         why: "What is sent in two messages may come in one segment, and must still be two messages.",
-        section: "remote-execution.md#glue",
+        section: "remote-execution.md#glued",
         hint: "Put a length in front of each message, and read exactly so many bytes.",
         side: Side::Server,
         protocols: COMMANDS,
@@ -178,7 +179,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "hostile-length",
         why: "Four bytes from a stranger must not make a server reserve, or wait for, 4 GiB.",
-        section: "length-header.md#limit",
+        section: "length-header.md#limit-first",
         hint: "Compare the length with a limit before you reserve or read anything, and close.",
         side: Side::Both,
         protocols: FRAMES,
@@ -187,7 +188,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "cut-off-reply",
         why: "Half an answer that looks like a whole one is a wrong answer.",
-        section: "length-header.md#reading-the-payload",
+        section: "length-header.md#inside-a-frame",
         hint: "Where the stream ends before the length is used up, say so and exit with an error.",
         side: Side::Client,
         protocols: FRAMES,
@@ -196,7 +197,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "integrity",
         why: "A file that looks whole and is not will be trusted by whoever opens it next.",
-        section: "json-header.md#integrity",
+        section: "json-header.md#hash-first",
         hint: "Write to a temporary file, compare size and hash, and only then give it its name.",
         side: Side::Both,
         protocols: MESSAGES,
@@ -205,7 +206,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "untrusted-name",
         why: "Who may choose the name of a file on your disk may overwrite any file that you can.",
-        section: "json-header.md#untrusted-name",
+        section: "json-header.md#a-name",
         hint: "Name the file as your user asked for it, and refuse a server that calls it otherwise.",
         side: Side::Client,
         protocols: MESSAGES,
@@ -214,7 +215,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "root-jail",
         why: "A server that was given one folder to serve must not give away the rest of the disk.",
-        section: "json-header.md#root",
+        section: "json-header.md#a-claim",
         hint: "Resolve the whole path, links too, and see that it is a regular file below the root.",
         side: Side::Server,
         protocols: MESSAGES,
@@ -223,7 +224,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "constant-memory",
         why: "A server that holds what it sends can be brought down by one large file.",
-        section: "json-header.md#chunks",
+        section: "json-header.md#one-chunk",
         hint: "Read a chunk, send it, and use its memory for the next one.",
         side: Side::Server,
         protocols: MESSAGES,
@@ -232,7 +233,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "timeout",
         why: "A command that never ends would hold up its client, and everybody behind it, for ever.",
-        section: "json-header.md#timeout",
+        section: "json-header.md#process-group",
         hint: "Wait under a deadline, then kill the whole process group: children outlive their shell.",
         side: Side::Server,
         protocols: MESSAGES,
@@ -241,7 +242,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "concurrent-clients",
         why: "A client that says nothing must not keep the others from being served.",
-        section: "chat-functions.md#threads",
+        section: "chat-functions.md#accepts",
         hint: "Start a thread for each client that you accept, and go back to accept at once.",
         side: Side::Server,
         protocols: SERVES_MANY,
@@ -250,7 +251,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "broadcast",
         why: "A room is a room only if everybody hears everybody, and knows who spoke.",
-        section: "chat-functions.md#lock",
+        section: "chat-functions.md#held",
         hint: "Write `ADDR text` to every stream in the map, the sender's too, ADDR being the sender's.",
         side: Side::Server,
         protocols: CHAT,
@@ -259,7 +260,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "same-order",
         why: "If two people see the same lines in another order, an answer stands before its question.",
-        section: "chat-class.md#same-order",
+        section: "chat-class.md#first-line",
         hint: "Let one line go to everybody before the next one goes to anybody.",
         side: Side::Server,
         protocols: CHAT,
@@ -268,7 +269,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "bad-line",
         why: "What one client sends must neither harm the others nor stay without a reason for itself.",
-        section: "chat-functions.md#lines",
+        section: "chat-functions.md#bad-line",
         hint: "Check each line, and answer a bad one with one line, `error: …`, to its sender only.",
         side: Side::Server,
         protocols: CHAT,
@@ -277,7 +278,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "split-character",
         why: "A read may end inside a character, whose bytes mean nothing before all of them are there.",
-        section: "chat-functions.md#lines",
+        section: "chat-functions.md#whole-line",
         hint: "Collect bytes until the newline, and decode the whole line, not what one read returned.",
         side: Side::Server,
         protocols: CHAT,
@@ -286,7 +287,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "vanished-peer",
         why: "A client whose cable was pulled says nothing, ever: without keepalive it stays online.",
-        section: "chat-functions.md#vanished",
+        section: "chat-functions.md#keepalive",
         hint: "Switch on TCP keepalive for every stream that you accept.",
         side: Side::Server,
         protocols: CHAT,
@@ -295,7 +296,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "slow-reader",
         why: "One client that does not read must not stop the room for everybody else.",
-        section: "chat-class.md#slow-reader",
+        section: "chat-class.md#full-queue",
         hint: "Give each client a bounded queue and a writer, and drop the client whose queue is full.",
         side: Side::Server,
         protocols: CHAT,
@@ -304,7 +305,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "clean-stop",
         why: "People who are told that a server stops do not look for a fault in their own network.",
-        section: "chat-class.md#stopping",
+        section: "chat-class.md#goodbye",
         hint: "At `quit`, tell every client, end every stream, wait for every thread, and exit with 0.",
         side: Side::Server,
         protocols: CHAT,
@@ -313,7 +314,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "churn",
         why: "What each client that leaves leaves behind is missing one day, and then nobody can come in.",
-        section: "chat-functions.md#threads",
+        section: "chat-functions.md#online",
         hint: "Remove the client from the map, and close its stream, on every way out of its thread.",
         side: Side::Server,
         protocols: CHAT,
@@ -630,6 +631,11 @@ impl Subject {
     fn start_client(&self, addr: SocketAddr, argument: Option<&str>) -> Result<Program, Failure> {
         let mut command = (self.client)(addr);
         command.args(argument);
+        self.start_program(command)
+    }
+
+    /// Starts a client with this command.
+    fn start_program(&self, command: Command) -> Result<Program, Failure> {
         let client = if self.judged == Side::Client {
             Program::start_with_children(command)? // it is not ours
         } else {
@@ -692,22 +698,31 @@ impl Running {
 
     /// Connects to the server itself, which may be starting.
     fn dial(&self) -> Result<Peer, Failure> {
-        let stream = self.reach.connect().map_err(|error| {
-            Failure::new(format!("cannot connect to {}: {error}{}", self.server_addr, self.fate()))
-        })?;
+        let stream = self.reach.connect().map_err(|error| self.cannot_connect(&error))?;
         let peer = Peer::on(stream, self.deadline)?;
         Ok(if self.spares_port { peer.sparing_the_port() } else { peer })
     }
 
-    /// What has become of the server, if it has ended.
-    fn fate(&self) -> String {
-        match self.program.as_ref().and_then(Program::status) {
-            None => String::new(),
-            Some(status) if command_line::is_remembered(self.server_addr) => {
-                format!(": the server has ended ({status}); {}", command_line::REMEMBERED)
+    /// Why nobody can connect to the server. If nobody ever could, nothing can be said of it.
+    fn cannot_connect(&self, error: &io::Error) -> Failure {
+        let addr = self.server_addr;
+        let refused = error.kind() == io::ErrorKind::ConnectionRefused;
+        let why = match self.program.as_ref().and_then(Program::status) {
+            Some(status) if command_line::is_remembered(addr) => {
+                format!("the server has ended ({status}); {}", command_line::REMEMBERED)
             }
-            Some(status) => format!(": the server has ended ({status})"),
-        }
+            Some(status) => format!("the server has ended ({status})"),
+            None if refused && !self.reach.was_reached() && self.program.is_none() => {
+                format!("{error}; nobody listens there: is the server running?")
+            }
+            None if refused && !self.reach.was_reached() => format!(
+                "{error}; the program has run for {DEADLINE:?} and does not listen there: does it take \
+                 the address from its command line?"
+            ),
+            None => error.to_string(),
+        };
+        let text = format!("cannot connect to {addr}: {why}");
+        if self.reach.was_reached() { Failure::new(text) } else { Failure::unable(text) }
     }
 
     /// The server's process.

@@ -20,7 +20,7 @@ pub struct Promises {
     pub chapter: String,
     /// The checks that it keeps.
     pub keeps: Vec<String>,
-    /// The checks that it is seen to break, each with the section of the book that says so.
+    /// The checks that it is seen to break, each with the sentence of the book that says so.
     pub breaks: Vec<(String, String)>,
 }
 

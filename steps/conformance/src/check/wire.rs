@@ -34,7 +34,8 @@ pub(super) fn expect_run(peer: &mut Peer, command: &str) -> Result<(), Failure> 
         return Ok(());
     }
     let expected = json!({ "request": "run", "command": command });
-    Err(Failure::new(format!("expected the request {expected}, received {request}")))
+    let received = json_text(&request);
+    Err(Failure::new(format!("expected the request {expected}, received {received}")))
 }
 
 /// The request to send a file.
@@ -61,6 +62,7 @@ pub(super) fn receive_header(peer: &mut Peer) -> Result<Value, Failure> {
 /// The size of the body that this header announces.
 pub(super) fn size(header: &Value) -> Result<u64, Failure> {
     header["size"].as_u64().ok_or_else(|| {
+        let header = json_text(header);
         Failure::new(format!("expected a header with a `size` in bytes, received {header}"))
     })
 }
@@ -74,11 +76,12 @@ pub(super) struct Answer {
 impl Answer {
     pub(super) fn receive(peer: &mut Peer) -> Result<Self, Failure> {
         let header = receive_header(peer)?;
-        let size = usize::try_from(size(&header)?)
-            .map_err(|_| Failure::new(format!("expected a short body, received {header}")))?;
+        let size = usize::try_from(size(&header)?).map_err(|_| {
+            Failure::new(format!("expected a short body, received {}", json_text(&header)))
+        })?;
         let body = peer
             .receive_exactly(size, "a body")
-            .map_err(|failure| failure.after(format!("after the header {header}")))?;
+            .map_err(|failure| failure.after(format!("after the header {}", json_text(&header))))?;
         Ok(Self { header, body })
     }
 
@@ -99,6 +102,30 @@ impl Answer {
 
 impl std::fmt::Display for Answer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "received the header {} and the body \"{}\"", self.header, show(&self.body))
+        let (header, body) = (json_text(&self.header), show(&self.body));
+        write!(f, "received the header {header} and the body \"{body}\"")
+    }
+}
+
+/// JSON as a person can read it, cut where it gets long.
+pub(super) fn json_text(value: &Value) -> String {
+    const SHOWN_CHARS: usize = 300;
+    let text = value.to_string(); // what is not printable is an escape in it
+    match text.char_indices().nth(SHOWN_CHARS) {
+        Some((end, _)) => format!("{}… and {} bytes more", &text[..end], text.len() - end),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_header_is_cut_where_it_is_shown() {
+        let answer = Answer { header: json!({ "error": "x".repeat(60_000) }), body: vec![0; 1000] };
+        let text = answer.to_string();
+        assert!(text.contains("… and 59712 bytes more and the body"), "{text}");
+        assert!(text.chars().count() < 1200, "{text}");
     }
 }
