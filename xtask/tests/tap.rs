@@ -138,8 +138,8 @@ fn a_reset_is_shown_once_with_the_side_that_did_it() -> Result<(), Failure> {
 #[test]
 fn a_server_that_cannot_be_reached_is_told_and_the_next_client_is_awaited() -> Result<(), Failure> {
     // Not one that the system hands out: a test that runs at the same time could listen there.
-    let nobody = FreePorts::of(std::process::id()).next()?;
-    let (mut tap, addr) = start_to(nobody, &["--no-time"])?;
+    let ports = FreePorts::claim()?;
+    let (mut tap, addr) = start_to(ports.next()?, &["--no-time"])?;
     for number in [1, 2] {
         Peer::connect(addr)?.expect_end()?;
         let line = format!("#{number}  closed: the server cannot be reached: connection refused");
