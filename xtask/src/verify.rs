@@ -3,6 +3,7 @@
 //! First everything is built. What is left then waits more than it computes, so all of it runs side
 //! by side. Nothing is built meanwhile: cargo must not replace a program that is about to be started.
 
+use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::num::NonZero;
 use std::path::Path;
@@ -498,7 +499,8 @@ fn outcome_of(runs: &[Run]) -> Outcome {
         counts.passed += passed;
         counts.failed += failed;
         if !run.success {
-            output += &format!("{}:\n{}\n", run.program, run.text.trim_end());
+            // Writing to a string cannot fail.
+            let _ = write!(output, "{}:\n{}\n", run.program, run.text.trim_end());
             if failed == 0 {
                 ended_early.push(run.program.as_str());
             }

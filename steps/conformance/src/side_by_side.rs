@@ -66,6 +66,7 @@ mod tests {
     #[test]
     fn two_jobs_are_done_at_the_same_time() {
         let meeting = Barrier::new(2);
-        side_by_side(&[(), ()], |()| drop(meeting.wait()));
+        let leaders = side_by_side(&[(), ()], |()| meeting.wait().is_leader());
+        assert_eq!(leaders.into_iter().filter(|is_leader| *is_leader).count(), 1);
     }
 }

@@ -70,7 +70,9 @@ pub fn run(root: &Path, options: &Options) -> Result<bool> {
         match book {
             Ok(Book { first, again, edits }) => {
                 serve.add(round, Ok([first, again]));
-                edits.into_iter().for_each(|time| edit.add(round, Ok([time])));
+                for time in edits {
+                    edit.add(round, Ok([time]));
+                }
             }
             Err(error) => serve.add(round, Err(error)),
         }

@@ -13,17 +13,14 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::json;
 
-use crate::PAGE;
 use crate::browser::{Browser, View};
+use crate::{PAGE, WHOLE_BOOK};
 
 /// In bytes. 1 KB is 1,000 bytes.
 const MAX_FIRST_VISIT: usize = 100_000;
 
 /// The level of most servers that compress. A few use 1, which costs about a tenth more.
 const LEVEL: u32 = 6;
-
-/// Everything in one page, for printing. Nobody begins to read there.
-const WHOLE_BOOK: &str = "print.html";
 
 /// What search needs, and nothing else does. The names go on with a hash.
 const FOR_SEARCH: [&str; 4] = ["searchindex", "searcher", "elasticlunr", "mark"];
@@ -55,6 +52,7 @@ pub async fn first_visits(browser: &Browser) -> Result<()> {
     std::io::stdout().write_all(table.as_bytes())?;
     let too_dear: Vec<_> = rows
         .iter()
+        // Nobody begins to read with the whole book.
         .filter(|(page, visit)| *page != WHOLE_BOOK && visit.bytes > MAX_FIRST_VISIT)
         .map(|(page, visit)| format!("{page}: {} bytes, with {:?}", visit.bytes, visit.files))
         .collect();

@@ -33,6 +33,9 @@ use crate::setup::Setup;
 /// The page on which behaviour is tested: it has sessions, listings and differences.
 const PAGE: &str = "connection-loop.html";
 
+/// Everything in one page, for printing.
+const WHOLE_BOOK: &str = "print.html";
+
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let setup = Arc::new(OnceLock::new());
