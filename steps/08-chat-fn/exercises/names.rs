@@ -67,7 +67,7 @@ fn handle_connection(
         lines.push(&buffer[..len]);
         while let Some(line) = lines.next_line() {
             let done = match line {
-                Ok(line) => handle_line(clients, peer_addr, &line),
+                Ok(line) => handle_line(clients, peer_addr, line),
                 Err(bad) => Err(bad.to_string()),
             };
             if let Err(problem) = done {
