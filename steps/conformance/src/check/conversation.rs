@@ -114,12 +114,15 @@ pub(super) fn survives_disconnect(subject: &Subject) -> Result<(), Failure> {
     let mut polite = running.connect()?;
     running.exchange(&mut polite, "polite")?;
     polite.close();
-    running.connect()?.close(); // says nothing at all
-    let mut hasty = running.connect()?;
-    let (message, _) = running.protocol.exchange("hasty");
-    hasty.send(&running.protocol.on_the_wire(&message))?;
-    hasty.close();
-    serves_the_next(&running).map_err(|failure| {
+    let leave_and_come = || {
+        running.connect()?.close(); // says nothing at all
+        let mut hasty = running.connect()?;
+        let (message, _) = running.protocol.exchange("hasty");
+        hasty.send(&running.protocol.on_the_wire(&message))?;
+        hasty.close();
+        serves_the_next(&running)
+    };
+    leave_and_come().map_err(|failure| {
         let ways = "one after its answer, one without a word, and one before its answer";
         failure.after(format!("three clients have left, {ways}"))
     })
