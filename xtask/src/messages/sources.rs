@@ -175,7 +175,9 @@ const NO_TROUBLE: &[&str] = &[
     // Step 07.
     "uncategorized error",
     " at path ",
-    "kill -s KILL -- -{group}",
+    "trap '' HUP INT TERM; read line; kill -s KILL 0",
+    "set /P line= & taskkill /T /F /PID {}",
+    "the system has process ids of this type",
     "{wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left",
     "saved {name}: {size} bytes, SHA-256 checked",
     "overwrite {name}? [y/N] ",

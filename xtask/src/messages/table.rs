@@ -350,10 +350,10 @@ pub const MESSAGES: &[Message] = &[
         "error: the command cannot be run: its time is up, and it cannot be stopped",
         &[7],
         |scene| {
-            // A shell that runs everything but `kill`.
+            // A shell that is no guard: it waits, and does not kill.
             scene.put(
                 "bin/sh",
-                "#!/bin/sh\ncase $2 in kill*) exit 1; esac\nexec /bin/sh \"$@\"\n",
+                "#!/bin/sh\ncase $2 in trap*) exec cat; esac\nexec /bin/sh \"$@\"\n",
             )?;
             let cannot_kill = "chmod +x bin/sh && PATH=\"$PWD/bin:$PATH\" exec \"$0\" \"$@\"";
             let server = ["server", "127.0.0.1:0", "--timeout", "0.1"];
