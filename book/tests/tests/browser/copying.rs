@@ -85,6 +85,7 @@ pub async fn to_the_clipboard(browser: &Browser) -> Result<()> {
     for origin in [browser.site.origin.clone(), format!("http://{PLAIN_HOST}:{port}")] {
         browser.set_view(View::WIDE).await?;
         browser.visit_at(&origin, PAGE).await?;
+        browser.unfold().await?;
         let secure: bool = browser.run("return isSecureContext", json!([])).await?;
         ensure!(secure == (origin == browser.site.origin), "{origin}: isSecureContext is {secure}");
         let commands = browser.all("kbd.command").await?;
