@@ -26,7 +26,7 @@ mod programs;
 mod repeat;
 
 /// How long all servers are soaked, at the same time.
-const SOAKED: Duration = Duration::from_secs(20);
+const SOAKED: Duration = Duration::from_secs(30);
 
 /// What can be chosen on the command line.
 #[derive(Clone, Debug, Default, clap::Args)]
