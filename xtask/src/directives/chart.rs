@@ -27,14 +27,28 @@ pub fn render(root: &Path, arguments: &str) -> Result<String> {
     if report.groups.is_empty() {
         bail!("{path} holds no figures");
     }
-    let charts = report.groups.iter().enumerate();
-    Ok(charts
-        .map(|(index, group)| chart(group, &format!("chart-{name}-{index}"), &report))
-        .collect())
+    let last = report.groups.len() - 1;
+    let charts = report.groups.iter().enumerate().map(|(index, group)| {
+        let remark = if index == last { how_to_read(&report) } else { String::new() };
+        chart(group, &format!("chart-{name}-{index}"), &remark)
+    });
+    Ok(charts.collect())
 }
 
-/// One group as a figure; `id` is unique in the page.
-fn chart(group: &Group, id: &str, report: &Report) -> String {
+/// What stands below the last chart of a report, for all of them.
+fn how_to_read(report: &Report) -> String {
+    let Machine { processor, cores, system, load } = &report.machine;
+    let machine =
+        escape(&format!("{processor}, {cores} cores, {system}, load {load} at the start"));
+    let date = escape(&report.date);
+    format!(
+        " In all of these charts: medians; the thin line is the spread, the dashed bar the machine’s \
+         limit. {date}, {machine}."
+    )
+}
+
+/// One group as a figure; `id` is unique in the page, and the remark ends the caption.
+fn chart(group: &Group, id: &str, remark: &str) -> String {
     let rows: Vec<&Row> = group.rows.iter().filter(|row| !row.figures.is_empty()).collect();
     let most = rows.iter().map(|row| stats::spread(&row.figures).1).fold(0.0, f64::max);
     let scale = if most > 0.0 { (WIDTH - 2.0) / most } else { 0.0 };
@@ -44,17 +58,13 @@ fn chart(group: &Group, id: &str, report: &Report) -> String {
     let better = if group.more_is_better { "longer is better" } else { "shorter is better" };
     let in_words: Vec<String> = rows.iter().map(|row| in_words(row)).collect();
     let (in_words, bars) = (in_words.join("; "), bars(&rows, &group.reference, scale));
-    let Machine { processor, cores, system, load } = &report.machine;
-    let machine =
-        escape(&format!("{processor}, {cores} cores, {system}, load {load} at the start"));
-    let date = escape(&report.date);
     [
         format!(r#"<figure class="figure"><svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" aria-labelledby="{id}-title {id}-desc">"#),
         format!(r#"<title id="{id}-title">{title}, {unit}: {better}</title>"#),
         format!(r#"<desc id="{id}-desc">{in_words}.</desc>"#),
-        format!("<style>.{id} text{{font-family:inherit;font-size:14px;fill:var(--fig-fg,#1f2933)}}.{id} .e{{text-anchor:end}}.{id} .bar{{fill:var(--fig-muted,#5b6673)}}.{id} .own{{fill:var(--fig-accent,#0b5fa5)}}.{id} .limit{{fill:none;stroke:var(--fig-muted,#5b6673);stroke-width:1.5;stroke-dasharray:4 3}}.{id} .spread{{stroke:var(--fig-fg,#1f2933);stroke-width:2}}</style>"),
+        format!("<style>.{id} text{{font-family:inherit;font-size:14px;fill:var(--fig-fg,#1f2933)}}.{id} .e{{text-anchor:end}}.{id} .other{{fill:var(--fig-muted,#5b6673)}}.{id} .own{{fill:var(--fig-accent,#0b5fa5)}}.{id} .limit{{fill:none;stroke:var(--fig-muted,#5b6673);stroke-width:1.5;stroke-dasharray:4 3}}.{id} .spread{{stroke:var(--fig-fg,#1f2933);stroke-width:2}}</style>"),
         format!(r#"<g class="{id}">{bars}</g></svg>"#),
-        format!("<figcaption>{title}, {unit}: {better}. Medians; the thin line is the spread, the dashed bar the machine's limit. {date}, {machine}.</figcaption></figure>"),
+        format!("<figcaption>{title}, {unit}: {better}.{remark}</figcaption></figure>"),
     ]
     .join(" ")
 }
@@ -74,7 +84,7 @@ fn bars(rows: &[&Row], reference: &str, scale: f64) -> String {
         let class = match row {
             row if row.is_limit => "limit",
             row if row.name == reference => "own",
-            _ => "bar",
+            _ => "other", // not `bar`: the theme has one
         };
         let (name, median) = (escape(&row.name), shown(row.median()));
         let (label, bar, middle) = (y + 16.0, y + 22.0, y + 22.0 + BAR_HEIGHT / 2.0);
@@ -136,6 +146,8 @@ mod tests {
             r#"<title id="chart-download-0-title">A download, seconds: shorter is better</title>"#
         ));
         assert!(!html.contains("ncat"), "{html}");
+        assert!(!html.contains(r#"class="bar""#), "the theme gives it a height: {html}");
+        assert_eq!(html.matches("the thin line is the spread").count(), 1, "{html}");
     }
 
     #[test]
