@@ -1,7 +1,7 @@
 //! `cargo xtask verify`: says whether anything in the book, or in a step, is no longer true.
 //!
-//! First everything is built. What is left then waits more than it computes, so all of it runs side
-//! by side. Nothing is built meanwhile: cargo must not replace a program that is about to be started.
+//! First everything is built. Nothing is built while it runs: cargo must not replace a program that is
+//! about to be started.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -112,9 +112,11 @@ pub fn run(root: &Path, options: &Options) -> Result<bool> {
 }
 
 impl Check {
-    /// Whether it comes before all that runs side by side.
-    fn is_first(self) -> bool {
-        matches!(self, Self::Format | Self::Clippy | Self::Build)
+    /// Whether it waits more than it computes, and so may run beside others of this kind.
+    ///
+    /// All others have the machine to themselves: what they start must answer in time.
+    fn is_light(self) -> bool {
+        matches!(self, Self::Soak | Self::Cable | Self::CarriedOver | Self::Licences | Self::Book)
     }
 
     /// Whether it runs what `Build` has built.
@@ -191,24 +193,25 @@ struct Verifier<'a> {
 }
 
 impl Verifier<'_> {
-    /// Runs these checks, the first of them one after the other, and all others side by side. What
+    /// Runs these checks one after the other, and light ones that stand together side by side. What
     /// cannot be built is not run.
     fn rows(&self, checks: &[Check], strict: bool) -> Vec<Row> {
-        let (first, others): (Vec<Check>, Vec<Check>) =
-            checks.iter().partition(|check| check.is_first());
         let mut rows: Vec<Row> = Vec::new();
         let mut is_built = true;
-        for check in first {
-            let row = self.row(check, checks, strict);
-            is_built &= check != Check::Build || !row.has_failed();
-            rows.push(row);
+        for group in checks.chunk_by(|a, b| a.is_light() && b.is_light()) {
+            let is_alone = group.len() == 1;
+            let group = group.iter().filter(|check| is_built || !check.needs_programs());
+            thread::scope(|scope| {
+                let row = |check: &Check| {
+                    let check = *check;
+                    scope.spawn(move || self.row(check, checks, is_alone, strict))
+                };
+                let group: Vec<_> = group.map(row).collect();
+                rows.extend(group.into_iter().map(|row| row.join().expect("no check panics")));
+            });
+            let build = rows.iter().find(|row| row.name == "build");
+            is_built = !build.is_some_and(Row::has_failed);
         }
-        let others = others.into_iter().filter(|check| is_built || !check.needs_programs());
-        thread::scope(|scope| {
-            let row = |check| scope.spawn(move || self.row(check, checks, strict));
-            let others: Vec<_> = others.map(row).collect();
-            rows.extend(others.into_iter().map(|row| row.join().expect("no check panics")));
-        });
         rows
     }
 
@@ -283,11 +286,11 @@ impl Verifier<'_> {
 
     /// Runs a check, with a line on the terminal when it is done, and one that is begun while it runs
     /// if nothing else runs beside it.
-    fn row(&self, check: Check, checks: &[Check], strict: bool) -> Row {
+    fn row(&self, check: Check, checks: &[Check], is_alone: bool, strict: bool) -> Row {
         let name = check.to_possible_value().map(|value| value.get_name().to_owned());
         let name = name.unwrap_or_default();
         let begin = format!("{name:<12} … ");
-        if check.is_first() {
+        if is_alone {
             print!("{begin}");
             // If the terminal is gone, the next line says so.
             let _ = io::stdout().flush();
@@ -301,7 +304,7 @@ impl Verifier<'_> {
             outcome: if strict { outcome.strict() } else { outcome },
             time: start.elapsed(),
         };
-        let begin = if check.is_first() { "" } else { &begin };
+        let begin = if is_alone { "" } else { &begin };
         println!("{begin}{}", row.columns());
         row
     }

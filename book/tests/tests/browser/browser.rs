@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use axum::http::Method;
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use fantoccini::actions::{InputSource as _, KeyAction, KeyActions};
 use fantoccini::elements::Element;
 use fantoccini::error::CmdError;
 use fantoccini::key::Key;
-use fantoccini::wd::{Capabilities, PrintConfiguration, WebDriverCompatibleCommand};
+use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand};
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde::de::DeserializeOwned;
@@ -210,8 +211,13 @@ impl Browser {
     }
 
     /// Prints the page; returns the PDF.
-    pub async fn print(&self, paper: PrintConfiguration) -> Result<Vec<u8>> {
-        self.client.print(paper).await.context("the page cannot be printed")
+    ///
+    /// `WebDriver` has a command for this, too, but its driver gives up after ten seconds. The whole
+    /// book takes longer on a machine that is busy.
+    pub async fn print(&self, paper: Value) -> Result<Vec<u8>> {
+        let answer = self.devtools("Page.printToPDF", paper).await?;
+        let pdf = answer["data"].as_str().context("the browser has printed nothing")?;
+        BASE64_STANDARD.decode(pdf).context("what the browser has printed is not Base64")
     }
 
     /// Runs a script in every page that is opened from now on, before the page's own.

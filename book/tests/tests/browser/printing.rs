@@ -3,7 +3,6 @@
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
-use fantoccini::wd::{PrintConfiguration, PrintMargins};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -14,8 +13,8 @@ use crate::setup;
 /// What is between the margins that `print.css` leaves on A4, in CSS pixels: 178 by 261 mm.
 const PAPER: (u32, u32) = (672, 986);
 
-/// The margins of `print.css`, in centimetres.
-const MARGINS: PrintMargins = PrintMargins { top: 1.8, bottom: 1.8, left: 1.6, right: 1.6 };
+/// The margins of `print.css` at the top and bottom, and at the sides, in inches: 1.8 and 1.6 cm.
+const MARGINS: (f64, f64) = (1.8 / 2.54, 1.6 / 2.54);
 
 /// On paper nothing is wider than it, nothing is folded, and a figure is no higher than a sheet.
 /// The paper is white, whatever theme the reader has.
@@ -56,8 +55,10 @@ pub async fn is_whole(browser: &Browser) -> Result<()> {
         browser.visit(page).await?;
         let shown: Shown = browser.run(include_str!("scripts/shown.js"), json!([])).await?;
         lines += shown.lines.len();
-        let paper = PrintConfiguration::builder().margins(MARGINS).build();
-        let paper = paper.expect("a sheet that has room");
+        let (high, wide) = MARGINS;
+        let paper = json!({
+            "marginTop": high, "marginBottom": high, "marginLeft": wide, "marginRight": wide,
+        });
         let sheets = text_of(browser, &browser.print(paper).await?)?;
         findings.add(page, missing(&shown, &sheets));
         let unfolded = "return document.querySelectorAll('details[open]').length";
