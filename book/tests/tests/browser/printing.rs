@@ -85,10 +85,9 @@ fn text_of(browser: &Browser, pdf: &[u8]) -> Result<Vec<String>> {
 }
 
 fn missing(shown: &Shown, sheets: &[String]) -> Vec<String> {
-    let whole = sheets.concat();
     let mut found = Vec::new();
     for line in &shown.lines {
-        if !whole.contains(&without_space(line)) {
+        if !is_on_paper(&without_space(line), sheets) {
             found.push(format!("not on paper to its end: {line}"));
         }
     }
@@ -105,6 +104,16 @@ fn missing(shown: &Shown, sheets: &[String]) -> Vec<String> {
         }
     }
     found
+}
+
+/// Whether a line is on a sheet, or ends one and goes on on the next. What goes on need not be the
+/// first text there: a PDF has its text in the order in which it was painted.
+fn is_on_paper(line: &str, sheets: &[String]) -> bool {
+    let goes_on = |pair: &[String]| {
+        let mut cuts = (1..line.len()).filter(|at| line.is_char_boundary(*at));
+        cuts.any(|at| pair[0].ends_with(&line[..at]) && pair[1].contains(&line[at..]))
+    };
+    sheets.iter().any(|sheet| sheet.contains(line)) || sheets.windows(2).any(goes_on)
 }
 
 fn without_space(text: &str) -> String {
