@@ -121,7 +121,7 @@ def accept_clients(listener):
             if not failing:
                 log(f"cannot accept clients for now: {error}")
             failing = True
-            time.sleep(ACCEPT_PAUSE)
+            time.sleep(ACCEPT_PAUSE)  # no event tells that a descriptor is free
             continue
         failing = False
         name = "%s:%d" % peer_addr[:2]

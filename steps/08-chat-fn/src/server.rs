@@ -126,7 +126,7 @@ fn keep_trying<T>(attempt: impl Fn() -> io::Result<T>) -> T {
             Err(_) => {}
         }
         told = true;
-        thread::sleep(ACCEPT_PAUSE);
+        thread::sleep(ACCEPT_PAUSE); // no event tells that a descriptor is free
     }
 }
 // ANCHOR_END: accept

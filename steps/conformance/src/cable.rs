@@ -172,7 +172,7 @@ impl Company {
             if Instant::now() >= until {
                 return Err(server.failure("keepalive is off"));
             }
-            thread::sleep(LOOK);
+            thread::sleep(LOOK); // no event tells what the system does with a socket
         }
         let server = server.with_deadline(PROMISED + GRACE);
         let near = near.map(|client| client.with_deadline(PROMPTLY));
@@ -190,7 +190,7 @@ impl Company {
             {
                 said += 1;
                 self.talk(&format!("line {said}"))?;
-                thread::sleep(PAUSE);
+                thread::sleep(PAUSE); // the pace of their talk; nothing is waited for
             }
         }
         self.server.expect_later(&format!("{lost}…"), is_lost)?;
