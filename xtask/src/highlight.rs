@@ -12,7 +12,7 @@
 //! | `a` | attribute, decorator |
 
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 
 use syntect::parsing::{ParseState, Scope, ScopeStack, SyntaxReference, SyntaxSet};
 
@@ -66,14 +66,19 @@ static SCOPES: LazyLock<Vec<(Scope, Class)>> = LazyLock::new(|| {
 /// What has been highlighted before: `serve` builds the same book again and again.
 static CACHE: LazyLock<Mutex<Cache>> = LazyLock::new(Mutex::default);
 
-type Cache = HashMap<(String, String), Arc<Vec<Line>>>;
+/// From a language and a text to its lines. The locks are those of the entries: pages that are written
+/// side by side wait for each other only where they show the same text.
+type Cache = HashMap<(String, String), Arc<OnceLock<Arc<Vec<Line>>>>>;
 
 /// The lines of a text in a language, such as `rust`; a language that is not known stays plain.
 #[must_use]
 pub fn highlight(language: &str, text: &str) -> Arc<Vec<Line>> {
     let key = (language.to_owned(), text.to_owned());
-    let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
-    let lines = cache.entry(key).or_insert_with(|| {
+    let entry = {
+        let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(cache.entry(key).or_default())
+    };
+    let lines = entry.get_or_init(|| {
         let lines = if is_plain(language) {
             plain(text)
         } else {

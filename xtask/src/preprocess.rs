@@ -1,11 +1,13 @@
 //! The mdBook preprocessor `steps`: pages in, pages out, with listings, differences, sessions and figures in them.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io::{self, IsTerminal as _, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use mdbook_preprocessor::book::{Book, BookItem, Chapter};
+use conformance::side_by_side;
+use mdbook_preprocessor::book::{Book, Chapter};
 use mdbook_preprocessor::{Preprocessor, PreprocessorContext, parse_input};
 
 use crate::anchors::Source;
@@ -28,16 +30,29 @@ impl Preprocessor for Steps {
     fn run(&self, ctx: &PreprocessorContext, mut book: Book) -> Result<Book> {
         let root = repository_of(&ctx.root)?;
         let src = ctx.root.join(&ctx.config.book.src);
+        // Side by side: what takes long is to highlight each listing for the first time.
+        let pages: Vec<(&PathBuf, &str)> = book.chapters().filter_map(source_of).collect();
+        let expanded = side_by_side(&pages, |(path, text)| {
+            let mut page = Page::new(root, src.join(path));
+            page.expand(text);
+            (PathBuf::clone(path), page.output, page.errors)
+        });
         let mut errors = Vec::new();
-        book.for_each_mut(|item| {
-            if let BookItem::Chapter(chapter) = item {
-                expand_chapter(root, &src, chapter, &mut errors);
+        let mut contents = HashMap::new();
+        for (path, output, mut found) in expanded {
+            errors.append(&mut found);
+            contents.insert(path, output);
+        }
+        if !errors.is_empty() {
+            bail!("{}", errors.join("\n"));
+        }
+        book.for_each_chapter_mut(|chapter| {
+            let output = chapter.source_path.as_ref().and_then(|path| contents.remove(path));
+            if let Some(output) = output {
+                chapter.content = output;
             }
         });
-        if errors.is_empty() {
-            return Ok(book);
-        }
-        bail!("{}", errors.join("\n"))
+        Ok(book)
     }
 }
 
@@ -71,14 +86,9 @@ fn repository_of(book: &Path) -> Result<&Path> {
         .with_context(|| format!("no folder above {} has `steps` in it", book.display()))
 }
 
-fn expand_chapter(root: &Path, src: &Path, chapter: &mut Chapter, errors: &mut Vec<String>) {
-    let Some(path) = &chapter.source_path else {
-        return;
-    };
-    let mut page = Page::new(root, src.join(path));
-    page.expand(&chapter.content);
-    chapter.content = page.output;
-    errors.append(&mut page.errors);
+/// Where a page's text stands, and the text; a page that only the contents name has neither.
+fn source_of(chapter: &Chapter) -> Option<(&PathBuf, &str)> {
+    chapter.source_path.as_ref().map(|path| (path, chapter.content.as_str()))
 }
 
 /// A page that is being written.

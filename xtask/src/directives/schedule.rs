@@ -2,6 +2,7 @@
 //!
 //! It gives Markdown, so that mdBook follows its links.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Result, bail};
@@ -17,7 +18,12 @@ struct Course {
     limit: u32,
     /// How many sessions there are; none if there may be as many as are needed.
     count: Option<usize>,
+    /// The pages to which it leads if not all of them fit.
+    goals: &'static [&'static str],
 }
+
+/// The shortest part of a section that is worth a beginning, or a continuation, in minutes.
+const SHORTEST_PART: u32 = 10;
 
 const COURSES: &[Course] = &[
     Course {
@@ -25,18 +31,22 @@ const COURSES: &[Course] = &[
         session: "session",
         limit: 180,
         count: None,
+        goals: &[],
     },
     Course {
         heading: "### A two-day course {#two-days}",
         session: "day",
         limit: 390,
         count: Some(2),
+        goals: &[],
     },
     Course {
         heading: "### Six weekly hours {#six-hours}",
         session: "hour",
         limit: 60,
         count: Some(6),
+        // A stream has no messages; what to do about that; and a program for the whole class.
+        goals: &["length-header.md", "chat-functions.md"],
     },
 ];
 
@@ -49,73 +59,87 @@ pub fn markdown(src: &Path, arguments: &str) -> Result<Vec<String>> {
     if sections.is_empty() {
         bail!("no page has a {{{{#time}}}}");
     }
-    Ok(COURSES.iter().flat_map(|course| course.lines(&sections)).collect())
+    let mut lines = Vec::new();
+    for course in COURSES {
+        lines.extend(course.lines(&sections)?);
+    }
+    Ok(lines)
 }
 
 impl Course {
     /// Its heading, which rule it follows, and its table.
-    fn lines(&self, sections: &[Section]) -> Vec<String> {
-        let plan = self.plan(sections);
+    fn lines(&self, sections: &[Section]) -> Result<Vec<String>> {
+        let plan = self.plan(sections)?;
         let mut lines = vec![self.heading.to_owned(), String::new(), self.sentence(&plan)];
         lines.extend([String::new(), self.table(&plan), String::new()]);
-        lines
+        Ok(lines)
     }
 
-    /// The first rule by which all sections fit; or the last one, and what fits.
-    fn plan<'a>(&self, sections: &'a [Section]) -> Plan<'a> {
-        let rules = [Rule::AllInClass, Rule::ExercisesAtHome, Rule::MoreAtHome];
-        for rule in rules {
-            let sessions = self.sessions(&rule.in_class(sections));
+    /// The first rule by which everything fits that it asks for.
+    fn plan<'a>(&self, sections: &'a [Section]) -> Result<Plan<'a>> {
+        for rule in [Rule::AllInClass, Rule::ExercisesAtHome, Rule::WayToTheGoals] {
+            let (taught, left_out): (Vec<_>, Vec<_>) = match rule {
+                Rule::AllInClass | Rule::ExercisesAtHome => (sections.iter().collect(), vec![]),
+                Rule::WayToTheGoals => on_the_way(sections, self.goals),
+            };
+            let parts: Vec<Part> = taught.iter().map(|section| Part::new(section, rule)).collect();
+            let sessions = self.sessions(&parts);
             if self.count.is_none_or(|count| sessions.len() <= count) {
-                return Plan { rule, sessions, at_home: rule.at_home(sections), left_out: vec![] };
+                return Ok(Plan { rule, sessions, left_out });
             }
         }
-        let rule = Rule::MoreAtHome;
-        let mut sessions = self.sessions(&rule.in_class(sections));
-        let rest = sessions.split_off(self.count.unwrap_or(sessions.len()));
-        let left_out = rest.into_iter().flatten().collect();
-        Plan { rule, sessions, at_home: rule.at_home(sections), left_out }
+        bail!("{}: not even {} and what they need fit", self.heading, self.goals.join(", "));
     }
 
-    /// As few sessions as possible, and these as equal as possible.
+    /// As few sessions as possible, and these as equal as possible. Sections are torn apart only
+    /// where there would be too many sessions.
     fn sessions<'a>(&self, parts: &[Part<'a>]) -> Vec<Vec<Part<'a>>> {
-        let at_most = pack(parts, self.limit);
+        let mut cut = Cut::OnlyTooLong;
+        let mut at_most = pack(parts, self.limit, cut);
+        if self.count.is_some_and(|count| at_most.len() > count) {
+            cut = Cut::WhatDoesNotFit;
+            at_most = pack(parts, self.limit, cut);
+        }
         let count = self.count.unwrap_or(at_most.len());
         let longest = parts.iter().map(Part::in_class).max().unwrap_or(self.limit);
         let mut limits = (longest..self.limit).step_by(STEP_MINUTES as usize);
         limits
-            .find_map(|limit| Some(pack(parts, limit)).filter(|it| it.len() <= count))
+            .find_map(|limit| Some(pack(parts, limit, cut)).filter(|it| it.len() <= count))
             .unwrap_or(at_most)
     }
 
     /// How long the sessions are, and which rule was used.
     fn sentence(&self, plan: &Plan) -> String {
         let rule = match plan.rule {
-            Rule::AllInClass => "Everything fits, with the exercises done in class.",
-            Rule::ExercisesAtHome | Rule::MoreAtHome => {
-                "With the exercises it does not fit, so they are homework."
+            Rule::AllInClass => "Everything fits, with the exercises done in class.".to_owned(),
+            Rule::ExercisesAtHome => {
+                "With the exercises it does not fit, so they are homework.".to_owned()
+            }
+            Rule::WayToTheGoals => {
+                let taught = plan.sessions.iter().flatten().map(|part| part.section);
+                let goals = taught.filter(|it| self.goals.contains(&it.page.as_str()));
+                let mut goals: Vec<String> = goals.map(Section::link).collect();
+                goals.dedup(); // one that is continued is there twice
+                let left_out: Vec<String> = plan
+                    .left_out
+                    .iter()
+                    .map(|it| format!("{} ({} minutes)", it.link(), it.time.teaching))
+                    .collect();
+                format!(
+                    "Not everything fits. These are the sections that lead to {}, with the \
+                     exercises as homework. For reading at home, or for a second course: {}.",
+                    goals.join(" and to "),
+                    left_out.join(", ")
+                )
             }
         };
-        let mut sentences = vec![
-            format!("At most {} minutes for each {}.", self.limit, self.session),
-            rule.to_owned(),
-        ];
-        if !plan.at_home.is_empty() {
-            let list = list(&plan.at_home);
-            sentences
-                .push(format!("Sections on which no other one builds are read at home: {list}."));
-        }
-        if !plan.left_out.is_empty() {
-            let list = list(&plan.left_out);
-            sentences.push(format!("Not everything fits. Left out, for a second course: {list}."));
-        }
-        sentences.join(" ")
+        format!("At most {} minutes for each {}. {rule}", self.limit, self.session)
     }
 
     fn table(&self, plan: &Plan) -> String {
         let exercises = match plan.rule {
             Rule::AllInClass => "exercises",
-            Rule::ExercisesAtHome | Rule::MoreAtHome => "exercises, at home",
+            Rule::ExercisesAtHome | Rule::WayToTheGoals => "exercises, at home",
         };
         let mut lines = vec![
             format!("| {} | sections | teaching | {exercises} | in class |", self.session),
@@ -138,54 +162,35 @@ fn row(name: &str, links: &str, parts: &[Part]) -> String {
     format!("| {name} | {links} | {teaching} | {exercises} | {in_class} |")
 }
 
-/// Sections with their minutes.
-fn list(parts: &[Part]) -> String {
-    let parts: Vec<String> =
-        parts.iter().map(|part| format!("{} ({} minutes)", part.link(), part.teaching)).collect();
-    parts.join(", ")
-}
-
 /// What is done when time is short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rule {
     AllInClass,
     ExercisesAtHome,
-    /// And so are the sections that no other one needs, but for the last, to which all lead.
-    MoreAtHome,
+    /// And only what the course's goals need is taught.
+    WayToTheGoals,
 }
 
-impl Rule {
-    fn in_class(self, sections: &[Section]) -> Vec<Part<'_>> {
-        self.parts(sections, |is_at_home| !is_at_home)
+/// The goals and all on which they build; and what is left.
+fn on_the_way<'a>(
+    sections: &'a [Section],
+    goals: &[&'a str],
+) -> (Vec<&'a Section>, Vec<&'a Section>) {
+    let mut needed: BTreeSet<&str> = goals.iter().copied().collect();
+    // From the end: what a section needs stands before it.
+    for section in sections.iter().rev() {
+        if needed.contains(section.page.as_str()) {
+            needed.extend(section.time.needs.iter().map(String::as_str));
+        }
     }
-
-    fn at_home(self, sections: &[Section]) -> Vec<Part<'_>> {
-        self.parts(sections, |is_at_home| is_at_home)
-    }
-
-    fn parts(self, sections: &[Section], wanted: impl Fn(bool) -> bool) -> Vec<Part<'_>> {
-        let is_needed = |page| sections.iter().any(|it| it.time.needs.contains(page));
-        let is_last = |section| sections.last() == Some(section);
-        sections
-            .iter()
-            .filter(|it| wanted(self == Self::MoreAtHome && !is_needed(&it.page) && !is_last(it)))
-            .map(|section| Part {
-                section,
-                teaching: section.time.teaching,
-                exercises: section.time.exercises,
-                with_exercises: self == Self::AllInClass,
-                is_continued: false,
-            })
-            .collect()
-    }
+    sections.iter().partition(|section| needed.contains(section.page.as_str()))
 }
 
 /// How a course comes out.
 struct Plan<'a> {
     rule: Rule,
     sessions: Vec<Vec<Part<'a>>>,
-    at_home: Vec<Part<'a>>,
-    left_out: Vec<Part<'a>>,
+    left_out: Vec<&'a Section>,
 }
 
 /// A section, or what is done of it in one session.
@@ -199,7 +204,14 @@ struct Part<'a> {
     is_continued: bool,
 }
 
-impl Part<'_> {
+impl<'a> Part<'a> {
+    /// All of a section.
+    fn new(section: &'a Section, rule: Rule) -> Self {
+        let (teaching, exercises) = (section.time.teaching, section.time.exercises);
+        let with_exercises = rule == Rule::AllInClass;
+        Self { section, teaching, exercises, with_exercises, is_continued: false }
+    }
+
     /// The minutes that it takes in class.
     fn in_class(&self) -> u32 {
         self.teaching + if self.with_exercises { self.exercises } else { 0 }
@@ -222,14 +234,27 @@ impl Part<'_> {
     }
 }
 
-/// Puts parts into sessions, in their order. One that is longer than a session is continued in the next.
-fn pack<'a>(parts: &[Part<'a>], limit: u32) -> Vec<Vec<Part<'a>>> {
+/// Which sections may be continued in the next session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cut {
+    /// Those that are longer than a session.
+    OnlyTooLong,
+    /// Whichever does not fit into what is left of a session.
+    WhatDoesNotFit,
+}
+
+/// Puts parts into sessions, in their order.
+fn pack<'a>(parts: &[Part<'a>], limit: u32, cut: Cut) -> Vec<Vec<Part<'a>>> {
     let mut sessions = Vec::new();
     let mut session: Vec<Part> = Vec::new();
     let mut free = limit;
     for part in parts {
         let mut rest = part.clone();
         if rest.in_class() > free {
+            let first = free.min(rest.in_class().saturating_sub(SHORTEST_PART));
+            if cut == Cut::WhatDoesNotFit && first >= SHORTEST_PART {
+                session.push(rest.split_off(first));
+            }
             sessions.push(std::mem::take(&mut session));
             free = limit;
         }
@@ -269,12 +294,16 @@ mod tests {
     }
 
     fn course(limit: u32, count: Option<usize>) -> Course {
-        Course { heading: "### X {#x}", session: "day", limit, count }
+        Course { heading: "### X {#x}", session: "day", limit, count, goals: &["a.md", "c.md"] }
+    }
+
+    fn parts(sections: &[Section], rule: Rule) -> Vec<Part<'_>> {
+        sections.iter().map(|section| Part::new(section, rule)).collect()
     }
 
     /// The titles in each session, and the rule.
     fn plan(course: &Course, sections: &[Section]) -> (Vec<String>, Rule) {
-        let plan = course.plan(sections);
+        let plan = course.plan(sections).unwrap();
         let titles = |parts: &Vec<Part>| parts.iter().map(|it| it.section.title.clone()).collect();
         (plan.sessions.iter().map(titles).collect(), plan.rule)
     }
@@ -285,7 +314,8 @@ mod tests {
         let (sessions, rule) = plan(&course(180, None), &sections);
         assert_eq!((sessions, rule), (vec!["ab".to_owned(), "cd".to_owned()], Rule::AllInClass));
         // Three would fit into the first.
-        assert_eq!(pack(&Rule::AllInClass.in_class(&sections), 180)[0].len(), 3);
+        let parts = parts(&sections, Rule::AllInClass);
+        assert_eq!(pack(&parts, 180, Cut::OnlyTooLong)[0].len(), 3);
     }
 
     #[test]
@@ -298,32 +328,64 @@ mod tests {
     }
 
     #[test]
-    fn what_no_other_section_needs_is_read_at_home_but_for_the_last() {
-        let mut sections = sections(&[(40, 0), (40, 0), (40, 0)]);
+    fn what_does_not_lead_to_the_goals_is_left_out_where_not_everything_fits() {
+        let mut sections = sections(&[(30, 0), (40, 0), (50, 0), (20, 0)]);
         sections[2].time.needs = vec!["a.md".to_owned()];
         let course = course(80, Some(1));
-        assert_eq!(plan(&course, &sections), (vec!["ac".to_owned()], Rule::MoreAtHome));
-        let sentence = course.sentence(&course.plan(&sections));
-        let expected =
-            "Sections on which no other one builds are read at home: [b](b.md) (40 minutes).";
+        assert_eq!(plan(&course, &sections), (vec!["ac".to_owned()], Rule::WayToTheGoals));
+        let sentence = course.sentence(&course.plan(&sections).unwrap());
+        assert!(sentence.contains("lead to [a](a.md) and to [c](c.md), with"), "{sentence}");
+        let expected = "for a second course: [b](b.md) (40 minutes), [d](d.md) (20 minutes).";
         assert!(sentence.ends_with(expected), "{sentence}");
     }
 
     #[test]
-    fn what_does_not_fit_at_all_is_named_with_its_minutes() {
-        let sections = sections(&[(50, 10), (50, 10), (50, 10)]);
-        let course = course(60, Some(2));
-        let plan = course.plan(&sections);
-        assert_eq!(plan.sessions.len(), 2);
-        let sentence = course.sentence(&plan);
-        assert!(sentence.ends_with("Left out, for a second course: [c](c.md) (50 minutes)."));
+    fn what_a_goal_needs_is_on_the_way_to_it_however_far_that_goes() {
+        let sections = sections(&[(10, 0), (10, 0), (10, 0), (10, 0)]);
+        let titles = |goal| -> String {
+            let (taught, _) = on_the_way(&sections, &[goal]);
+            taught.iter().map(|section| section.title.as_str()).collect()
+        };
+        assert_eq!(titles("c.md"), "abc");
+        assert_eq!(titles("a.md"), "a");
+    }
+
+    #[test]
+    fn goals_that_do_not_fit_are_an_error() {
+        let error = course(60, Some(2)).plan(&sections(&[(50, 10), (50, 10), (50, 10)])).err();
+        let error = error.unwrap().to_string();
+        assert_eq!(error, "### X {#x}: not even a.md, c.md and what they need fit");
+    }
+
+    #[test]
+    fn a_section_is_torn_apart_where_there_would_be_too_many_sessions() {
+        let sections = sections(&[(45, 5), (30, 5), (35, 5)]);
+        let minutes = |limit| -> Vec<Vec<(String, u32)>> {
+            let plan = course(limit, Some(2)).plan(&sections).unwrap();
+            let part = |part: &Part| (part.section.title.clone(), part.in_class());
+            plan.sessions.iter().map(|session| session.iter().map(part).collect()).collect()
+        };
+        let part = |title: &str, minutes| (title.to_owned(), minutes);
+        assert_eq!(minutes(60)[0], [part("a", 45), part("b", 10)]);
+        assert_eq!(minutes(60)[1], [part("b", 20), part("c", 35)]);
+        // Where whole sections fit, they stay whole.
+        assert_eq!(minutes(75)[0], [part("a", 50)]);
+        assert_eq!(minutes(75)[1], [part("b", 35), part("c", 40)]);
+    }
+
+    #[test]
+    fn no_part_is_too_short_to_be_worth_it() {
+        let sections = sections(&[(55, 0), (20, 0), (45, 0)]);
+        let packed = pack(&parts(&sections, Rule::AllInClass), 60, Cut::WhatDoesNotFit);
+        let minutes: Vec<u32> = packed.iter().flatten().map(Part::in_class).collect();
+        assert_eq!(minutes, [55, 20, 35, 10]);
     }
 
     #[test]
     fn a_section_longer_than_a_session_is_continued() {
         let sections = sections(&[(10, 0), (70, 60), (20, 0)]);
-        let sessions = pack(&Rule::AllInClass.in_class(&sections), 60);
-        let table = course(60, None).table(&course(60, None).plan(&sections));
+        let sessions = pack(&parts(&sections, Rule::AllInClass), 60, Cut::OnlyTooLong);
+        let table = course(60, None).table(&course(60, None).plan(&sections).unwrap());
         assert_eq!(sessions.len(), 4);
         assert_eq!(
             table,
@@ -349,7 +411,7 @@ mod tests {
             for section in &sections {
                 assert!(text.contains(&section.link()), "{} in {text}", section.page);
             }
-            let plan = course.plan(&sections);
+            let plan = course.plan(&sections).unwrap();
             let is_short = |session: &Vec<Part>| {
                 session.iter().map(Part::in_class).sum::<u32>() <= course.limit
             };
