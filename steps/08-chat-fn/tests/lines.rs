@@ -185,6 +185,19 @@ fn control_characters_are_told_and_a_tab_is_none() {
 }
 
 #[test]
+fn every_control_character_is_found_and_nothing_else_is_taken_for_one() {
+    for c in ('\0'..='\u{7ff}').filter(|c| *c != '\n') {
+        let line = format!("some text {c} and more of it");
+        let expected = if c.is_control() && c != '\t' {
+            Err(BadLine::ControlCharacter(line.clone()))
+        } else {
+            text(&line)
+        };
+        assert_eq!(lines_of(MAX_LINE_LEN, [format!("{line}\n").as_bytes()]), [expected], "{c:?}");
+    }
+}
+
+#[test]
 fn what_is_wrong_with_a_line_is_said_in_one_sentence() {
     for (bad, sentence) in [
         (BadLine::TooLong { max_len: MAX_LINE_LEN }, "a line has at most 4096 bytes"),

@@ -103,9 +103,18 @@ fn check(line: &[u8], max_len: usize) -> Result<&str, BadLine> {
     let text = str::from_utf8(line).map_err(|_| BadLine::NotUtf8)?;
     // Control characters do things to a terminal: ESC can clear the screen, or
     // have other text shown in place of what is there.
-    if text.chars().any(|c| c.is_control() && c != '\t') {
+    if may_have_control(line) && text.chars().any(|c| c.is_control() && c != '\t') {
         return Err(BadLine::ControlCharacter(text.to_owned()));
     }
     Ok(text)
+}
+
+/// Whether there may be a control character in a line. Nearly always there is
+/// none, and then nobody has to take the line apart into characters.
+fn may_have_control(line: &[u8]) -> bool {
+    // Those of ASCII, and the byte with which U+0080 to U+009F begin in UTF-8.
+    let counts = |byte: u8| (byte.is_ascii_control() && byte != b'\t') || byte == 0xC2;
+    // It does not stop at the first: so the processor can look at many at once.
+    line.iter().fold(false, |found, byte| found | counts(*byte))
 }
 // ANCHOR_END: check
