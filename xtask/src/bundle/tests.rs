@@ -147,9 +147,10 @@ fn a_bundle_made_in_a_bundle_is_told_once_where_the_crates_are() {
     assert_eq!(fs::read(config).unwrap(), fs::read(once).unwrap());
 }
 
-/// The archive of this very project: cargo finds every crate in it, and has no other place to look.
+/// The archive of this very project: cargo finds every crate in it, and has no other place to look. The
+/// first step is built and run from it.
 #[test]
-fn in_an_unpacked_bundle_cargo_finds_every_crate_without_a_network() {
+fn in_an_unpacked_bundle_cargo_finds_every_crate_and_runs_a_step_without_a_network() {
     let folder = TempDir::new().unwrap();
     let archive = folder.path().join("bundle.tar.gz");
     write(&root::repository(), &archive).unwrap();
@@ -164,14 +165,15 @@ fn in_an_unpacked_bundle_cargo_finds_every_crate_without_a_network() {
 
     let home = folder.path().join("empty");
     fs::create_dir(&home).unwrap();
-    let metadata = |bundle: &Path| {
-        let mut command = cargo::command(bundle);
-        command.env("CARGO_HOME", &home);
-        // --offline is said by the bundle's own configuration.
-        command.args(["metadata", "--locked", "--format-version", "1", "--quiet"]);
+    // --offline is said by the bundle's own configuration.
+    let run = |arguments: &[&str]| {
+        let mut command = cargo::command(&bundle);
+        command.env("CARGO_HOME", &home).env("CARGO_TARGET_DIR", folder.path().join("target"));
+        command.args(arguments);
         cargo::run(command).unwrap()
     };
-    let output = metadata(&bundle);
+    let metadata = || run(&["metadata", "--locked", "--format-version", "1", "--quiet"]);
+    let output = metadata();
     assert!(output.success, "{}", output.text);
     let known: serde_json::Value = serde_json::from_str(&output.text).unwrap();
     let packages = known["packages"].as_array().unwrap();
@@ -182,6 +184,10 @@ fn in_an_unpacked_bundle_cargo_finds_every_crate_without_a_network() {
     };
     assert!(packages.len() > 100 && packages.iter().all(is_inside));
 
+    let step = ["run", "--locked", "--quiet", "--package", "step-01-single-shot", "--", "--help"];
+    let output = run(&step);
+    assert!(output.success && output.text.contains("server"), "{}", output.text);
+
     fs::remove_dir_all(bundle.join("vendor/clap")).unwrap();
-    assert!(!metadata(&bundle).success, "a crate that is not there is missed");
+    assert!(!metadata().success, "a crate that is not there is missed");
 }

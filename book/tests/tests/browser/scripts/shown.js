@@ -6,6 +6,6 @@ return {
     figures: [...document.querySelectorAll('main figure svg:not([aria-hidden="true"])')]
         .map((figure) => [...figure.querySelectorAll('text')].map((text) => text.textContent))
         .filter((words) => words.length > 0),
-    headings: [...document.querySelectorAll('main :is(h1, h2, h3, h4, .listing > figcaption)')]
+    headings: [...document.querySelectorAll('main :is(h1, h2, h3, h4, summary, .listing > figcaption)')]
         .map((heading) => heading.textContent.trim()),
 };
