@@ -50,7 +50,7 @@ impl Display for Scheme {
 }
 
 /// What the browser shows a page on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct View {
     /// In CSS pixels.
     pub width: u32,
