@@ -277,8 +277,7 @@ impl Verifier<'_> {
             Ok(round)
         };
         let tally = Tally::of(times, round, |number, round| {
-            let (passed, failed) = (round.passed, round.failed.len());
-            println!("round {number} of {times}: {passed} passed, {failed} failed");
+            println!("round {number} of {times}: {round}");
         })?;
         println!("\n{tally}");
         Ok(tally.is_clean())

@@ -177,25 +177,27 @@ mod mark {
     }
 }
 
-/// Sees to it that an interrupt ends the programs that we start.
+/// Sees to it that a signal to end ends the programs that we start.
 ///
-/// A process that was started in the background may have been told to ignore SIGINT, and the
-/// programs that it starts inherit that. They do not inherit a handler. This one does what would be
-/// done without it, and before that it ends those who have groups of their own: Ctrl-C at our
-/// terminal does not reach them.
+/// A process that was started in the background may have been told to ignore SIGINT, and one under
+/// `nohup` SIGHUP, and the programs that it starts inherit that. They do not inherit a handler. This
+/// one does what would be done without it, and before that it ends those who have groups of their
+/// own: Ctrl-C at our terminal does not reach them.
 #[cfg(unix)]
 fn end_programs_with_us() {
     use std::sync::Once;
 
-    use signal_hook::consts::{SIGINT, SIGTERM};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     use signal_hook::iterator::Signals;
     use signal_hook::low_level::emulate_default_handler;
 
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let mut signals = Signals::new([SIGINT, SIGTERM]).expect("both can be handled");
+        let all = [SIGHUP, SIGINT, SIGTERM];
+        let ignored: Vec<i32> = all.into_iter().filter(|signal| is_ignored(*signal)).collect();
+        let mut signals = Signals::new(all).expect("all can be handled");
         std::thread::spawn(move || {
-            for signal in signals.forever() {
+            for signal in signals.forever().filter(|signal| !ignored.contains(signal)) {
                 // Held until our end: nobody may start another one now.
                 let leaders = leaders();
                 leaders.iter().for_each(Leader::end_all);
@@ -203,6 +205,15 @@ fn end_programs_with_us() {
             }
         });
     });
+}
+
+/// Whether this process was told to ignore a signal; only Linux says so.
+#[cfg(unix)]
+pub(crate) fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & (1 << (signal - 1)) != 0)
 }
 
 /// On Windows, a program is in our console, and Ctrl-C reaches it.

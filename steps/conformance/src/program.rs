@@ -501,12 +501,36 @@ mod tests {
     }
 
     #[test]
-    fn an_interrupt_ends_a_program_also_when_we_were_started_in_the_background() {
-        // The test above once more, by a process that ignores SIGINT as a background job does.
-        let again = "trap '' INT; exec \"$0\" --exact program::tests::an_interrupt_ends_a_program";
+    fn a_hang_up_ends_a_program() {
+        use rustix::process::{Pid, Signal, getpid, kill_process};
+        // Who ignores hang-ups, as under `nohup`, still does; our programs do not.
+        let ignores = crate::process::is_ignored(signal_hook::consts::SIGHUP);
+        let mut program = shell("echo ready; exec cat");
+        program.expect_line("ready").unwrap();
+        if ignores {
+            kill_process(getpid(), Signal::HUP).unwrap();
+        }
+        let pid = Pid::from_raw(i32::try_from(program.id()).unwrap()).unwrap();
+        kill_process(pid, Signal::HUP).unwrap();
+        assert_eq!(program.wait().unwrap().code(), None, "a signal ended it");
+    }
+
+    /// Runs a test of this module once more, by a process that ignores a signal.
+    fn again(test: &str, signal: &str) {
+        let again = format!("trap '' {signal}; exec \"$0\" --exact program::tests::{test}");
         let this = std::env::current_exe().unwrap();
-        let output = Command::new("sh").args(["-c", again]).arg(this).output().unwrap();
+        let output = Command::new("sh").args(["-c", &again]).arg(this).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    }
+
+    #[test]
+    fn an_interrupt_ends_a_program_also_when_we_were_started_in_the_background() {
+        again("an_interrupt_ends_a_program", "INT");
+    }
+
+    #[test]
+    fn a_hang_up_ends_a_program_also_when_we_were_started_by_nohup() {
+        again("a_hang_up_ends_a_program", "HUP");
     }
 }

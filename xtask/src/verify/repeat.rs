@@ -22,6 +22,17 @@ pub struct Round {
     pub failed: Vec<(String, String)>,
 }
 
+/// How many passed, and which did not: who waits for a hundred rounds need not wait for the names.
+impl fmt::Display for Round {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} passed, {} failed", self.passed, self.failed.len())?;
+        for (index, (name, _)) in self.failed.iter().enumerate() {
+            write!(f, "{} {name}", if index == 0 { ":" } else { "," })?;
+        }
+        Ok(())
+    }
+}
+
 /// How all rounds went.
 #[derive(Debug, Default)]
 pub struct Tally {
@@ -160,9 +171,19 @@ mod tests {
         ]
         .into_iter();
         let mut told = Vec::new();
-        let tell = |number, round: &Round| told.push((number, round.failed.len()));
+        let tell = |number, round: &Round| told.push((number, round.to_string()));
         let tally = Tally::of(4, || Ok(rounds.next().expect("four are asked for")), tell).unwrap();
-        assert_eq!(told, [(1, 0), (2, 2), (3, 1), (4, 0)]);
+        let told: Vec<(usize, &str)> =
+            told.iter().map(|(number, round)| (*number, round.as_str())).collect();
+        assert_eq!(
+            told,
+            [
+                (1, "5 passed, 0 failed"),
+                (2, "3 passed, 2 failed: seldom, often"),
+                (3, "4 passed, 1 failed: often"),
+                (4, "5 passed, 0 failed"),
+            ]
+        );
         assert!(!tally.is_clean());
         assert_eq!(
             tally.to_string(),
