@@ -517,11 +517,11 @@ mod tests {
 
     /// Runs a test of this module once more, by a process that ignores a signal.
     fn again(test: &str, signal: &str) {
-        let again = format!("trap '' {signal}; exec \"$0\" --exact program::tests::{test}");
+        let script = format!("trap '' {signal}; exec \"$0\" --exact program::tests::{test}");
         let this = std::env::current_exe().unwrap();
-        let output = Command::new("sh").args(["-c", &again]).arg(this).output().unwrap();
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && text.contains("1 passed"), "{text}");
+        let output = Command::new("sh").args(["-c", &script]).arg(this).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
     }
 
     #[test]
