@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::process::Command;
 
 use assert_cmd::Command as Assert;
-use conformance::{Failure, Peer, Program, check, python};
+use conformance::{Failure, NobodyListens, Peer, Program, check, python};
 use predicates::prelude::*;
 
 const STEP: &str = env!("CARGO_BIN_EXE_step-01-single-shot");
@@ -103,7 +103,8 @@ fn still_wrong_only_the_first_piece_of_a_message_in_two_pieces_is_sent_back() ->
 
 #[test]
 fn nobody_listens() {
-    let addr = free_addr();
+    let nobody = NobodyListens::new();
+    let addr = nobody.addr().to_string();
     let advice = format!("error: {addr}: connection refused: start the server first\n");
     client(&[&addr]).failure().stdout("").stderr(advice);
 }
@@ -167,10 +168,4 @@ fn twin(file: &str, args: &[&str]) -> Command {
     let mut command = python().expect("Python 3 is installed");
     command.arg(format!("{}/python/{file}", env!("CARGO_MANIFEST_DIR"))).args(args);
     command
-}
-
-/// An address at which nobody listens: bound a moment ago, and let go.
-fn free_addr() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address").to_string()
 }

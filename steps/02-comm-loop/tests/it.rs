@@ -6,7 +6,7 @@ use std::process::Command;
 use assert_cmd::Command as Assert;
 use conformance::check::{self, Subject};
 use conformance::proxy::{Cut, Proxy};
-use conformance::{Failure, Peer, Program, cpu, python};
+use conformance::{Failure, NobodyListens, Peer, Program, cpu, python};
 use predicates::prelude::*;
 
 const STEP: &str = env!("CARGO_BIN_EXE_step-02-comm-loop");
@@ -146,9 +146,8 @@ fn a_server_that_goes_away_ends_the_client_with_an_error() {
 
 #[test]
 fn nobody_listens() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let addr = listener.local_addr().expect("its address");
-    drop(listener);
+    let nobody = NobodyListens::new();
+    let addr = nobody.addr();
     let advice = format!("error: {addr}: connection refused: start the server first\n");
     client(addr, "hello\n").failure().stdout("").stderr(advice);
 }

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::process::Command;
 
 use assert_cmd::Command as Assert;
-use conformance::{Failure, Peer, Program, check, python};
+use conformance::{Failure, NobodyListens, Peer, Program, check, python};
 use predicates::prelude::*;
 
 const STEP: &str = env!("CARGO_BIN_EXE_step-05-sticky-demo");
@@ -285,9 +285,8 @@ fn a_server_that_goes_away_ends_the_client_with_an_error() -> Result<(), Failure
 
 #[test]
 fn nobody_listens() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let addr = listener.local_addr().expect("its address").to_string();
-    drop(listener);
+    let nobody = NobodyListens::new();
+    let addr = nobody.addr().to_string();
     let advice = format!("error: {addr}: connection refused: start the server first\n");
     Assert::new(STEP).args(["client", &addr]).assert().failure().stdout("").stderr(advice);
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use assert_cmd::Command as Assert;
 use conformance::check::{self, Subject};
 use conformance::proxy::{Cut, Proxy};
-use conformance::{DEADLINE, Failure, Peer, Program, python};
+use conformance::{DEADLINE, Failure, NobodyListens, Peer, Program, python};
 
 const STEP: &str = env!("CARGO_BIN_EXE_step-08-chat-fn");
 
@@ -442,8 +442,8 @@ fn what_a_server_sends_does_nothing_to_the_terminal() {
 
 #[test]
 fn a_server_that_is_not_there_is_one_clear_line() {
-    let (listener, addr) = listener();
-    drop(listener);
+    let nobody = NobodyListens::new();
+    let addr = nobody.addr().to_string();
     let text = format!("error: {addr}: connection refused: start the server first\n");
     Assert::from_std(client(&addr)).assert().failure().stdout("").stderr(text);
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use assert_cmd::Command as Assert;
 use conformance::check::{self, Subject};
 use conformance::proxy::{Cut, Proxy};
-use conformance::{Failure, Program, python};
+use conformance::{Failure, NobodyListens, Program, python};
 use room::{Guest, STEP, client, expect_log, list, server, without_time};
 
 mod room;
@@ -297,11 +297,12 @@ fn what_a_server_sends_does_nothing_to_the_terminal() {
 
 #[test]
 fn a_server_that_is_not_there_and_an_address_that_is_taken_are_one_clear_line() {
-    let (listener, addr) = listener();
+    let (_listener, addr) = listener();
     let text = "address in use: stop the program that has it, or choose another port";
     let ran = Assert::new(STEP).args(["server", &addr]).assert().failure();
     ran.stdout("").stderr(format!("error: {addr}: {text}\n"));
-    drop(listener);
+    let nobody = NobodyListens::new();
+    let addr = nobody.addr().to_string();
     let text = format!("error: {addr}: connection refused: start the server first\n");
     Assert::from_std(client(&addr)).assert().failure().stdout("").stderr(text);
 }

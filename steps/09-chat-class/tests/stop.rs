@@ -2,10 +2,12 @@
 //! second.
 
 use std::net::{SocketAddr, TcpListener};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
+use conformance::check::FreePorts;
 use conformance::{Failure, Program};
-use room::{Guest, expect_log, server};
+use room::{Guest, STEP, expect_log, server};
 
 mod room;
 
@@ -47,7 +49,10 @@ fn stops(
     count: usize,
     stop: impl FnOnce(&mut Program) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let (mut server, addr) = Program::start_server(server())?;
+    let ports = FreePorts::claim()?; // when it is free again, nobody else takes it
+    let mut command = Command::new(STEP);
+    command.args(["server", &ports.next()?.to_string()]);
+    let (mut server, addr) = Program::start_server(command)?;
     let guests = idle_guests(addr, count)?;
     let start = Instant::now();
     stop(&mut server)?;
@@ -91,8 +96,9 @@ fn the_system_can_ask_it_to_end_as_well() -> Result<(), Failure> {
 
 #[test]
 fn the_handle_stops_it_and_every_thread_has_ended() -> Result<(), Failure> {
+    let ports = FreePorts::claim()?;
     for count in [0, 1, 500] {
-        let server = server_of_the_step::ChatServer::bind("127.0.0.1:0").expect("a free port");
+        let server = server_of_the_step::ChatServer::bind(ports.next()?).expect("a free port");
         let addr = server.local_addr().expect("it is bound");
         let handle = server.handle();
         let thread = std::thread::spawn(|| server.run());

@@ -9,6 +9,7 @@ pub mod check;
 pub mod cpu;
 mod failure;
 pub mod memory;
+mod nobody;
 mod output;
 pub mod peer;
 mod process;
@@ -24,6 +25,7 @@ pub mod soak;
 mod talk;
 
 pub use failure::{Difference, Failure};
+pub use nobody::NobodyListens;
 pub use peer::Peer;
 pub use program::{DEADLINE, Program};
 pub use python::python;
