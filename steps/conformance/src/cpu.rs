@@ -39,8 +39,25 @@ pub fn expect_waiting(program: &Program) -> Result<(), Failure> {
     expect_waiting_for(program, WATCHED)
 }
 
-/// As `expect_waiting`, for another time.
-pub(crate) fn expect_waiting_for(program: &Program, watched: Duration) -> Result<(), Failure> {
+/// Waits until `program` rests: while it is watched for so long, it uses next to no processor time.
+///
+/// An error if it does not come to that within the deadline: what it had to do is done by then.
+#[cfg(unix)]
+pub(crate) fn expect_rest(
+    program: &Program,
+    watched: Duration,
+    deadline: Duration,
+) -> Result<(), Failure> {
+    let end = Instant::now() + deadline;
+    loop {
+        match expect_waiting_for(program, watched) {
+            Err(_) if Instant::now() < end => {}
+            result => return result,
+        }
+    }
+}
+
+fn expect_waiting_for(program: &Program, watched: Duration) -> Result<(), Failure> {
     let start = cpu_time(program)?;
     thread::sleep(watched); // the thing to see is that nothing happens: no event to wait for
     let used = cpu_time(program)?.saturating_sub(start);
@@ -104,6 +121,25 @@ mod tests {
         assert_eq!(parse_clock("00:01:02"), Some(Duration::from_secs(62)));
         assert_eq!(parse_clock("3.25"), Some(Duration::from_millis(3250)));
         assert_eq!(parse_clock("never"), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_has_work_to_do_comes_to_rest_and_what_spins_does_not() {
+        let start = |script: &str| {
+            let mut command = std::process::Command::new("sh");
+            command.args(["-c", script]);
+            Program::start(command).unwrap()
+        };
+        let watched = Duration::from_millis(100);
+        // As long as it takes to have used some processor time, and then it waits for its input.
+        let works = start("trap 'exec cat' TERM; while :; do :; done");
+        expect_spinning(&works).unwrap();
+        expect_waiting_for(&works, watched).unwrap_err();
+        expect_rest(&works, watched, watched).unwrap_err();
+        let pid = rustix::process::Pid::from_raw(i32::try_from(works.id()).unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        expect_rest(&works, watched, DEADLINE).unwrap();
     }
 
     #[test]

@@ -450,7 +450,7 @@ fn serve(subject: &Subject, server: Command, outcome: Outcome) -> Result<(), Fai
     }
     // Whoever finds no room is not let in. That is a failure of the connection, and not of the server.
     let crowd: Vec<_> = (0..CROWD).map(|_| Peer::connect_within(addr, PATIENCE)).collect();
-    cpu::expect_waiting_for(&server, WATCHED)?;
+    cpu::expect_rest(&server, WATCHED, DEADLINE)?;
     drop((peer, crowd));
     send(&server, Signal::TERM)?;
     judge(&mut server, outcome, Some(Signal::TERM))
