@@ -47,9 +47,9 @@ impl Preprocessor for Steps {
             bail!("{}", errors.join("\n"));
         }
         book.for_each_chapter_mut(|chapter| {
-            let output = chapter.source_path.as_ref().and_then(|path| contents.remove(path));
+            let output = chapter.source_path.as_ref().and_then(|path| contents.get(path));
             if let Some(output) = output {
-                chapter.content = output;
+                chapter.content.clone_from(output);
             }
         });
         Ok(book)

@@ -207,7 +207,8 @@ fn end_programs_with_us() {
     });
 }
 
-/// Whether this process was told to ignore a signal; only Linux says so.
+/// Whether this process was told to ignore a signal. Only Linux says so: elsewhere, the answer is no,
+/// and a hang-up ends us under `nohup`, too.
 #[cfg(unix)]
 pub(crate) fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
