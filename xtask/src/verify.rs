@@ -276,9 +276,7 @@ impl Verifier<'_> {
             }
             Ok(round)
         };
-        let tally = Tally::of(times, round, |number, round| {
-            println!("round {number} of {times}: {round}");
-        })?;
+        let tally = Tally::of(times, round, |text| println!("{text}"))?;
         println!("\n{tally}");
         Ok(tally.is_clean())
     }

@@ -39,38 +39,36 @@ pub struct Tally {
     rounds: usize,
     /// The most tests and sessions in one round.
     count: usize,
-    failures: BTreeMap<String, Failures>,
-}
-
-/// How often one test, or session, failed.
-#[derive(Debug)]
-struct Failures {
-    times: usize,
-    /// What it wrote when it failed first.
-    output: String,
+    /// How often each test, or session, failed that ever did.
+    failures: BTreeMap<String, usize>,
 }
 
 impl Tally {
-    /// Runs `round` so many times, and says after each how it went.
+    /// Runs `round` so many times, and says after each how it went, and what each one wrote that
+    /// failed for the first time.
     pub fn of(
         times: usize,
         mut round: impl FnMut() -> Result<Round>,
-        mut tell: impl FnMut(usize, &Round),
+        mut tell: impl FnMut(String),
     ) -> Result<Self> {
         let mut tally = Self::default();
         for number in 1..=times {
             let went = round().with_context(|| format!("round {number}"))?;
-            tell(number, &went);
-            tally.add(went);
+            tell(format!("round {number} of {times}: {went}"));
+            tally.add(went, &mut tell);
         }
         Ok(tally)
     }
 
-    fn add(&mut self, round: Round) {
+    fn add(&mut self, round: Round, mut tell: impl FnMut(String)) {
         self.rounds += 1;
         self.count = self.count.max(round.passed + round.failed.len());
         for (name, output) in round.failed {
-            self.failures.entry(name).or_insert(Failures { times: 0, output }).times += 1;
+            if !self.failures.contains_key(&name) {
+                let output = output.trim_end();
+                tell(format!("---- {name}, when it failed first ----\n{output}\n"));
+            }
+            *self.failures.entry(name).or_default() += 1;
         }
     }
 
@@ -81,15 +79,12 @@ impl Tally {
     }
 }
 
-/// What each one wrote that failed, and then how often: the worst come last, where one looks first.
+/// How often each one failed that did: the worst come last, where one looks first.
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut failures: Vec<_> = self.failures.iter().collect();
-        failures.sort_by_key(|(_, failures)| failures.times);
-        for (name, Failures { output, .. }) in &failures {
-            writeln!(f, "---- {name}, when it failed first ----\n{}\n", output.trim_end())?;
-        }
-        for (name, Failures { times, .. }) in &failures {
+        failures.sort_by_key(|&(_, times)| times);
+        for (name, times) in &failures {
             writeln!(f, "failed {times} of {} times  {name}", self.rounds)?;
         }
         let (count, rounds, failed) = (self.count, self.rounds, failures.len());
@@ -171,29 +166,23 @@ mod tests {
         ]
         .into_iter();
         let mut told = Vec::new();
-        let tell = |number, round: &Round| told.push((number, round.to_string()));
+        let tell = |text| told.push(text);
         let tally = Tally::of(4, || Ok(rounds.next().expect("four are asked for")), tell).unwrap();
-        let told: Vec<(usize, &str)> =
-            told.iter().map(|(number, round)| (*number, round.as_str())).collect();
         assert_eq!(
             told,
             [
-                (1, "5 passed, 0 failed"),
-                (2, "3 passed, 2 failed: seldom, often"),
-                (3, "4 passed, 1 failed: often"),
-                (4, "5 passed, 0 failed"),
+                "round 1 of 4: 5 passed, 0 failed",
+                "round 2 of 4: 3 passed, 2 failed: seldom, often",
+                "---- seldom, when it failed first ----\nwhy seldom\n",
+                "---- often, when it failed first ----\nwhy often\n",
+                "round 3 of 4: 4 passed, 1 failed: often",
+                "round 4 of 4: 5 passed, 0 failed",
             ]
         );
         assert!(!tally.is_clean());
         assert_eq!(
             tally.to_string(),
             "\
----- seldom, when it failed first ----
-why seldom
-
----- often, when it failed first ----
-why often
-
 failed 1 of 4 times  seldom
 failed 2 of 4 times  often
 5 tests and sessions, 4 times: 2 of them failed"
@@ -202,7 +191,7 @@ failed 2 of 4 times  often
 
     #[test]
     fn only_where_something_ran_and_nothing_failed_all_is_well() {
-        let tally = |round: fn() -> Round| Tally::of(3, || Ok(round()), |_, _| {}).unwrap();
+        let tally = |round: fn() -> Round| Tally::of(3, || Ok(round()), |_| {}).unwrap();
         assert!(tally(|| failed(&[], 1)).is_clean());
         assert!(!tally(|| failed(&["one"], 1)).is_clean());
         assert!(!tally(Round::default).is_clean(), "nothing ran");
@@ -218,7 +207,7 @@ failed 2 of 4 times  often
             }
             Ok(failed(&[], 1))
         };
-        let error = Tally::of(9, round, |_, _| {}).unwrap_err();
+        let error = Tally::of(9, round, |_| {}).unwrap_err();
         assert_eq!(format!("{error:#}"), "round 2: no program");
     }
 
