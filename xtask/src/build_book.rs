@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, bail};
 use mdbook_driver::MDBook;
+use mdbook_driver::config::Config;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
@@ -41,10 +42,40 @@ fn spare(dest: PathBuf) -> Result<PathBuf> {
 
 /// Builds the book into a folder, which is emptied first.
 pub fn build(root: &Path, dest: &Path) -> Result<()> {
+    build_as(root, dest, |_| Ok(()))
+}
+
+/// Builds the book for its author, who waits for it: what is wanted of it can be had first.
+///
+/// Files that pages need have the same names in each build, so that one can stand in for another.
+pub fn draft(root: &Path, dest: &Path, wanted: Wanted) -> Result<()> {
+    build_as(root, dest, |config| {
+        config.set("output.html.hash-files", false)?;
+        if wanted == Wanted::Pages {
+            config.set("output.html.print.enable", false)?;
+            config.set("output.html.search.enable", false)?;
+        }
+        Ok(())
+    })
+}
+
+/// How much of the book is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Its pages. The page for printing and the search index take as long as all of these.
+    Pages,
+    Everything,
+}
+
+fn build_as(
+    root: &Path,
+    dest: &Path,
+    configure: impl FnOnce(&mut Config) -> Result<()>,
+) -> Result<()> {
     let dest = std::path::absolute(dest).context("the destination is no folder")?;
     let warnings = Warnings::default();
     let collected = Arc::clone(&warnings.0);
-    let built = tracing::subscriber::with_default(warnings, || render(root, &dest));
+    let built = tracing::subscriber::with_default(warnings, || render(root, &dest, configure));
     let warnings = collected.lock().unwrap_or_else(PoisonError::into_inner);
     match (built, warnings.is_empty()) {
         (Ok(()), true) => Ok(()),
@@ -53,8 +84,13 @@ pub fn build(root: &Path, dest: &Path) -> Result<()> {
     }
 }
 
-fn render(root: &Path, dest: &Path) -> Result<()> {
+fn render(
+    root: &Path,
+    dest: &Path,
+    configure: impl FnOnce(&mut Config) -> Result<()>,
+) -> Result<()> {
     let mut book = MDBook::load(root.join(EDITION))?;
+    configure(&mut book.config)?;
     book.config.set("build.build-dir", dest)?;
     book.with_preprocessor(Steps);
     book.build()

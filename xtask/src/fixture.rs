@@ -17,11 +17,20 @@ pub fn tree() -> TempDir {
 /// A copy of the real repository's book and steps.
 pub fn copy() -> TempDir {
     let tree = TempDir::new().unwrap();
-    let root = crate::root::repository();
     for folder in ["book", "steps"] {
-        copy_folder(&root.join(folder), &tree.path().join(folder));
+        copy_real(tree.path(), folder);
     }
     tree
+}
+
+/// Puts a file or a folder of the real repository in.
+pub fn copy_real(root: &Path, path: &str) {
+    let (from, to) = (crate::root::repository().join(path), root.join(path));
+    if from.is_dir() {
+        copy_folder(&from, &to);
+    } else {
+        fs::copy(from, to).unwrap();
+    }
 }
 
 pub fn write(root: &Path, path: &str, text: &str) {

@@ -47,9 +47,10 @@ impl Preprocessor for Steps {
             bail!("{}", errors.join("\n"));
         }
         book.for_each_chapter_mut(|chapter| {
-            let output = chapter.source_path.as_ref().and_then(|path| contents.get(path));
+            // mdBook refuses contents that name a page twice.
+            let output = chapter.source_path.as_ref().and_then(|path| contents.remove(path));
             if let Some(output) = output {
-                chapter.content.clone_from(output);
+                chapter.content = output;
             }
         });
         Ok(book)

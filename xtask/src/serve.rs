@@ -4,7 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,11 +19,16 @@ use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tower_http::services::{ServeDir, ServeFile};
 use tower_livereload::{LiveReloadLayer, Reloader};
 
-use crate::{build_book, root};
+use crate::build_book::{self, Wanted};
+use crate::root;
 
 /// An editor saves in several steps: a change is over when nothing has come for so long. If it was
 /// not, the book is built once more.
-const QUIET: Duration = Duration::from_millis(50);
+const QUIET: Duration = Duration::from_millis(20);
+
+/// After a change, the pages are built at once. What else there is to build, nobody looks at while
+/// pages are written: it is built when nothing has changed for so long.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// What can be chosen on the command line.
 #[derive(Clone, Debug, clap::Args)]
@@ -41,7 +46,6 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
     let listener = bind(options.port)?;
     let address = listener.local_addr()?;
     let site = Arc::new(Site::new(root, &address)?);
-    site.rebuild()?;
     let livereload = LiveReloadLayer::new();
     let _watcher = watch(&site, livereload.reloader())?;
     let runtime = runtime()?;
@@ -99,14 +103,14 @@ async fn answer(
     axum::serve(listener, router).await.context("cannot serve")
 }
 
-/// Answers a request from the book of now, or else from the one before, whose pages may still be loading.
+/// Answers a request from the latest build, or else from the last that has everything.
 async fn file(State(site): State<Arc<Site>>, mut request: Request) -> Response {
     // Two builds in one second carry the same date.
     request.headers_mut().remove(IF_MODIFIED_SINCE);
-    let Builds { current, previous } = site.builds();
-    let not_found = ServeFile::new(current.join("404.html"));
-    let previous = ServeDir::new(previous).not_found_service(not_found);
-    match ServeDir::new(current).fallback(previous).try_call(request).await {
+    let Builds { latest, whole } = site.builds();
+    let not_found = ServeFile::new(latest.0.join("404.html"));
+    let whole = ServeDir::new(&whole.0).not_found_service(not_found);
+    match ServeDir::new(&latest.0).fallback(whole).try_call(request).await {
         Ok(response) => {
             let mut response = response.map(axum::body::Body::new);
             let no_store = HeaderValue::from_static("no-store");
@@ -117,12 +121,30 @@ async fn file(State(site): State<Arc<Site>>, mut request: Request) -> Response {
     }
 }
 
-/// The folders with the built book.
+/// A folder with a built book; it is removed when nobody needs it any more.
+#[derive(Debug)]
+struct Build(PathBuf);
+
+impl Build {
+    fn new(root: &Path, folder: PathBuf, wanted: Wanted) -> Result<Arc<Self>> {
+        let build = Self(folder);
+        build_book::draft(root, &build.0, wanted)?;
+        Ok(Arc::new(build))
+    }
+}
+
+impl Drop for Build {
+    fn drop(&mut self) {
+        remove(&self.0);
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Builds {
-    current: PathBuf,
-    /// The one before, or the same.
-    previous: PathBuf,
+    /// It may be pages only.
+    latest: Arc<Build>,
+    /// The last with everything, or the same.
+    whole: Arc<Build>,
 }
 
 /// A book that is built beside the one that is served, and then takes its place.
@@ -136,22 +158,23 @@ struct Site {
 }
 
 impl Site {
-    /// Nothing is built yet. Whoever has the address has the folder, too.
+    /// Builds the book. Whoever has the address has the folder, too.
     fn new(root: &Path, address: &SocketAddr) -> Result<Self> {
         let folder = format!("book/serve/{}", address.port());
         let folder = root::target()?.dir.join(folder);
-        Ok(Self::in_folder(root, folder))
+        Self::in_folder(root, folder)
     }
 
-    fn in_folder(root: &Path, folder: PathBuf) -> Self {
-        let site = Self {
+    fn in_folder(root: &Path, folder: PathBuf) -> Result<Self> {
+        remove(&folder);
+        let first = Build::new(root, folder.join("1"), Wanted::Everything)?;
+        let builds = Builds { latest: Arc::clone(&first), whole: first };
+        Ok(Self {
             root: root.to_path_buf(),
-            builds: RwLock::new(Builds { current: folder.clone(), previous: folder.clone() }),
             folder,
-            count: Mutex::new(0),
-        };
-        site.remove();
-        site
+            builds: RwLock::new(builds),
+            count: Mutex::new(1),
+        })
     }
 
     fn builds(&self) -> Builds {
@@ -159,28 +182,16 @@ impl Site {
     }
 
     /// Builds the book; only if that succeeds is it served.
-    fn rebuild(&self) -> Result<()> {
+    fn rebuild(&self, wanted: Wanted) -> Result<()> {
         let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
         *count += 1;
-        let fresh = self.folder.join(count.to_string());
-        match build_book::build(&self.root, &fresh) {
-            Ok(()) => self.swap(fresh, *count == 1),
-            Err(error) => {
-                remove(&fresh);
-                return Err(error);
-            }
-        }
+        let latest = Build::new(&self.root, self.folder.join(count.to_string()), wanted)?;
+        let whole = match wanted {
+            Wanted::Everything => Arc::clone(&latest),
+            Wanted::Pages => self.builds().whole,
+        };
+        *self.builds.write().unwrap_or_else(PoisonError::into_inner) = Builds { latest, whole };
         Ok(())
-    }
-
-    fn swap(&self, fresh: PathBuf, is_first: bool) {
-        let old = self.builds();
-        let previous = if is_first { fresh.clone() } else { old.current.clone() };
-        *self.builds.write().unwrap_or_else(PoisonError::into_inner) =
-            Builds { current: fresh, previous };
-        if old.previous != old.current {
-            remove(&old.previous);
-        }
     }
 
     fn remove(&self) {
@@ -208,20 +219,37 @@ fn watch(site: &Arc<Site>, reloader: Reloader) -> Result<RecommendedWatcher> {
 }
 
 fn follow(events: &Receiver<notify::Result<notify::Event>>, site: &Site, reloader: &Reloader) {
-    while let Ok(event) = events.recv() {
-        if !is_change(&site.root, &event) {
-            continue;
-        }
-        while events.recv_timeout(QUIET).is_ok() {}
-        let start = Instant::now();
-        match site.rebuild() {
-            Ok(()) => {
-                println!("rebuilt in {:.1} s", start.elapsed().as_secs_f64());
-                reloader.reload();
+    let mut has_pages_only = false;
+    loop {
+        let patience = if has_pages_only { PAUSE } else { Duration::MAX };
+        match events.recv_timeout(patience) {
+            Ok(event) if is_change(&site.root, &event) => {
+                while events.recv_timeout(QUIET).is_ok() {}
+                let start = Instant::now();
+                has_pages_only = has_rebuilt(site, Wanted::Pages);
+                if has_pages_only {
+                    println!("rebuilt in {:.1} s", start.elapsed().as_secs_f64());
+                    reloader.reload();
+                }
             }
-            Err(error) => eprintln!("error: {error:#}\nthe last good book stays up"),
+            Ok(_) => {}
+            // What is built now, open pages find under the names that they know: they need not reload.
+            Err(RecvTimeoutError::Timeout) => {
+                has_rebuilt(site, Wanted::Everything);
+                has_pages_only = false;
+            }
+            Err(RecvTimeoutError::Disconnected) => return,
         }
     }
+}
+
+/// Builds the book anew, or says why it cannot be built.
+fn has_rebuilt(site: &Site, wanted: Wanted) -> bool {
+    let rebuilt = site.rebuild(wanted);
+    if let Err(error) = &rebuilt {
+        eprintln!("error: {error:#}\nthe last good book stays up");
+    }
+    rebuilt.is_ok()
 }
 
 /// Whether an event can change the book: reading does not, nor do files that editors and programs keep for themselves.

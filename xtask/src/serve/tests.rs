@@ -21,8 +21,7 @@ impl Served {
         let tree = fixture::tree();
         let listener = bind(0).unwrap();
         let address = listener.local_addr().unwrap();
-        let site = Arc::new(Site::in_folder(tree.path(), tree.path().join("out")));
-        site.rebuild().unwrap();
+        let site = Arc::new(Site::in_folder(tree.path(), tree.path().join("out")).unwrap());
         let livereload = LiveReloadLayer::new();
         let served =
             Self { tree, site: Arc::clone(&site), address, livereload: livereload.clone() };
@@ -67,10 +66,10 @@ fn what_is_not_there_is_answered_with_the_books_own_page() {
 fn a_change_is_built_and_a_broken_page_keeps_the_last_good_book() {
     let served = Served::start();
     served.append("\nA new sentence.\n");
-    served.site.rebuild().unwrap();
+    served.site.rebuild(Wanted::Pages).unwrap();
     assert!(served.get("/first.html").1.contains("A new sentence."));
     served.append("\n{{#listing 01-first none.rs}}\n");
-    let error = served.site.rebuild().unwrap_err().to_string();
+    let error = served.site.rebuild(Wanted::Pages).unwrap_err().to_string();
     assert!(error.contains("no such file: steps/01-first/none.rs"), "{error}");
     for path in ["/", "/first.html", "/second.html"] {
         assert_eq!(served.get(path).0, 200, "{path}");
@@ -86,48 +85,71 @@ fn no_request_is_answered_with_404_while_the_book_is_rebuilt() {
         let reader = scope.spawn(|| {
             let mut count = 0;
             while !done.load(Ordering::Relaxed) {
-                for path in ["/", "/first.html", "/second.html", "/print.html"] {
+                for path in ["/", "/first.html", "/print.html", "/searchindex.js"] {
                     assert_eq!(served.get(path).0, 200, "{path}");
                     count += 1;
                 }
             }
             count
         });
-        for number in 0..8 {
+        for number in 0..9 {
             served.append(&format!("\nSentence {number}.\n"));
-            served.site.rebuild().unwrap();
+            let wanted = [Wanted::Pages, Wanted::Pages, Wanted::Everything][number % 3];
+            served.site.rebuild(wanted).unwrap();
         }
         done.store(true, Ordering::Relaxed);
         reader.join().unwrap()
     });
     assert!(requests > 8, "only {requests} requests");
-    assert!(served.get("/first.html").1.contains("Sentence 7."));
+    assert!(served.get("/first.html").1.contains("Sentence 8."));
 }
 
 #[test]
-fn a_page_in_flight_still_gets_the_files_of_the_book_before() {
+fn pages_come_first_and_leave_the_rest_as_it_was() {
     let served = Served::start();
-    let old = served.site.builds().current;
-    fs::write(old.join("style-1234.css"), "").unwrap();
-    served.site.rebuild().unwrap();
-    assert_eq!(served.get("/style-1234.css").0, 200);
-    served.site.rebuild().unwrap();
-    assert_eq!(served.get("/style-1234.css").0, 404);
-    assert!(!old.exists(), "old builds are removed");
+    let first = served.site.builds().whole.0.clone();
+    served.append("\nA new sentence.\n");
+    served.site.rebuild(Wanted::Pages).unwrap();
+    assert!(served.get("/first.html").1.contains("A new sentence."));
+    for path in ["/print.html", "/searchindex.js"] {
+        let (status, text) = served.get(path);
+        assert_eq!(status, 200, "{path}");
+        assert!(text.contains("second") && !text.contains("new sentence"), "{path}: {text}");
+    }
+    let pages = served.site.builds().latest.0.clone();
+    assert!(first.exists() && pages.exists());
+    served.site.rebuild(Wanted::Everything).unwrap();
+    assert!(served.get("/print.html").1.contains("A new sentence."));
+    assert!(served.get("/searchindex.js").1.contains("new sentence"));
+    assert!(!first.exists() && !pages.exists(), "old builds are removed");
+}
+
+#[test]
+fn pages_alone_look_like_those_of_the_whole_book() {
+    let tree = fixture::tree();
+    fixture::copy_real(tree.path(), "book/theme");
+    fixture::copy_real(tree.path(), "book/en/book.toml");
+    let [pages, whole] = [Wanted::Pages, Wanted::Everything].map(|wanted| {
+        let dest = tree.path().join(format!("{wanted:?}"));
+        build_book::draft(tree.path(), &dest, wanted).unwrap();
+        fs::read_to_string(dest.join("second.html")).unwrap()
+    });
+    assert_eq!(pages, whole);
+    assert!(pages.contains("mdbook-search-toggle") && pages.contains("print.html"), "{pages}");
 }
 
 #[test]
 fn a_saved_file_is_noticed() {
     let served = Served::start();
     let _watcher = watch(&served.site, served.livereload.reloader()).unwrap();
-    let before = served.site.builds().current;
     served.append("\nSaved.\n");
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while served.site.builds().current == before {
-        assert!(Instant::now() < deadline, "the change was not noticed");
-        thread::yield_now();
+    // The page comes first, and then the page for printing, though nothing is changed again.
+    for path in ["/first.html", "/print.html"] {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !served.get(path).1.contains("Saved.") {
+            assert!(Instant::now() < deadline, "{path}: the change was not noticed");
+        }
     }
-    assert!(served.get("/first.html").1.contains("Saved."));
 }
 
 #[test]
