@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
 use super::{Action, Line, REPEATS, Session};
+use crate::check::{self, wait_until_free};
 use crate::{Failure, Program};
 
 /// Turns the command line of a session into a program that can be started, or says why it cannot.
@@ -16,20 +18,24 @@ pub type Launcher<'a> = dyn Fn(&str) -> Result<Command, String> + 'a;
 const QUIET: Duration = Duration::from_millis(500);
 
 /// Runs the session, and compares all that its programs print with what it says.
+///
+/// When it is over, the next session can listen where this one did: a server that is killed while it
+/// starts a command leaves a copy of its socket behind, until that command has begun.
 pub fn run(session: &Session, launch: &Launcher) -> Result<(), Failure> {
-    let mut stage = Stage::default();
-    for line in &session.lines {
-        let done = stage.act(line, launch).and_then(|()| match &line.action {
-            Action::Output(expected) => stage.compare(line, expected),
-            Action::Repeats => stage.program(line)?.expect_repeats(REPEATS),
-            _ => Ok(()),
-        });
-        done.map_err(|failure| stage.explain(line, &failure))?;
-    }
-    for line in last_lines(session) {
-        stage.close(line).map_err(|failure| stage.explain(line, &failure))?;
-    }
-    Ok(())
+    on_a_stage(|stage| {
+        for line in &session.lines {
+            let done = stage.act(line, launch).and_then(|()| match &line.action {
+                Action::Output(expected) => stage.compare(line, expected),
+                Action::Repeats => stage.program(line)?.expect_repeats(REPEATS),
+                _ => Ok(()),
+            });
+            done.map_err(|failure| stage.explain(line, &failure))?;
+        }
+        for line in last_lines(session) {
+            stage.close(line).map_err(|failure| stage.explain(line, &failure))?;
+        }
+        Ok(())
+    })
 }
 
 /// Runs what the session does, and returns it with the output that came this time.
@@ -40,23 +46,34 @@ pub fn record(session: &Session, launch: &Launcher) -> Result<Session, Failure> 
     if run(session, launch).is_ok() {
         return Ok(session.clone());
     }
-    let mut stage = Stage::default();
-    let mut lines = Vec::new();
-    let is_output =
-        |action: &Action| matches!(action, Action::Output(_) | Action::Repeats | Action::LeftOut);
-    for line in session.lines.iter().filter(|line| !is_output(&line.action)) {
-        stage.act(line, launch).map_err(|failure| stage.explain(line, &failure))?;
-        lines.push(line.clone());
-        for terminal in session.terminals() {
-            let outputs = stage.outputs_of(terminal)?;
-            lines.extend(outputs.into_iter().map(|action| Line {
-                number: line.number,
-                terminal: terminal.to_owned(),
-                action,
-            }));
+    on_a_stage(|stage| {
+        let mut lines = Vec::new();
+        let is_output = |action: &Action| {
+            matches!(action, Action::Output(_) | Action::Repeats | Action::LeftOut)
+        };
+        for line in session.lines.iter().filter(|line| !is_output(&line.action)) {
+            stage.act(line, launch).map_err(|failure| stage.explain(line, &failure))?;
+            lines.push(line.clone());
+            for terminal in session.terminals() {
+                let outputs = stage.outputs_of(terminal)?;
+                lines.extend(outputs.into_iter().map(|action| Line {
+                    number: line.number,
+                    terminal: terminal.to_owned(),
+                    action,
+                }));
+            }
         }
-    }
-    Ok(Session { lines, ..session.clone() })
+        Ok(Session { lines, ..session.clone() })
+    })
+}
+
+/// Plays on a new stage, ends all programs that are left on it, and waits until their ports are free.
+fn on_a_stage<T>(play: impl FnOnce(&mut Stage) -> Result<T, Failure>) -> Result<T, Failure> {
+    let mut stage = Stage::default();
+    let played = play(&mut stage);
+    drop(stage.programs);
+    let free = stage.stable.listened.into_iter().try_for_each(wait_until_free);
+    played.and_then(|played| free.map(|()| played))
 }
 
 /// The last line of each terminal.
@@ -224,12 +241,15 @@ fn stable_times(line: &str) -> String {
 #[derive(Default)]
 struct Stable {
     seen: Vec<String>,
+    /// Where the programs said that they listen: there, the ports are the real ones.
+    listened: Vec<SocketAddr>,
 }
 
 impl Stable {
     const FIRST: usize = 50001;
 
     fn replace(&mut self, line: &str) -> String {
+        self.listened.extend(line.strip_prefix("listening on ").and_then(check::addr));
         let mut parts = line.split(':');
         let mut text = parts.next().unwrap_or_default().to_owned();
         for part in parts {
@@ -284,6 +304,9 @@ mod tests {
 
     #[cfg(unix)]
     mod with_a_shell {
+        use std::net::{Ipv4Addr, TcpListener};
+        use std::thread;
+
         use super::*;
 
         /// In these sessions, a command is a script for the shell.
@@ -351,6 +374,19 @@ mod tests {
             );
             let failure = failure_of("[a] $ echo one\n[a] one\n[a] two\n");
             assert!(failure.contains("expected `two`, but its output ended"), "{failure}");
+        }
+
+        #[test]
+        fn a_session_is_over_when_the_next_one_can_listen_at_its_port() {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            let addr = listener.local_addr().unwrap();
+            // Whoever looks whether somebody still listens there is what this listener waits for.
+            let left_behind = thread::spawn(move || drop(listener.accept().unwrap()));
+            let script = format!("echo listening on {addr}; cat");
+            let text = format!("[a] $ {script}\n[a] listening on 127.0.0.1:50001\n[a] ^D\n");
+            run(&Session::parse(&text).unwrap(), &launch).unwrap();
+            TcpListener::bind(addr).expect("nobody listens there any more");
+            left_behind.join().unwrap();
         }
 
         #[test]
