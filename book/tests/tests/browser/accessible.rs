@@ -6,7 +6,7 @@ use std::fs;
 use anyhow::{Context as _, Result, bail, ensure};
 use fantoccini::Locator;
 use fantoccini::key::Key;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::browser::{Browser, Scheme, View};
@@ -26,27 +26,32 @@ struct Report {
 ///
 /// A dark page has other colours than a light one, and nothing else is different: `light-dark()` is
 /// all that tells them apart. So on dark pages the rules about colours are asked for. The elements of
-/// the whole book in one page are all on other pages, and to look at all its text takes as long as
-/// these together: it is looked at once, on a laptop by day.
+/// the whole book in one page are all on other pages, and to look at the colours of all its text takes
+/// as long as these together: there, the other rules are asked for, once, on a laptop by day.
 pub async fn every_page(browser: &Browser, view: View) -> Result<()> {
     let axe = Axe::load(browser).await?;
     let mut findings = Findings::new(view);
     browser.set_view(view).await?;
-    let rules = if view.scheme == Scheme::Dark { Rules::AboutColours } else { Rules::All };
     let is_wanted = |page: &str| page != WHOLE_BOOK || view == View::WIDE;
     for page in browser.site.pages.iter().filter(|page| is_wanted(page)) {
         browser.visit(page).await?;
         browser.unfold().await?;
+        let rules = match view.scheme {
+            Scheme::Dark => Rules::AboutColours,
+            Scheme::Light if page == WHOLE_BOOK => Rules::NotAboutColours,
+            Scheme::Light => Rules::All,
+        };
         findings.add(page, axe.violations(browser, rules).await?);
     }
     findings.none()
 }
 
 /// Which of its rules axe is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 enum Rules {
     All,
     AboutColours,
+    NotAboutColours,
 }
 
 /// Nor when the search is open, with results and without, or the contents over a narrow page.
@@ -97,8 +102,8 @@ impl Axe {
 
     /// What it finds on the page as it is now.
     async fn violations(&self, browser: &Browser, rules: Rules) -> Result<Vec<String>> {
-        let arguments = json!([rules == Rules::AboutColours]);
-        let report: Report = browser.run(include_str!("scripts/axe.js"), arguments).await?;
+        let script = include_str!("scripts/axe.js");
+        let report: Report = browser.run(script, json!([rules])).await?;
         ensure!(
             report.version == self.version,
             "axe-core is {}, but {} is pinned: npm install in book/tests",
