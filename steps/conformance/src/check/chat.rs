@@ -820,11 +820,20 @@ impl Member {
         let mut heard = 0;
         // A client that was dropped can say nothing, and its stream ends, in an orderly way or not.
         let _ = self.say(&own.text);
-        while let Ok(said) = self.hear() {
-            if said == own {
-                break;
+        loop {
+            match self.hear() {
+                Ok(said) if said == own => break,
+                Ok(said) => heard += usize::from(said.text.len() > FLOOD_LINE_LEN),
+                Err(_) if self.peer.ends_within(self.deadline) => break,
+                // What comes late is not what was missed.
+                Err(_) => {
+                    return Err(Failure::new(format!(
+                        "\"{}\" reads again: expected what it says now, or the end of its stream, but \
+                         neither came",
+                        self.name
+                    )));
+                }
             }
-            heard += usize::from(said.text.len() > FLOOD_LINE_LEN);
         }
         if heard < all {
             return Ok(());
