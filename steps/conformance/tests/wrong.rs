@@ -1,5 +1,6 @@
-//! The checks, held to small wrong programs of the kind that a learner writes: each must fail its
-//! check, say why in the words that are recorded, and fail no other check than those that it names.
+//! The checks, those of exercises too, held to small wrong programs of the kind that a learner writes:
+//! each must fail its check, say why in the words that are recorded, and fail no other check than those
+//! that it names.
 //!
 //! They stand in `wrong/CHECK.toml`. Most are the twin of a step with a line or two replaced:
 //!
@@ -33,7 +34,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use conformance::check::{self, CHECKS, Check, Promise, Promises, Subject};
+use conformance::check::{self, CHECKS, Check, EXERCISES, Promise, Promises, Subject};
 use conformance::proxy::Cut;
 use conformance::{Failure, python};
 use serde::Deserialize;
@@ -47,6 +48,9 @@ const STEPS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// For what is known not to happen: each such program costs this much.
 const SHORT_DEADLINE: Duration = Duration::from_secs(3);
+
+/// The same for an exercise: some of them allow two seconds.
+const SHORT_EXERCISE_DEADLINE: Duration = Duration::from_secs(5);
 
 /// The same for a client, whose time begins when it is started, and not when it has connected. On a
 /// busy machine, Python takes seconds for that.
@@ -107,6 +111,15 @@ impl From<Side> for check::Side {
     }
 }
 
+/// All checks: those of the staircase, and those of exercises.
+fn all_checks() -> impl Iterator<Item = &'static Check> {
+    CHECKS.iter().chain(EXERCISES)
+}
+
+fn is_of_exercise(check: &Check) -> bool {
+    EXERCISES.iter().any(|exercise| exercise.name == check.name)
+}
+
 /// The file of a check's wrong programs.
 fn file_of(check: &Check) -> PathBuf {
     Path::new(WRONG).join(check.name).with_extension("toml")
@@ -123,7 +136,7 @@ fn programs_of(check: &Check) -> Vec<WrongProgram> {
 
 /// All wrong programs that can be judged on this system, each with its check.
 fn all_programs() -> Vec<(&'static Check, WrongProgram)> {
-    let judged = CHECKS.iter().filter(|check| check.can_be_judged());
+    let judged = all_checks().filter(|check| check.can_be_judged());
     let programs =
         judged.flat_map(|check| programs_of(check).into_iter().map(move |it| (check, it)));
     programs.filter(|(_, program)| program.shows_here()).collect()
@@ -196,6 +209,7 @@ impl WrongProgram {
         let folder = self.make()?;
         let deadline = match self.side {
             _ if !fails => conformance::DEADLINE,
+            Side::Server if is_of_exercise(check) => SHORT_EXERCISE_DEADLINE,
             Side::Server => SHORT_DEADLINE,
             Side::Client => SHORT_CLIENT_DEADLINE,
         };
@@ -205,8 +219,11 @@ impl WrongProgram {
     }
 
     /// The other checks that it is held to: those that the right twin keeps, and that look at the
-    /// side that is wrong.
+    /// side that is wrong. None if it is for an exercise, which asks for another thing than the twin.
     fn other_checks(&self, own: &Check) -> Vec<&'static Check> {
+        if is_of_exercise(own) {
+            return Vec::new();
+        }
         let promises = Promises::read(&step_dir(self.step)).expect("the step's manifest");
         let looks_at_it = |check: &&Check| check.concerns(self.side.into());
         let checks = CHECKS.iter().filter(|check| check.can_be_judged() && check.name != own.name);
@@ -352,7 +369,7 @@ fn side_by_side<Job: Sync, Done: Send>(
     jobs: &[Job],
     work: impl Fn(&Job) -> Done + Sync,
 ) -> Vec<Done> {
-    const WORKERS_PER_PROCESSOR: usize = 3;
+    const WORKERS_PER_PROCESSOR: usize = 6;
     let processors = thread::available_parallelism().map_or(1, usize::from);
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::new());
@@ -392,7 +409,7 @@ fn bless(check: &Check, title: &str, start: &str, end: &str, value: &str) {
 
 #[test]
 fn every_check_has_at_least_two_wrong_programs() {
-    for check in CHECKS {
+    for check in all_checks() {
         let count = programs_of(check).len();
         assert!(count >= 2, "{} has {count}", check.name);
     }
@@ -406,7 +423,7 @@ fn every_check_has_at_least_two_wrong_programs() {
 #[test]
 fn every_wrong_program_has_a_title_of_its_own_and_can_be_made() {
     let mut titles = HashSet::new();
-    for check in CHECKS {
+    for check in all_checks() {
         for program in programs_of(check) {
             let WrongProgram { title, .. } = &program;
             assert!(titles.insert(title.clone()), "{title}: there are two of them");

@@ -34,10 +34,15 @@ const HASTY_LINES: usize = 35;
 const PASTE_TIME: Duration = Duration::from_secs(2);
 const PASTE_LEN: usize = 8 * 1024 * 1024;
 
-/// In front of a slow reader, each speaker says one line per round. All together are 6 MB: more than
-/// the buffers of the systems take for one connection on this computer.
-const FLOOD_ROUNDS: usize = 300;
+/// In front of a slow reader, each speaker says some lines per round, and hears all of them: 100 KB. All
+/// together are 6 MB: more than the buffers of the systems take for one connection on this computer.
+const FLOOD_ROUNDS: usize = 60;
+const FLOOD_LINES: usize = 5;
 const FLOOD_LINE_LEN: usize = 4000; // bytes
+
+/// How long the flood may take. If nothing gets through for 16 seconds, the system drops a client for a
+/// server that has set `TCP_USER_TIMEOUT` as the steps do, whether that server has a bound or not.
+const FLOOD_TIME: Duration = Duration::from_secs(15);
 
 /// The receive buffer of the slow reader, in bytes.
 const SLOW_BUFFER_LEN: usize = 4096;
@@ -52,6 +57,9 @@ const STOP_TIME: Duration = Duration::from_secs(1);
 /// How many clients come and go, in groups: the queue of those who were not accepted yet is short.
 const CHURNING_GROUPS: usize = 20;
 const CHURNING_EACH: usize = 10;
+
+/// How long a client pauses that asks the same again, so that the others are not flooded.
+const BETWEEN_QUESTIONS: Duration = Duration::from_millis(5);
 
 /// Between two looks at what the system says of a process. There is no event for a change in it.
 #[cfg(target_os = "linux")]
@@ -238,11 +246,14 @@ pub(super) fn slow_reader(subject: &Subject) -> Result<(), Failure> {
             speakers.push(Member::greet(peer, running.deadline, &format!("speaker {number}"))?);
         }
         let text = "x".repeat(FLOOD_LINE_LEN);
+        let start = Instant::now();
         for round in 1..=FLOOD_ROUNDS {
-            let text = format!("{round} {text}");
-            let everybody: BTreeSet<Said> = speakers.iter().map(|s| s.said(&text)).collect();
+            let texts: Vec<String> =
+                (1..=FLOOD_LINES).map(|line| format!("{round}.{line} {text}")).collect();
+            let everybody: BTreeSet<Said> =
+                speakers.iter().flat_map(|it| texts.iter().map(|text| it.said(text))).collect();
             for speaker in &mut speakers {
-                speaker.say(&text)?;
+                speaker.say(&texts.join("\n"))?;
             }
             for speaker in &mut speakers {
                 // Nobody has more than one round of lines before them: they all read.
@@ -256,8 +267,9 @@ pub(super) fn slow_reader(subject: &Subject) -> Result<(), Failure> {
                 }
             }
         }
+        let took = start.elapsed();
         Member::join(running, "a late one")?;
-        slow.must_miss_something()
+        slow.must_miss_something(took)
     })
 }
 
@@ -772,6 +784,9 @@ impl Member {
     }
 
     /// Asks for a name until it is free: no event tells that the server has seen its owner leave.
+    ///
+    /// The others in the room read none of the answers, and a room that waits for them would wait for
+    /// ever if there were too many.
     fn takes_the_name_of_one_who_has_left(&mut self, name: &str) -> Result<(), Failure> {
         let until = Instant::now() + self.deadline;
         loop {
@@ -786,6 +801,7 @@ impl Member {
                     self.deadline
                 )));
             }
+            thread::sleep(BETWEEN_QUESTIONS);
         }
     }
 
@@ -814,9 +830,9 @@ impl Member {
     }
 
     /// Reads again, after the flood. A room that has kept all of it for one client keeps anything.
-    fn must_miss_something(mut self) -> Result<(), Failure> {
+    fn must_miss_something(mut self, flood_took: Duration) -> Result<(), Failure> {
         let own = self.said("I am back");
-        let all = FLOOD_ROUNDS * SPEAKERS;
+        let all = FLOOD_ROUNDS * FLOOD_LINES * SPEAKERS;
         let mut heard = 0;
         // A client that was dropped can say nothing, and its stream ends, in an orderly way or not.
         let _ = self.say(&own.text);
@@ -824,7 +840,17 @@ impl Member {
             match self.hear() {
                 Ok(said) if said == own => break,
                 Ok(said) => heard += usize::from(said.text.len() > FLOOD_LINE_LEN),
-                Err(_) if self.peer.ends_within(self.deadline) => break,
+                Err(_) if self.peer.ends_within(self.deadline) => {
+                    if flood_took > FLOOD_TIME {
+                        return Err(Failure::new(format!(
+                            "\"{}\" was dropped, but all that was said meanwhile took {flood_took:?}: \
+                             after {FLOOD_TIME:?} it may be the system that drops a client; try \
+                             again when this computer is less busy",
+                            self.name
+                        )));
+                    }
+                    break;
+                }
                 // What comes late is not what was missed.
                 Err(_) => {
                     return Err(Failure::new(format!(
@@ -886,6 +912,25 @@ pub(crate) mod linux {
         while is_unread(local, remote) && Instant::now() < until {
             std::thread::sleep(LOOK); // no event tells that another process has read something
         }
+    }
+
+    /// How long a server may have something to do. One that spins has it for ever.
+    const WORK: Duration = Duration::from_secs(1);
+
+    /// Waits until no thread of a server has anything to do, if that comes. One that has been woken, by
+    /// a connection that was reset, say, has something to do until it has done it.
+    pub(crate) fn wait_until_it_sleeps(server: &Program) {
+        let until = Instant::now() + WORK;
+        while has_work(server.id()) && Instant::now() < until {
+            std::thread::sleep(LOOK); // no event tells that another process waits
+        }
+    }
+
+    /// Whether one of its threads runs, or waits for a processor: state R in `man 5 proc`.
+    fn has_work(pid: u32) -> bool {
+        let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+        let mut stats = threads.filter_map(|it| fs::read_to_string(it.path().join("stat")).ok());
+        stats.any(|stat| stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('R')))
     }
 
     /// Whether bytes wait in a socket. Of a server on another computer nothing is known.

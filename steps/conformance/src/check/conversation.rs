@@ -134,6 +134,11 @@ pub(super) fn survives_reset(subject: &Subject) -> Result<(), Failure> {
     running.exchange(&mut served, "served")?;
     running.connect()?.reset()?; // broken off while it waits to be accepted
     served.reset()?;
+    // A server with a thread for each client could serve the next before it sees the reset, and dies.
+    #[cfg(target_os = "linux")]
+    if let Some(server) = &running.program {
+        super::linux::wait_until_it_sleeps(server);
+    }
     serves_the_next(&running).map_err(|failure| {
         let which = "of one client that was served, and of one that waited for it";
         failure.after(format!("connections were reset, {which}"))
