@@ -487,7 +487,7 @@ fn refuse(subject: &Subject) -> Result<(), Failure> {
 fn end_server(subject: &Subject, signal: Signal, moment: Moment) -> Result<(), Failure> {
     if let Moment::After(time) = moment {
         let mut server = Program::start(server_of(subject))?;
-        thread::sleep(time);
+        thread::sleep(time); // that moment is what is tried; nothing is waited for
         send(&server, signal)?;
         return judge(&mut server, Outcome::Works, Some(signal));
     }
@@ -536,7 +536,7 @@ fn end_client(subject: &Subject, signal: Signal, moment: Moment) -> Result<(), F
     let (_server, addr) = Program::start_server(server_of(subject))?;
     let mut client = Program::start((subject.client)(addr))?;
     match moment {
-        Moment::After(time) => thread::sleep(time),
+        Moment::After(time) => thread::sleep(time), // as above: the moment is what is tried
         _ if subject.input == Input::Lines => {
             client.type_line(&subject.protocol.exchange("one").0)?;
             client.expect_line("an answer")?;

@@ -36,6 +36,7 @@ const PASTE_LEN: usize = 8 * 1024 * 1024;
 
 /// In front of a slow reader, each speaker says some lines per round, and hears all of them: 100 KB. All
 /// together are 6 MB: more than the buffers of the systems take for one connection on this computer.
+/// So a room must be able to keep 25 lines for each who reads.
 const FLOOD_ROUNDS: usize = 60;
 const FLOOD_LINES: usize = 5;
 const FLOOD_LINE_LEN: usize = 4000; // bytes
@@ -801,7 +802,7 @@ impl Member {
                     self.deadline
                 )));
             }
-            thread::sleep(BETWEEN_QUESTIONS);
+            thread::sleep(BETWEEN_QUESTIONS); // a pace; no event tells that a name is free
         }
     }
 
