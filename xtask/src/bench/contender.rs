@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use conformance::Program;
+use conformance::check::FreePorts;
 
 use super::crowd::Manners;
 use crate::cargo;
@@ -167,7 +168,8 @@ fn start(command: Command) -> Result<Server> {
 
 /// `ncat` takes no port 0 and does not say when it listens.
 fn ncat(clients: usize) -> Result<Server> {
-    let addr = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+    let ports = FreePorts::claim()?;
+    let addr = ports.next()?;
     let mut command = Command::new("ncat");
     // One more: the attempts below are clients, too.
     command.args(["--broker", "--listen", "--max-conns", &(clients + 1).to_string()]);

@@ -4,13 +4,14 @@
 #![allow(clippy::cast_precision_loss)]
 
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use conformance::check::FreePorts;
 
 use super::contender::{build_step, is_installed};
 use super::report::{Group, Report, Row};
@@ -179,13 +180,13 @@ fn measure(contenders: &[Contender], rounds: u16) -> Result<Vec<Group>> {
 impl Contender {
     /// The times of as many round trips as fit into a round, in seconds.
     fn times(&self) -> Result<Vec<f64>> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let addr = listener.local_addr()?;
+        let ports = FreePorts::claim()?; // not all of them take port 0
+        let addr = ports.next()?;
         let Some(command) = &self.command else {
+            let listener = TcpListener::bind(addr)?;
             thread::spawn(move || send_back(&listener));
             return round_trips(TcpStream::connect(addr)?, ROUND);
         };
-        drop(listener); // the port was free a moment ago; not all of them take port 0
         let child = command(addr)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -249,6 +250,8 @@ fn round_trips(mut stream: TcpStream, time: Duration) -> Result<Vec<f64>> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     #[test]

@@ -19,8 +19,8 @@ const QUIET: Duration = Duration::from_millis(500);
 
 /// Runs the session, and compares all that its programs print with what it says.
 ///
-/// When it is over, the next session can listen where this one did: a server that is killed while it
-/// starts a command leaves a copy of its socket behind, until that command has begun.
+/// When it is over, the next session can listen at the ports that this one names: a server that is
+/// killed while it starts a command leaves a copy of its socket behind, until that command has begun.
 pub fn run(session: &Session, launch: &Launcher) -> Result<(), Failure> {
     on_a_stage(|stage| {
         for line in &session.lines {
@@ -67,7 +67,8 @@ pub fn record(session: &Session, launch: &Launcher) -> Result<Session, Failure> 
     })
 }
 
-/// Plays on a new stage, ends all programs that are left on it, and waits until their ports are free.
+/// Plays on a new stage, ends all programs that are left on it, and waits until the ports that it
+/// names are free.
 fn on_a_stage<T>(play: impl FnOnce(&mut Stage) -> Result<T, Failure>) -> Result<T, Failure> {
     let mut stage = Stage::default();
     let played = play(&mut stage);
@@ -241,7 +242,8 @@ fn stable_times(line: &str) -> String {
 #[derive(Default)]
 struct Stable {
     seen: Vec<String>,
-    /// Where the programs said that they listen: there, the ports are the real ones.
+    /// Where the programs said that they listen, at ports that the session names; nobody comes back
+    /// to an ephemeral one, and the system may have given it to somebody else by now.
     listened: Vec<SocketAddr>,
 }
 
@@ -249,7 +251,6 @@ impl Stable {
     const FIRST: usize = 50001;
 
     fn replace(&mut self, line: &str) -> String {
-        self.listened.extend(line.strip_prefix("listening on ").and_then(check::addr));
         let mut parts = line.split(':');
         let mut text = parts.next().unwrap_or_default().to_owned();
         for part in parts {
@@ -267,6 +268,9 @@ impl Stable {
             } else {
                 text.push_str(part);
             }
+        }
+        if text == line {
+            self.listened.extend(line.strip_prefix("listening on ").and_then(check::addr));
         }
         stable_times(&text)
     }
@@ -378,15 +382,26 @@ mod tests {
 
         #[test]
         fn a_session_is_over_when_the_next_one_can_listen_at_its_port() {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            // Below 10,000, a port stands in a session as it is, and no system gives it to a client.
+            let mut listeners =
+                (8000..9000).map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)));
+            let listener = listeners.find_map(Result::ok).expect("one of these ports is free");
             let addr = listener.local_addr().unwrap();
             // Whoever looks whether somebody still listens there is what this listener waits for.
             let left_behind = thread::spawn(move || drop(listener.accept().unwrap()));
             let script = format!("echo listening on {addr}; cat");
-            let text = format!("[a] $ {script}\n[a] listening on 127.0.0.1:50001\n[a] ^D\n");
+            let text = format!("[a] $ {script}\n[a] listening on {addr}\n[a] ^D\n");
             run(&Session::parse(&text).unwrap(), &launch).unwrap();
             TcpListener::bind(addr).expect("nobody listens there any more");
             left_behind.join().unwrap();
+        }
+
+        #[test]
+        fn a_session_does_not_wait_for_an_ephemeral_port_which_may_be_somebody_elses_by_now() {
+            let somebody_else = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            let script = format!("echo listening on {}", somebody_else.local_addr().unwrap());
+            let text = format!("[a] $ {script}\n[a] listening on 127.0.0.1:50001\n");
+            run(&Session::parse(&text).unwrap(), &launch).unwrap();
         }
 
         #[test]
