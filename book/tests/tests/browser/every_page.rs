@@ -42,24 +42,24 @@ pub async fn has_its_parts(browser: &Browser, view: View) -> Result<()> {
 /// The buttons and links for which a screen reader has no name. The browser is asked: it knows
 /// what is hidden, and where a name can come from.
 async fn nameless(browser: &Browser) -> Result<Vec<String>> {
-    let tree = browser.devtools("Accessibility.getFullAXTree", json!({})).await?;
-    let nodes = tree["nodes"].as_array().map_or(&[][..], Vec::as_slice);
+    let document = browser.devtools("DOM.getDocument", json!({ "depth": 0 })).await?;
     let mut found = Vec::new();
     let mut named = 0;
-    for node in nodes {
-        let role = node["role"]["value"].as_str().unwrap_or_default();
-        if node["ignored"] == true || !["button", "link"].contains(&role) {
-            continue;
-        }
-        let name = node["name"]["value"].as_str().unwrap_or_default();
-        if name.trim().is_empty() {
+    for role in ["button", "link"] {
+        let question = json!({ "nodeId": document["root"]["nodeId"], "role": role });
+        let answer = browser.devtools("Accessibility.queryAXTree", question).await?;
+        let nodes = answer["nodes"].as_array().map_or(&[][..], Vec::as_slice);
+        for node in nodes.iter().filter(|node| node["ignored"] != true) {
+            let name = node["name"]["value"].as_str().unwrap_or_default();
+            if !name.trim().is_empty() {
+                named += 1;
+                continue;
+            }
             let element = json!({ "backendNodeId": node["backendDOMNodeId"] });
             let html = browser.devtools("DOM.getOuterHTML", element).await?;
             let html = html["outerHTML"].as_str().unwrap_or_default();
             let html: String = html.chars().take(120).collect();
             found.push(format!("a {role} without a name: {html}"));
-        } else {
-            named += 1;
         }
     }
     if named == 0 {

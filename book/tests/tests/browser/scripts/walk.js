@@ -1,4 +1,6 @@
-// Watches where Tab leads to. `walk()` says how it went so far.
+// Watches where Tab leads to. `walk()` says how it went so far. `beginToScroll()` gives the focus
+// to the first control that is too wide, a right arrow hands it to the next, and `stuck()` says which
+// of them it has not scrolled.
 const CONTROLS = 'a[href], button, input, select, textarea, summary, [tabindex]:not([tabindex="-1"]), [contenteditable]';
 const MIN_OUTLINE = 2; // CSS pixels
 const MIN_CONTRAST = 3; // what WCAG 2.2 asks of things that are not text
@@ -60,20 +62,32 @@ addEventListener('keyup', ({ key }) => {
     reached.set(at, wrong(at));
 });
 
+window.walk = () => {
+    const found = [...reached].filter(([, fault]) => fault).map(([element, fault]) => `${name(element)} ${fault}`);
+    const wanted = [...document.querySelectorAll(CONTROLS), ...[...document.body.querySelectorAll('*')].filter(scrollsSideways)];
+    const missed = [...new Set(wanted)].filter((element) => isThere(element) && !reached.has(element)).map(name);
+    return { found, missed, reached: reached.size };
+};
+
+let wide = [];
+addEventListener('keyup', ({ key }) => {
+    if (key === 'ArrowRight') wide[wide.indexOf(document.activeElement) + 1]?.focus();
+});
+
+window.beginToScroll = () => {
+    wide = [...reached.keys()].filter(scrollsSideways);
+    wide[0]?.focus();
+    return wide.length;
+};
+
 async function hasScrolled(element) {
     const end = performance.now() + DEADLINE;
     while (element.scrollLeft === 0 && performance.now() < end) await new Promise(requestAnimationFrame);
     return element.scrollLeft !== 0;
 }
 
-window.walk = async () => {
-    const found = [];
-    await Promise.all([...reached].map(async ([element, fault]) => {
-        if (fault) found.push(`${name(element)} ${fault}`);
-        if (scrollsSideways(element) && !await hasScrolled(element)) found.push(`${name(element)} is too wide, and the right arrow does not scroll it`);
-    }));
-    const wanted = [...document.querySelectorAll(CONTROLS), ...[...document.body.querySelectorAll('*')].filter(scrollsSideways)];
-    const missed = [...new Set(wanted)].filter((element) => isThere(element) && !reached.has(element)).map(name);
-    return { found, missed, reached: reached.size };
+window.stuck = async () => {
+    const scrolled = await Promise.all(wide.map(hasScrolled));
+    return wide.filter((_, index) => !scrolled[index]).map((element) => `${name(element)} is too wide, and the right arrow does not scroll it`);
 };
 return null;
