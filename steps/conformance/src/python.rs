@@ -11,16 +11,21 @@ const NAMES: [&[&str]; 3] = [&["python3"], &["python"], &["py", "-3"]];
 const WHERE: &str =
     "import sys; print(sys.executable or '') if sys.version_info[0] == 3 else sys.exit(1)";
 
+/// Has Python leave out what is installed beside its standard library.
+const NOTHING_ELSE: &str = "-S";
+
 /// A command that starts Python 3, or `None` where there is none.
 ///
-/// It is `python3`, or `python` or `py -3` where these are Python 3 (as on Windows).
+/// It is `python3`, or `python` or `py -3` where these are Python 3 (as on Windows). It has nothing but
+/// its standard library: the twins need no more, and what else is installed may load something
+/// each time it starts.
 #[must_use]
 pub fn python() -> Option<Command> {
     // Asked for once: a check may start dozens of programs, and each look costs as much as one.
     static FOUND: OnceLock<Option<Vec<String>>> = OnceLock::new();
     let words = FOUND.get_or_init(|| NAMES.into_iter().find_map(find)).as_ref()?;
     let mut command = Command::new(&words[0]);
-    command.args(&words[1..]);
+    command.args(&words[1..]).arg(NOTHING_ELSE);
     Some(command)
 }
 

@@ -35,15 +35,12 @@ const PASTE_TIME: Duration = Duration::from_secs(2);
 const PASTE_LEN: usize = 8 * 1024 * 1024;
 
 /// In front of a slow reader, each speaker says some lines per round, and hears all of them: 100 KB. All
-/// together are 6 MB: more than the buffers of the systems take for one connection on this computer.
+/// together are 6 MB: more than the buffers of the systems take for one connection on this computer,
+/// and the slow reader with them.
 /// So a room must be able to keep 25 lines for each who reads.
 const FLOOD_ROUNDS: usize = 60;
 const FLOOD_LINES: usize = 5;
 const FLOOD_LINE_LEN: usize = 4000; // bytes
-
-/// How long the flood may take. If nothing gets through for 16 seconds, the system drops a client for a
-/// server that has set `TCP_USER_TIMEOUT` as the steps do, whether that server has a bound or not.
-const FLOOD_TIME: Duration = Duration::from_secs(15);
 
 /// The receive buffer of the slow reader, in bytes.
 const SLOW_BUFFER_LEN: usize = 4096;
@@ -233,21 +230,20 @@ pub(super) fn vanished_peer(_: &Subject) -> Result<(), Failure> {
 }
 
 pub(super) fn slow_reader(subject: &Subject) -> Result<(), Failure> {
-    let done = "one client stops reading, and the others go on to talk";
+    let done = "one client hardly reads, and the others go on to talk";
     in_a_room_where(done, subject, |running| {
         running.deadline = running.deadline.min(PATIENCE);
         Member::join(running, "an early one")?; // the first may have to wait for the server's start
         // These are not behind the proxy: a megabyte in single bytes is a test of patience.
         let addr = running.server_addr;
         let slow = Peer::connect_with_receive_buffer(addr, running.deadline, SLOW_BUFFER_LEN)?;
-        let slow = Member::greet(slow, running.deadline, "the slow one")?; // reads no more
+        let mut slow = Member::greet(slow, running.deadline, "the slow one")?;
         let mut speakers = Vec::new();
         for number in 1..=SPEAKERS {
             let peer = Peer::connect_within(addr, running.deadline)?;
             speakers.push(Member::greet(peer, running.deadline, &format!("speaker {number}"))?);
         }
         let text = "x".repeat(FLOOD_LINE_LEN);
-        let start = Instant::now();
         for round in 1..=FLOOD_ROUNDS {
             let texts: Vec<String> =
                 (1..=FLOOD_LINES).map(|line| format!("{round}.{line} {text}")).collect();
@@ -262,15 +258,18 @@ pub(super) fn slow_reader(subject: &Subject) -> Result<(), Failure> {
                 while !missing.is_empty() {
                     let said = speaker.hear().map_err(|failure| {
                         let of = format!("in round {round} of {FLOOD_ROUNDS}");
-                        failure.after(format!("while one does not read, {of}"))
+                        failure.after(format!("while one hardly reads, {of}"))
                     })?;
                     missing.remove(&said);
                 }
             }
+            // Where nothing at all gets through for 16 seconds, the system ends a connection for a
+            // server that has set `TCP_USER_TIMEOUT` as the steps do. That would be no merit of the
+            // server's, and on a busy computer the flood may take longer.
+            slow.sips();
         }
-        let took = start.elapsed();
         Member::join(running, "a late one")?;
-        slow.must_miss_something(took)
+        slow.must_miss_something()
     })
 }
 
@@ -830,8 +829,14 @@ impl Member {
         })
     }
 
+    /// Reads a little of what has come.
+    fn sips(&mut self) {
+        let came = self.peer.receive_a_little();
+        self.unread.extend(came);
+    }
+
     /// Reads again, after the flood. A room that has kept all of it for one client keeps anything.
-    fn must_miss_something(mut self, flood_took: Duration) -> Result<(), Failure> {
+    fn must_miss_something(mut self) -> Result<(), Failure> {
         let own = self.said("I am back");
         let all = FLOOD_ROUNDS * FLOOD_LINES * SPEAKERS;
         let mut heard = 0;
@@ -841,17 +846,7 @@ impl Member {
             match self.hear() {
                 Ok(said) if said == own => break,
                 Ok(said) => heard += usize::from(said.text.len() > FLOOD_LINE_LEN),
-                Err(_) if self.peer.ends_within(self.deadline) => {
-                    if flood_took > FLOOD_TIME {
-                        return Err(Failure::new(format!(
-                            "\"{}\" was dropped, but all that was said meanwhile took {flood_took:?}: \
-                             after {FLOOD_TIME:?} it may be the system that drops a client; try \
-                             again when this computer is less busy",
-                            self.name
-                        )));
-                    }
-                    break;
-                }
+                Err(_) if self.peer.ends_within(self.deadline) => break,
                 // What comes late is not what was missed.
                 Err(_) => {
                     return Err(Failure::new(format!(
@@ -867,7 +862,7 @@ impl Member {
         }
         let kib = all * FLOOD_LINE_LEN / 1024;
         Err(Failure::new(format!(
-            "\"{}\" did not read, and all that was said meanwhile was kept for it, {all} lines in \
+            "\"{}\" hardly read, and all that was said meanwhile was kept for it, {all} lines in \
              {kib} KiB: expected a bound for what may wait",
             self.name
         )))
