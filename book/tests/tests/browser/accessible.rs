@@ -24,10 +24,9 @@ struct Report {
 
 /// It finds nothing on any page, with everything unfolded.
 ///
-/// A dark page has other colours than a light one, and nothing else is different: `light-dark()` is
-/// all that tells them apart. So on dark pages the rules about colours are asked for. The elements of
-/// the whole book in one page are all on other pages, and to look at the colours of all its text takes
-/// as long as these together: there, the other rules are asked for, once, on a laptop by day.
+/// The elements of the whole book in one page are all on other pages, and to look at the colours of all
+/// its text takes as long as these together: there, the other rules are asked for, once, on a laptop
+/// by day.
 pub async fn every_page(browser: &Browser, view: View) -> Result<()> {
     let axe = Axe::load(browser).await?;
     let mut findings = Findings::new(view);
@@ -36,11 +35,7 @@ pub async fn every_page(browser: &Browser, view: View) -> Result<()> {
     for page in browser.site.pages.iter().filter(|page| is_wanted(page)) {
         browser.visit(page).await?;
         browser.unfold().await?;
-        let rules = match view.scheme {
-            Scheme::Dark => Rules::AboutColours,
-            Scheme::Light if page == WHOLE_BOOK => Rules::NotAboutColours,
-            Scheme::Light => Rules::All,
-        };
+        let rules = if page == WHOLE_BOOK { Rules::NotAboutColours } else { Rules::in_view(view) };
         findings.add(page, axe.violations(browser, rules).await?);
     }
     findings.none()
@@ -54,17 +49,29 @@ enum Rules {
     NotAboutColours,
 }
 
+impl Rules {
+    /// A dark page has other colours than a light one, and nothing else is different: `light-dark()`
+    /// is all that tells them apart.
+    fn in_view(view: View) -> Self {
+        match view.scheme {
+            Scheme::Light => Self::All,
+            Scheme::Dark => Self::AboutColours,
+        }
+    }
+}
+
 /// Nor when the search is open, with results and without, or the contents over a narrow page.
 pub async fn what_opens(browser: &Browser) -> Result<()> {
     let axe = Axe::load(browser).await?;
     for view in View::ALL {
+        let rules = Rules::in_view(view);
         let mut findings = Findings::new(view);
         browser.visit_in(view, PAGE).await?;
         if view.is_phone() {
             browser.click(&browser.one("#contents-button").await?).await?;
             let open = Locator::Css("html.contents-open");
             browser.expect(open, "the contents are open").await?;
-            findings.add(PAGE, axe.violations(browser, Rules::All).await?);
+            findings.add(PAGE, axe.violations(browser, rules).await?);
             browser.press(Key::Escape).await?;
         }
         for (word, seen) in [
@@ -76,7 +83,7 @@ pub async fn what_opens(browser: &Browser) -> Result<()> {
             browser.type_keys(word.chars()).await?;
             let what = format!("{PAGE}, {view}: the search has answered {word}");
             browser.expect(Locator::Css(seen), &what).await?;
-            findings.add(PAGE, axe.violations(browser, Rules::All).await?);
+            findings.add(PAGE, axe.violations(browser, rules).await?);
         }
         findings.none()?;
     }
