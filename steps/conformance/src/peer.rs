@@ -185,13 +185,15 @@ impl Peer {
         }
     }
 
-    /// Receives a little of what has come, without waiting; nothing if there is nothing. An end, or an
-    /// error, is for whoever receives next.
-    pub(crate) fn receive_a_little(&mut self) -> Vec<u8> {
-        let mut buffer = [0; READ_LEN];
-        let came = self.stream.set_nonblocking(true).and_then(|()| self.stream.read(&mut buffer));
-        let _ = self.stream.set_nonblocking(false); // who can do the one can do the other
-        buffer[..came.unwrap_or(0)].to_vec()
+    /// Receives what has come, but no more than so many bytes, and does not wait. An end, or an error, is
+    /// for whoever receives next.
+    pub(crate) fn receive_at_most(&mut self, len: usize) -> Vec<u8> {
+        let mut came = Vec::new();
+        // None of these can fail in a way that who receives next would not meet, too.
+        let _ = self.stream.set_nonblocking(true);
+        let _ = (&self.stream).take(len as u64).read_to_end(&mut came);
+        let _ = self.stream.set_nonblocking(false);
+        came
     }
 
     /// Says that no more bytes will be sent, and can still receive.

@@ -35,15 +35,21 @@ const PASTE_TIME: Duration = Duration::from_secs(2);
 const PASTE_LEN: usize = 8 * 1024 * 1024;
 
 /// In front of a slow reader, each speaker says some lines per round, and hears all of them: 100 KB. All
-/// together are 6 MB: more than the buffers of the systems take for one connection on this computer,
-/// and the slow reader with them.
+/// together are 6 MB: more than the buffers of the systems take for one connection on this computer.
 /// So a room must be able to keep 25 lines for each who reads.
 const FLOOD_ROUNDS: usize = 60;
 const FLOOD_LINES: usize = 5;
 const FLOOD_LINE_LEN: usize = 4000; // bytes
 
-/// The receive buffer of the slow reader, in bytes.
-const SLOW_BUFFER_LEN: usize = 4096;
+/// The receive buffer of the slow reader, in bytes: small, but with room for what Linux sends at once on
+/// the loopback. With one of 16 KiB, it saw a connection on which nothing gets through.
+const SLOW_BUFFER_LEN: usize = 64 * 1024;
+
+/// How often the slow reader takes a sip, and how much that is, in bytes. Where nothing gets through for
+/// 16 seconds, the system ends a connection for a server that has set `TCP_USER_TIMEOUT` as the steps do.
+/// That would be no merit of the server's, and where a computer is busy, the flood may take longer.
+const SIP_PERIOD: Duration = Duration::from_secs(5);
+const SIP_LEN: usize = 2 * SLOW_BUFFER_LEN;
 
 /// How long a line may take while somebody does not read. Some systems drop such a client after a
 /// while, and the room goes on: too late for those who wait.
@@ -244,6 +250,7 @@ pub(super) fn slow_reader(subject: &Subject) -> Result<(), Failure> {
             speakers.push(Member::greet(peer, running.deadline, &format!("speaker {number}"))?);
         }
         let text = "x".repeat(FLOOD_LINE_LEN);
+        let mut sipped = Instant::now();
         for round in 1..=FLOOD_ROUNDS {
             let texts: Vec<String> =
                 (1..=FLOOD_LINES).map(|line| format!("{round}.{line} {text}")).collect();
@@ -263,10 +270,10 @@ pub(super) fn slow_reader(subject: &Subject) -> Result<(), Failure> {
                     missing.remove(&said);
                 }
             }
-            // Where nothing at all gets through for 16 seconds, the system ends a connection for a
-            // server that has set `TCP_USER_TIMEOUT` as the steps do. That would be no merit of the
-            // server's, and on a busy computer the flood may take longer.
-            slow.sips();
+            if sipped.elapsed() > SIP_PERIOD {
+                slow.sips();
+                sipped = Instant::now();
+            }
         }
         Member::join(running, "a late one")?;
         slow.must_miss_something()
@@ -829,9 +836,9 @@ impl Member {
         })
     }
 
-    /// Reads a little of what has come.
+    /// Reads a little of what has come, without waiting.
     fn sips(&mut self) {
-        let came = self.peer.receive_a_little();
+        let came = self.peer.receive_at_most(SIP_LEN);
         self.unread.extend(came);
     }
 
