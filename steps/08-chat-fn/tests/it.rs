@@ -602,10 +602,11 @@ mod resources {
 
     #[test]
     fn a_thousand_clients_that_break_off_leave_nothing_behind() -> Result<(), Failure> {
+        const COUNT: usize = 1000;
         let (mut server, addr) = Program::start_server(server())?;
         let mut bob = join(&mut server, addr)?;
         let before = used(&server);
-        for number in 0..1000 {
+        for number in 0..COUNT {
             let mut peer = Peer::connect(addr)?;
             if number % 2 == 0 {
                 peer.send(b"half a li")?;
@@ -613,7 +614,7 @@ mod resources {
             peer.reset()?;
         }
         // The last one of them may have the port of an earlier one, so it is no good to wait for it.
-        for _ in 0..1000 {
+        for _ in 0..COUNT {
             let is_gone = |line: &str| line.ends_with(" left") || line.contains(" lost: ");
             server.expect_later("… left, or … lost", is_gone)?;
         }

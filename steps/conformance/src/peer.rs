@@ -330,6 +330,23 @@ mod tests {
     }
 
     #[test]
+    fn what_has_come_is_received_up_to_a_limit_and_without_waiting() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let mut peer = Peer::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut stream, _) = listener.accept().unwrap();
+        assert_eq!(peer.receive_at_most(3), b""); // it would wait for ever here, if it waited
+        stream.write_all(b"abcdef").unwrap();
+        assert_eq!(peer.receive_exactly(1, "the first").unwrap(), b"a"); // so all of it has come
+        assert_eq!(peer.receive_at_most(3), b"bcd");
+        assert_eq!(peer.receive_at_most(3), b"ef");
+        assert_eq!(peer.receive_at_most(3), b"");
+        stream.write_all(b"more").unwrap();
+        peer.expect(b"more").unwrap(); // it waits again
+        drop(stream);
+        peer.expect_end().unwrap();
+    }
+
+    #[test]
     fn a_flood_ends_when_there_is_too_much_of_it() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let addr = listener.local_addr().unwrap();
