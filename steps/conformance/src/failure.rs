@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::peer::show;
+use crate::show::show;
 
 /// How many columns of bytes the comparison shows before the first difference, at the most.
 const SHOWN_BEFORE: usize = 32;

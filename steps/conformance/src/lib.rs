@@ -20,9 +20,9 @@ mod reach;
 #[cfg(unix)]
 pub mod rough;
 pub mod session;
+mod show;
 mod side_by_side;
 pub mod soak;
-mod talk;
 
 pub use failure::{Difference, Failure};
 pub use nobody::NobodyListens;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::Failure;
 use crate::program::DEADLINE;
+use crate::show::show;
 
 /// How much one read takes, in bytes.
 const READ_LEN: usize = 4096;
@@ -214,6 +215,11 @@ impl Peer {
             .map_err(|error| Failure::new(format!("cannot reset the connection: {error}")))
     }
 
+    /// How long anything on this connection may take.
+    pub(crate) fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
     /// The local address, by which the program under test knows this peer.
     pub fn local_addr(&self) -> Result<SocketAddr, Failure> {
         self.stream.local_addr().map_err(|error| Failure::new(error.to_string()))
@@ -294,40 +300,12 @@ impl std::fmt::Display for End {
     }
 }
 
-/// How much of what is long is shown, in bytes or in characters.
-const SHOWN_LEN: usize = 200;
-
-/// Text as a person can read it, cut where it gets long.
-pub(crate) fn show_text(text: &str) -> String {
-    // It stands between double quotes, where a single one is what it is.
-    let escaped = |text: &str| text.escape_debug().to_string().replace("\\'", "'");
-    match text.char_indices().nth(SHOWN_LEN) {
-        None => escaped(text),
-        Some((end, _)) => format!("{}… and {} bytes more", escaped(&text[..end]), text.len() - end),
-    }
-}
-
-/// Bytes as a person can read them, cut where they get long.
-pub(crate) fn show(bytes: &[u8]) -> String {
-    if bytes.len() <= SHOWN_LEN {
-        return bytes.escape_ascii().to_string();
-    }
-    let (first, rest) = bytes.split_at(SHOWN_LEN);
-    format!("{}… and {} bytes more", first.escape_ascii(), rest.len())
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::{Ipv4Addr, TcpListener};
     use std::thread;
 
     use super::*;
-
-    #[test]
-    fn text_is_shown_as_it_was_typed_but_for_what_cannot_be_seen() {
-        assert_eq!(show_text("echo 'Grüße'\t\u{1b}"), "echo 'Grüße'\\t\\u{1b}");
-        assert_eq!(show_text(&"x".repeat(201)), format!("{}… and 1 bytes more", "x".repeat(200)));
-    }
 
     #[test]
     fn what_has_come_is_received_up_to_a_limit_and_without_waiting() {

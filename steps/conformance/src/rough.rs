@@ -20,7 +20,6 @@ use tempfile::TempDir;
 
 use crate::check::{Input, Protocol, Server, Subject};
 use crate::program::{DEADLINE, Program};
-use crate::talk::exchange;
 use crate::{Failure, Peer, cpu, side_by_side};
 
 /// How long a program is watched that must not spin.
@@ -440,7 +439,7 @@ fn serve(subject: &Subject, server: Command, outcome: Outcome) -> Result<(), Fai
     let patience = if must_work { DEADLINE } else { PATIENCE };
     let mut peer = Peer::connect_within(addr, patience);
     let answered = peer.as_mut().map_err(|failure| Failure::new(failure.to_string()));
-    let answered = answered.and_then(|peer| exchange(subject.protocol, peer, "one"));
+    let answered = answered.and_then(|peer| subject.protocol.converse(peer, "one"));
     if let Err(failure) = answered {
         let failure = failure.to_string();
         expect_clear(&server, &failure)?;
@@ -499,7 +498,7 @@ fn end_server(subject: &Subject, signal: Signal, moment: Moment) -> Result<(), F
             // After its one answer it would have ended.
             server.expect_later("… connected", |line| line.ends_with(" connected"))?;
         } else {
-            exchange(subject.protocol, peer, "one")?;
+            subject.protocol.converse(peer, "one")?;
             if moment == Moment::Half {
                 peer.send(&subject.protocol.on_the_wire("two")[..1])?;
             }
@@ -514,10 +513,10 @@ fn stop_server(subject: &Subject) -> Result<(), Failure> {
     let (mut server, addr) = Program::start_server(server_of(subject))?;
     let mut peer = Peer::connect(addr)?;
     if subject.protocol != Protocol::Echo {
-        exchange(subject.protocol, &mut peer, "one")?;
+        subject.protocol.converse(&mut peer, "one")?;
     }
     stop_for_a_moment(&server)?;
-    exchange(subject.protocol, &mut peer, "two")?;
+    subject.protocol.converse(&mut peer, "two")?;
     send(&server, Signal::TERM)?;
     judge(&mut server, Outcome::Works, Some(Signal::TERM))
 }

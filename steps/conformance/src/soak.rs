@@ -18,7 +18,6 @@ use std::time::{Duration, Instant};
 
 use crate::check::Protocol;
 use crate::program::DEADLINE;
-use crate::talk::exchange;
 use crate::{Failure, Peer};
 
 /// How many clients are in a chat room at once, at the most.
@@ -218,7 +217,7 @@ impl Behaviour {
                 let messages =
                     if protocol == Protocol::Echo { 1 } else { random.upto(MAX_MESSAGES) };
                 for number in 0..messages {
-                    exchange(protocol, &mut peer, &format!("{word}{number}"))?;
+                    protocol.converse(&mut peer, &format!("{word}{number}"))?;
                 }
                 peer.close();
             }

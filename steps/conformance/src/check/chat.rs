@@ -1,7 +1,4 @@
 //! What a chat room owes its people: each line to everybody, and no trouble from anybody.
-//!
-//! What a server says is told apart by its form. `ADDR text` is a line of the chat, with or without
-//! a date and a time in front; everything else is an announcement, or about a line that was bad.
 
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
@@ -10,7 +7,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::conversation::{MANY, ended_well};
-use super::{Running, Subject};
+use super::line::{Said, is_error, next_line, said, shortened};
+#[cfg(target_os = "linux")]
+use super::linux;
+use super::subject::{Running, Subject};
 use crate::{Failure, Peer, Program};
 
 /// The most bytes that a line may have, without its ending.
@@ -65,10 +65,6 @@ const CHURNING_EACH: usize = 10;
 /// How long a client pauses that asks the same again, so that the others are not flooded.
 const BETWEEN_QUESTIONS: Duration = Duration::from_millis(5);
 
-/// Between two looks at what the system says of a process. There is no event for a change in it.
-#[cfg(target_os = "linux")]
-const LOOK: Duration = Duration::from_millis(5);
-
 pub(super) fn concurrent_clients(subject: &Subject) -> Result<(), Failure> {
     let done = "one client says nothing while others join and talk";
     in_a_room_where(done, subject, |running| {
@@ -81,7 +77,7 @@ pub(super) fn concurrent_clients(subject: &Subject) -> Result<(), Failure> {
         for member in &mut members {
             member.says_and_hears("still here")?;
         }
-        exchange(running, &mut first, "first")
+        running.exchange(&mut first, "first")
     })
 }
 
@@ -224,7 +220,7 @@ pub(super) fn vanished_peer(subject: &Subject) -> Result<(), Failure> {
             if Instant::now() >= until {
                 return Err(Failure::new("keepalive is off: the server's socket has no timer"));
             }
-            thread::sleep(LOOK); // no event tells that a timer of another process runs
+            thread::sleep(linux::LOOK); // no event tells that a timer of another process runs
         }
         Ok(())
     })
@@ -517,22 +513,6 @@ pub(super) fn empty_input(subject: &Subject) -> Result<(), Failure> {
     converse(&mut client).map_err(|failure| failure.after(done))
 }
 
-/// Says a word, and waits until it comes back.
-pub(super) fn exchange(running: &Running, peer: &mut Peer, word: &str) -> Result<(), Failure> {
-    let until = Instant::now() + running.deadline;
-    let mut unread = Vec::new();
-    let exchanged = peer.send(format!("{word}\n").as_bytes()).and_then(|()| {
-        loop {
-            let line = next_line(peer, &mut unread, until)?;
-            let line = line.ok_or_else(|| Failure::new("the server ended the connection"))?;
-            if said(&line).is_some_and(|said| said.text == word) {
-                return Ok(());
-            }
-        }
-    });
-    exchanged.map_err(|failure| running.explain(failure.after(format!("after {word:?} was said"))))
-}
-
 /// Starts the server, and shows in a failure what it has written.
 fn in_a_room(
     subject: &Subject,
@@ -549,76 +529,6 @@ fn in_a_room_where(
     scenario: impl FnOnce(&mut Running) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     in_a_room(subject, |running| scenario(running).map_err(|failure| failure.after(done)))
-}
-
-/// A line of the chat.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Said {
-    addr: SocketAddr,
-    text: String,
-}
-
-impl std::fmt::Display for Said {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.addr, shortened(&self.text))
-    }
-}
-
-/// A line as a person can read it, cut where it gets long.
-fn shortened(line: &str) -> String {
-    const SHOWN_CHARS: usize = 80;
-    match line.char_indices().nth(SHOWN_CHARS) {
-        Some((end, _)) => format!("{}… ({} bytes)", line[..end].escape_debug(), line.len()),
-        None => line.escape_debug().to_string(),
-    }
-}
-
-/// Whether this is about a line that was bad.
-fn is_error(line: &str) -> bool {
-    line.to_ascii_lowercase().starts_with("error")
-}
-
-/// Who said what: `ADDR text`, or `date time ADDR text`; `None` if this is no line of the chat.
-fn said(line: &str) -> Option<Said> {
-    let mut rest = line;
-    for _ in 0..3 {
-        let (word, text) = rest.split_once(' ')?;
-        if let Ok(addr) = word.parse() {
-            return Some(Said { addr, text: text.to_owned() });
-        }
-        rest = text;
-    }
-    None
-}
-
-/// Whether this line of the chat says this, whoever said it.
-pub(super) fn is_said(line: &str, text: &str) -> bool {
-    said(line).is_some_and(|said| said.text == text)
-}
-
-/// The next line of a connection, without its ending; `None` at end of file.
-fn next_line(
-    peer: &mut Peer,
-    unread: &mut Vec<u8>,
-    until: Instant,
-) -> Result<Option<String>, Failure> {
-    loop {
-        if let Some(end) = unread.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = unread.drain(..=end).collect();
-            return Ok(Some(String::from_utf8_lossy(&line[..end]).into_owned()));
-        }
-        match peer.receive_some_of("a line")? {
-            Some(bytes) => unread.extend_from_slice(&bytes),
-            None if unread.is_empty() => return Ok(None),
-            None => {
-                let piece = String::from_utf8_lossy(unread).into_owned();
-                return Err(Failure::new(format!("the stream ended inside a line: `{piece}`")));
-            }
-        }
-        if Instant::now() >= until {
-            return Err(Failure::new("the line that was waited for did not come"));
-        }
-    }
 }
 
 /// One who takes part: a connection that is read line by line.
@@ -891,160 +801,6 @@ impl Member {
                 Some(line) => last = Some(line),
                 None => return Ok(last),
             }
-        }
-    }
-}
-
-/// What Linux tells of another process.
-#[cfg(target_os = "linux")]
-pub(crate) mod linux {
-    use std::fs;
-    use std::time::{Duration, Instant};
-
-    use super::LOOK;
-    use crate::{Failure, Program};
-
-    /// The timer of a socket in `/proc/net/tcp`, column `tr`, that is neither for sending something
-    /// again (01, 04) nor for a connection that has ended (03): see `man 5 proc`.
-    const KEEPALIVE_TIMER: &str = "02";
-
-    /// Waits until a server on this computer has read what has come for it on a connection between
-    /// these ports, or until the deadline: whether it reads at all is for the check to see.
-    pub(super) fn wait_until_all_is_read((local, remote): (u16, u16), deadline: Duration) {
-        let until = Instant::now() + deadline;
-        while is_unread(local, remote) && Instant::now() < until {
-            std::thread::sleep(LOOK); // no event tells that another process has read something
-        }
-    }
-
-    /// How long a server may have something to do. One that spins has it for ever.
-    const WORK: Duration = Duration::from_secs(1);
-
-    /// Waits until no thread of a server has anything to do, if that comes. One that has been woken, by
-    /// a connection that was reset, say, has something to do until it has done it.
-    pub(crate) fn wait_until_it_sleeps(server: &Program) {
-        let until = Instant::now() + WORK;
-        while has_work(server.id()) && Instant::now() < until {
-            std::thread::sleep(LOOK); // no event tells that another process waits
-        }
-    }
-
-    /// Whether one of its threads runs, or waits for a processor: state R in `man 5 proc`.
-    fn has_work(pid: u32) -> bool {
-        let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-        let mut stats = threads.filter_map(|it| fs::read_to_string(it.path().join("stat")).ok());
-        stats.any(|stat| stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('R')))
-    }
-
-    /// Whether bytes wait in a socket. Of a server on another computer nothing is known.
-    fn is_unread(local: u16, remote: u16) -> bool {
-        ["tcp", "tcp6"].into_iter().any(|family| {
-            let table = fs::read_to_string(format!("/proc/self/net/{family}")).unwrap_or_default();
-            table.lines().skip(1).any(|row| {
-                let columns: Vec<&str> = row.split_whitespace().collect();
-                // The queues are `tx_queue:rx_queue`, each with eight digits.
-                matches!(columns[..], [_, here, there, _, queues, ..]
-                    if (port(here), port(there)) == (Some(local), Some(remote))
-                        && !queues.ends_with(":00000000"))
-            })
-        })
-    }
-
-    /// Whether the keepalive timer runs on the server's end of a connection between these ports.
-    pub(crate) fn keepalive_is_on(
-        server: &Program,
-        (local, remote): (u16, u16),
-    ) -> Result<bool, Failure> {
-        for family in ["tcp", "tcp6"] {
-            let table = read(server, &format!("net/{family}"))?;
-            for row in table.lines().skip(1) {
-                let columns: Vec<&str> = row.split_whitespace().collect();
-                if let [_, here, there, _, _, timer, ..] = columns[..]
-                    && (port(here), port(there)) == (Some(local), Some(remote))
-                {
-                    return Ok(timer.split(':').next() == Some(KEEPALIVE_TIMER));
-                }
-            }
-        }
-        Err(Failure::new(format!(
-            "the server has no connection to port {remote}, which it said a client has"
-        )))
-    }
-
-    /// The port of `0100007F:2328`.
-    fn port(addr: &str) -> Option<u16> {
-        u16::from_str_radix(addr.rsplit_once(':')?.1, 16).ok()
-    }
-
-    /// What a process uses up.
-    pub(super) struct Resources {
-        threads: usize,
-        descriptors: usize,
-    }
-
-    impl Resources {
-        pub(super) fn of(program: &Program) -> Result<Self, Failure> {
-            let status = read(program, "status")?;
-            let threads = status.lines().find_map(|line| line.strip_prefix("Threads:"));
-            let threads = threads.and_then(|threads| threads.trim().parse().ok());
-            let path = format!("/proc/{}/fd", program.id());
-            let descriptors = fs::read_dir(&path).map_err(|error| failed(&path, &error))?;
-            Ok(Self {
-                threads: threads.ok_or_else(|| Failure::new("the server has no threads"))?,
-                descriptors: descriptors.count(),
-            })
-        }
-
-        /// Waits until a process needs no more than this.
-        pub(super) fn must_be_enough_for(
-            &self,
-            program: &Program,
-            deadline: Duration,
-        ) -> Result<(), Failure> {
-            let until = Instant::now() + deadline;
-            loop {
-                let now = Self::of(program)?;
-                if now.threads <= self.threads && now.descriptors <= self.descriptors {
-                    return Ok(());
-                }
-                if Instant::now() >= until {
-                    return Err(Failure::new(format!(
-                        "clients that left have left something behind: {} threads and {} \
-                         descriptors, where {} and {} were enough for two clients",
-                        now.threads, now.descriptors, self.threads, self.descriptors
-                    )));
-                }
-                std::thread::sleep(LOOK); // no event tells that another process has let go
-            }
-        }
-    }
-
-    fn read(program: &Program, file: &str) -> Result<String, Failure> {
-        let path = format!("/proc/{}/{file}", program.id());
-        fs::read_to_string(&path).map_err(|error| failed(&path, &error))
-    }
-
-    fn failed(path: &str, error: &std::io::Error) -> Failure {
-        Failure::new(format!("{path}: {error}"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_of_the_chat_is_told_from_an_announcement() {
-        for (line, text) in [
-            ("127.0.0.1:50001 hello  you", Some("hello  you")),
-            ("[::1]:50001 ", Some("")),
-            ("2026-11-23 08:23:04 127.0.0.1:50001 hello", Some("hello")),
-            ("2026-11-23 08:23:04 *** 127.0.0.1:50001 joined", None),
-            ("error: a line must be UTF-8", None),
-            ("127.0.0.1:50001", None),
-            ("", None),
-        ] {
-            assert_eq!(said(line).map(|said| said.text).as_deref(), text, "{line}");
         }
     }
 }

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use super::fake::FakeServer;
-use super::{Input, Protocol, Subject, chat};
-use crate::{Failure, Peer, Program};
+use super::line::is_said;
+use super::protocol::Protocol;
+use super::subject::{Input, Subject};
+use crate::{Failure, Program};
 
 /// What the client is told to say.
 const WORD: &str = "hello";
@@ -153,28 +155,7 @@ fn start_client<T: Send + 'static>(
 /// Whether the client shows this answer in this line. Something may stand in front, such as a prompt.
 fn shows(protocol: Protocol, line: &str, answer: &str) -> bool {
     match protocol {
-        Protocol::Chat => chat::is_said(line, answer),
+        Protocol::Chat => is_said(line, answer),
         _ => line.ends_with(answer.trim_end()),
-    }
-}
-
-impl Protocol {
-    /// Receives a message, which must be this one.
-    fn expect_message(self, client: &mut Peer, message: &str) -> Result<(), Failure> {
-        let came = match self {
-            Self::Messages => super::wire::expect_run(client, message),
-            _ => client.expect(&self.on_the_wire(message)),
-        };
-        came.map_err(|failure| failure.after(format!("when it was to send \"{message}\"")))
-    }
-
-    /// An answer as it travels.
-    fn answer_on_the_wire(self, answer: &str) -> Vec<u8> {
-        match self {
-            Self::Echo | Self::UpperCase | Self::Shell | Self::OneWay => answer.as_bytes().to_vec(),
-            Self::Frames => super::wire::frame(answer.as_bytes()),
-            Self::Messages => super::wire::output(answer),
-            Self::Chat => format!("127.0.0.1:50001 {answer}\n").into_bytes(),
-        }
     }
 }

@@ -1,9 +1,11 @@
 //! What remote execution owes its users: whole answers to whole commands.
 
+use super::clients;
 use super::conversation::answers_after;
-use super::{Running, SHELL_NEWLINE, Side, Subject, clients};
+use super::protocol::SHELL_NEWLINE;
+use super::subject::{Running, Side, Subject};
 use crate::Failure;
-use crate::peer::show;
+use crate::show::show;
 
 pub(super) fn both_streams(subject: &Subject) -> Result<(), Failure> {
     let running = subject.start()?;

@@ -1,7 +1,9 @@
 //! What every server and client owe each other: answers, and an orderly end.
 
-use super::{COMMANDS, Input, Protocol, Running, Subject, chat};
-use crate::peer::show_text;
+#[cfg(target_os = "linux")]
+use super::linux;
+use super::subject::{Input, Running, Subject};
+use crate::show::show_text;
 use crate::{Failure, Program};
 
 /// How many clients are there at once, where many are asked for.
@@ -18,7 +20,7 @@ pub(super) fn many_messages(subject: &Subject) -> Result<(), Failure> {
     for word in ["one", "two", "three"] {
         running.exchange(&mut peer, word)?;
     }
-    if !COMMANDS.contains(&subject.protocol) {
+    if !subject.protocol.runs_commands() {
         for bytes in ["Grüße", "\0\u{1}\u{7f}"] {
             running.exchange(&mut peer, bytes)?;
         }
@@ -27,9 +29,6 @@ pub(super) fn many_messages(subject: &Subject) -> Result<(), Failure> {
 }
 
 pub(super) fn empty_input(subject: &Subject) -> Result<(), Failure> {
-    if subject.protocol == Protocol::Chat {
-        return chat::empty_input(subject);
-    }
     let running = subject.start()?;
     if subject.input == Input::Lines {
         return answers_after(subject, &running, "", &[]);
@@ -88,9 +87,6 @@ pub(super) fn next_client(subject: &Subject) -> Result<(), Failure> {
 }
 
 pub(super) fn concurrent_clients(subject: &Subject) -> Result<(), Failure> {
-    if subject.protocol == Protocol::Chat {
-        return chat::concurrent_clients(subject);
-    }
     let running = subject.start()?;
     let mut first = running.connect()?; // says nothing
     let mut serve_others = || {
@@ -137,7 +133,7 @@ pub(super) fn survives_reset(subject: &Subject) -> Result<(), Failure> {
     // A server with a thread for each client could serve the next before it sees the reset, and dies.
     #[cfg(target_os = "linux")]
     if let Some(server) = &running.program {
-        super::linux::wait_until_it_sleeps(server);
+        linux::wait_until_it_sleeps(server);
     }
     serves_the_next(&running).map_err(|failure| {
         let which = "of one client that was served, and of one that waited for it";

@@ -3,7 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{CHECKS, Check, EXERCISES, Promise, Promises, Protocol, Server, Side, Subject};
+use super::list::{CHECKS, Check, EXERCISES};
+use super::promises::{Promise, Promises};
+use super::protocol::Protocol;
+use super::subject::{Server, Side, Subject};
 use crate::Failure;
 use crate::proxy::Cut;
 
@@ -136,12 +139,5 @@ impl Exam {
             return Some(format!("step {number:02} does not keep it either (--only {name} asks)"));
         }
         None
-    }
-}
-
-impl Protocol {
-    /// Whether the protocol tells where an answer ends.
-    pub(super) fn has_boundaries(self) -> bool {
-        matches!(self, Self::Frames | Self::Messages)
     }
 }

@@ -7,7 +7,8 @@ use std::thread::{self, JoinHandle};
 
 use serde_json::Value;
 
-use super::{Subject, wire};
+use super::subject::Subject;
+use super::wire;
 use crate::proxy::Proxy;
 use crate::{Failure, Peer};
 

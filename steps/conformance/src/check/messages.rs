@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::fake::{self, FakeServer};
+use super::subject::{Running, Subject};
 use super::wire::{self, Answer, json_text};
-use super::{Running, Subject};
 use crate::memory::resident_kib;
-use crate::peer::show;
 use crate::proxy::Cut;
+use crate::show::show;
 use crate::{Failure, Peer, Program};
 
 /// The file that every client is told to download.

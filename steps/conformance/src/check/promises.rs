@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{Check, Subject, check};
+use super::list::{Check, check};
+use super::subject::Subject;
 use crate::proxy::Cut;
 use crate::{Failure, side_by_side};
 

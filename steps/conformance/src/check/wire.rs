@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::peer::show;
+use crate::show::show;
 use crate::{Failure, Peer};
 
 /// The most bytes that a header may have.

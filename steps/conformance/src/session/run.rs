@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
-use super::{Action, Line, REPEATS, Session};
+use super::parse::{Action, Line, REPEATS, Session};
 use crate::check::{self, wait_until_free};
 use crate::{Failure, Program};
 

@@ -1,0 +1,139 @@
+//! The steps' protocols: what a message and its answer are, and how they travel.
+
+use std::time::Instant;
+
+use super::line::{is_said, next_line};
+use super::wire::{self, Answer};
+use crate::{Failure, Peer};
+
+/// How the system's shell ends a line.
+pub(super) const SHELL_NEWLINE: &str = if cfg!(windows) { "\r\n" } else { "\n" };
+
+/// What travels between a client and a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// A message comes back as it is (step 01).
+    Echo,
+    /// A message comes back in ASCII upper case (steps 02 and 03).
+    UpperCase,
+    /// A message is a command for the system's shell; its output comes back (step 04).
+    Shell,
+    /// Bytes go one way and get no answer (step 05), so only an exercise has a check.
+    OneWay,
+    /// As `Shell`, but every message is a frame: its length as a `u32` in network byte order, and
+    /// then its bytes (step 06).
+    Frames,
+    /// As `Frames`, but a frame holds a header in JSON: all of a request, while an answer's is
+    /// followed by a body (step 07).
+    Messages,
+    /// A message is a line; it goes to everybody who is connected, with the sender's address in
+    /// front (steps 08 and 09).
+    Chat,
+}
+
+impl Protocol {
+    /// The protocol of a step.
+    #[must_use]
+    pub fn of_step(number: u8) -> Self {
+        match number {
+            1 => Self::Echo,
+            2 | 3 => Self::UpperCase,
+            4 => Self::Shell,
+            5 => Self::OneWay,
+            6 => Self::Frames,
+            7 => Self::Messages,
+            _ => Self::Chat,
+        }
+    }
+
+    /// A message with this word in it, and the answer that it must get.
+    pub(crate) fn exchange(self, word: &str) -> (String, String) {
+        match self {
+            // In a chat, something stands before the answer: see `line::said`.
+            Self::Echo | Self::OneWay | Self::Chat => (word.to_owned(), word.to_owned()),
+            Self::UpperCase => (word.to_owned(), word.to_ascii_uppercase()),
+            Self::Shell | Self::Frames | Self::Messages => {
+                (format!("echo {word}"), format!("{word}{SHELL_NEWLINE}"))
+            }
+        }
+    }
+
+    /// A message to the server as it travels.
+    pub(crate) fn on_the_wire(self, message: &str) -> Vec<u8> {
+        match self {
+            Self::Echo | Self::UpperCase | Self::Shell | Self::OneWay => {
+                message.as_bytes().to_vec()
+            }
+            Self::Frames => wire::frame(message.as_bytes()),
+            Self::Messages => wire::run(message),
+            Self::Chat => format!("{message}\n").into_bytes(),
+        }
+    }
+
+    /// Receives an answer, which must be this one, whole.
+    pub(crate) fn expect_answer(self, peer: &mut Peer, answer: &str) -> Result<(), Failure> {
+        match self {
+            Self::Echo | Self::UpperCase | Self::Shell | Self::OneWay | Self::Chat => {
+                peer.expect(answer.as_bytes())
+            }
+            Self::Frames => peer.expect(&wire::frame(answer.as_bytes())),
+            Self::Messages => Answer::receive(peer)?.expect_output(answer),
+        }
+    }
+
+    /// Sends a message with this word in it, and receives its answer, whole.
+    ///
+    /// Step 05 answers nothing, so there the message is only sent. In a chat, whatever else comes
+    /// before the answer is read and ignored.
+    pub(crate) fn converse(self, peer: &mut Peer, word: &str) -> Result<(), Failure> {
+        let (message, answer) = self.exchange(word);
+        peer.send(&self.on_the_wire(&message))?;
+        match self {
+            Self::OneWay => Ok(()),
+            Self::Chat => hear(peer, &answer),
+            _ => self.expect_answer(peer, &answer),
+        }
+    }
+
+    /// Receives a message, which must be this one.
+    pub(super) fn expect_message(self, client: &mut Peer, message: &str) -> Result<(), Failure> {
+        let came = match self {
+            Self::Messages => wire::expect_run(client, message),
+            _ => client.expect(&self.on_the_wire(message)),
+        };
+        came.map_err(|failure| failure.after(format!("when it was to send \"{message}\"")))
+    }
+
+    /// An answer as it travels.
+    pub(super) fn answer_on_the_wire(self, answer: &str) -> Vec<u8> {
+        match self {
+            Self::Echo | Self::UpperCase | Self::Shell | Self::OneWay => answer.as_bytes().to_vec(),
+            Self::Frames => wire::frame(answer.as_bytes()),
+            Self::Messages => wire::output(answer),
+            Self::Chat => format!("127.0.0.1:50001 {answer}\n").into_bytes(),
+        }
+    }
+
+    /// Whether a message is a command for the server's shell.
+    pub(super) fn runs_commands(self) -> bool {
+        matches!(self, Self::Shell | Self::Frames | Self::Messages)
+    }
+
+    /// Whether the protocol tells where an answer ends.
+    pub(super) fn has_boundaries(self) -> bool {
+        matches!(self, Self::Frames | Self::Messages)
+    }
+}
+
+/// Receives lines of a chat until one of them says this word.
+fn hear(peer: &mut Peer, word: &str) -> Result<(), Failure> {
+    let until = Instant::now() + peer.deadline();
+    let mut unread = Vec::new();
+    loop {
+        let line = next_line(peer, &mut unread, until)?;
+        let line = line.ok_or_else(|| Failure::new("the server ended the connection"))?;
+        if is_said(&line, word) {
+            return Ok(());
+        }
+    }
+}

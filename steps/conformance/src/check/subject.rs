@@ -1,0 +1,317 @@
+//! The program under test: where its server and its client come from, and a server that runs.
+
+use std::ffi::OsStr;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::command_line;
+use super::protocol::Protocol;
+use crate::program::DEADLINE;
+use crate::proxy::{self, Cut, Proxy};
+use crate::reach::Reach;
+use crate::show::{show, show_text};
+use crate::{Failure, Peer, Program};
+
+/// Whose promise a check is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The server's.
+    Server,
+    /// The client's.
+    Client,
+    /// Of each side a part, or of both together.
+    Both,
+}
+
+/// How a client is told what to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// As its last argument, one message (step 01).
+    Argument,
+    /// As lines of its standard input.
+    Lines,
+}
+
+/// Where a server comes from.
+pub enum Server {
+    /// It is started, and its first line of output is `listening on ADDR`.
+    Announcing(Box<dyn Fn() -> Command>),
+    /// It is started, was told where to listen, and need not say anything. The error is a reason
+    /// why it cannot be started.
+    Told(Box<dyn Fn() -> Result<(Command, SocketAddr), Failure>>),
+    /// It runs.
+    Running(SocketAddr),
+}
+
+/// The program under test: how to start its server and its client, and what it speaks.
+pub struct Subject {
+    /// Where its server comes from.
+    pub server: Server,
+    /// Starts the client, which connects to this address.
+    pub client: Box<dyn Fn(SocketAddr) -> Command>,
+    /// Which of them is judged.
+    pub judged: Side,
+    /// What they speak.
+    pub protocol: Protocol,
+    /// How the client gets its messages.
+    pub input: Input,
+    /// A proxy between clients and server that cuts the stream, or none.
+    pub cut: Option<Cut>,
+    /// How long that proxy waits before it passes on a piece.
+    pub delay: Duration,
+    /// How long anything may take.
+    pub deadline: Duration,
+}
+
+impl Subject {
+    /// The subject that a step's executable is; `number` is the step's.
+    #[must_use]
+    pub fn of_step(number: u8, executable: &str) -> Self {
+        let (server, client) = (executable.to_owned(), executable.to_owned());
+        Self::new(
+            number,
+            move || {
+                let mut command = Command::new(&server);
+                command.args(["server", "127.0.0.1:0"]);
+                command
+            },
+            move |addr| {
+                let mut command = Command::new(&client);
+                command.args(["client", &addr.to_string()]);
+                command
+            },
+        )
+    }
+
+    /// The subject whose server and client are started so; it speaks as step `number` does.
+    pub fn new(
+        number: u8,
+        server: impl Fn() -> Command + 'static,
+        client: impl Fn(SocketAddr) -> Command + 'static,
+    ) -> Self {
+        Self {
+            server: Server::Announcing(Box::new(server)),
+            client: Box::new(client),
+            judged: Side::Both,
+            protocol: Protocol::of_step(number),
+            input: if number == 1 { Input::Argument } else { Input::Lines },
+            cut: None,
+            delay: Duration::ZERO,
+            deadline: DEADLINE,
+        }
+    }
+
+    /// The same subject behind a proxy that cuts the stream.
+    #[must_use]
+    pub fn behind(mut self, cut: Cut) -> Self {
+        self.cut = Some(cut);
+        self
+    }
+
+    /// Whether a scenario is to hold the server to its part.
+    pub(super) fn judges_server(&self) -> bool {
+        self.judged != Side::Client
+    }
+
+    /// Whether a scenario is to hold the client to its part.
+    pub(super) fn judges_client(&self) -> bool {
+        self.judged != Side::Server
+    }
+
+    /// Starts the server, and the proxy in front of it if there is to be one.
+    pub(super) fn start(&self) -> Result<Running, Failure> {
+        self.start_with(&[])
+    }
+
+    /// As `start`, with more arguments for the server.
+    pub(super) fn start_with(&self, arguments: &[&OsStr]) -> Result<Running, Failure> {
+        let (program, server_addr, reach) = match &self.server {
+            Server::Announcing(command) => {
+                let mut command = command();
+                command.args(arguments);
+                let (program, addr) = Program::start_server(command)?;
+                (Some(program), addr, Reach::ready(addr, self.deadline))
+            }
+            Server::Told(command) => {
+                let (mut command, addr) = command()?;
+                command.args(arguments);
+                let program = Program::start_with_children(command)?;
+                let process = program.process().clone();
+                let reach = Reach::starting(addr, self.deadline, process, DEADLINE);
+                (Some(program), addr, reach)
+            }
+            Server::Running(addr) => (None, *addr, Reach::ready(*addr, self.deadline)),
+        };
+        let reach = Arc::new(reach);
+        // A client is a program that gives up where it is refused: the proxy is more patient.
+        let waits = matches!(self.server, Server::Told(_));
+        let proxy = match self.cut {
+            None if waits => Some(self.proxy(Arc::clone(&reach), Cut::AsRead)?),
+            None => None,
+            Some(cut) => Some(self.proxy(Arc::clone(&reach), cut)?),
+        };
+        Ok(Running {
+            program: program.map(|program| program.with_deadline(self.deadline)),
+            addr: proxy.as_ref().map_or(server_addr, Proxy::addr),
+            server_addr,
+            direct: self.cut.is_none(),
+            spares_port: waits,
+            reach,
+            protocol: self.protocol,
+            deadline: self.deadline,
+            _proxy: proxy,
+        })
+    }
+
+    /// Starts the client, with one more argument if there is one.
+    pub(super) fn start_client(
+        &self,
+        addr: SocketAddr,
+        argument: Option<&str>,
+    ) -> Result<Program, Failure> {
+        let mut command = (self.client)(addr);
+        command.args(argument);
+        self.start_program(command)
+    }
+
+    /// Starts a client with this command.
+    pub(super) fn start_program(&self, command: Command) -> Result<Program, Failure> {
+        let client = if self.judged == Side::Client {
+            Program::start_with_children(command)? // it is not ours
+        } else {
+            Program::start(command)?
+        };
+        Ok(client.with_deadline(self.deadline))
+    }
+
+    /// The proxy in front of this server, if there is to be one.
+    pub(super) fn proxy_to(&self, addr: SocketAddr) -> Result<Option<Proxy>, Failure> {
+        let reach = || Arc::new(Reach::ready(addr, self.deadline));
+        self.cut.map(|cut| self.proxy(reach(), cut)).transpose()
+    }
+
+    fn proxy(&self, reach: Arc<Reach>, cut: Cut) -> Result<Proxy, Failure> {
+        let options = proxy::Options { delay: self.delay, ..proxy::Options::cut(cut) };
+        TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .and_then(|listener| {
+                Proxy::start_on(listener, Box::new(move || reach.connect()), options)
+            })
+            .map_err(|error| Failure::new(format!("cannot start the proxy: {error}")))
+    }
+}
+
+/// A server that runs for one check.
+pub(super) struct Running {
+    // Before the program, so that its connections are closed while it lives: who closes first is
+    // remembered by the system, and a server that is started again should find its port free.
+    _proxy: Option<Proxy>,
+    /// None if it was not started here.
+    pub(super) program: Option<Program>,
+    /// Where client programs connect: to the proxy, if there is one.
+    pub(super) addr: SocketAddr,
+    /// Where it listens itself.
+    pub(super) server_addr: SocketAddr,
+    /// Whether the check's own connections go past the proxy.
+    direct: bool,
+    /// Whether the end of those connections must not keep the server's port.
+    spares_port: bool,
+    reach: Arc<Reach>,
+    pub(super) protocol: Protocol,
+    pub(super) deadline: Duration,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.reach.give_up();
+    }
+}
+
+impl Running {
+    pub(super) fn connect(&self) -> Result<Peer, Failure> {
+        let connected = if self.direct { self.dial() } else { self.dial_proxy() };
+        connected.map_err(|failure| self.explain(failure))
+    }
+
+    fn dial_proxy(&self) -> Result<Peer, Failure> {
+        Peer::connect_within(self.addr, self.deadline)
+    }
+
+    /// Connects to the server itself, which may be starting.
+    fn dial(&self) -> Result<Peer, Failure> {
+        let stream = self.reach.connect().map_err(|error| self.cannot_connect(&error))?;
+        let peer = Peer::on(stream, self.deadline)?;
+        Ok(if self.spares_port { peer.sparing_the_port() } else { peer })
+    }
+
+    /// Why nobody can connect to the server. If nobody ever could, nothing can be said of it.
+    fn cannot_connect(&self, error: &io::Error) -> Failure {
+        let addr = self.server_addr;
+        let refused = error.kind() == io::ErrorKind::ConnectionRefused;
+        let why = match self.program.as_ref().and_then(Program::status) {
+            Some(status) if command_line::is_remembered(addr) => {
+                format!("the server has ended ({status}); {}", command_line::REMEMBERED)
+            }
+            Some(status) => format!("the server has ended ({status})"),
+            None if refused && !self.reach.was_reached() && self.program.is_none() => {
+                format!("{error}; nobody listens there: is the server running?")
+            }
+            None if refused && !self.reach.was_reached() => format!(
+                "{error}; the program has run for {DEADLINE:?} and does not listen there: does it take \
+                 the address from its command line?"
+            ),
+            None => error.to_string(),
+        };
+        let text = format!("cannot connect to {addr}: {why}");
+        if self.reach.was_reached() { Failure::new(text) } else { Failure::unable(text) }
+    }
+
+    /// The server's process.
+    pub(super) fn program(&self) -> Result<&Program, Failure> {
+        self.program.as_ref().ok_or_else(not_started_here)
+    }
+
+    /// The server's process, to type into it, or to wait for its end.
+    pub(super) fn program_mut(&mut self) -> Result<&mut Program, Failure> {
+        self.program.as_mut().ok_or_else(not_started_here)
+    }
+
+    /// A message with this word in it, and its answer, whole.
+    pub(super) fn exchange(&self, peer: &mut Peer, word: &str) -> Result<(), Failure> {
+        if self.protocol == Protocol::Chat {
+            return self.protocol.converse(peer, word).map_err(|failure| {
+                self.explain(failure.after(format!("after {word:?} was said")))
+            });
+        }
+        let (message, answer) = self.protocol.exchange(word);
+        self.ask(peer, &message, &answer)
+    }
+
+    /// This message, and this answer, whole.
+    pub(super) fn ask(&self, peer: &mut Peer, message: &str, answer: &str) -> Result<(), Failure> {
+        let bytes = self.protocol.on_the_wire(message);
+        let asked = peer.send(&bytes).and_then(|()| self.protocol.expect_answer(peer, answer));
+        asked.map_err(|failure| {
+            let message = show_text(message);
+            let done = if self.protocol.has_boundaries() {
+                format!("after \"{message}\" was sent, as b\"{}\"", show(&bytes))
+            } else {
+                format!("after \"{message}\" was sent")
+            };
+            self.explain(failure.after(done))
+        })
+    }
+
+    pub(super) fn explain(&self, failure: Failure) -> Failure {
+        match &self.program {
+            Some(program) => program.explain(failure),
+            None => failure,
+        }
+    }
+}
+
+fn not_started_here() -> Failure {
+    Failure::new("this needs to start the server itself")
+}

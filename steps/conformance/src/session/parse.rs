@@ -1,0 +1,277 @@
+//! Sessions as text: read from a file, and written back.
+
+use std::fmt::{self, Write as _};
+
+/// How often a line must come again to satisfy `...`.
+pub const REPEATS: usize = 1000;
+
+/// What a session may need: a Unix shell, or Linux.
+pub const NEEDS: [&str; 2] = ["sh", "linux"];
+
+/// A parsed session.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Session {
+    /// The `#` lines joined to one text, without their `#`.
+    pub caption: String,
+    /// What it can only be run with, one of [`NEEDS`].
+    pub needs: Option<String>,
+    /// The lines, in the order of time.
+    pub lines: Vec<Line>,
+}
+
+/// One line of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Its number in the file, from 1.
+    pub number: usize,
+    /// The terminal in which it stands.
+    pub terminal: String,
+    /// What it does or shows.
+    pub action: Action,
+}
+
+/// What a line of a session does or shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// `$ …`: start this command.
+    Command(String),
+    /// `> …`: type this line.
+    Input(String),
+    /// `^D`: end the input.
+    EndOfInput,
+    /// `^C`: interrupt the program.
+    Interrupt,
+    /// `$` alone: the program must have ended.
+    Ended,
+    /// This line must be printed.
+    Output(String),
+    /// `...`: the line before is printed again and again.
+    Repeats,
+    /// `[...]`: lines that the page leaves out.
+    LeftOut,
+}
+
+/// What is wrong with the text of a session.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ParseError {
+    /// The line's number in the file, from 1.
+    pub line: usize,
+    /// What is wrong, and what was expected.
+    pub message: String,
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.message)
+    }
+}
+
+impl std::error::Error for ParseError {}
+
+impl Session {
+    /// Parses the text of a `.session` file; says which line is wrong, and how.
+    pub fn parse(text: &str) -> Result<Self, ParseError> {
+        let mut session = Self::default();
+        let width = text.lines().filter_map(tag_of).map(str::len).max().unwrap_or(0);
+        for (index, line) in text.lines().enumerate() {
+            let number = index + 1;
+            let error = |message: &str| ParseError { line: number, message: message.to_owned() };
+            if let Some(need) = line.strip_prefix("#needs ") {
+                if !NEEDS.contains(&need) {
+                    return Err(error(&format!("a session can need: {}", NEEDS.join(", "))));
+                }
+                session.needs = Some(need.to_owned());
+                continue;
+            }
+            if let Some(caption) = line.strip_prefix('#') {
+                let caption = caption.trim();
+                if !session.caption.is_empty() && !caption.is_empty() {
+                    session.caption.push(' ');
+                }
+                session.caption.push_str(caption);
+                continue;
+            }
+            if line.trim().is_empty() {
+                continue;
+            }
+            let tag =
+                tag_of(line).ok_or_else(|| error("expected `[terminal] …` or `# caption`"))?;
+            let rest = &line[tag.len()..];
+            let parts = rest.split_at_checked((width + 1 - tag.len()).min(rest.len()));
+            let Some((_, rest)) = parts.filter(|(padding, _)| padding.trim().is_empty()) else {
+                return Err(error(&format!(
+                    "the text must begin in column {}, like that of the longest name",
+                    width + 2
+                )));
+            };
+            let terminal = tag[1..tag.len() - 1].to_owned();
+            let action = parse_action(rest);
+            if matches!(&action, Action::Command(command) if command.trim().is_empty()) {
+                return Err(error("`$ ` starts a program: say which"));
+            }
+            let started = session
+                .lines
+                .iter()
+                .any(|l: &Line| l.terminal == terminal && matches!(l.action, Action::Command(_)));
+            if !started && !matches!(action, Action::Command(_)) {
+                return Err(error(&format!(
+                    "no program was started in `{terminal}` yet: its first line begins with `$ `"
+                )));
+            }
+            let after_output = session.lines.iter().rev().find(|l| l.terminal == terminal);
+            if action == Action::Repeats
+                && !after_output.is_some_and(|l| matches!(l.action, Action::Output(_)))
+            {
+                return Err(error("`...` must follow a line of output in the same terminal"));
+            }
+            session.lines.push(Line { number, terminal, action });
+        }
+        if session.lines.is_empty() {
+            return Err(ParseError { line: 1, message: "the session is empty".to_owned() });
+        }
+        Ok(session)
+    }
+
+    /// The terminals' names, in the order of their first lines.
+    #[must_use]
+    pub fn terminals(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for line in &self.lines {
+            if !names.contains(&line.terminal.as_str()) {
+                names.push(&line.terminal);
+            }
+        }
+        names
+    }
+}
+
+/// The text of the session, as it stands in a file.
+impl fmt::Display for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.caption.is_empty() {
+            writeln!(f, "# {}", self.caption)?;
+        }
+        if let Some(need) = &self.needs {
+            writeln!(f, "#needs {need}")?;
+        }
+        let width = self.lines.iter().map(|l| l.terminal.len() + 2).max().unwrap_or(0);
+        for line in &self.lines {
+            let mut text = format!("{:width$} ", format!("[{}]", line.terminal));
+            write!(text, "{}", line.action)?;
+            writeln!(f, "{}", text.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Command(command) => write!(f, "$ {command}"),
+            Self::Input(line) => write!(f, "> {line}"),
+            Self::EndOfInput => f.write_str("^D"),
+            Self::Interrupt => f.write_str("^C"),
+            Self::Ended => f.write_str("$"),
+            Self::Output(line) => f.write_str(line),
+            Self::Repeats => f.write_str("..."),
+            Self::LeftOut => f.write_str("[...]"),
+        }
+    }
+}
+
+/// The `[name]` at the start of a line.
+fn tag_of(line: &str) -> Option<&str> {
+    let end = line.strip_prefix('[')?.find(']')? + 2;
+    let name = &line[1..end - 1];
+    let valid = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    valid.then_some(&line[..end])
+}
+
+fn parse_action(text: &str) -> Action {
+    match text {
+        "^D" => Action::EndOfInput,
+        "^C" => Action::Interrupt,
+        "$" => Action::Ended,
+        "..." => Action::Repeats,
+        "[...]" => Action::LeftOut,
+        ">" => Action::Input(String::new()),
+        _ => {
+            if let Some(command) = text.strip_prefix("$ ") {
+                Action::Command(command.to_owned())
+            } else if let Some(line) = text.strip_prefix("> ") {
+                Action::Input(line.to_owned())
+            } else {
+                Action::Output(text.to_owned())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "\
+# Two lines
+# of caption.
+#needs sh
+[server] $ start the server
+[server]   two blanks before, kept
+[bob]    $ start a client
+[bob]    > hello
+[bob]    >
+[bob]    HELLO
+[bob]    ...
+[bob]    [...]
+[bob]    ^D
+[bob]    $
+[server] ^C
+";
+
+    #[test]
+    fn a_session_is_read_and_written_back_unchanged() {
+        let session = Session::parse(TEXT).unwrap();
+        assert_eq!(session.caption, "Two lines of caption.");
+        assert_eq!(session.terminals(), ["server", "bob"]);
+        assert_eq!(session.lines[1].action, Action::Output("  two blanks before, kept".to_owned()));
+        assert_eq!(session.lines[4].action, Action::Input(String::new()));
+        assert_eq!(session.lines[4].number, 8);
+        let expected = TEXT.replace("lines\n# of", "lines of");
+        assert_eq!(session.to_string(), expected);
+    }
+
+    #[test]
+    fn a_character_may_stand_where_only_blanks_may_and_is_an_error_like_any_other() {
+        // The column of the text is in the middle of the `ü`, where a string cannot be cut.
+        let error = Session::parse("[server] $ x\n[a]     ü").unwrap_err().to_string();
+        assert!(error.starts_with("line 2: the text must begin in column 10"), "{error}");
+    }
+
+    #[test]
+    fn a_blank_line_of_a_caption_adds_nothing() {
+        let session = Session::parse("# one\n#\n# two\n#\n[a] $ x").unwrap(); // found by fuzzing
+        assert_eq!(session.caption, "one two");
+    }
+
+    #[test]
+    fn a_command_has_a_word() {
+        // Found by fuzzing: it was written as `$` alone, which means something else.
+        for blank in ["", "  "] {
+            let error = Session::parse(&format!("[a] $ {blank}")).unwrap_err().to_string();
+            assert_eq!(error, "line 1: `$ ` starts a program: say which");
+        }
+    }
+
+    #[test]
+    fn a_wrong_line_is_named() {
+        let error = |text| Session::parse(text).unwrap_err().to_string();
+        assert!(error("").contains("empty"));
+        assert!(error("[a] $ x\noutput").starts_with("line 2: expected `[terminal] "));
+        assert_eq!(error("#needs luck\n[a] $ x"), "line 1: a session can need: sh, linux");
+        assert!(error("[a] hello").starts_with("line 1: no program was started in `a`"));
+        assert!(error("[a] $ x\n[a] ...").starts_with("line 2: `...` must follow"));
+        assert!(
+            error("[server] $ x\n[a] $ y").starts_with("line 2: the text must begin in column 10")
+        );
+    }
+}
