@@ -29,4 +29,4 @@ pub use nobody::NobodyListens;
 pub use peer::Peer;
 pub use program::{DEADLINE, Program};
 pub use python::python;
-pub use side_by_side::side_by_side;
+pub use side_by_side::{side_by_side, side_by_side_at_most};

@@ -30,13 +30,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use conformance::check::{self, CHECKS, Check, EXERCISES, Promise, Promises, Subject};
 use conformance::proxy::Cut;
-use conformance::{Failure, python};
+use conformance::{Failure, python, side_by_side_at_most};
 use serde::Deserialize;
 use tempfile::TempDir;
 
@@ -363,31 +362,15 @@ fn difference(recorded: &str, came: &str) -> String {
     lines.concat()
 }
 
-/// Does the jobs side by side, and returns their results in the order of the jobs. Most of them
-/// wait most of the time, so there are more at once than processors.
+/// Does the jobs side by side. Most of them wait most of the time, so there are more at once than
+/// elsewhere.
 fn side_by_side<Job: Sync, Done: Send>(
     jobs: &[Job],
     work: impl Fn(&Job) -> Done + Sync,
 ) -> Vec<Done> {
     const WORKERS_PER_PROCESSOR: usize = 6;
     let processors = thread::available_parallelism().map_or(1, usize::from);
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::new());
-    thread::scope(|scope| {
-        for _ in 0..processors * WORKERS_PER_PROCESSOR {
-            scope.spawn(|| {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(job) = jobs.get(index) else { return };
-                    let result = work(job);
-                    done.lock().expect("no worker panics").push((index, result));
-                }
-            });
-        }
-    });
-    let mut done = done.into_inner().expect("no worker panics");
-    done.sort_by_key(|(index, _)| *index);
-    done.into_iter().map(|(_, result)| result).collect()
+    side_by_side_at_most(processors * WORKERS_PER_PROCESSOR, jobs, work)
 }
 
 /// Whether what is not as recorded is to be recorded anew.
