@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::Failure;
+use crate::process_info::Stat;
 use crate::program::{DEADLINE, Program};
 
 /// Processor time after which a program that should be waiting counts as spinning. A server that
@@ -74,11 +75,13 @@ fn cpu_time(program: &Program) -> Result<Duration, Failure> {
         .map_err(|error| program.failure(&format!("its processor time: {error}")))
 }
 
-/// User and system time of a process: `ps` on Unix, PowerShell on Windows. Asking the system's own
-/// tools costs a process each time, and no `unsafe`.
+/// User and system time of a process: from `/proc` on Linux, from `ps` on other Unix systems, from
+/// PowerShell on Windows. Asking the system's own tools costs a process each time, and no `unsafe`.
 fn cpu_time_of(pid: u32) -> io::Result<Duration> {
-    if let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) {
-        return parse_proc_stat(&stat).ok_or_else(|| io::Error::other("/proc/PID/stat is odd"));
+    match Stat::of(pid) {
+        Ok(stat) => return Ok(stat.cpu_time),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(error),
+        Err(_) => {} // not on Linux
     }
     let output = if cfg!(windows) {
         let script =
@@ -89,15 +92,6 @@ fn cpu_time_of(pid: u32) -> io::Result<Duration> {
     };
     let text = String::from_utf8_lossy(&output.stdout);
     parse_clock(text.trim()).ok_or_else(|| io::Error::other(format!("no such time: `{text}`")))
-}
-
-/// Fields 14 and 15 of Linux's `/proc/PID/stat`, in ticks of 1/100 s (see `man 5 proc`; `USER_HZ` is
-/// 100 on every common architecture). The name in field 2 may hold blanks, so counting starts
-/// behind it.
-fn parse_proc_stat(stat: &str) -> Option<Duration> {
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
-    let mut ticks = || fields.next()?.parse::<u64>().ok();
-    Some(Duration::from_millis((ticks()? + ticks()?) * 10))
 }
 
 /// `[[HH:]MM:]SS[.fraction]`, as `ps` and PowerShell write it.
@@ -114,9 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_the_clocks_of_all_three_systems() {
-        let stat = "42 (a (strange) name) R 1 2 3 4 5 6 7 8 9 10 150 50 0 0 20";
-        assert_eq!(parse_proc_stat(stat), Some(Duration::from_secs(2)));
+    fn reads_the_clocks_of_ps_and_of_powershell() {
         assert_eq!(parse_clock("0:01.50"), Some(Duration::from_millis(1500)));
         assert_eq!(parse_clock("00:01:02"), Some(Duration::from_secs(62)));
         assert_eq!(parse_clock("3.25"), Some(Duration::from_millis(3250)));

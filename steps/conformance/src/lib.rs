@@ -13,6 +13,7 @@ mod nobody;
 mod output;
 pub mod peer;
 mod process;
+pub mod process_info;
 pub mod program;
 pub mod proxy;
 pub mod python;

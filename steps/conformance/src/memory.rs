@@ -4,6 +4,7 @@ use std::io;
 use std::process::Command;
 
 use crate::Failure;
+use crate::process_info::Status;
 use crate::program::Program;
 
 /// The memory of `program` that is resident, in KiB: on Linux the most that it ever was, on other
@@ -17,14 +18,12 @@ pub fn resident_kib(program: &Program) -> Result<Option<u64>, Failure> {
 }
 
 fn resident_kib_of(pid: u32) -> io::Result<u64> {
-    let text = if cfg!(target_os = "linux") {
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        peak.unwrap_or_default().trim().trim_end_matches(" kB").to_owned()
-    } else {
-        let output = Command::new("ps").args(["-o", "rss=", "-p", &pid.to_string()]).output()?;
-        String::from_utf8_lossy(&output.stdout).trim().to_owned()
-    };
+    if cfg!(target_os = "linux") {
+        let peak = Status::of(pid)?.peak_kib();
+        return peak.ok_or_else(|| io::Error::other("a process that has ended has none"));
+    }
+    let output = Command::new("ps").args(["-o", "rss=", "-p", &pid.to_string()]).output()?;
+    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     text.parse().map_err(|_| io::Error::other(format!("no such size: `{text}`")))
 }
 

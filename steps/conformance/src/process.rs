@@ -10,6 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mark::Mark;
 
+#[cfg(unix)]
+use crate::process_info::Status;
+
 /// A process that was started. All copies are the same process.
 #[derive(Clone)]
 pub(crate) struct Process {
@@ -102,13 +105,14 @@ fn kill_group(leader: u32) {
 /// Finds what a program has started, and what that has started, wherever it has gone.
 #[cfg(target_os = "linux")]
 mod mark {
-    use std::fs;
     use std::process::Command;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::thread;
     use std::time::{Duration, Instant, SystemTime};
 
     use rustix::process::{Pid, Signal, kill_process};
+
+    use crate::process_info;
 
     /// How long those with a mark may go on to start others while they are being killed.
     const PATIENCE: Duration = Duration::from_secs(5);
@@ -149,15 +153,10 @@ mod mark {
 
         /// The processes with the mark. One that has ended has no environment any more.
         fn processes(&self) -> Vec<Pid> {
-            let variable = format!("{}=1", self.0).into_bytes();
-            let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-            let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-            let is_marked = |id: &i32| {
-                // Of somebody else's process, this is not told.
-                let environment = fs::read(format!("/proc/{id}/environ")).unwrap_or_default();
-                environment.split(|byte| *byte == 0).any(|it| it == variable)
-            };
-            ids.filter(is_marked).filter_map(Pid::from_raw).collect()
+            let variable = format!("{}=1", self.0);
+            let marked =
+                process_info::all().filter(|id| process_info::has_variable(*id, &variable));
+            marked.filter_map(|id| Pid::from_raw(i32::try_from(id).ok()?)).collect()
         }
     }
 }
@@ -211,10 +210,7 @@ fn end_programs_with_us() {
 /// and a hang-up ends us under `nohup`, too.
 #[cfg(unix)]
 pub(crate) fn is_ignored(signal: i32) -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    mask.is_some_and(|mask| mask & (1 << (signal - 1)) != 0)
+    Status::of(std::process::id()).is_ok_and(|status| status.ignores(signal))
 }
 
 /// On Windows, a program is in our console, and Ctrl-C reaches it.

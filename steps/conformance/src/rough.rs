@@ -20,7 +20,7 @@ use tempfile::TempDir;
 
 use crate::check::{Input, Protocol, Server, Subject};
 use crate::program::{DEADLINE, Program};
-use crate::{Failure, Peer, cpu, side_by_side};
+use crate::{Failure, Peer, cpu, process_info, side_by_side};
 
 /// How long a program is watched that must not spin.
 const WATCHED: Duration = Duration::from_millis(200);
@@ -564,26 +564,13 @@ fn stop_client(subject: &Subject) -> Result<(), Failure> {
 fn stop_for_a_moment(program: &Program) -> Result<(), Failure> {
     send(program, Signal::STOP)?;
     let until = Instant::now() + DEADLINE;
-    while !has_stopped(program).map_err(about_files)? {
+    while process_info::state(program.id()).map_err(about_files)? != 'T' {
         if Instant::now() >= until {
             return Err(program.failure("it does not stop"));
         }
         thread::sleep(LOOK); // no event tells that another process has stopped
     }
     send(program, Signal::CONT)
-}
-
-#[cfg(target_os = "linux")]
-fn has_stopped(program: &Program) -> io::Result<bool> {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", program.id()))?;
-    Ok(stat.contains(") T ")) // the state stands behind the name
-}
-
-#[cfg(not(target_os = "linux"))]
-fn has_stopped(program: &Program) -> io::Result<bool> {
-    let id = program.id().to_string();
-    let state = Command::new("ps").args(["-o", "state=", "-p", &id]).output()?;
-    Ok(state.stdout.starts_with(b"T"))
 }
 
 /// Starts a client whose reader leaves after the first line, as `head -n 1` does, and then types one

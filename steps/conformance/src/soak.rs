@@ -17,6 +17,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::check::Protocol;
+use crate::process_info::{self, Status};
 use crate::program::DEADLINE;
 use crate::{Failure, Peer};
 
@@ -453,7 +454,7 @@ fn collect(reader: impl Read, log: &Mutex<Log>, found: &mpsc::Sender<SocketAddr>
 /// What a process has that can leak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Vitals {
-    threads: u64,
+    threads: usize,
     descriptors: usize,
     memory_kib: u64,
 }
@@ -461,15 +462,11 @@ struct Vitals {
 impl Vitals {
     /// Of a process that runs; `None` where it does not, or where the system does not tell so easily.
     fn of(pid: u32) -> Option<Self> {
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        let number = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-            line.trim().trim_end_matches(" kB").parse().ok()
-        };
+        let status = Status::of(pid).ok()?;
         Some(Self {
-            threads: number("Threads:")?,
-            descriptors: std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count(),
-            memory_kib: number("VmRSS:")?, // a process that has ended has none
+            threads: status.threads()?,
+            descriptors: process_info::descriptors(pid).ok()?,
+            memory_kib: status.resident_kib()?, // a process that has ended has none
         })
     }
 

@@ -17,7 +17,7 @@ use super::wire::{self, Answer, json_text};
 use crate::memory::resident_kib;
 use crate::proxy::Cut;
 use crate::show::show;
-use crate::{Failure, Peer, Program};
+use crate::{Failure, Peer, Program, process_info};
 
 /// The file that every client is told to download.
 const NOTES: &str = "notes.txt";
@@ -426,15 +426,7 @@ pub(super) fn timeout(subject: &Subject) -> Result<(), Failure> {
 /// Whether this process runs. One that has ended and is not waited for yet is a zombie: its state
 /// is `Z`.
 pub(super) fn runs(pid: u32) -> bool {
-    let state = if cfg!(target_os = "linux") {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        // Behind the name, which may hold blanks.
-        stat.rsplit_once(") ").map(|(_, state)| state.to_owned())
-    } else {
-        let asked = Command::new("ps").args(["-o", "stat=", "-p", &pid.to_string()]).output();
-        asked.ok().map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
-    };
-    state.is_some_and(|state| !state.trim().is_empty() && !state.starts_with(['Z', 'X']))
+    process_info::state(pid).is_ok_and(|state| !matches!(state, 'Z' | 'X'))
 }
 
 /// All files and folders below this one, as paths with `/` between their names, sorted.
