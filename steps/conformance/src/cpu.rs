@@ -32,7 +32,8 @@ pub fn expect_spinning(program: &Program) -> Result<(), Failure> {
         thread::sleep(LOOK); // no event tells that a process has used processor time
     }
     let used = cpu_time(program)?.saturating_sub(start);
-    Err(program.failure(&format!("it used only {used:?} of processor time in {DEADLINE:?}")))
+    let (used, time) = (format!("{used:?}"), format!("{DEADLINE:?}"));
+    Err(program.failure(&text!("cpu.too-little", used, time)))
 }
 
 /// Watches `program` for one second, in which it must use next to no processor time.
@@ -63,16 +64,14 @@ fn expect_waiting_for(program: &Program, watched: Duration) -> Result<(), Failur
     thread::sleep(watched); // the thing to see is that nothing happens: no event to wait for
     let used = cpu_time(program)?.saturating_sub(start);
     if used > watched / 10 {
-        return Err(program.failure(&format!(
-            "it should wait, but used {used:?} of processor time in {watched:?}"
-        )));
+        let (used, time) = (format!("{used:?}"), format!("{watched:?}"));
+        return Err(program.failure(&text!("cpu.too-much", used, time)));
     }
     Ok(())
 }
 
 fn cpu_time(program: &Program) -> Result<Duration, Failure> {
-    cpu_time_of(program.id())
-        .map_err(|error| program.failure(&format!("its processor time: {error}")))
+    cpu_time_of(program.id()).map_err(|error| program.failure(&text!("cpu.unknown", error)))
 }
 
 /// User and system time of a process: from `/proc` on Linux, from `ps` on other Unix systems, from
@@ -91,7 +90,7 @@ fn cpu_time_of(pid: u32) -> io::Result<Duration> {
         Command::new("ps").args(["-o", "time=", "-p", &pid.to_string()]).output()?
     };
     let text = String::from_utf8_lossy(&output.stdout);
-    parse_clock(text.trim()).ok_or_else(|| io::Error::other(format!("no such time: `{text}`")))
+    parse_clock(text.trim()).ok_or_else(|| io::Error::other(text!("cpu.no-time", text)))
 }
 
 /// `[[HH:]MM:]SS[.fraction]`, as `ps` and PowerShell write it.

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::show::show;
+use crate::show::{cut, show};
 
 /// How many columns of bytes the comparison shows before the first difference, at the most.
 const SHOWN_BEFORE: usize = 32;
@@ -62,12 +62,11 @@ impl Failure {
     /// Other bytes came than these.
     #[must_use]
     pub fn different(expected: &[u8], received: &[u8], end: Option<String>) -> Self {
-        let then = end.as_ref().map_or(String::new(), |end| format!(", then {end}"));
-        let text =
-            format!("expected \"{}\", received \"{}\"{then}", show(expected), show(received));
-        let (expected, received) = (expected.to_vec(), received.to_vec());
-        let difference = Some(Box::new(Difference { expected, received, end }));
-        Self { difference, ..Self::new(text) }
+        let difference =
+            Difference { expected: expected.to_vec(), received: received.to_vec(), end };
+        let (expected, received, then) = (show(expected), show(received), difference.then());
+        let text = text!("failure.different", expected, received, then);
+        Self { difference: Some(Box::new(difference)), ..Self::new(text) }
     }
 
     /// The same failure, which came after this had been done.
@@ -80,14 +79,16 @@ impl Failure {
     /// The same failure, of something that came instead of this.
     #[must_use]
     pub(crate) fn expecting(mut self, expected: &str) -> Self {
-        self.text = format!("expected `{expected}`, but {}", self.text);
+        let came = &self.text;
+        self.text = text!("failure.expecting", expected, came);
         self
     }
 
     /// The same failure, with this besides.
     #[must_use]
-    pub(crate) fn besides(mut self, what: &str) -> Self {
-        self.text = format!("{}; {what}", self.text);
+    pub(crate) fn besides(mut self, more: &str) -> Self {
+        let text = &self.text;
+        self.text = text!("failure.besides", text, more);
         self
     }
 
@@ -135,13 +136,20 @@ impl fmt::Display for Failure {
         }
         f.write_str(&self.text)?;
         if let Some(wrote) = &self.program {
-            write!(f, "\n  it wrote:\n{}", wrote.transcript)?;
+            write!(f, "\n  {}\n{}", text!("failure.it-wrote"), wrote.transcript)?;
         }
         Ok(())
     }
 }
 
 impl std::error::Error for Failure {}
+
+impl Difference {
+    /// What follows the bytes that came, if something ended them.
+    fn then(&self) -> String {
+        self.end.as_ref().map_or(String::new(), |end| text!("failure.then", end))
+    }
+}
 
 impl fmt::Display for Difference {
     /// Two lines of bytes and a third with a caret under the first difference, without an ending.
@@ -153,11 +161,11 @@ impl fmt::Display for Difference {
             first -= 1;
         }
         let left_out = if first > 0 { "… " } else { "" };
-        let then = self.end.as_ref().map_or(String::new(), |end| format!(", then {end}"));
-        writeln!(f, "expected  {left_out}{}", shown(&self.expected[first..]))?;
-        writeln!(f, "received  {left_out}{}{then}", shown(&self.received[first..]))?;
         let column = left_out.chars().count() + 2 + width(&self.expected[first..equal]);
-        write!(f, "          {:column$}^", "")
+        let expected = format!("{left_out}{}", shown(&self.expected[first..]));
+        let received = format!("{left_out}{}{}", shown(&self.received[first..]), self.then());
+        let caret = format!("{:column$}^", "");
+        f.write_str(&text!("failure.difference", expected, received, caret))
     }
 }
 
@@ -171,7 +179,7 @@ fn shown(bytes: &[u8]) -> String {
     let mut text = String::new();
     for (index, byte) in bytes.iter().enumerate() {
         if text.len() + width(&[*byte]) > SHOWN_WIDTH {
-            return format!("b\"{text}\"… and {} bytes more", bytes.len() - index);
+            return cut(&format!("b\"{text}\""), bytes.len() - index);
         }
         let _ = write!(text, "{}", byte.escape_ascii()); // writing to a String cannot fail
     }

@@ -3,6 +3,10 @@
 //! This crate knows protocols and processes, never a step's own code: everything here talks to a
 //! program over its terminal and its sockets, whatever language it is written in.
 
+// First: its macro is for all the others.
+#[macro_use]
+pub mod texts;
+
 #[cfg(target_os = "linux")]
 pub mod cable;
 pub mod check;
@@ -24,6 +28,8 @@ pub mod session;
 mod show;
 mod side_by_side;
 pub mod soak;
+
+use texts::TEXTS;
 
 pub use failure::{Difference, Failure};
 pub use nobody::NobodyListens;

@@ -14,17 +14,17 @@ pub fn resident_kib(program: &Program) -> Result<Option<u64>, Failure> {
         return Ok(None);
     }
     let resident = resident_kib_of(program.id());
-    resident.map(Some).map_err(|error| program.failure(&format!("its memory: {error}")))
+    resident.map(Some).map_err(|error| program.failure(&text!("memory.unknown", error)))
 }
 
 fn resident_kib_of(pid: u32) -> io::Result<u64> {
     if cfg!(target_os = "linux") {
         let peak = Status::of(pid)?.peak_kib();
-        return peak.ok_or_else(|| io::Error::other("a process that has ended has none"));
+        return peak.ok_or_else(|| io::Error::other(text!("memory.ended")));
     }
     let output = Command::new("ps").args(["-o", "rss=", "-p", &pid.to_string()]).output()?;
     let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    text.parse().map_err(|_| io::Error::other(format!("no such size: `{text}`")))
+    text.parse().map_err(|_| io::Error::other(text!("memory.no-size", text)))
 }
 
 #[cfg(all(test, unix))]

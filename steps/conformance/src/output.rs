@@ -141,21 +141,25 @@ impl OutputState {
     /// The last lines, for a person.
     pub(crate) fn transcript(&self) -> String {
         let mut text = String::new();
-        let skipped = self.runs().saturating_sub(SHOWN_LINES);
-        if skipped > 0 {
-            let _ = writeln!(text, "    … {skipped} lines before"); // writing to a String cannot fail
+        let count = self.runs().saturating_sub(SHOWN_LINES);
+        if count > 0 {
+            let _ = writeln!(text, "    {}", text!("output.skipped", count)); // cannot fail
         }
-        for (_, (line, times)) in self.runs_from(skipped) {
-            let again = if *times > 1 { format!("  ({times} times)") } else { String::new() };
+        for (_, (line, times)) in self.runs_from(count) {
+            let again = match times {
+                1 => String::new(),
+                _ => format!("  {}", text!("output.again", times)),
+            };
             let _ = match line.char_indices().nth(SHOWN_CHARS) {
                 Some((end, _)) => {
-                    writeln!(text, "    {}… ({} bytes){again}", &line[..end], line.len())
+                    let (start, len) = (&line[..end], line.len());
+                    writeln!(text, "    {}{again}", text!("show.long-line", start, len))
                 }
                 None => writeln!(text, "    {line}{again}"),
             };
         }
         if self.runs() == 0 {
-            text.push_str("    (nothing)\n");
+            let _ = writeln!(text, "    {}", text!("output.nothing"));
         }
         text
     }

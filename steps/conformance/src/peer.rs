@@ -34,7 +34,7 @@ impl Peer {
     /// Connects to `addr`; everything on this connection has `deadline` to happen.
     pub fn connect_within(addr: SocketAddr, deadline: Duration) -> Result<Self, Failure> {
         let stream = TcpStream::connect_timeout(&addr, deadline)
-            .map_err(|error| Failure::new(format!("cannot connect to {addr}: {error}")))?;
+            .map_err(|error| Failure::new(text!("peer.cannot-connect", addr, error)))?;
         Self::on(stream, deadline)
     }
 
@@ -54,15 +54,15 @@ impl Peer {
             socket.connect_timeout(&addr.into(), deadline)?;
             Ok(socket)
         };
-        let socket = connect()
-            .map_err(|error| Failure::new(format!("cannot connect to {addr}: {error}")))?;
+        let socket =
+            connect().map_err(|error| Failure::new(text!("peer.cannot-connect", addr, error)))?;
         Self::on(socket.into(), deadline)
     }
 
     /// The client's side of a connection that was made.
     pub(crate) fn on(stream: TcpStream, deadline: Duration) -> Result<Self, Failure> {
         let set = stream.set_nodelay(true).and_then(|()| stream.set_write_timeout(Some(deadline)));
-        set.map_err(|error| Failure::new(format!("cannot set up the connection: {error}")))?;
+        set.map_err(|error| Failure::new(text!("peer.cannot-set-up", error)))?;
         Ok(Self { stream, deadline, spares_port: false, ended_there: false })
     }
 
@@ -85,9 +85,10 @@ impl Peer {
 
     /// Sends all of `bytes`.
     pub fn send(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        self.stream
-            .write_all(bytes)
-            .map_err(|error| Failure::new(format!("cannot send \"{}\": {error}", show(bytes))))
+        self.stream.write_all(bytes).map_err(|error| {
+            let bytes = show(bytes);
+            Failure::new(text!("peer.cannot-send", bytes, error))
+        })
     }
 
     /// Whether all of `bytes` can be sent in this time.
@@ -105,7 +106,7 @@ impl Peer {
                 Ok(len) => left = &left[len..],
                 Err(error) if is_no_end(&error) => {}
                 Err(error) => {
-                    return Err(Failure::new(format!("cannot send any more: {error}")));
+                    return Err(Failure::new(text!("peer.cannot-send-more", error)));
                 }
             }
         }
@@ -127,11 +128,11 @@ impl Peer {
         let Some(end) = end else {
             return Ok(received);
         };
-        let (came, shown) = (received.len(), show(&received));
-        let shown = if came == 0 { String::new() } else { format!(", \"{shown}\"") };
-        Err(Failure::new(format!(
-            "expected {what}, received {came} of its {len} bytes{shown}, then {end}"
-        )))
+        let (came, bytes) = (received.len(), show(&received));
+        Err(Failure::new(match came {
+            0 => text!("peer.nothing-of", what, came, len, end),
+            _ => text!("peer.too-little-of", what, came, len, bytes, end),
+        }))
     }
 
     /// Receives until end of file, and returns what came.
@@ -139,10 +140,10 @@ impl Peer {
         let (received, end) = self.receive(usize::MAX);
         match end {
             Some(End::OfFile) | None => Ok(received),
-            Some(end) => Err(Failure::new(format!(
-                "expected end of file, received \"{}\", then {end}",
-                show(&received)
-            ))),
+            Some(end) => {
+                let received = show(&received);
+                Err(Failure::new(text!("peer.no-end-of-file", received, end)))
+            }
         }
     }
 
@@ -151,10 +152,10 @@ impl Peer {
     pub fn expect_end(&mut self) -> Result<(), Failure> {
         match self.receive(usize::MAX) {
             (_, Some(End::OfFile | End::Broken(_)) | None) => Ok(()),
-            (received, Some(end)) => Err(Failure::new(format!(
-                "expected the end of the connection, received \"{}\", then {end}",
-                show(&received)
-            ))),
+            (received, Some(end)) => {
+                let received = show(&received);
+                Err(Failure::new(text!("peer.no-end", received, end)))
+            }
         }
     }
 
@@ -173,7 +174,7 @@ impl Peer {
 
     /// Receives what has come, or what comes next; `None` at end of file.
     pub fn receive_some(&mut self) -> Result<Option<Vec<u8>>, Failure> {
-        self.receive_some_of("bytes or end of file")
+        self.receive_some_of(&text!("peer.bytes-or-end"))
     }
 
     /// As `receive_some`; `what` is expected is said in the failure.
@@ -182,7 +183,7 @@ impl Peer {
         match self.read_until(Instant::now() + self.deadline, &mut buffer) {
             Ok(count) => Ok(Some(buffer[..count].to_vec())),
             Err(End::OfFile) => Ok(None),
-            Err(end) => Err(Failure::new(format!("expected {what}, received {end}"))),
+            Err(end) => Err(Failure::new(text!("peer.nothing", what, end))),
         }
     }
 
@@ -201,7 +202,7 @@ impl Peer {
     pub fn end_sending(&mut self) -> Result<(), Failure> {
         self.stream
             .shutdown(Shutdown::Write)
-            .map_err(|error| Failure::new(format!("cannot end the sending side: {error}")))
+            .map_err(|error| Failure::new(text!("peer.cannot-end-sending", error)))
     }
 
     /// Closes the connection in an orderly way: the other side reads end of file.
@@ -212,7 +213,7 @@ impl Peer {
         // With a linger time of zero, closing sends a reset instead of an orderly end.
         socket2::SockRef::from(&self.stream)
             .set_linger(Some(Duration::ZERO))
-            .map_err(|error| Failure::new(format!("cannot reset the connection: {error}")))
+            .map_err(|error| Failure::new(text!("peer.cannot-reset", error)))
     }
 
     /// How long anything on this connection may take.
@@ -292,10 +293,13 @@ enum End {
 impl std::fmt::Display for End {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::OfFile => f.write_str("end of file"),
-            Self::Never => f.write_str("more, without an end"),
-            Self::Silence(deadline) => write!(f, "nothing more within {deadline:?}"),
-            Self::Broken(error) => write!(f, "an error: {error}"),
+            Self::OfFile => f.write_str(&text!("peer.end.of-file")),
+            Self::Never => f.write_str(&text!("peer.end.never")),
+            Self::Silence(deadline) => {
+                let deadline = format!("{deadline:?}");
+                f.write_str(&text!("peer.end.silence", deadline))
+            }
+            Self::Broken(error) => f.write_str(&text!("peer.end.broken", error)),
         }
     }
 }

@@ -43,7 +43,7 @@ impl Program {
     /// As `start`, for a program that is not ours: it is ended with all that it has started.
     pub fn start_with_children(mut command: Command) -> Result<Self, Failure> {
         let name = describe(&command);
-        let failed = |error: io::Error| Failure::unable(format!("cannot start `{name}`: {error}"));
+        let failed = |error| cannot_start(&name, &error);
         let (reader, writer) = io::pipe().map_err(failed)?;
         command.stdin(Stdio::piped()).stdout(writer.try_clone().map_err(failed)?).stderr(writer);
         Self::spawn(name.clone(), command, reader, true)
@@ -62,7 +62,7 @@ impl Program {
     #[cfg(unix)]
     pub fn start_in_terminal(mut command: Command) -> Result<(Self, std::fs::File), Failure> {
         let name = describe(&command);
-        let failed = |error: io::Error| Failure::unable(format!("cannot start `{name}`: {error}"));
+        let failed = |error| cannot_start(&name, &error);
         let (keyboard, input) = open_terminal()?;
         let screen = Screen {
             output: keyboard.try_clone().map_err(failed)?,
@@ -76,7 +76,7 @@ impl Program {
 
     fn start_with(mut command: Command, stdin: Stdio) -> Result<Self, Failure> {
         let name = describe(&command);
-        let failed = |error: io::Error| Failure::unable(format!("cannot start `{name}`: {error}"));
+        let failed = |error| cannot_start(&name, &error);
         let (reader, writer) = io::pipe().map_err(failed)?;
         command.stdin(stdin).stdout(writer.try_clone().map_err(failed)?).stderr(writer);
         Self::spawn(name.clone(), command, reader, false)
@@ -89,7 +89,7 @@ impl Program {
         reader: impl Read + Send + 'static,
         with_children: bool,
     ) -> Result<Self, Failure> {
-        let failed = |error: io::Error| Failure::unable(format!("cannot start `{name}`: {error}"));
+        let failed = |error| cannot_start(&name, &error);
         let (process, stdin) = Process::start(&mut command, with_children).map_err(failed)?;
         drop(command); // it holds our copies of the output's writing end: no end of file before
         let output = Arc::new(Output::default());
@@ -105,9 +105,7 @@ impl Program {
         let addr = line.strip_prefix("listening on ").and_then(|addr| addr.parse().ok());
         match addr {
             Some(addr) => Ok((server, addr)),
-            None => Err(server.failure(&format!(
-                "its first line must be `listening on ADDR`, but it is `{line}`"
-            ))),
+            None => Err(server.failure(&text!("program.first-line", line))),
         }
     }
 
@@ -144,11 +142,12 @@ impl Program {
     pub fn type_bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         let typed = match &mut self.stdin {
             Some(stdin) => stdin.write_all(bytes).and_then(|()| stdin.flush()),
-            None => Err(io::Error::other("its input was ended before")),
+            None => Err(io::Error::other(text!("program.input-ended"))),
         };
         typed.map_err(|error| {
-            let typed = String::from_utf8_lossy(bytes);
-            self.failure(&format!("cannot type `{}`: {error}", typed.trim_end()))
+            let text = String::from_utf8_lossy(bytes);
+            let typed = text.trim_end();
+            self.failure(&text!("program.cannot-type", typed, error))
         })
     }
 
@@ -163,14 +162,14 @@ impl Program {
         let sent = i32::try_from(self.process.id())
             .ok()
             .and_then(rustix::process::Pid::from_raw)
-            .ok_or_else(|| io::Error::other("no such process"))
+            .ok_or_else(|| io::Error::other(text!("program.no-process")))
             .and_then(|pid| Ok(rustix::process::kill_process(pid, rustix::process::Signal::INT)?));
         #[cfg(not(unix))]
         let sent = {
             self.process.end();
             Ok::<(), io::Error>(())
         };
-        sent.map_err(|error| self.failure(&format!("cannot be interrupted: {error}")))
+        sent.map_err(|error| self.failure(&text!("program.cannot-interrupt", error)))
     }
 
     /// The next line of output, without its ending; `None` where the output ends.
@@ -181,7 +180,7 @@ impl Program {
     /// The next line; an error if the output ends, or nothing comes before the deadline.
     pub fn expect_line(&mut self, expected: &str) -> Result<String, Failure> {
         let line = self.next_line().map_err(|failure| failure.expecting(expected))?;
-        line.ok_or_else(|| self.failure(&format!("expected `{expected}`, but its output ended")))
+        line.ok_or_else(|| self.failure(&text!("program.output-ended", expected)))
     }
 
     /// Waits for a line that `matches`, and takes it and all before it; `expected` names it in the
@@ -204,9 +203,12 @@ impl Program {
         let (found, ended) = (find(&state), state.ended);
         drop(state);
         let Some((index, line)) = found else {
-            let deadline = format!("within {:?}", self.deadline);
-            let when = if ended { "before its output ended" } else { &deadline };
-            return Err(self.failure(&format!("expected `{expected}`, which did not come {when}")));
+            let deadline = format!("{:?}", self.deadline);
+            return Err(self.failure(&if ended {
+                text!("program.not-before-end", expected)
+            } else {
+                text!("program.not-within", expected, deadline)
+            }));
         };
         self.taken = (index, if index == run { taken + 1 } else { 1 });
         Ok(line)
@@ -216,7 +218,7 @@ impl Program {
     pub fn expect_repeats(&mut self, count: usize) -> Result<(), Failure> {
         let (run, taken) = self.taken;
         if taken == 0 {
-            return Err(self.failure("no line of it was read that could come again"));
+            return Err(self.failure(&text!("program.no-line-yet")));
         }
         let times = |state: &OutputState| state.run(run).map_or(taken, |(_, times)| *times);
         let enough = |state: &OutputState| times(state) >= taken + count;
@@ -227,9 +229,7 @@ impl Program {
         drop(state);
         if !satisfied {
             let times = times - taken;
-            return Err(self.failure(&format!(
-                "`{line}` should come at least {count} times more, but came {times} times"
-            )));
+            return Err(self.failure(&text!("program.too-few-repeats", line, count, times)));
         }
         self.taken = (run, times);
         Ok(())
@@ -245,9 +245,8 @@ impl Program {
                 Ok(Some(status)) => return Ok(status),
                 Err(error) => return Err(self.failure(&error.to_string())),
                 Ok(None) if Instant::now() >= end => {
-                    return Err(
-                        self.failure(&format!("it has not ended after {:?}", self.deadline))
-                    );
+                    let deadline = format!("{:?}", self.deadline);
+                    return Err(self.failure(&text!("program.not-ended", deadline)));
                 }
                 // `std` cannot wait for a process under a deadline. The output has ended, so what
                 // is left is the moment between that and the exit.
@@ -304,7 +303,8 @@ impl Program {
             return if ended {
                 Ok(None)
             } else {
-                Err(self.failure(&format!("it has written no further line within {deadline:?}")))
+                let deadline = format!("{deadline:?}");
+                Err(self.failure(&text!("program.no-further-line", deadline)))
             };
         }
         let same = state.run(run).is_some_and(|(_, times)| *times > taken);
@@ -350,7 +350,7 @@ fn open_terminal() -> Result<(std::fs::File, std::fs::File), Failure> {
         tcsetwinsize(&input, size)?;
         Ok((keyboard.into(), input))
     };
-    open().map_err(|error| Failure::new(format!("cannot open a terminal: {error}")))
+    open().map_err(|error| Failure::new(text!("program.no-terminal", error)))
 }
 
 /// What a program writes on a terminal. An editor asks where the cursor is, and waits for the answer.
@@ -387,6 +387,10 @@ impl Drop for Program {
             drop(self.output.wait_until(CHILDREN_END, |state| state.ended));
         }
     }
+}
+
+fn cannot_start(command: &str, error: &io::Error) -> Failure {
+    Failure::unable(text!("program.cannot-start", command, error))
 }
 
 /// A command as a person would type it, its folders left out.

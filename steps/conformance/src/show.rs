@@ -9,7 +9,7 @@ pub(crate) fn show_text(text: &str) -> String {
     let escaped = |text: &str| text.escape_debug().to_string().replace("\\'", "'");
     match text.char_indices().nth(SHOWN_LEN) {
         None => escaped(text),
-        Some((end, _)) => format!("{}… and {} bytes more", escaped(&text[..end]), text.len() - end),
+        Some((end, _)) => cut(&escaped(&text[..end]), text.len() - end),
     }
 }
 
@@ -19,7 +19,23 @@ pub(crate) fn show(bytes: &[u8]) -> String {
         return bytes.escape_ascii().to_string();
     }
     let (first, rest) = bytes.split_at(SHOWN_LEN);
-    format!("{}… and {} bytes more", first.escape_ascii(), rest.len())
+    cut(&first.escape_ascii().to_string(), rest.len())
+}
+
+/// The start of something long, and how many bytes are left of it.
+pub(crate) fn cut(start: &str, left: usize) -> String {
+    text!("show.cut", start, left)
+}
+
+/// A line as a person can read it, cut after so many characters.
+pub(crate) fn show_line(line: &str, chars: usize) -> String {
+    match line.char_indices().nth(chars) {
+        Some((end, _)) => {
+            let (start, len) = (line[..end].escape_debug(), line.len());
+            text!("show.long-line", start, len)
+        }
+        None => line.escape_debug().to_string(),
+    }
 }
 
 #[cfg(test)]

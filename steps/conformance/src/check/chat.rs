@@ -66,8 +66,8 @@ const CHURNING_EACH: usize = 10;
 const BETWEEN_QUESTIONS: Duration = Duration::from_millis(5);
 
 pub(super) fn concurrent_clients(subject: &Subject) -> Result<(), Failure> {
-    let done = "one client says nothing while others join and talk";
-    in_a_room_where(done, subject, |running| {
+    let done = text!("chat.one-is-silent");
+    in_a_room_where(&done, subject, |running| {
         let mut first = running.connect()?; // says nothing
         Member::join(running, "second")?;
         let mut members = Vec::new();
@@ -82,8 +82,8 @@ pub(super) fn concurrent_clients(subject: &Subject) -> Result<(), Failure> {
 }
 
 pub(super) fn broadcast(subject: &Subject) -> Result<(), Failure> {
-    let done = "clients join a room, and each says a line, which must reach everybody once";
-    in_a_room_where(done, subject, |running| {
+    let done = text!("chat.each-says-a-line");
+    in_a_room_where(&done, subject, |running| {
         let mut members = join_all(running, &["alice", "bob", "carol"])?;
         let texts = ["hello from alice", "  Grüße,\tvon bob", "127.0.0.1:1 is not carol"];
         for (index, text) in texts.into_iter().enumerate() {
@@ -99,8 +99,8 @@ pub(super) fn broadcast(subject: &Subject) -> Result<(), Failure> {
 }
 
 pub(super) fn same_order(subject: &Subject) -> Result<(), Failure> {
-    let done = "five clients speak at once";
-    in_a_room_where(done, subject, |running| {
+    let done = text!("chat.five-at-once");
+    in_a_room_where(&done, subject, |running| {
         let names: Vec<String> = (1..=SPEAKERS).map(|number| format!("speaker {number}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let members = join_all(running, &names)?;
@@ -116,10 +116,8 @@ pub(super) fn same_order(subject: &Subject) -> Result<(), Failure> {
         for (name, other) in names.iter().zip(&heard) {
             let different = heard[0].iter().zip(other).find(|(here, there)| here != there);
             if let Some((here, there)) = different {
-                return Err(Failure::new(format!(
-                    "\"{}\" heard `{here}` where \"{name}\" heard `{there}`",
-                    names[0]
-                )));
+                let first = names[0];
+                return Err(Failure::new(text!("chat.other-order", first, here, name, there)));
             }
         }
         Ok(())
@@ -127,24 +125,23 @@ pub(super) fn same_order(subject: &Subject) -> Result<(), Failure> {
 }
 
 pub(super) fn bad_line(subject: &Subject) -> Result<(), Failure> {
-    let done = "two clients are in a room, and one of them sends long and bad lines";
-    in_a_room_where(done, subject, |running| {
+    let done = text!("chat.one-sends-bad-lines");
+    in_a_room_where(&done, subject, |running| {
         let mut members = join_all(running, &["sender", "other"])?;
         let [sender, other] = &mut members[..] else { unreachable!("two have joined") };
         let longest = "x".repeat(MAX_LINE_LEN);
         let passed_on = sender.says_and_hears(&longest);
         passed_on
             .and_then(|()| other.expect_next(&sender.said(&longest)))
-            .map_err(|failure| failure.after("after a line of 4096 bytes, which is no bad one"))?;
+            .map_err(|failure| failure.after(text!("chat.after-longest")))?;
         let too_long = "x".repeat(MAX_LINE_LEN + 1);
-        for (what, bytes) in [
-            ("a line of 4097 bytes", too_long.as_bytes()),
-            ("a line that is not UTF-8", b"caf\xe9"),
-            ("a line with an escape character", b"\x1b[2J"),
+        for (next, done, bytes) in [
+            ("after a line of 4097 bytes", text!("chat.after-too-long"), too_long.as_bytes()),
+            ("after a line that is not UTF-8", text!("chat.after-no-utf-8"), b"caf\xe9"),
+            ("after a line with an escape character", text!("chat.after-escape"), b"\x1b[2J"),
         ] {
-            let after = format!("after {what}");
-            let refused = refuse_and_go_on(sender, other, bytes, &after);
-            refused.map_err(|failure| failure.after(&after))?;
+            let refused = refuse_and_go_on(sender, other, bytes, next);
+            refused.map_err(|failure| failure.after(done))?;
         }
         Ok(())
     })
@@ -162,26 +159,21 @@ fn refuse_and_go_on(
     let error = sender.next_line_but_announcements()?;
     if !is_error(&error) {
         let error = shortened(&error);
-        return Err(Failure::new(format!(
-            "expected one line back that begins with `error`, but `{error}` came"
-        )));
+        return Err(Failure::new(text!("chat.no-error-back", error)));
     }
     for member in [&mut *sender, &mut *other] {
         let line = member.next_line_but_announcements()?;
         if self::said(&line).as_ref() != Some(&said) {
-            let line = shortened(&line);
-            return Err(Failure::new(format!(
-                "expected `{said}` as the next line for \"{}\", but `{line}` came",
-                member.name
-            )));
+            let (name, line) = (&member.name, shortened(&line));
+            return Err(Failure::new(text!("chat.other-next-line", said, name, line)));
         }
     }
     Ok(())
 }
 
 pub(super) fn split_character(subject: &Subject) -> Result<(), Failure> {
-    let done = "a client sends a line in two pieces, the first of which ends inside a character";
-    in_a_room_where(done, subject, |running| {
+    let done = text!("chat.two-pieces");
+    in_a_room_where(&done, subject, |running| {
         #[cfg(target_os = "linux")]
         let deadline = running.deadline;
         let mut members = join_all(running, &["alice", "bob"])?;
@@ -211,14 +203,14 @@ pub(super) fn split_character(subject: &Subject) -> Result<(), Failure> {
 /// has one.
 #[cfg(target_os = "linux")]
 pub(super) fn vanished_peer(subject: &Subject) -> Result<(), Failure> {
-    let done = "a client has joined, and the server's end of its connection is looked at";
-    in_a_room_where(done, subject, |running| {
+    let done = text!("chat.one-has-joined");
+    in_a_room_where(&done, subject, |running| {
         let member = Member::join(running, "alice")?;
         let ports = (running.server_addr.port(), member.addr.port());
         let until = Instant::now() + running.deadline;
         while !linux::keepalive_is_on(running.program()?, ports)? {
             if Instant::now() >= until {
-                return Err(Failure::new("keepalive is off: the server's socket has no timer"));
+                return Err(Failure::new(text!("chat.keepalive-is-off")));
             }
             thread::sleep(linux::LOOK); // no event tells that a timer of another process runs
         }
@@ -228,12 +220,12 @@ pub(super) fn vanished_peer(subject: &Subject) -> Result<(), Failure> {
 
 #[cfg(not(target_os = "linux"))]
 pub(super) fn vanished_peer(_: &Subject) -> Result<(), Failure> {
-    Err(Failure::new("it cannot be judged on this system"))
+    Err(Failure::new(text!("chat.not-on-this-system")))
 }
 
 pub(super) fn slow_reader(subject: &Subject) -> Result<(), Failure> {
-    let done = "one client hardly reads, and the others go on to talk";
-    in_a_room_where(done, subject, |running| {
+    let done = text!("chat.one-hardly-reads");
+    in_a_room_where(&done, subject, |running| {
         running.deadline = running.deadline.min(PATIENCE);
         Member::join(running, "an early one")?; // the first may have to wait for the server's start
         // These are not behind the proxy: a megabyte in single bytes is a test of patience.
@@ -260,8 +252,8 @@ pub(super) fn slow_reader(subject: &Subject) -> Result<(), Failure> {
                 let mut missing = everybody.clone();
                 while !missing.is_empty() {
                     let said = speaker.hear().map_err(|failure| {
-                        let of = format!("in round {round} of {FLOOD_ROUNDS}");
-                        failure.after(format!("while one hardly reads, {of}"))
+                        let rounds = FLOOD_ROUNDS;
+                        failure.after(text!("chat.in-round", round, rounds))
                     })?;
                     missing.remove(&said);
                 }
@@ -277,8 +269,8 @@ pub(super) fn slow_reader(subject: &Subject) -> Result<(), Failure> {
 }
 
 pub(super) fn clean_stop(subject: &Subject) -> Result<(), Failure> {
-    let done = "clients are in the room, and the line `quit` is typed into the server";
-    in_a_room_where(done, subject, |running| {
+    let done = text!("chat.quit-is-typed");
+    in_a_room_where(&done, subject, |running| {
         let silent = Member::silent(running)?;
         let mut members = Vec::new();
         for number in 1..=SPEAKERS {
@@ -291,26 +283,26 @@ pub(super) fn clean_stop(subject: &Subject) -> Result<(), Failure> {
             let last = member.last_line()?;
             if last.as_deref().is_none_or(|line| said(line).is_some()) {
                 let last = last.unwrap_or_default();
-                return Err(Failure::new(format!(
-                    "expected the server itself to say something last, but \"{}\" heard `{last}`",
-                    member.name
-                )));
+                let name = &member.name;
+                return Err(Failure::new(text!("chat.no-last-word", name, last)));
             }
         }
         ended_well(running.program_mut()?)?;
         let took = start.elapsed();
         if took > STOP_TIME {
-            return Err(Failure::new(format!("stopping took {took:?}; it may take {STOP_TIME:?}")));
+            let (took, most) = (format!("{took:?}"), format!("{STOP_TIME:?}"));
+            return Err(Failure::new(text!("chat.stopping-took", took, most)));
         }
         TcpListener::bind(running.server_addr).map(drop).map_err(|error| {
-            Failure::new(format!("{} cannot be listened on again: {error}", running.server_addr))
+            let addr = running.server_addr;
+            Failure::new(text!("chat.cannot-listen-again", addr, error))
         })
     })
 }
 
 pub(super) fn churn(subject: &Subject) -> Result<(), Failure> {
-    let done = "clients come and go, some of them in the middle of a line, some with a reset";
-    in_a_room_where(done, subject, |running| {
+    let done = text!("chat.clients-come-and-go");
+    in_a_room_where(&done, subject, |running| {
         let mut bystander = Member::join(running, "bystander")?;
         let visitor = Member::join(running, "visitor")?;
         #[cfg(target_os = "linux")]
@@ -394,10 +386,8 @@ pub(super) fn names(subject: &Subject) -> Result<(), Failure> {
             (0..SPEAKERS).map(|_| listener.hears_who_says("that is me")).collect();
         let count = heard?.iter().filter(|name| *name == "zoe").count();
         if count != 1 {
-            return Err(Failure::new(format!(
-                "{SPEAKERS} clients asked for the same name at the same moment: expected one of \
-                 them to get it, but {count} did"
-            )));
+            let clients = SPEAKERS;
+            return Err(Failure::new(text!("chat.same-name", clients, count)));
         }
         members[0].takes_the_name_of_one_who_has_left("alice")
     })
@@ -435,8 +425,8 @@ pub(super) fn rate_limit(subject: &Subject) -> Result<(), Failure> {
         let own = bob.said("me too");
         let mut hears = || {
             let heard = bob.hear();
-            let done = format!("after alice had said {HASTY_LINES} lines at once");
-            heard.map_err(|failure| failure.after(done))
+            let lines = HASTY_LINES;
+            heard.map_err(|failure| failure.after(text!("chat.after-hasty", lines)))
         };
         let mut bob_was_heard = false;
         for text in &texts {
@@ -447,32 +437,26 @@ pub(super) fn rate_limit(subject: &Subject) -> Result<(), Failure> {
             }
             let expected = alice.said(text);
             if said != expected {
-                return Err(Failure::new(format!("bob expected `{expected}`, heard `{said}`")));
+                return Err(Failure::new(text!("chat.bob-heard-other", expected, said)));
             }
         }
         // They may come at the end of one second, and so on up to the beginning of another.
         let least = Duration::from_secs(((HASTY_LINES - 1) / LINES_A_SECOND - 1) as u64);
         let took = start.elapsed();
         if took < least {
-            return Err(Failure::new(format!(
-                "alice said {HASTY_LINES} lines at once: expected bob to hear at most \
-                 {LINES_A_SECOND} of them a second, but he heard all of them in {took:?}"
-            )));
+            let (lines, most, took) = (HASTY_LINES, LINES_A_SECOND, format!("{took:?}"));
+            return Err(Failure::new(text!("chat.heard-too-soon", lines, most, took)));
         }
         if !bob_was_heard {
-            return Err(Failure::new(format!(
-                "bob said one line, and had to wait until alice had said all of her {HASTY_LINES}"
-            )));
+            let lines = HASTY_LINES;
+            return Err(Failure::new(text!("chat.bob-had-to-wait", lines)));
         }
         // What is not read stays with its sender, in the end: it must not pile up in the server.
         let mut paste = Peer::connect_within(running.server_addr, running.deadline)?;
         let line = format!("{}\n", "x".repeat(FLOOD_LINE_LEN));
         if paste.sends_within(PASTE_TIME, line.repeat(PASTE_LEN / line.len()).as_bytes())? {
-            return Err(Failure::new(format!(
-                "a client said {} MiB in less than {PASTE_TIME:?}: expected the server to read no \
-                 more of it than it passes on",
-                PASTE_LEN / (1024 * 1024)
-            )));
+            let (len, time) = (PASTE_LEN / (1024 * 1024), format!("{PASTE_TIME:?}"));
+            return Err(Failure::new(text!("chat.all-was-read", len, time)));
         }
         Ok(())
     })
@@ -501,16 +485,14 @@ pub(super) fn empty_input(subject: &Subject) -> Result<(), Failure> {
                 Some(said) if said.text == "after" => break,
                 Some(_) => {
                     let line = shortened(&line);
-                    let what = format!("expected `ADDR after`, but it printed `{line}`");
-                    return Err(client.failure(&what));
+                    return Err(client.failure(&text!("chat.printed-other", line)));
                 }
             }
         }
         client.end_input();
         ended_well(client)
     };
-    let done = r#"the client was given the lines "", "  " and "after""#;
-    converse(&mut client).map_err(|failure| failure.after(done))
+    converse(&mut client).map_err(|failure| failure.after(text!("chat.three-lines")))
 }
 
 /// Starts the server, and shows in a failure what it has written.
@@ -573,7 +555,7 @@ impl Member {
                 return Ok(member);
             }
             if Instant::now() >= until {
-                return Err(Failure::new(format!("\"{name}\" does not hear its own line")));
+                return Err(Failure::new(text!("chat.not-its-own-line", name)));
             }
         }
     }
@@ -608,7 +590,8 @@ impl Member {
         let until = Instant::now() + self.deadline;
         while self.hear()? != own {
             if Instant::now() >= until {
-                return Err(Failure::new(format!("\"{}\" does not hear `{own}`", self.name)));
+                let name = &self.name;
+                return Err(Failure::new(text!("chat.not-heard", name, own)));
             }
         }
         Ok(())
@@ -629,7 +612,7 @@ impl Member {
         let mut other = None;
         loop {
             let line = self.next_line(until).map_err(|failure| match &other {
-                Some(line) => failure.besides(&format!("`{line}` came, which is not `ADDR text`")),
+                Some(line) => failure.besides(&text!("chat.no-line-of-it", line)),
                 None => failure,
             })?;
             if let Some(said) = said(&line) {
@@ -642,11 +625,12 @@ impl Member {
     /// The next line of the chat must be this one.
     fn expect_next(&mut self, expected: &Said) -> Result<(), Failure> {
         let heard =
-            self.hear().map_err(|failure| failure.after(format!("after `{expected}` was said")))?;
+            self.hear().map_err(|failure| failure.after(text!("chat.after-said", expected)))?;
         if heard == *expected {
             return Ok(());
         }
-        Err(Failure::new(format!("\"{}\" expected `{expected}`, heard `{heard}`", self.name)))
+        let name = &self.name;
+        Err(Failure::new(text!("chat.heard-other", name, expected, heard)))
     }
 
     /// Who says this in the next line of the chat: an address, or a name.
@@ -660,9 +644,7 @@ impl Member {
                 // The address is still there, or it is a line of somebody else's.
                 (_, Some(said)) => {
                     let name = &self.name;
-                    return Err(Failure::new(format!(
-                        "{name} expected `… {text}`, heard `{said}`"
-                    )));
+                    return Err(Failure::new(text!("chat.heard-other-text", name, text, said)));
                 }
                 // Date and time may stand in front.
                 (Some(before), None) => {
@@ -674,13 +656,13 @@ impl Member {
     }
 
     /// The next line of the chat must be this text, from one with this name.
-    fn hears(&mut self, name: &str, text: &str) -> Result<(), Failure> {
+    fn hears(&mut self, speaker: &str, text: &str) -> Result<(), Failure> {
         let heard = self.hears_who_says(text)?;
-        if heard == name {
+        if heard == speaker {
             return Ok(());
         }
-        let expected = format!("expected `{name} {text}`, heard `{heard} {text}`");
-        Err(Failure::new(format!("{} {expected}", self.name)))
+        let name = &self.name;
+        Err(Failure::new(text!("chat.heard-other-name", name, speaker, text, heard)))
     }
 
     /// After a line that was bad, the error comes before this text, which was said next.
@@ -693,9 +675,7 @@ impl Member {
             }
             if line.ends_with(text) {
                 let name = &self.name;
-                return Err(Failure::new(format!(
-                    "{name} expected one line that begins with `error`, heard `{line}`"
-                )));
+                return Err(Failure::new(text!("chat.heard-no-error", name, line)));
             }
         }
     }
@@ -713,10 +693,8 @@ impl Member {
                 return Ok(());
             }
             if Instant::now() >= until {
-                return Err(Failure::new(format!(
-                    "`{name}` has left, and after {:?} nobody else can have the name",
-                    self.deadline
-                )));
+                let time = format!("{:?}", self.deadline);
+                return Err(Failure::new(text!("chat.name-is-kept", name, time)));
             }
             thread::sleep(BETWEEN_QUESTIONS); // a pace; no event tells that a name is free
         }
@@ -736,13 +714,12 @@ impl Member {
     fn next_line(&mut self, until: Instant) -> Result<String, Failure> {
         let line = next_line(&mut self.peer, &mut self.unread, until);
         let line = line.map_err(|failure| {
-            failure.after(format!("while \"{}\" waited for a line", self.name))
+            let name = &self.name;
+            failure.after(text!("chat.while-waiting", name))
         })?;
         line.ok_or_else(|| {
-            Failure::new(format!(
-                "expected a line for \"{}\", but the server ended the connection",
-                self.name
-            ))
+            let name = &self.name;
+            Failure::new(text!("chat.ended-without-line", name))
         })
     }
 
@@ -766,23 +743,16 @@ impl Member {
                 Err(_) if self.peer.ends_within(self.deadline) => break,
                 // What comes late is not what was missed.
                 Err(_) => {
-                    return Err(Failure::new(format!(
-                        "\"{}\" reads again: expected what it says now, or the end of its stream, but \
-                         neither came",
-                        self.name
-                    )));
+                    let name = &self.name;
+                    return Err(Failure::new(text!("chat.reads-again-in-vain", name)));
                 }
             }
         }
         if heard < all {
             return Ok(());
         }
-        let kib = all * FLOOD_LINE_LEN / 1024;
-        Err(Failure::new(format!(
-            "\"{}\" hardly read, and all that was said meanwhile was kept for it, {all} lines in \
-             {kib} KiB: expected a bound for what may wait",
-            self.name
-        )))
+        let (name, lines, kib) = (&self.name, all, all * FLOOD_LINE_LEN / 1024);
+        Err(Failure::new(text!("chat.all-was-kept", name, lines, kib)))
     }
 
     /// The last line before the end of the stream, which must be an orderly one.
@@ -792,10 +762,8 @@ impl Member {
         loop {
             let line = next_line(&mut self.peer, &mut self.unread, until);
             let line = line.map_err(|failure| {
-                failure.after(format!(
-                    "while \"{}\" waited for a last line, and the end of its stream",
-                    self.name
-                ))
+                let name = &self.name;
+                failure.after(text!("chat.while-waiting-for-end", name))
             })?;
             match line {
                 Some(line) => last = Some(line),

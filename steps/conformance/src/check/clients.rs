@@ -40,15 +40,15 @@ pub(super) fn cut_reply(subject: &Subject) -> Result<(), Failure> {
     let shown = client.expect_later(answer.trim_end(), |line| shows(protocol, line, &answer));
     client.end_input();
     let ended = shown.and_then(|_| client.wait());
-    let done = "while the answer came in single bytes, with pauses";
-    server.result().map_err(|failure| client.explain(failure.after(done)))?;
+    let done = text!("clients.in-single-bytes");
+    server.result().map_err(|failure| client.explain(failure.after(&done)))?;
     ended.map_err(|failure| failure.after(done)).map(drop)
 }
 
 pub(super) fn server_gone(subject: &Subject) -> Result<(), Failure> {
     // In a chat, the client waits for the server and for the keyboard: it must not need a line from
     // there to notice. Elsewhere it waits for the answer.
-    let asked = if subject.protocol == Protocol::Chat { "connected" } else { "asked" };
+    let asked = subject.protocol != Protocol::Chat;
     for resets in [false, true] {
         let (message, _) = subject.protocol.exchange(WORD);
         let protocol = subject.protocol;
@@ -67,8 +67,12 @@ pub(super) fn server_gone(subject: &Subject) -> Result<(), Failure> {
         } else {
             start_client(subject, &server)?
         };
-        let how = if resets { "broke the connection off" } else { "closed the connection" };
-        let done = format!("the server {how} when the client had {asked}");
+        let done = match (resets, asked) {
+            (false, false) => text!("clients.closed-when-connected"),
+            (false, true) => text!("clients.closed-when-asked"),
+            (true, false) => text!("clients.reset-when-connected"),
+            (true, true) => text!("clients.reset-when-asked"),
+        };
         let told = expect_trouble(&mut client, true).map_err(|failure| failure.after(&done));
         server.result().map_err(|failure| client.explain(failure.after(&done)))?;
         told?;
@@ -81,15 +85,14 @@ pub(super) fn cut_off_reply(subject: &Subject) -> Result<(), Failure> {
     let bytes = subject.protocol.answer_on_the_wire(&answer);
     let payload = bytes.len() - answer.len();
     for (len, what) in [
-        (2, "2 of the 4 bytes of a length"),
-        (size_of::<u32>(), "a length alone"),
-        (payload + 3, "3 bytes of the output"),
+        (2, text!("clients.half-a-length")),
+        (size_of::<u32>(), text!("clients.a-length-alone")),
+        (payload + 3, text!("clients.three-bytes")),
     ] {
         // What step 07 shows of an output before its end is not taken for whole: an error follows.
         let alone = subject.protocol == Protocol::Frames;
-        expect_refusal(subject, bytes[..len].to_vec(), true, alone).map_err(|failure| {
-            failure.after(format!("the server answered with {what}, and closed the connection"))
-        })?;
+        expect_refusal(subject, bytes[..len].to_vec(), true, alone)
+            .map_err(|failure| failure.after(text!("clients.answered-and-closed", what)))?;
     }
     Ok(())
 }
@@ -97,7 +100,7 @@ pub(super) fn cut_off_reply(subject: &Subject) -> Result<(), Failure> {
 /// The client's part: a length that cannot be is refused at once.
 pub(super) fn hostile_length(subject: &Subject) -> Result<(), Failure> {
     expect_refusal(subject, HOSTILE_LEN.to_be_bytes().to_vec(), false, true)
-        .map_err(|failure| failure.after("the server answered with a length of 4 GiB"))
+        .map_err(|failure| failure.after(text!("clients.hostile-length")))
 }
 
 /// Answers with these bytes, and perhaps with end of file. The client must end with an error.
@@ -129,11 +132,10 @@ fn expect_trouble(client: &mut Program, alone: bool) -> Result<(), Failure> {
     let lines = client.lines_left();
     let count = lines.iter().filter(|line| !line.trim().is_empty()).count();
     if status.success() {
-        return Err(client.failure("expected an exit code that is not 0, received 0"));
+        return Err(client.failure(&text!("clients.no-exit-code")));
     }
     if count == 0 || alone && count > 1 {
-        let expected = "expected one line that says what is wrong";
-        return Err(client.failure(&format!("{expected}, received {count} lines")));
+        return Err(client.failure(&text!("clients.not-one-line", count)));
     }
     Ok(())
 }

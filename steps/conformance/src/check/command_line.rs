@@ -93,9 +93,9 @@ pub fn addr(word: &str) -> Option<SocketAddr> {
 }
 
 /// Why a server that ended first may not be able to listen again.
-pub(super) const REMEMBERED: &str = "nobody listens there, but the system still remembers connections that ended there \
-     (TIME_WAIT, for about a minute); a server can listen all the same if it sets SO_REUSEADDR \
-     before it binds; or write {addr} in its command line, so that each start gets a port of its own";
+pub(super) fn remembered() -> String {
+    text!("command-line.remembered")
+}
 
 /// Whether something listens there.
 pub fn is_taken(addr: SocketAddr) -> io::Result<bool> {
@@ -120,17 +120,14 @@ pub fn wait_until_free(addr: SocketAddr) -> Result<(), Failure> {
     loop {
         match is_taken(addr) {
             Ok(false) if is_remembered(addr) && TcpListener::bind(addr).is_err() => {
-                return Err(Failure::new(format!(
-                    "the server cannot listen at {addr}: {REMEMBERED}"
-                )));
+                let remembered = remembered();
+                return Err(Failure::new(text!("command-line.cannot-listen", addr, remembered)));
             }
             Ok(false) => return Ok(()),
             Ok(true) if Instant::now() < until => thread::sleep(LOOK),
             Ok(true) => {
-                return Err(Failure::new(format!(
-                    "{addr} is still taken {PORT_FREE:?} after the program was ended: it has left \
-                     something behind that listens"
-                )));
+                let time = format!("{PORT_FREE:?}");
+                return Err(Failure::new(text!("command-line.still-taken", addr, time)));
             }
             Err(error) => return Err(Failure::new(format!("{addr}: {error}"))),
         }
@@ -184,9 +181,7 @@ impl FreePorts {
             }
         }
         let Range { start, end } = PORTS;
-        Err(Failure::new(format!(
-            "all ports from {start} to {end} are taken: too many programs are being checked"
-        )))
+        Err(Failure::new(text!("command-line.all-taken", start, end)))
     }
 
     /// The next address where a program can listen, whatever options it sets.
@@ -195,7 +190,7 @@ impl FreePorts {
         let addrs = ports.by_ref().take(BLOCK_LEN.into());
         let mut addrs = addrs.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         let free = addrs.find(|addr| bind_as_it_is(*addr).is_ok());
-        free.ok_or_else(|| Failure::new("there is no free port for the server"))
+        free.ok_or_else(|| Failure::new(text!("command-line.no-free-port")))
     }
 }
 

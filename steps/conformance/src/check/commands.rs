@@ -64,8 +64,8 @@ pub(super) fn boundaries(subject: &Subject) -> Result<(), Failure> {
         answers.iter().try_for_each(|answer| subject.protocol.expect_answer(&mut peer, answer))
     });
     asked.map_err(|failure| {
-        let done = format!("after two messages were sent at once, as b\"{}\"", show(&messages));
-        running.explain(failure.after(done))
+        let messages = show(&messages);
+        running.explain(failure.after(text!("commands.two-at-once", messages)))
     })
 }
 
@@ -83,10 +83,7 @@ fn the_server_refuses_a_hostile_length(subject: &Subject) -> Result<(), Failure>
     let running = subject.start()?;
     let mut hostile = running.connect()?;
     let refused = hostile.send(&u32::MAX.to_be_bytes()).and_then(|()| hostile.expect_end());
-    refused.map_err(|failure| {
-        let done = r#"after a length of 4 GiB was sent, as b"\xff\xff\xff\xff", and nothing else"#;
-        running.explain(failure.after(done))
-    })?;
+    refused.map_err(|failure| running.explain(failure.after(text!("commands.hostile-length"))))?;
     let next = running.connect().and_then(|mut next| running.exchange(&mut next, "next"));
-    next.map_err(|failure| failure.after("one client has sent a length of 4 GiB"))
+    next.map_err(|failure| failure.after(text!("commands.one-was-hostile")))
 }

@@ -34,7 +34,7 @@ pub(super) fn empty_input(subject: &Subject) -> Result<(), Failure> {
         return answers_after(subject, &running, "", &[]);
     }
     let mut client = subject.start_client(running.addr, Some(""))?;
-    ended_well(&mut client).map_err(|failure| failure.after("the client was told to say \"\""))
+    ended_well(&mut client).map_err(|failure| failure.after(text!("conversation.said-nothing")))
 }
 
 /// Types a line into a client, which must print these lines, and then answer the line after.
@@ -54,8 +54,7 @@ pub(super) fn answers_after(
             if !came.ends_with(expected) {
                 // A prompt may stand in front of it.
                 let shown = show_text(&came);
-                let what = format!("expected it to print `{expected}`, but it printed `{shown}`");
-                return Err(client.failure(&what));
+                return Err(client.failure(&text!("conversation.other-line", expected, shown)));
             }
         }
         client.end_input();
@@ -63,7 +62,7 @@ pub(super) fn answers_after(
     };
     converse(&mut client).map_err(|failure| {
         let (line, next) = (show_text(line), show_text(&next));
-        failure.after(format!("the client was given the lines \"{line}\" and \"{next}\""))
+        failure.after(text!("conversation.two-lines", line, next))
     })
 }
 
@@ -72,8 +71,7 @@ pub(super) fn ended_well(client: &mut Program) -> Result<(), Failure> {
     if status.success() {
         return Ok(());
     }
-    Err(client
-        .failure(&format!("expected it to end with the exit code 0, but it ended with {status}")))
+    Err(client.failure(&text!("conversation.ended-badly", status)))
 }
 
 pub(super) fn next_client(subject: &Subject) -> Result<(), Failure> {
@@ -83,7 +81,7 @@ pub(super) fn next_client(subject: &Subject) -> Result<(), Failure> {
     let mut second = running.connect()?;
     first.close();
     let served = running.exchange(&mut second, "second");
-    served.map_err(|failure| failure.after("a second client has connected, and the first has left"))
+    served.map_err(|failure| failure.after(text!("conversation.second-connected")))
 }
 
 pub(super) fn concurrent_clients(subject: &Subject) -> Result<(), Failure> {
@@ -102,7 +100,7 @@ pub(super) fn concurrent_clients(subject: &Subject) -> Result<(), Failure> {
         running.exchange(&mut first, "first")
     };
     let served = serve_others();
-    served.map_err(|failure| failure.after("one client says nothing while others come and talk"))
+    served.map_err(|failure| failure.after(text!("conversation.one-is-silent")))
 }
 
 pub(super) fn survives_disconnect(subject: &Subject) -> Result<(), Failure> {
@@ -118,10 +116,7 @@ pub(super) fn survives_disconnect(subject: &Subject) -> Result<(), Failure> {
         hasty.close();
         serves_the_next(&running)
     };
-    leave_and_come().map_err(|failure| {
-        let ways = "one after its answer, one without a word, and one before its answer";
-        failure.after(format!("three clients have left, {ways}"))
-    })
+    leave_and_come().map_err(|failure| failure.after(text!("conversation.three-have-left")))
 }
 
 pub(super) fn survives_reset(subject: &Subject) -> Result<(), Failure> {
@@ -135,10 +130,7 @@ pub(super) fn survives_reset(subject: &Subject) -> Result<(), Failure> {
     if let Some(server) = &running.program {
         linux::wait_until_it_sleeps(server);
     }
-    serves_the_next(&running).map_err(|failure| {
-        let which = "of one client that was served, and of one that waited for it";
-        failure.after(format!("connections were reset, {which}"))
-    })
+    serves_the_next(&running).map_err(|failure| failure.after(text!("conversation.two-were-reset")))
 }
 
 fn serves_the_next(running: &Running) -> Result<(), Failure> {

@@ -49,13 +49,14 @@ impl Way {
 impl fmt::Display for Way {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.cut {
-            None => f.write_str("with the stream as it is"),
-            Some(Cut::AsRead) => write!(f, "with each piece of the stream {DELAY:?} late"),
-            Some(Cut::Every(1)) => f.write_str("with the stream cut into single bytes"),
-            Some(Cut::Every(len)) => write!(f, "with the stream cut after every {len} bytes"),
-            Some(Cut::Random { seed }) => {
-                write!(f, "with the stream cut at random (--cut random --seed {seed})")
+            None => f.write_str(&text!("exam.whole")),
+            Some(Cut::AsRead) => {
+                let delay = format!("{DELAY:?}");
+                f.write_str(&text!("exam.late", delay))
             }
+            Some(Cut::Every(1)) => f.write_str(&text!("exam.single-bytes")),
+            Some(Cut::Every(len)) => f.write_str(&text!("exam.every", len)),
+            Some(Cut::Random { seed }) => f.write_str(&text!("exam.random", seed)),
         }
     }
 }
@@ -127,16 +128,16 @@ impl Exam {
     /// Why a check is not put to the program, if it is not.
     fn obstacle_to(&self, check: &Check) -> Option<String> {
         if !check.can_be_judged() {
-            return Some("it can be judged on Linux only".to_owned());
+            return Some(text!("exam.linux-only"));
         }
         let runs = matches!(self.subject.server, Server::Running(_));
         if runs && self.subject.judged == Side::Server && check.needs_to_start_the_server() {
-            return Some("it needs to start the program itself".to_owned());
+            return Some(text!("exam.not-started-here"));
         }
         let broken = self.promises.promise(check.name) != Some(Promise::Kept);
         if broken && self.only.is_empty() {
-            let (number, name) = (self.promises.number, check.name);
-            return Some(format!("step {number:02} does not keep it either (--only {name} asks)"));
+            let (step, name) = (format!("{:02}", self.promises.number), check.name);
+            return Some(text!("exam.not-kept-either", step, name));
         }
         None
     }

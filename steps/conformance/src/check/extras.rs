@@ -27,8 +27,7 @@ const STOPPED: &str = "stopped\n";
 
 /// The shell waits for a child here: to kill the shell alone does not help.
 pub(super) fn time_limit(subject: &Subject) -> Result<(), Failure> {
-    let cannot = |error: &std::io::Error| Failure::new(format!("cannot make a folder: {error}"));
-    let folder = TempDir::new().map_err(|error| cannot(&error))?;
+    let folder = TempDir::new().map_err(|error| messages::cannot_make_folder(&error))?;
     let pid_file = folder.path().join("pid");
     let running = subject.start()?;
     let mut peer = running.connect()?;
@@ -41,15 +40,14 @@ pub(super) fn time_limit(subject: &Subject) -> Result<(), Failure> {
     if cfg!(unix) {
         let child = fs::read_to_string(&pid_file).ok().and_then(|pid| pid.trim().parse().ok());
         let child = child.ok_or_else(|| {
-            running.explain(Failure::new(format!("\"{command}\" was stopped before it began")))
+            running.explain(Failure::new(text!("extras.stopped-too-early", command)))
         })?;
         let until = Instant::now() + running.deadline;
         while messages::runs(child) {
             if Instant::now() > until {
-                return Err(running.explain(Failure::new(format!(
-                    "after \"{command}\" was stopped, its child {child} still runs after {:?}",
-                    running.deadline
-                ))));
+                let time = format!("{:?}", running.deadline);
+                let text = text!("extras.child-still-runs", command, child, time);
+                return Err(running.explain(Failure::new(text)));
             }
             thread::sleep(messages::LOOK); // not our child: no event tells that it has ended
         }
@@ -80,8 +78,7 @@ fn expect_printed(running: &mut Running, message: &str) -> Result<(), Failure> {
         match quoted(&line) {
             Some(text) if text == message => return Ok(()),
             Some(_) => {
-                let what = format!("expected the message \"{message}\", and it wrote `{line}`");
-                return Err(server.failure(&what));
+                return Err(server.failure(&text!("extras.other-message", message, line)));
             }
             None => {} // something else that it has to say
         }
@@ -101,11 +98,10 @@ pub(super) fn half_frame(subject: &Subject) -> Result<(), Failure> {
     // Every read of the server's gets a byte. If that were enough, this would go on for ever.
     while slow.send(b"x").is_ok() && slow.expect_end().is_err() {
         if Instant::now() >= until {
-            return Err(running.explain(Failure::new(format!(
-                "after the length {HALF_FRAME_LEN}, a byte of the frame came every {DRIP:?}: \
-                 expected the end of the connection, but it is still open after {:?}",
-                running.deadline
-            ))));
+            let (len, pause) = (HALF_FRAME_LEN, format!("{DRIP:?}"));
+            let time = format!("{:?}", running.deadline);
+            let text = text!("extras.still-open", len, pause, time);
+            return Err(running.explain(Failure::new(text)));
         }
     }
     running.exchange(&mut running.connect()?, "next")
@@ -117,8 +113,10 @@ pub(super) fn short_header(subject: &Subject) -> Result<(), Failure> {
         let command = short_frame(format!("echo {text}").as_bytes());
         let answer = short_frame(format!("{text}{SHELL_NEWLINE}").as_bytes());
         let echoed = peer.send(&command).and_then(|()| peer.expect(&answer));
-        let done = || format!("after \"echo\" and {} bytes were sent", text.len());
-        echoed.map_err(|failure| running.explain(failure.after(done())))
+        echoed.map_err(|failure| {
+            let len = text.len();
+            running.explain(failure.after(text!("extras.after-echo", len)))
+        })
     };
     let mut peer = running.connect()?;
     let longest = usize::from(LONG) - 1;
@@ -128,13 +126,13 @@ pub(super) fn short_header(subject: &Subject) -> Result<(), Failure> {
         echo(&mut peer, &"x".repeat(len))?;
     }
     drop(peer);
-    for (what, bytes) in [
-        ("the length 7, which needs one byte, in five", &b"\xff\0\0\0\x07echo hi"[..]),
-        ("a length of 4 GiB", &[LONG; 5]),
+    for (done, bytes) in [
+        (text!("extras.after-long-seven"), &b"\xff\0\0\0\x07echo hi"[..]),
+        (text!("extras.after-hostile"), &[LONG; 5]),
     ] {
         let mut liar = running.connect()?;
         let ended = liar.send(bytes).and_then(|()| liar.expect_end());
-        ended.map_err(|failure| running.explain(failure.after(format!("after {what}"))))?;
+        ended.map_err(|failure| running.explain(failure.after(done)))?;
     }
     echo(&mut running.connect()?, "next")
 }
@@ -157,32 +155,30 @@ pub(super) fn millis(subject: &Subject) -> Result<(), Failure> {
         let answer = peer.send(&wire::run(command)).and_then(|()| Answer::receive(&mut peer));
         let most = start.elapsed().as_millis();
         let explain = |failure: Failure| {
-            running.explain(failure.after(format!("after \"{command}\" was sent")))
+            running.explain(failure.after(text!("extras.after-command", command)))
         };
         let answer = answer.map_err(explain)?;
         let millis = answer.header["millis"].as_u64().map(u128::from);
         let is_told = millis.is_some_and(|millis| (least..=most).contains(&millis));
         if !is_told || answer.error().is_some() || answer.header["status"] != 0 {
-            return Err(explain(Failure::new(format!(
-                "expected no `error`, the `status` 0, and a number of `millis` from {least} to \
-                 {most}, {answer}"
-            ))));
+            return Err(explain(Failure::new(text!("extras.other-millis", least, most, answer))));
         }
     }
     Ok(())
 }
 
 pub(super) fn list(subject: &Subject) -> Result<(), Failure> {
-    let root = folder_with_files().map_err(|error| {
-        Failure::new(format!("cannot make a folder with files to be listed: {error}"))
-    })?;
+    let root = folder_with_files()
+        .map_err(|error| Failure::new(text!("extras.cannot-make-files", error)))?;
     let running = subject.start_with(&["--root".as_ref(), root.path().as_ref()])?;
     let mut peer = running.connect()?;
     let mut ask = |request: &str| {
         let header = json!({ "request": request }).to_string();
         peer.send(&wire::frame(header.as_bytes()))
             .and_then(|()| Answer::receive(&mut peer))
-            .map_err(|failure| running.explain(Failure::new(format!("after {header}: {failure}"))))
+            .map_err(|failure| {
+                running.explain(Failure::new(text!("extras.after-header", header, failure)))
+            })
     };
     let mut expected = vec![("empty.txt".to_owned(), 0), ("three bytes.txt".to_owned(), 3)];
     for _ in 0..2 {
@@ -191,17 +187,11 @@ pub(super) fn list(subject: &Subject) -> Result<(), Failure> {
         entries.sort();
         expected.sort();
         if answer.error().is_some() || entries != expected {
-            return Err(running.explain(Failure::new(format!(
-                "a folder with the files \"empty.txt\" and \"three bytes.txt\" was to be listed: \
-                 expected no error, and for each of them a line of JSON with its `filename` and \
-                 its `size`, {answer}"
-            ))));
+            return Err(running.explain(Failure::new(text!("extras.other-list", answer))));
         }
         let answer = ask("dance")?;
         if answer.error().is_none() {
-            return Err(running.explain(Failure::new(format!(
-                "after a request that there is not: expected an `error`, {answer}"
-            ))));
+            return Err(running.explain(Failure::new(text!("extras.no-error", answer))));
         }
     }
     Ok(())

@@ -31,19 +31,18 @@ impl<T: Send + 'static> FakeServer<T> {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
             Ok((listener.local_addr()?, listener))
         };
-        let (addr, listener) = listen().map_err(|error: std::io::Error| {
-            Failure::new(format!("cannot start a server for the client: {error}"))
-        })?;
+        let (addr, listener) = listen()
+            .map_err(|error: std::io::Error| Failure::new(text!("fake.cannot-start", error)))?;
         let deadline = subject.deadline;
         let stopping = Arc::new(AtomicBool::new(false));
         let stops = Arc::clone(&stopping);
         let serving = thread::spawn(move || {
             let accepted = listener.accept();
             if stops.load(Ordering::SeqCst) {
-                return Err(Failure::new("no client came"));
+                return Err(Failure::new(text!("fake.no-client")));
             }
             let client = accepted.and_then(|(stream, _)| Peer::accepted(stream, deadline));
-            serve(client.map_err(|error| Failure::new(format!("no client came: {error}")))?)
+            serve(client.map_err(|error| Failure::new(text!("fake.no-client-for", error)))?)
         });
         let mut server = Self { addr, proxy: None, stopping, serving: Some(serving) };
         server.proxy = subject.proxy_to(addr)?;
@@ -71,7 +70,7 @@ impl<T> FakeServer<T> {
             let _ = TcpStream::connect(self.addr);
         }
         let served = serving.join();
-        Some(served.unwrap_or_else(|_| Err(Failure::new("the server for the client panicked"))))
+        Some(served.unwrap_or_else(|_| Err(Failure::new(text!("fake.panicked")))))
     }
 }
 

@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use crate::show::show_line;
 use crate::{Failure, Peer};
 
 /// A line of the chat.
@@ -24,10 +25,7 @@ impl std::fmt::Display for Said {
 /// A line as a person can read it, cut where it gets long.
 pub(super) fn shortened(line: &str) -> String {
     const SHOWN_CHARS: usize = 80;
-    match line.char_indices().nth(SHOWN_CHARS) {
-        Some((end, _)) => format!("{}… ({} bytes)", line[..end].escape_debug(), line.len()),
-        None => line.escape_debug().to_string(),
-    }
+    show_line(line, SHOWN_CHARS)
 }
 
 /// Whether this is about a line that was bad.
@@ -64,16 +62,16 @@ pub(super) fn next_line(
             let line: Vec<u8> = unread.drain(..=end).collect();
             return Ok(Some(String::from_utf8_lossy(&line[..end]).into_owned()));
         }
-        match peer.receive_some_of("a line")? {
+        match peer.receive_some_of(&text!("line.a-line"))? {
             Some(bytes) => unread.extend_from_slice(&bytes),
             None if unread.is_empty() => return Ok(None),
             None => {
                 let piece = String::from_utf8_lossy(unread).into_owned();
-                return Err(Failure::new(format!("the stream ended inside a line: `{piece}`")));
+                return Err(Failure::new(text!("line.cut-off", piece)));
             }
         }
         if Instant::now() >= until {
-            return Err(Failure::new("the line that was waited for did not come"));
+            return Err(Failure::new(text!("line.not-come")));
         }
     }
 }

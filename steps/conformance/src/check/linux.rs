@@ -54,11 +54,8 @@ pub(crate) fn keepalive_is_on(
     let connections = Connection::all(server.id()).map_err(|error| failed(&error))?;
     let connection =
         connections.iter().find(|it| (it.local_port, it.remote_port) == (local, remote));
-    let connection = connection.ok_or_else(|| {
-        Failure::new(format!(
-            "the server has no connection to port {remote}, which it said a client has"
-        ))
-    })?;
+    let connection =
+        connection.ok_or_else(|| Failure::new(text!("linux.no-connection", remote)))?;
     Ok(connection.timer == KEEPALIVE_TIMER)
 }
 
@@ -71,7 +68,7 @@ pub(super) struct Resources {
 impl Resources {
     pub(super) fn of(program: &Program) -> Result<Self, Failure> {
         let status = Status::of(program.id()).map_err(|error| failed(&error))?;
-        let threads = status.threads().ok_or_else(|| Failure::new("the server has no threads"))?;
+        let threads = status.threads().ok_or_else(|| Failure::new(text!("linux.no-threads")))?;
         let descriptors = process_info::descriptors(program.id());
         Ok(Self { threads, descriptors: descriptors.map_err(|error| failed(&error))? })
     }
@@ -89,10 +86,14 @@ impl Resources {
                 return Ok(());
             }
             if Instant::now() >= until {
-                return Err(Failure::new(format!(
-                    "clients that left have left something behind: {} threads and {} \
-                     descriptors, where {} and {} were enough for two clients",
-                    now.threads, now.descriptors, self.threads, self.descriptors
+                let (threads, descriptors) = (now.threads, now.descriptors);
+                let (threads_before, descriptors_before) = (self.threads, self.descriptors);
+                return Err(Failure::new(text!(
+                    "linux.left-behind",
+                    threads,
+                    descriptors,
+                    threads_before,
+                    descriptors_before,
                 )));
             }
             std::thread::sleep(LOOK); // no event tells that another process has let go

@@ -64,45 +64,43 @@ pub(super) fn integrity(subject: &Subject) -> Result<(), Failure> {
 fn the_client_saves_what_is_whole(subject: &Subject) -> Result<(), Failure> {
     let notes = notes();
     let honest = Download::of(subject, None, &answer(&json!({}), &notes))?;
-    honest.expect_saved("after an honest answer", &notes)?;
+    honest.expect_saved(&text!("messages.honest"), &notes)?;
     let honest = Download::of(subject, Some(PRECIOUS), &answer(&json!({}), &notes))?;
-    honest.expect_saved("after an honest answer and --force", &notes)?;
+    honest.expect_saved(&text!("messages.honest-and-force"), &notes)?;
 
     let wrong_hash = json!({ "hash": NOTES_HASH.replace('a', "b") });
     let half = &notes[..notes.len() / 2];
-    let lies: [(&str, Vec<u8>); 4] = [
-        ("after a body that its hash does not fit", answer(&wrong_hash, &notes)),
-        ("after half a body and end of file", answer(&json!({}), half)),
-        ("after a header and end of file", answer(&json!({}), b"")),
-        ("after a body without a hash", answer(&json!({ "hash": null }), &notes)),
+    let lies: [(String, Vec<u8>); 4] = [
+        (text!("messages.wrong-hash"), answer(&wrong_hash, &notes)),
+        (text!("messages.half-a-body"), answer(&json!({}), half)),
+        (text!("messages.no-body"), answer(&json!({}), b"")),
+        (text!("messages.no-hash"), answer(&json!({ "hash": null }), &notes)),
     ];
     for (after, answer) in lies {
-        Download::of(subject, None, &answer)?.expect_entries(after, &[])?;
+        Download::of(subject, None, &answer)?.expect_entries(&after, &[])?;
         let download = Download::of(subject, Some(PRECIOUS), &answer)?;
-        download.expect_saved(&format!("{after}, with --force"), PRECIOUS)?;
+        download.expect_saved(&text!("messages.with-force", after), PRECIOUS)?;
     }
     Ok(())
 }
 
 /// Without a true hash from the server, no client can tell a whole file from a broken one.
 fn the_server_says_what_it_sends(subject: &Subject) -> Result<(), Failure> {
-    let root = TempDir::new().map_err(|error| cannot("make a folder", &error))?;
+    let root = TempDir::new().map_err(|error| cannot_make_folder(&error))?;
     let made = fs::write(root.path().join(NOTES), notes());
-    made.map_err(|error| cannot("make the file to be served", &error))?;
+    made.map_err(|error| Failure::new(text!("messages.cannot-make-file", error)))?;
     let running = subject.start_with(&["--root".as_ref(), root.path().as_ref()])?;
     let answer = ask_for(&running, &mut running.connect()?, NOTES)?;
     if answer.error().is_none() && answer.header["hash"] == NOTES_HASH && answer.body == notes() {
         return Ok(());
     }
-    let failure = Failure::new(format!(
-        "expected its {} bytes, with their `hash` {NOTES_HASH}, {answer}",
-        notes().len()
-    ));
-    Err(running.explain(failure.after(format!("after {NOTES:?} was asked for, which is served"))))
+    let (len, hash) = (notes().len(), NOTES_HASH);
+    let failure = Failure::new(text!("messages.other-notes", len, hash, answer));
+    Err(running.explain(failure.after(after_asking_for_served(NOTES))))
 }
 
 pub(super) fn untrusted_name(subject: &Subject) -> Result<(), Failure> {
-    let elsewhere = TempDir::new().map_err(|error| cannot("make a folder", &error))?;
+    let elsewhere = TempDir::new().map_err(|error| cannot_make_folder(&error))?;
     let absolute = elsewhere.path().join("absolute.txt");
     let (absolute, long) = (absolute.to_string_lossy(), "x".repeat(300));
     let names = [
@@ -120,14 +118,16 @@ pub(super) fn untrusted_name(subject: &Subject) -> Result<(), Failure> {
     for name in names {
         let answer = answer(&json!({ "filename": name }), &notes());
         let download = Download::of(subject, None, &answer)?;
-        let after = format!("after {NOTES} was asked for, and the server called it {name:?}");
+        let (notes, name) = (NOTES, format!("{name:?}"));
+        let after = text!("messages.other-name", notes, name);
         // To save it under the name that was asked for is as safe as not to save it.
         if download.entries()? != [NOTES] {
             download.expect_entries(&after, &[])?;
         }
         let entries = entries_below(elsewhere.path())?;
         if !entries.is_empty() {
-            return Err(download.failure(&after, "no file elsewhere", &format!("{entries:?}")));
+            let entries = format!("{entries:?}");
+            return Err(download.failure(&after, &text!("messages.none-elsewhere"), &entries));
         }
     }
     Ok(())
@@ -168,7 +168,7 @@ impl Download {
             }
             Ok((scratch, downloads))
         };
-        let (scratch, downloads) = make().map_err(|error| cannot("make a folder", &error))?;
+        let (scratch, downloads) = make().map_err(|error| cannot_make_folder(&error))?;
         let server = FakeServer::start(subject, fake::answers(answer.to_vec()))?;
         let mut command = (subject.client)(server.addr());
         command.arg("--dir").arg(downloads);
@@ -179,12 +179,14 @@ impl Download {
         client.type_line(&format!("get {NOTES}"))?;
         client.end_input();
         client.wait()?; // a download that failed may change its exit code
-        let done = format!("the client was given the line \"get {NOTES}\"");
+        let line = format!("get {NOTES}");
+        let done = text!("messages.given-the-line", line);
         let request = server.result().map_err(|failure| client.explain(failure.after(&done)))?;
         if request["request"] != "get" || request["filename"] != NOTES {
             let expected = json!({ "request": "get", "filename": NOTES });
-            let what = format!("expected the request {expected}, received {}", json_text(&request));
-            return Err(client.explain(Failure::new(what).after(done)));
+            let received = json_text(&request);
+            let failure = Failure::new(text!("wire.other-request", expected, received));
+            return Err(client.explain(failure.after(done)));
         }
         Ok(Self { client, scratch })
     }
@@ -209,8 +211,11 @@ impl Download {
             return Ok(());
         }
         let expected = match expected {
-            [] => "no file in the download folder nor around it".to_owned(),
-            names => format!("{names:?} in the download folder, and nothing else"),
+            [] => text!("messages.none-downloaded"),
+            names => {
+                let names = format!("{names:?}");
+                text!("messages.only-downloaded", names)
+            }
         };
         Err(self.failure(after, &expected, &format!("{entries:?}")))
     }
@@ -219,23 +224,26 @@ impl Download {
     fn expect_saved(&self, after: &str, expected: &[u8]) -> Result<(), Failure> {
         self.expect_entries(after, &[NOTES])?;
         let saved = fs::read(self.scratch.path().join("downloads").join(NOTES));
-        let saved = saved.map_err(|error| cannot("read what the client saved", &error))?;
+        let saved =
+            saved.map_err(|error| Failure::new(text!("messages.cannot-read-saved", error)))?;
         if saved == expected {
             return Ok(());
         }
-        let [expected, saved] = [expected, &saved]
-            .map(|bytes| format!("{} bytes in {NOTES}, \"{}\"", bytes.len(), show(bytes)));
+        let [expected, saved] = [expected, &saved].map(|bytes| {
+            let (len, file, bytes) = (bytes.len(), NOTES, show(bytes));
+            text!("messages.bytes-in-file", len, file, bytes)
+        });
         Err(self.failure(after, &expected, &saved))
     }
 
     fn failure(&self, after: &str, expected: &str, found: &str) -> Failure {
-        let failure = Failure::new(format!("expected {expected}, found {found}"));
+        let failure = Failure::new(text!("messages.found-other", expected, found));
         self.client.explain(failure.after(after))
     }
 }
 
 pub(super) fn root_jail(subject: &Subject) -> Result<(), Failure> {
-    let scratch = TempDir::new().map_err(|error| cannot("make a folder", &error))?;
+    let scratch = TempDir::new().map_err(|error| cannot_make_folder(&error))?;
     let root = scratch.path().join("served");
     let secret = scratch.path().join("secret.txt");
     let make = || -> io::Result<()> {
@@ -246,7 +254,7 @@ pub(super) fn root_jail(subject: &Subject) -> Result<(), Failure> {
         }
         make_traps(&root)
     };
-    make().map_err(|error| cannot("make the folder to be served", &error))?;
+    make().map_err(|error| cannot_serve_folder(&error))?;
     let running = subject.start_with(&["--root".as_ref(), root.as_ref()])?;
     let mut peer = running.connect()?;
     let outside = secret.to_string_lossy();
@@ -268,10 +276,8 @@ pub(super) fn root_jail(subject: &Subject) -> Result<(), Failure> {
         expect_file(&running, &mut peer, "inside.txt")?;
         let answer = ask_for(&running, &mut peer, filename)?;
         if answer.error().is_none() || String::from_utf8_lossy(&answer.body).contains(SECRET) {
-            let failure = Failure::new(format!(
-                "expected a header with an `error`, and not what is outside, {answer}"
-            ));
-            return Err(running.explain(failure.after(format!("after {filename:?} was asked for"))));
+            let failure = Failure::new(text!("messages.given-away", answer));
+            return Err(running.explain(failure.after(after_asking(filename))));
         }
     }
     expect_file(&running, &mut peer, "sub/inside.txt")
@@ -294,9 +300,7 @@ fn make_traps(_root: &Path) -> io::Result<()> {
 
 fn ask_for(running: &Running, peer: &mut Peer, filename: &str) -> Result<Answer, Failure> {
     let answer = peer.send(&wire::get(filename)).and_then(|()| Answer::receive(peer));
-    answer.map_err(|failure| {
-        running.explain(failure.after(format!("after {filename:?} was asked for")))
-    })
+    answer.map_err(|failure| running.explain(failure.after(after_asking(filename))))
 }
 
 /// Asks for a file that is served, and whose contents are its path.
@@ -309,21 +313,19 @@ fn expect_file(running: &Running, peer: &mut Peer, filename: &str) -> Result<(),
     {
         return Ok(());
     }
-    let failure = Failure::new(format!(
-        "expected the `filename` {name:?}, no `error`, and the body {filename:?}, {answer}"
-    ));
-    Err(running
-        .explain(failure.after(format!("after {filename:?} was asked for, which is served"))))
+    let (name, body) = (format!("{name:?}"), format!("{filename:?}"));
+    let failure = Failure::new(text!("messages.other-file", name, body, answer));
+    Err(running.explain(failure.after(after_asking_for_served(filename))))
 }
 
 pub(super) fn constant_memory(subject: &Subject) -> Result<(), Failure> {
-    let root = TempDir::new().map_err(|error| cannot("make a folder", &error))?;
+    let root = TempDir::new().map_err(|error| cannot_make_folder(&error))?;
     let len = LARGE_LEN.min(subject.cut.map_or(LARGE_LEN, most_through));
     let make = || -> io::Result<()> {
         fs::write(root.path().join("small"), [0])?;
         File::create(root.path().join("large"))?.set_len(len) // a hole, where the system has such
     };
-    make().map_err(|error| cannot("make the folder to be served", &error))?;
+    make().map_err(|error| cannot_serve_folder(&error))?;
     let running = subject.start_with(&["--root".as_ref(), root.path().as_ref()])?;
     let mut peer = running.connect()?;
     receive_zeros(&running, &mut peer, "small", 1)?;
@@ -331,11 +333,9 @@ pub(super) fn constant_memory(subject: &Subject) -> Result<(), Failure> {
     let most = receive_zeros(&running, &mut peer, "large", len)?;
     match before.zip(most).map(|(before, most)| most.saturating_sub(before)) {
         Some(growth) if growth >= MAX_GROWTH_KIB => {
-            let failure = Failure::new(format!(
-                "expected less than {MAX_GROWTH_KIB} KiB of further memory, found {growth} KiB"
-            ));
-            let done = format!("while it sent a file of {} KiB", len / 1024);
-            Err(running.explain(failure.after(done)))
+            let (most, len) = (MAX_GROWTH_KIB, len / 1024);
+            let failure = Failure::new(text!("messages.too-much-memory", most, growth));
+            Err(running.explain(failure.after(text!("messages.while-it-sent", len))))
         }
         _ => Ok(()), // so it is, or it cannot be told
     }
@@ -360,29 +360,23 @@ fn receive_zeros(
     filename: &str,
     len: u64,
 ) -> Result<Option<u64>, Failure> {
-    let failed = |failure: Failure| {
-        running.explain(failure.after(format!("after {filename:?} was asked for")))
-    };
+    let failed = |failure: Failure| running.explain(failure.after(after_asking(filename)));
     let sent = peer.send(&wire::get(filename)).and_then(|()| wire::receive_header(peer));
     let header = sent.map_err(failed)?;
     if !header["error"].is_null() || header["size"] != len {
-        return Err(failed(Failure::new(format!(
-            "expected no `error` and a `size` of {len}, received the header {}",
-            json_text(&header)
-        ))));
+        let header = json_text(&header);
+        return Err(failed(Failure::new(text!("messages.other-size", len, header))));
     }
     let mut most = resident_kib(running.program()?)?;
     let mut came = 0;
     while came < len {
         let chunk_len = usize::try_from(CHUNK_LEN.min(len - came)).expect("a chunk is short");
-        let chunk = peer.receive_exactly(chunk_len, "a chunk of the body");
+        let chunk = peer.receive_exactly(chunk_len, &text!("messages.a-chunk"));
         let chunk =
-            chunk.map_err(|failure| failed(failure.after(format!("after {came} bytes"))))?;
+            chunk.map_err(|failure| failed(failure.after(text!("messages.after-bytes", came))))?;
         if let Some(position) = chunk.iter().position(|byte| *byte != 0) {
             let (offset, byte) = (came + position as u64, chunk[position]);
-            return Err(failed(Failure::new(format!(
-                "expected 0 as byte {offset}, received {byte}"
-            ))));
+            return Err(failed(Failure::new(text!("messages.other-byte", offset, byte))));
         }
         came += chunk_len as u64;
         if came.is_multiple_of(LARGE_LEN / 8) || came == len {
@@ -398,24 +392,24 @@ pub(super) fn timeout(subject: &Subject) -> Result<(), Failure> {
     let command = if cfg!(windows) { "ping -n 60 127.0.0.1" } else { "sleep 60 & echo $!; wait" };
     let answer = peer.send(&wire::run(command)).and_then(|()| Answer::receive(&mut peer));
     let explain = |failure: Failure| {
-        let after = format!("with --timeout {TIMEOUT}, after \"{command}\" was sent");
-        running.explain(failure.after(after))
+        let timeout = TIMEOUT;
+        running.explain(failure.after(text!("messages.with-timeout", timeout, command)))
     };
     let failed = |what: String| explain(Failure::new(what));
     let answer = answer.map_err(explain)?;
     if answer.error().is_none() {
-        return Err(failed(format!("expected a header with an `error`, {answer}")));
+        return Err(failed(text!("messages.no-error", answer)));
     }
     if cfg!(unix) {
         let text = String::from_utf8_lossy(&answer.body);
         let Ok(child) = text.trim().parse() else {
-            return Err(failed(format!("expected as the body what it had written, {answer}")));
+            return Err(failed(text!("messages.no-body-of-it", answer)));
         };
         let until = Instant::now() + subject.deadline;
         while runs(child) {
             if Instant::now() > until {
-                let waited = subject.deadline;
-                return Err(failed(format!("its child {child} still runs after {waited:?}")));
+                let time = format!("{:?}", subject.deadline);
+                return Err(failed(text!("messages.child-still-runs", child, time)));
             }
             thread::sleep(LOOK); // not our child: no event tells that it has ended
         }
@@ -435,8 +429,8 @@ fn entries_below(folder: &Path) -> Result<Vec<String>, Failure> {
     let mut entries = Vec::new();
     while let Some(relative) = folders.pop() {
         let list = fs::read_dir(folder.join(&relative));
-        for entry in list.map_err(|error| cannot("list a folder", &error))? {
-            let entry = entry.map_err(|error| cannot("list a folder", &error))?;
+        for entry in list.map_err(|error| cannot_list(&error))? {
+            let entry = entry.map_err(|error| cannot_list(&error))?;
             let path = relative.join(entry.file_name());
             entries.push(path.to_string_lossy().replace(MAIN_SEPARATOR, "/"));
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
@@ -448,7 +442,26 @@ fn entries_below(folder: &Path) -> Result<Vec<String>, Failure> {
     Ok(entries)
 }
 
-/// What we need ourselves, and do not get.
-fn cannot(what: &str, error: &io::Error) -> Failure {
-    Failure::new(format!("cannot {what}: {error}"))
+pub(super) fn cannot_make_folder(error: &io::Error) -> Failure {
+    Failure::new(text!("messages.cannot-make-folder", error))
+}
+
+fn cannot_serve_folder(error: &io::Error) -> Failure {
+    Failure::new(text!("messages.cannot-make-served-folder", error))
+}
+
+fn cannot_list(error: &io::Error) -> Failure {
+    Failure::new(text!("messages.cannot-list", error))
+}
+
+/// What was asked for, for a failure.
+fn after_asking(filename: &str) -> String {
+    let filename = format!("{filename:?}");
+    text!("messages.after-asking", filename)
+}
+
+/// What was asked for, which is there, for a failure.
+fn after_asking_for_served(filename: &str) -> String {
+    let filename = format!("{filename:?}");
+    text!("messages.after-asking-for-served", filename)
 }

@@ -101,7 +101,7 @@ impl Protocol {
             Self::Messages => wire::expect_run(client, message),
             _ => client.expect(&self.on_the_wire(message)),
         };
-        came.map_err(|failure| failure.after(format!("when it was to send \"{message}\"")))
+        came.map_err(|failure| failure.after(text!("protocol.when-to-send", message)))
     }
 
     /// An answer as it travels.
@@ -131,7 +131,7 @@ fn hear(peer: &mut Peer, word: &str) -> Result<(), Failure> {
     let mut unread = Vec::new();
     loop {
         let line = next_line(peer, &mut unread, until)?;
-        let line = line.ok_or_else(|| Failure::new("the server ended the connection"))?;
+        let line = line.ok_or_else(|| Failure::new(text!("protocol.server-ended")))?;
         if is_said(&line, word) {
             return Ok(());
         }

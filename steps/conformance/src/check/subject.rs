@@ -199,7 +199,7 @@ impl Subject {
             .and_then(|listener| {
                 Proxy::start_on(listener, Box::new(move || reach.connect()), options)
             })
-            .map_err(|error| Failure::new(format!("cannot start the proxy: {error}")))
+            .map_err(|error| Failure::new(text!("subject.cannot-start-proxy", error)))
     }
 }
 
@@ -252,19 +252,20 @@ impl Running {
         let refused = error.kind() == io::ErrorKind::ConnectionRefused;
         let why = match self.program.as_ref().and_then(Program::status) {
             Some(status) if command_line::is_remembered(addr) => {
-                format!("the server has ended ({status}); {}", command_line::REMEMBERED)
+                let remembered = command_line::remembered();
+                text!("subject.ended-and-remembered", status, remembered)
             }
-            Some(status) => format!("the server has ended ({status})"),
+            Some(status) => text!("subject.ended", status),
             None if refused && !self.reach.was_reached() && self.program.is_none() => {
-                format!("{error}; nobody listens there: is the server running?")
+                text!("subject.is-not-running", error)
             }
-            None if refused && !self.reach.was_reached() => format!(
-                "{error}; the program has run for {DEADLINE:?} and does not listen there: does it take \
-                 the address from its command line?"
-            ),
+            None if refused && !self.reach.was_reached() => {
+                let time = format!("{DEADLINE:?}");
+                text!("subject.does-not-listen", error, time)
+            }
             None => error.to_string(),
         };
-        let text = format!("cannot connect to {addr}: {why}");
+        let text = text!("subject.cannot-connect", addr, why);
         if self.reach.was_reached() { Failure::new(text) } else { Failure::unable(text) }
     }
 
@@ -282,7 +283,8 @@ impl Running {
     pub(super) fn exchange(&self, peer: &mut Peer, word: &str) -> Result<(), Failure> {
         if self.protocol == Protocol::Chat {
             return self.protocol.converse(peer, word).map_err(|failure| {
-                self.explain(failure.after(format!("after {word:?} was said")))
+                let word = format!("{word:?}");
+                self.explain(failure.after(text!("subject.after-said", word)))
             });
         }
         let (message, answer) = self.protocol.exchange(word);
@@ -296,9 +298,10 @@ impl Running {
         asked.map_err(|failure| {
             let message = show_text(message);
             let done = if self.protocol.has_boundaries() {
-                format!("after \"{message}\" was sent, as b\"{}\"", show(&bytes))
+                let bytes = show(&bytes);
+                text!("subject.after-sent-as", message, bytes)
             } else {
-                format!("after \"{message}\" was sent")
+                text!("subject.after-sent", message)
             };
             self.explain(failure.after(done))
         })
@@ -313,5 +316,5 @@ impl Running {
 }
 
 fn not_started_here() -> Failure {
-    Failure::new("this needs to start the server itself")
+    Failure::new(text!("subject.not-started-here"))
 }

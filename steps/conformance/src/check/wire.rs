@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::show::show;
+use crate::show::{cut, show};
 use crate::{Failure, Peer};
 
 /// The most bytes that a header may have.
@@ -35,7 +35,7 @@ pub(super) fn expect_run(peer: &mut Peer, command: &str) -> Result<(), Failure> 
     }
     let expected = json!({ "request": "run", "command": command });
     let received = json_text(&request);
-    Err(Failure::new(format!("expected the request {expected}, received {received}")))
+    Err(Failure::new(text!("wire.other-request", expected, received)))
 }
 
 /// The request to send a file.
@@ -45,17 +45,16 @@ pub(super) fn get(filename: &str) -> Vec<u8> {
 
 /// Receives a header. Its text may differ from program to program; what it says may not.
 pub(super) fn receive_header(peer: &mut Peer) -> Result<Value, Failure> {
-    let len = peer.receive_exactly(size_of::<u32>(), "the length of a header")?;
+    let len = peer.receive_exactly(size_of::<u32>(), &text!("wire.a-length"))?;
     let len = len.try_into().map(u32::from_be_bytes).expect("it has 4 bytes");
     if len > MAX_HEADER_LEN {
-        return Err(Failure::new(format!(
-            "expected the length of a header, at most {MAX_HEADER_LEN} bytes, received {len}"
-        )));
+        let most = MAX_HEADER_LEN;
+        return Err(Failure::new(text!("wire.too-long", most, len)));
     }
-    let text = peer.receive_exactly(len as usize, "a header")?;
+    let text = peer.receive_exactly(len as usize, &text!("wire.a-header"))?;
     serde_json::from_slice(&text).map_err(|error| {
         let text = show(&text);
-        Failure::new(format!("expected a header in JSON, received \"{text}\": {error}"))
+        Failure::new(text!("wire.no-json", text, error))
     })
 }
 
@@ -63,7 +62,7 @@ pub(super) fn receive_header(peer: &mut Peer) -> Result<Value, Failure> {
 pub(super) fn size(header: &Value) -> Result<u64, Failure> {
     header["size"].as_u64().ok_or_else(|| {
         let header = json_text(header);
-        Failure::new(format!("expected a header with a `size` in bytes, received {header}"))
+        Failure::new(text!("wire.no-size", header))
     })
 }
 
@@ -77,11 +76,13 @@ impl Answer {
     pub(super) fn receive(peer: &mut Peer) -> Result<Self, Failure> {
         let header = receive_header(peer)?;
         let size = usize::try_from(size(&header)?).map_err(|_| {
-            Failure::new(format!("expected a short body, received {}", json_text(&header)))
+            let header = json_text(&header);
+            Failure::new(text!("wire.long-body", header))
         })?;
-        let body = peer
-            .receive_exactly(size, "a body")
-            .map_err(|failure| failure.after(format!("after the header {}", json_text(&header))))?;
+        let body = peer.receive_exactly(size, &text!("wire.a-body")).map_err(|failure| {
+            let header = json_text(&header);
+            failure.after(text!("wire.after-header", header))
+        })?;
         Ok(Self { header, body })
     }
 
@@ -96,14 +97,15 @@ impl Answer {
             return Ok(());
         }
         let expected = show(output.as_bytes());
-        Err(Failure::new(format!("expected no error and the body \"{expected}\", {self}")))
+        let answer = self;
+        Err(Failure::new(text!("wire.other-output", expected, answer)))
     }
 }
 
 impl std::fmt::Display for Answer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (header, body) = (json_text(&self.header), show(&self.body));
-        write!(f, "received the header {header} and the body \"{body}\"")
+        f.write_str(&text!("wire.answer", header, body))
     }
 }
 
@@ -112,7 +114,7 @@ pub(super) fn json_text(value: &Value) -> String {
     const SHOWN_CHARS: usize = 300;
     let text = value.to_string(); // what is not printable is an escape in it
     match text.char_indices().nth(SHOWN_CHARS) {
-        Some((end, _)) => format!("{}… and {} bytes more", &text[..end], text.len() - end),
+        Some((end, _)) => cut(&text[..end], text.len() - end),
         None => text,
     }
 }
