@@ -1,125 +1,168 @@
-//! `cargo xtask`: builds the book, serves it, and proves it.
+//! `cargo xtask`: starts the room that serves a command.
+//!
+//! Each room is a package of its own, so that a command compiles only what it needs. Arguments, signals
+//! and exit codes pass through unchanged.
 
-mod anchors;
-mod bench;
-mod book_check;
-mod build_book;
-mod bundle;
-mod cable;
-mod cargo;
-mod carried_over;
-mod check;
-mod directives;
-mod doctor;
-#[cfg(test)]
-mod fixture;
-mod heads;
-mod highlight;
-mod html;
-mod licences;
-mod messages;
-mod preprocess;
-mod root;
-mod serve;
-mod sessions;
-mod soak;
-mod staircase;
-mod tap;
-mod verify;
+use std::env;
+use std::ffi::OsString;
+use std::process::{Command, ExitCode};
 
-use std::path::PathBuf;
-use std::process::ExitCode;
+/// The packages below this folder, and the commands that they serve, each with what it does.
+const ROOMS: &[(&str, &[(&str, &str)])] = &[
+    (
+        "xtask-book",
+        &[
+            ("serve", "Build the book and serve it on this computer"),
+            ("build", "Build the book"),
+            ("bundle", "Pack sources, crates and book into an archive, for work without a network"),
+            ("preprocess", "Replace the directives in a book's pages; mdBook calls it"),
+        ],
+    ),
+    (
+        "xtask-check",
+        &[
+            ("check", "Judge a program of your own, in any language, by what a step promises"),
+            ("tap", "Show what crosses between a client and a server"),
+            ("doctor", "Check that this computer has what the book needs"),
+        ],
+    ),
+    (
+        "xtask-verify",
+        &[
+            ("verify", "Prove that the book and the steps are right"),
+            ("soak", "Stress every server with random clients"),
+        ],
+    ),
+    ("xtask-bench", &[("bench", "Measure how fast the steps are")]),
+];
 
-use anyhow::Result;
-use clap::{Parser, Subcommand};
-
-/// Builds the book, serves it, and proves it
-#[derive(Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask")]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Build the book and serve it on this computer; build it anew when something changes
-    Serve(serve::Options),
-    /// Build the book
-    Build {
-        /// Folder to build it in; it is emptied first [default: book/en in the target folder]
-        #[arg(long, value_name = "DIR")]
-        dest: Option<PathBuf>,
-    },
-    /// Prove that the book and the steps are right
-    Verify(verify::Options),
-    /// Judge a program of your own, in any language, by what a step promises
-    Check(check::Options),
-    /// Measure how quick the steps are
-    Bench {
-        #[command(subcommand)]
-        subject: bench::Subject,
-    },
-    /// Give all servers clients of all sorts for a while, and see that they are as before
-    Soak(soak::Options),
-    /// Stand between a client and a server, and show what crosses
-    Tap(tap::Options),
-    /// Look whether this computer has what the book needs; best done before class
-    Doctor,
-    /// Put the sources, all crates and the built book into one archive, for work without a network
-    Bundle {
-        /// Archive to write [default: tcp-step-by-step.tar.gz in the target folder]
-        #[arg(long, value_name = "FILE")]
-        out: Option<PathBuf>,
-    },
-    /// The mdBook preprocessor: mdBook calls it, so that `mdbook build book/en` works
-    Preprocess {
-        #[command(subcommand)]
-        question: Option<Question>,
-    },
-}
-
-#[derive(Subcommand)]
-enum Question {
-    /// Exit with 0 if the preprocessor is of use to the renderer
-    Supports {
-        /// Such as `html`
-        renderer: String,
-    },
-}
+/// The exit code for a command line that is not understood.
+const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let command = Cli::parse().command;
-    if let Command::Check(options) = &command {
-        return check::run(&root::repository(), options);
-    }
-    match run(command) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+    let mut arguments = env::args_os().skip(1);
+    let name = arguments.next().unwrap_or_default();
+    let rest: Vec<OsString> = arguments.collect();
+    match (&*name.to_string_lossy(), rest.first()) {
+        ("", _) => {
+            eprint!("{}", overview());
+            ExitCode::from(USAGE)
         }
+        ("help", Some(command)) => serve(&command.to_string_lossy(), &["--help".into()]),
+        ("help" | "--help" | "-h", _) => {
+            print!("{}", overview());
+            ExitCode::SUCCESS
+        }
+        (name, _) => serve(name, &rest),
     }
 }
 
-/// Runs a command; false means that it has said what is wrong by itself.
-fn run(command: Command) -> Result<bool> {
-    let root = root::repository();
-    match command {
-        Command::Serve(options) => serve::run(&root, &options)?,
-        Command::Build { dest } => build_book::run(&root, dest)?,
-        Command::Verify(options) => return verify::run(&root, &options),
-        Command::Bench { subject } => return bench::run(&root, &subject),
-        Command::Soak(options) => return soak::run(&root, &options),
-        Command::Tap(options) => tap::run(&options)?,
-        Command::Doctor => return doctor::run(&root),
-        Command::Bundle { out } => bundle::run(&root, out)?,
-        Command::Check(_) => unreachable!("`main` runs it: it has an exit code more"),
-        Command::Preprocess { question } => match question {
-            None => preprocess::run_for_mdbook()?,
-            Some(Question::Supports { renderer }) => return Ok(preprocess::supports(&renderer)),
-        },
+/// Starts the room that serves this command.
+fn serve(name: &str, arguments: &[OsString]) -> ExitCode {
+    let serves = |commands: &[(&str, &str)]| commands.iter().any(|(command, _)| *command == name);
+    let Some((package, _)) = ROOMS.iter().find(|(_, commands)| serves(commands)) else {
+        let hint = nearest(name).map_or(String::new(), |near| format!("did you mean `{near}`? "));
+        eprintln!("error: no such command: `{name}`; {hint}`cargo xtask help` lists all");
+        return ExitCode::from(USAGE);
+    };
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["run", "--package", package, "--", name]).args(arguments);
+    run(cargo)
+}
+
+/// Becomes the other program, so that signals reach it.
+#[cfg(unix)]
+fn run(mut cargo: Command) -> ExitCode {
+    use std::os::unix::process::CommandExt as _;
+    cannot_start(&cargo.exec())
+}
+
+/// Waits for the other program and ends as it does.
+#[cfg(not(unix))]
+fn run(mut cargo: Command) -> ExitCode {
+    // Ctrl-C reaches every program of the terminal: the other one answers it, and this one waits.
+    if let Err(error) = ctrlc::set_handler(|| {}) {
+        eprintln!("warning: Ctrl-C cannot be left to the command: {error}");
     }
-    Ok(true)
+    match cargo.status() {
+        // A code is a `u32` there; what does not fit into a byte is a failure all the same.
+        Ok(status) => {
+            let code = status.code().map_or(1, |code| u8::try_from(code).unwrap_or(1));
+            ExitCode::from(code)
+        }
+        Err(error) => cannot_start(&error),
+    }
+}
+
+fn cannot_start(error: &std::io::Error) -> ExitCode {
+    eprintln!("error: cargo cannot be started: {error}; call `cargo xtask` through cargo");
+    ExitCode::FAILURE
+}
+
+/// The commands, each with what it does.
+fn overview() -> String {
+    let line = |(name, what): &(&str, &str)| format!("  {name:<10}  {what}\n");
+    let lines = ROOMS.iter().flat_map(|(_, commands)| commands.iter().map(line));
+    let lines: String = lines.collect();
+    format!(
+        "Usage: cargo xtask <COMMAND>\n\nCommands:\n{lines}  help        Print this list, or the \
+         help of a command\n\n`cargo xtask <COMMAND> --help` lists a command's options.\n"
+    )
+}
+
+/// The command whose name is closest, if one is close enough to be a slip of the keyboard.
+fn nearest(name: &str) -> Option<&'static str> {
+    let names = ROOMS.iter().flat_map(|(_, commands)| commands.iter().map(|(name, _)| *name));
+    let (distance, near) = names.map(|near| (distance(name, near), near)).min()?;
+    (distance <= near.len() / 2).then_some(near)
+}
+
+/// How many letters must be put in, taken out or replaced to get from one word to the other
+/// (Levenshtein's distance).
+fn distance(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (above, a) in from.chars().enumerate() {
+        let mut diagonal = above;
+        row[0] = above + 1;
+        for (index, b) in to.iter().enumerate() {
+            let replaced = diagonal + usize::from(a != *b);
+            diagonal = row[index + 1];
+            row[index + 1] = replaced.min(row[index].min(diagonal) + 1);
+        }
+    }
+    row[to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_keyboard_leads_to_the_nearest_command() {
+        for (slip, meant) in
+            [("serv", "serve"), ("chekc", "check"), ("dcotor", "doctor"), ("verfiy", "verify")]
+        {
+            assert_eq!(nearest(slip), Some(meant));
+        }
+        assert_eq!(nearest("frobnicate"), None);
+    }
+
+    #[test]
+    fn distances_count_letters() {
+        for (from, to, count) in
+            [("", "", 0), ("", "abc", 3), ("abc", "abc", 0), ("kitten", "sitting", 3)]
+        {
+            assert_eq!((distance(from, to), distance(to, from)), (count, count));
+        }
+    }
+
+    #[test]
+    fn every_command_is_in_the_overview_once() {
+        let text = overview();
+        for (name, _) in ROOMS.iter().flat_map(|(_, commands)| *commands) {
+            let start = format!("\n  {name} ");
+            assert_eq!(text.matches(&start).count(), 1, "{name}");
+        }
+    }
 }

@@ -6,20 +6,18 @@
 // Counts become figures to be read: they are far below 2^52, where a float would begin to lose any.
 #![allow(clippy::cast_precision_loss)]
 
-use std::fmt::Write as _;
-use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use serde::Serialize;
+use workspace::measured::{Group, Row, grouped};
+use workspace::{root, stats};
 
-use super::contender::{self, BARE_WRITES, BareWriter, Contender, Kind, NCAT, PREFIX, REFERENCE};
-use super::crowd::{Crowd, MARKER, Manners, PAYLOAD_LEN, payload};
-use super::report::{Group, Report, Row as Figures, grouped};
-use super::{limits, progress, stats};
-use crate::root;
+use crate::contender::{self, BARE_WRITES, BareWriter, Contender, Kind, NCAT, PREFIX, REFERENCE};
+use crate::crowd::{Crowd, MARKER, Manners, PAYLOAD_LEN, payload};
+use crate::limits;
+use crate::report::{self, progress};
 
 /// The most clients that speak; all listen.
 const MAX_SENDERS: usize = 10;
@@ -60,45 +58,15 @@ pub struct Options {
     clients: Vec<u16>,
 }
 
-/// All that was measured.
-#[derive(Debug, Serialize)]
-struct Results {
-    rounds: u16,
-    payload_bytes: usize,
-    /// Contenders that are not here, each with the reason.
-    missing: Vec<String>,
-    tables: Vec<Table>,
-}
-
-/// What was measured at one number of clients.
-#[derive(Debug, Serialize)]
-struct Table {
-    clients: usize,
-    senders: usize,
-    rows: Vec<Row>,
-}
-
-/// What one contender did.
-#[derive(Debug, Default, Serialize)]
-struct Row {
-    contender: String,
-    /// How many lines each sender says in a burst, so that it takes about a second; the last round's.
-    lines_per_sender: usize,
-    /// One figure for each round that could be measured.
-    deliveries_per_second: Vec<f64>,
-    /// From the send of a line to its last delivery; of all rounds.
-    latency_seconds: Vec<f64>,
-    /// Resident memory per idle client, one figure for each round, where the system tells it.
-    bytes_per_client: Vec<f64>,
-    /// Why rounds could not be measured.
-    failures: Vec<String>,
-}
-
 /// What one round of one contender gave.
 struct Round {
+    /// How many lines each sender says in a burst, so that it takes about a second.
     lines_per_sender: usize,
+    /// Deliveries per second.
     rate: f64,
+    /// From the send of a line to its last delivery, in seconds.
     latencies: Vec<f64>,
+    /// Resident memory per idle client, where the system tells it.
     bytes_per_client: Option<f64>,
 }
 
@@ -109,43 +77,54 @@ pub fn run(root: &Path, options: &Options) -> Result<bool> {
     limits::allow_descriptors(2 * most as u64 + OTHER_DESCRIPTORS, most)?;
     progress("building")?;
     let (contenders, missing) = contender::find(root, &root::target()?)?;
-    let mut report = Report::new(missing.clone());
-    let mut tables = Vec::new();
+    let mut report = report::begin(missing);
+    let mut charted = report::begin(Vec::new());
+    report.notes = notes();
     for clients in &options.clients {
-        let table = measure_all(&contenders, usize::from(*clients), options.rounds)?;
-        if !options.json {
-            writeln!(io::stdout(), "{}", table.text())?;
-        }
-        tables.push(table);
-    }
-    let results = Results { rounds: options.rounds, payload_bytes: PAYLOAD_LEN, missing, tables };
-    if options.json {
-        writeln!(io::stdout(), "{}", serde_json::to_string_pretty(&results)?)?;
-    } else {
-        writeln!(io::stdout(), "{}", notes(&results.missing))?;
+        let groups = measure_all(&contenders, usize::from(*clients), options.rounds)?;
+        report.notes.extend(doubtful(&groups[0]));
+        charted.groups.push(groups[0].clone());
+        report.groups.extend(groups);
     }
     if options.record {
-        report.groups = results.tables.iter().map(Table::group).collect();
-        report.record(root, "chat")?;
+        // The page has a chart of the deliveries.
+        charted.record(root, "chat")?;
     }
-    let mut rows = results.tables.iter().flat_map(|table| &table.rows);
-    Ok(rows.all(|row| row.failures.is_empty()))
+    report::finish(&report, root, "chat", options.json, false)
 }
 
-fn measure_all(contenders: &[Contender], clients: usize, rounds: u16) -> Result<Table> {
+/// The deliveries at one number of clients, and their latency: the median, and the slowest but one in a
+/// hundred.
+fn measure_all(contenders: &[Contender], clients: usize, rounds: u16) -> Result<[Group; 3]> {
     let senders = clients.min(MAX_SENDERS);
-    let mut rows: Vec<Row> = contenders
-        .iter()
-        .map(|contender| Row { contender: contender.name.clone(), ..Row::default() })
-        .collect();
+    let group = |title: String, unit: &str, more_is_better| Group {
+        title,
+        unit: unit.to_owned(),
+        more_is_better,
+        reference: REFERENCE.to_owned(),
+        rows: contenders
+            .iter()
+            .map(|contender| Row::new(&contender.name, contender.name.starts_with(BARE_WRITES)))
+            .collect(),
+    };
+    let mut groups = [
+        group(format!("Deliveries in a room of {clients}"), "per second", true),
+        group(format!("Latency in a room of {clients}, median"), "milliseconds", false),
+        group(
+            format!("Latency in a room of {clients}, 99 of 100 are quicker"),
+            "milliseconds",
+            false,
+        ),
+    ];
     for round in 0..usize::from(rounds) {
         progress(&format!("{clients} clients: round {} of {rounds}", round + 1))?;
         for turn in 0..contenders.len() {
             let index = (turn + round) % contenders.len(); // nobody is always the first
-            rows[index].add(round + 1, measure(&contenders[index], clients, senders, LATENCIES));
+            let measured = measure(&contenders[index], clients, senders, LATENCIES);
+            add(&mut groups, index, round + 1, measured);
         }
     }
-    Ok(Table { clients, senders, rows })
+    Ok(groups)
 }
 
 /// How many lines each sender says in a burst that takes about a second with this contender.
@@ -238,135 +217,61 @@ fn measure(
     }
 }
 
-impl Row {
-    fn add(&mut self, number: usize, measured: Result<Round>) {
-        match measured {
-            Ok(round) => {
-                self.lines_per_sender = round.lines_per_sender;
-                self.deliveries_per_second.push(round.rate);
-                self.latency_seconds.extend(round.latencies);
-                self.bytes_per_client.extend(round.bytes_per_client);
-            }
-            Err(error) => self.failures.push(format!("round {number}: {error:#}")),
+/// Adds a round to the rows of one contender, or the reason why there is none.
+fn add(groups: &mut [Group; 3], index: usize, number: usize, measured: Result<Round>) {
+    let Round { lines_per_sender, rate, latencies, bytes_per_client } = match measured {
+        Ok(round) => round,
+        Err(error) => {
+            let failure = format!("round {number}: {error:#}");
+            return groups[0].rows[index].failures.push(failure);
         }
+    };
+    let millis = |share| stats::quantile(&latencies, share) * 1000.0;
+    for (group, figure) in groups.iter_mut().zip([rate, millis(0.5), millis(0.99)]) {
+        group.rows[index].figures.push(figure);
     }
-
-    /// The row as text; `reference` is what it is compared with.
-    fn text(&self, reference: Option<&Self>) -> String {
-        let mut text = format!("{:<20}", self.contender);
-        if self.deliveries_per_second.is_empty() {
-            return text + "  could not be measured";
-        }
-        let rates = &self.deliveries_per_second;
-        let (least, most) = stats::spread(rates);
-        let spread = format!("{} – {}", grouped(least), grouped(most));
-        let (rate, latency) = (stats::median(rates), stats::median(&self.latency_seconds));
-        let late = stats::quantile(&self.latency_seconds, 0.99);
-        let ms = |seconds: f64| format!("{:.3}", seconds * 1000.0);
-        let memory = match &self.bytes_per_client[..] {
-            [] => "-".to_owned(),
-            bytes => format!("{:.1}", stats::median(bytes) / 1024.0),
-        };
-        // Writing into a string cannot fail.
-        let lines = grouped(self.lines_per_sender as f64);
-        let _ = write!(text, "  {lines:>9}  {:>11}  {spread:>25}", grouped(rate));
-        let _ = write!(text, "  {:>9}  {:>9}  {memory:>8}", ms(latency), ms(late));
-        if let Some(reference) = reference.filter(|row| !row.deliveries_per_second.is_empty()) {
-            let rate = rate / stats::median(&reference.deliveries_per_second);
-            let latency = latency / stats::median(&reference.latency_seconds);
-            let _ = write!(text, "  {rate:>10.2}  {latency:>7.2}");
-        }
-        text
-    }
+    let memory = bytes_per_client
+        .map_or(String::new(), |bytes| format!(", {:.1} KiB of memory a client", bytes / 1024.0));
+    let lines = grouped(lines_per_sender as f64);
+    groups[0].rows[index].remark = format!("{lines} lines of a sender in a burst{memory}");
 }
 
-impl Table {
-    /// What a chart shows of it.
-    fn group(&self) -> Group {
-        let row = |row: &Row| Figures {
-            name: row.contender.clone(),
-            is_limit: row.contender.starts_with(BARE_WRITES),
-            figures: row.deliveries_per_second.clone(),
-            remark: String::new(),
-            failures: row.failures.clone(),
-        };
-        Group {
-            title: format!("Deliveries in a room of {}", self.clients),
-            unit: "per second".to_owned(),
-            more_is_better: true,
-            reference: REFERENCE.to_owned(),
-            rows: self.rows.iter().map(row).collect(),
-        }
-    }
-
-    /// The rooms that came out quicker than the limit ever did, which none can be.
-    fn doubtful(&self) -> impl Iterator<Item = &str> {
-        let is_bare = |row: &&Row| row.contender.starts_with(BARE_WRITES);
-        let limits = self.rows.iter().filter(is_bare).flat_map(|row| &row.deliveries_per_second);
-        let limit = limits.copied().reduce(f64::max).unwrap_or(f64::INFINITY);
-        let rate = |row: &Row| stats::median(&row.deliveries_per_second);
-        // ncat's lines are half as long: no address is in front.
-        let above = move |row: &&Row| !is_bare(row) && row.contender != NCAT && rate(row) > limit;
-        self.rows.iter().filter(above).map(|row| row.contender.as_str())
-    }
-
-    /// The table as text, without the last line's ending.
-    fn text(&self) -> String {
-        let Self { clients, senders, rows } = self;
-        let reference = rows.iter().find(|row| row.contender == REFERENCE);
-        let mut lines = vec![
-            format!(
-                "\n{clients} clients, {senders} of them say lines of {PAYLOAD_LEN} bytes, in bursts of about a second"
-            ),
-            format!(
-                "{:<20}  {:>9}  {:>11}  {:>25}  {:>20}  {:>8}  {:>19}",
-                "",
-                "lines of",
-                "deliveries",
-                "per second",
-                "latency, ms",
-                "KiB per",
-                "of step 09's"
-            ),
-            format!(
-                "{:<20}  {:>9}  {:>11}  {:>25}  {:>9}  {:>9}  {:>8}  {:>10}  {:>7}",
-                "",
-                "a sender",
-                "median",
-                "spread",
-                "median",
-                "99 %",
-                "client",
-                "deliveries",
-                "latency"
-            ),
-        ];
-        lines.extend(rows.iter().map(|row| row.text(reference).trim_end().to_owned()));
-        for row in rows {
-            let failures = row.failures.iter();
-            lines.extend(failures.map(|failure| format!("FAILED {}, {failure}", row.contender)));
-        }
-        lines.extend(self.doubtful().map(|name| {
-            format!("DOUBTFUL {name}: above the bare writes, so this run does not rank it: the machine is busy")
-        }));
-        lines.join("\n")
-    }
+/// A line for each room that came out quicker than the limit ever did, which none can be.
+fn doubtful(deliveries: &Group) -> Vec<String> {
+    let limits = deliveries.rows.iter().filter(|row| row.is_limit).flat_map(|row| &row.figures);
+    let limit = limits.copied().reduce(f64::max).unwrap_or(f64::INFINITY);
+    // ncat's lines are half as long: no address is in front.
+    let is_above = |row: &&Row| !row.is_limit && row.name != NCAT && row.median() > limit;
+    let names = deliveries.rows.iter().filter(is_above).map(|row| &row.name);
+    let line = |name| {
+        format!(
+            "DOUBTFUL {name}, {}: above the bare writes, so this run does not rank it: the machine \
+             is busy",
+            deliveries.title
+        )
+    };
+    names.map(line).collect()
 }
 
 /// What one has to know to read the tables.
-fn notes(missing: &[String]) -> String {
-    let mut lines = vec![
-        String::new(),
-        "A delivery is one line that has reached one client. Latency: from the send of a single line until".to_owned(),
-        "the last client has it, which includes the time that the measuring program takes to read it.".to_owned(),
-        "ncat --broker does not send a line back to who said it, so it has n - 1 deliveries. It looks for no".to_owned(),
-        "lines, and puts no time and no address in front: less than half the bytes. In the row `as long`, its".to_owned(),
-        "clients send such a prefix themselves, so that as many bytes arrive as in the other rooms.".to_owned(),
-        "Bare writes: the bytes of step 09's lines, written to every client by nobody's server: the limit".to_owned(),
-        "of this machine with these readers, for writes of 64 KiB and for a write for each line.".to_owned(),
-    ];
-    lines.extend(missing.iter().map(|line| format!("not measured: {line}")));
-    lines.join("\n")
+fn notes() -> Vec<String> {
+    vec![
+        format!(
+            "Up to {MAX_SENDERS} clients say lines of {PAYLOAD_LEN} bytes, in bursts of about a second. \
+             A delivery is one line that has reached one client. Latency: from the send of a single line \
+             until the last client has it, which includes the time that the measuring program takes to \
+             read it."
+        ),
+        format!(
+            "{NCAT} does not send a line back to its sender, so it has n - 1 deliveries. It looks for no \
+             lines, and puts no time and no address in front: less than half the bytes. In the row `as \
+             long`, its clients send such a prefix themselves, so that as many bytes arrive as in the \
+             other rooms."
+        ),
+        "Bare writes: the bytes of step 09's lines, written to every client without a room: the limit \
+         of this machine with these readers, for writes of 64 KiB and for a write for each line."
+            .to_owned(),
+    ]
 }
 
 #[cfg(test)]
@@ -417,56 +322,53 @@ mod tests {
     }
 
     #[test]
-    fn a_table_has_medians_spreads_ratios_and_the_failures_below() {
-        let row = |name: &str, rates: &[f64], latency: f64| Row {
-            contender: name.to_owned(),
-            lines_per_sender: 1000,
-            deliveries_per_second: rates.to_vec(),
-            latency_seconds: vec![latency; 100],
-            bytes_per_client: vec![2048.0],
-            failures: Vec::new(),
+    fn rounds_become_figures_and_a_failed_one_a_reason() {
+        let row = |name: &str| Row::new(name, false);
+        let group = || Group {
+            title: String::new(),
+            unit: String::new(),
+            more_is_better: true,
+            reference: REFERENCE.to_owned(),
+            rows: vec![row("step 08"), row(REFERENCE)],
         };
-        let mut failed = row("ncat --broker", &[], 0.0);
-        failed.add(1, Err(anyhow::anyhow!("client 3 of 10 was dropped")));
-        let rows = vec![
-            row("step 08", &[500_000.0, 400_000.0, 600_000.0], 0.002),
-            row(REFERENCE, &[1_000_000.0], 0.001),
-            failed,
-        ];
-        let table = Table { clients: 10, senders: 10, rows };
-        let text = table.text();
-        let lines: Vec<Vec<&str>> =
-            text.lines().map(|line| line.split_whitespace().collect()).collect();
-        assert_eq!(
-            lines[4].join(" "),
-            "step 08 1,000 500,000 400,000 – 600,000 2.000 2.000 2.0 0.50 2.00"
-        );
-        assert_eq!(
-            lines[5].join(" "),
-            "step 09 1,000 1,000,000 1,000,000 – 1,000,000 1.000 1.000 2.0 1.00 1.00"
-        );
-        assert_eq!(lines[6].join(" "), "ncat --broker could not be measured");
-        assert_eq!(lines[7].join(" "), "FAILED ncat --broker, round 1: client 3 of 10 was dropped");
+        let mut groups = [group(), group(), group()];
+        let round = Round {
+            lines_per_sender: 1000,
+            rate: 500_000.0,
+            latencies: (1..=100).map(|ms| f64::from(ms) / 1000.0).collect(),
+            bytes_per_client: Some(2048.0),
+        };
+        add(&mut groups, 1, 1, Ok(round));
+        add(&mut groups, 0, 1, Err(anyhow::anyhow!("client 3 of 10 was dropped")));
+        let figures = groups.each_ref().map(|group| group.rows[1].figures.clone());
+        assert_eq!(figures, [vec![500_000.0], vec![50.0], vec![99.0]]);
+        let remark = "1,000 lines of a sender in a burst, 2.0 KiB of memory a client";
+        assert_eq!(groups[0].rows[1].remark, remark);
+        assert_eq!(groups[0].rows[0].failures, ["round 1: client 3 of 10 was dropped"]);
     }
 
     #[test]
     fn a_room_above_the_bare_writes_is_called_doubtful() {
         let row = |name: &str, rate| Row {
-            contender: name.to_owned(),
-            deliveries_per_second: vec![rate],
-            ..Row::default()
+            figures: vec![rate],
+            ..Row::new(name, name.starts_with(BARE_WRITES))
         };
-        let rows = vec![
-            row("python 09", 3.0),
-            row(REFERENCE, 1.5),
-            row("bare writes, 64 KiB", 2.0),
-            row("bare writes, a line", 1.0),
-        ];
-        let mut table = Table { clients: 10, senders: 10, rows };
-        assert!(table.doubtful().eq(["python 09"]));
-        assert!(table.text().contains("\nDOUBTFUL python 09: "));
-        table.rows.truncate(2);
-        assert_eq!(table.doubtful().next(), None);
+        let mut deliveries = Group {
+            title: "Deliveries in a room of 10".to_owned(),
+            unit: "per second".to_owned(),
+            more_is_better: true,
+            reference: REFERENCE.to_owned(),
+            rows: vec![
+                row("python 09", 3.0),
+                row(REFERENCE, 1.5),
+                row("bare writes, 64 KiB", 2.0),
+                row("bare writes, a line", 1.0),
+            ],
+        };
+        let [line] = &doubtful(&deliveries)[..] else { panic!("one is above") };
+        assert!(line.starts_with("DOUBTFUL python 09, Deliveries in a room of 10: "), "{line}");
+        deliveries.rows.truncate(2);
+        assert_eq!(doubtful(&deliveries), [""; 0]);
     }
 
     #[test]

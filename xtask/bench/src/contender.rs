@@ -14,9 +14,9 @@ use anyhow::{Context as _, Result, bail};
 use conformance::Program;
 use conformance::check::FreePorts;
 
-use super::crowd::Manners;
-use crate::cargo;
-use crate::root::{self, Step, Target};
+use crate::crowd::Manners;
+use workspace::cargo;
+use workspace::root::{self, Step, Target};
 
 /// How long a server that does not say so may take until it can be connected to.
 const START: Duration = Duration::from_secs(20);

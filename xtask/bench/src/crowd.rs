@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
-use super::stats::scaled;
+use workspace::stats::scaled;
 
 /// The bytes of what a client says, without the line's end.
 pub const PAYLOAD_LEN: usize = 32;

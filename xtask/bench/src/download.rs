@@ -18,10 +18,11 @@ use anyhow::{Context as _, Result, bail, ensure};
 use conformance::Program;
 use sha2::{Digest as _, Sha256};
 
-use super::contender::{build_step, is_installed};
-use super::report::{Group, Report, Row};
-use super::{limits, progress, stats};
-use crate::root;
+use crate::contender::{build_step, is_installed};
+use crate::limits;
+use crate::report::{self, progress};
+use workspace::measured::{Group, Row};
+use workspace::{root, stats};
 
 /// The step that the others are compared with.
 const REFERENCE: &str = "step 07";
@@ -109,7 +110,7 @@ pub fn run(root: &Path, options: &Options) -> Result<bool> {
     let target = root::target()?;
     progress("building")?;
     let (contenders, missing) = find(root, &target)?;
-    let mut report = Report::new(missing);
+    let mut report = report::begin(missing);
     let folders = Folders {
         served: tempfile::tempdir_in(&target.dir)?,
         target: tempfile::tempdir_in(&target.dir)?,
@@ -129,7 +130,7 @@ pub fn run(root: &Path, options: &Options) -> Result<bool> {
     ]
     .map(str::to_owned)
     .to_vec();
-    report.finish(root, "download", options.json, options.record)
+    report::finish(&report, root, "download", options.json, options.record)
 }
 
 fn find(root: &Path, target: &root::Target) -> Result<(Vec<Named>, Vec<String>)> {

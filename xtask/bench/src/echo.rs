@@ -13,10 +13,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use conformance::check::FreePorts;
 
-use super::contender::{build_step, is_installed};
-use super::report::{Group, Report, Row};
-use super::{progress, stats};
-use crate::root;
+use crate::contender::{build_step, is_installed};
+use crate::report::{self, progress};
+use workspace::measured::{Group, Row};
+
+use workspace::{root, stats};
 
 /// The step that the others are compared with.
 const REFERENCE: &str = "step 03";
@@ -72,7 +73,7 @@ impl Drop for Running {
 pub fn run(root: &Path, options: &Options) -> Result<bool> {
     progress("building")?;
     let (contenders, missing) = find(root, &root::target()?)?;
-    let mut report = Report::new(missing);
+    let mut report = report::begin(missing);
     report.groups = measure(&contenders, options.rounds)?;
     report.notes = [
         "One client sends 32 bytes, waits until they are back, and sends them again, for a second.",
@@ -81,7 +82,7 @@ pub fn run(root: &Path, options: &Options) -> Result<bool> {
     ]
     .map(str::to_owned)
     .to_vec();
-    report.finish(root, "echo", options.json, options.record)
+    report::finish(&report, root, "echo", options.json, options.record)
 }
 
 fn find(root: &Path, target: &root::Target) -> Result<(Vec<Contender>, Vec<String>)> {

@@ -10,18 +10,16 @@ use mdbook_driver::config::Config;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
+use workspace::edition::ENGLISH;
+use workspace::root;
 
 use crate::preprocess::Steps;
-use crate::root;
-
-/// The folder of the edition that is built.
-pub const EDITION: &str = "book/en";
 
 /// Builds the book and says where it is.
 pub fn run(root: &Path, dest: Option<PathBuf>) -> Result<()> {
     let dest = match dest {
         Some(dest) => spare(dest)?,
-        None => root::target()?.dir.join(EDITION),
+        None => root::target()?.dir.join(ENGLISH),
     };
     build(root, &dest)?;
     println!("the book is in {}", dest.display());
@@ -89,7 +87,7 @@ fn render(
     dest: &Path,
     configure: impl FnOnce(&mut Config) -> Result<()>,
 ) -> Result<()> {
-    let mut book = MDBook::load(root.join(EDITION))?;
+    let mut book = MDBook::load(root.join(ENGLISH))?;
     configure(&mut book.config)?;
     book.config.set("build.build-dir", dest)?;
     book.with_preprocessor(Steps);
@@ -150,7 +148,7 @@ impl Visit for Message {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture;
+    use workspace::fixture;
 
     #[test]
     fn the_book_is_built_where_it_should_be() {

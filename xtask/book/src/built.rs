@@ -4,15 +4,17 @@ mod glossary;
 mod page;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use tempfile::TempDir;
+
+use workspace::edition::ENGLISH;
 
 use self::page::{Link, Page};
-use crate::build_book::{self, EDITION};
-use crate::heads;
+use crate::directives::message;
+use crate::{build, heads};
 
 /// What was looked at.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -23,13 +25,20 @@ pub struct Counts {
     pub links: usize,
 }
 
-/// Builds the book and looks at every page; the error has a line for each thing that is wrong.
-pub fn check(root: &Path) -> Result<Counts> {
-    let dest = TempDir::new().context("cannot create a temporary folder")?;
-    build_book::build(root, dest.path())?;
-    let site = Site::read(dest.path())?;
-    let src = root.join(EDITION).join("src");
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} pages, {} links", self.pages, self.links)
+    }
+}
+
+/// Builds the book into a folder and looks at every page; the error has a line for each thing that is
+/// wrong.
+pub fn check(root: &Path, dest: &Path) -> Result<Counts> {
+    build::build(root, dest)?;
+    let site = Site::read(dest)?;
+    let src = root.join(ENGLISH).join("src");
     let mut problems = heads::problems(&src)?;
+    problems.extend(message::problems(root)?);
     problems.extend(glossary::unlinked_terms(&src)?);
     problems.extend(glossary::late_links(&src)?);
     problems.extend(site.problems(root));
@@ -195,7 +204,7 @@ fn decode(text: &str) -> String {
 
 /// The page's source, and the line in it that holds a link, as far as these can be found.
 fn source(root: &Path, page: &str, link: &str) -> String {
-    let shown = format!("{EDITION}/src/{}", page.replace(".html", ".md"));
+    let shown = format!("{ENGLISH}/src/{}", page.replace(".html", ".md"));
     let Ok(text) = fs::read_to_string(root.join(&shown)) else {
         return String::new();
     };

@@ -9,8 +9,9 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tar::{Builder, HeaderMode};
 use tempfile::{NamedTempFile, TempDir};
+use workspace::{cargo, root};
 
-use crate::{build_book, cargo, root};
+use crate::build;
 
 /// The one folder in the archive.
 const FOLDER: &str = "tcp-step-by-step";
@@ -20,7 +21,7 @@ const VENDOR: &str = "vendor";
 const BOOK: &str = "book-html";
 
 /// Cargo's configuration, which a bundle has with more in it.
-pub const CARGO_CONFIG: &str = ".cargo/config.toml";
+const CARGO_CONFIG: &str = ".cargo/config.toml";
 
 /// What the bundle's cargo is told besides: the crates are in the bundle.
 const OFFLINE: &str = r#"
@@ -39,7 +40,7 @@ offline = true
 const BUILT: &[&str] = &["target", "node_modules", "__pycache__"];
 
 /// What goes into the archive: a path in it, and where that file is now.
-pub type Entry = (String, PathBuf);
+type Entry = (String, PathBuf);
 
 /// Writes the archive and says where it is.
 pub fn run(root: &Path, out: Option<PathBuf>) -> Result<()> {
@@ -54,7 +55,7 @@ pub fn run(root: &Path, out: Option<PathBuf>) -> Result<()> {
 }
 
 /// Writes the archive; returns its size in bytes.
-pub fn write(root: &Path, out: &Path) -> Result<u64> {
+fn write(root: &Path, out: &Path) -> Result<u64> {
     // Everything that is made for it is made here, so the working tree stays as it was.
     let made = TempDir::new().context("cannot create a temporary folder")?;
     let mut entries = sources(root)?;
@@ -63,7 +64,7 @@ pub fn write(root: &Path, out: &Path) -> Result<u64> {
     }
     write_config(root, &made.path().join(CARGO_CONFIG))?;
     vendor(root, &made.path().join(VENDOR))?;
-    build_book::build(root, &made.path().join(BOOK))?;
+    build::build(root, &made.path().join(BOOK))?;
     walk(made.path(), "", &|_| true, &mut entries)?;
     entries.sort();
 
@@ -93,7 +94,7 @@ fn share(_: &Path) -> Result<()> {
 }
 
 /// The project's files but `CARGO_CONFIG`: those that git knows, or all that were not built.
-pub fn sources(root: &Path) -> Result<Vec<Entry>> {
+fn sources(root: &Path) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
     if let Some(known) = known_to_git(root)? {
         entries = known;

@@ -1,13 +1,12 @@
 //! The pages' heads: what a reader can do afterwards, how long it takes, and which pages come before.
 
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
+use workspace::edition::ENGLISH;
 
-use crate::build_book::EDITION;
-use crate::directives::Directive;
-use crate::directives::collect::pages;
+use crate::directive::Directive;
+use crate::summary::{pages, read, title};
 
 /// How the directive is written, for messages.
 const USAGE: &str = "{{#time teaching=50 exercises=25 needs=PAGE.md}}";
@@ -102,22 +101,6 @@ pub fn sections(src: &Path) -> Result<Vec<Section>> {
     Ok(sections)
 }
 
-/// The title of a page that is there.
-pub fn title_of(src: &Path, page: &str) -> Result<String> {
-    if !src.join(page).is_file() {
-        bail!("no such page: {page}");
-    }
-    Ok(title(&read(src, page)?, page))
-}
-
-fn title(text: &str, page: &str) -> String {
-    text.lines().find_map(|line| line.strip_prefix("# ")).unwrap_or(page).trim().to_owned()
-}
-
-fn read(src: &Path, page: &str) -> Result<String> {
-    fs::read_to_string(src.join(page)).with_context(|| format!("cannot read {page}"))
-}
-
 /// A line with a `{{#time …}}`, and its number from 1.
 struct Line<'a> {
     number: usize,
@@ -142,7 +125,7 @@ pub fn problems(src: &Path) -> Result<Vec<String>> {
     for (index, page) in pages.iter().enumerate() {
         let text = read(src, page)?;
         let found = problems_of(&text, page, &pages[..index]);
-        problems.extend(found.into_iter().map(|problem| format!("{EDITION}/src/{page}{problem}")));
+        problems.extend(found.into_iter().map(|problem| format!("{ENGLISH}/src/{page}{problem}")));
     }
     Ok(problems)
 }
@@ -213,6 +196,8 @@ fn objectives(text: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn error(arguments: &str) -> String {

@@ -244,6 +244,14 @@ fn class_of(scope: Scope) -> Option<Class> {
     SCOPES.iter().find(fits).map(|(_, class)| *class)
 }
 
+/// A block of code that was typed into a page.
+#[must_use]
+pub fn fence(language: &str, text: &str) -> String {
+    let lines = highlight(language, text);
+    let code = html::pre(language, &to_html(&lines));
+    format!(r#"<figure class="listing">{code}</figure>"#)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -40,6 +40,16 @@ pub fn one_line(html: &str) -> String {
     html.replace('\n', "&#10;").replace("{{", "&#123;&#123;")
 }
 
+/// Code that can be reached and scrolled by keyboard.
+#[must_use]
+pub fn pre(language: &str, code: &str) -> String {
+    let class = match language {
+        "" => String::new(),
+        _ => format!(r#" class="language-{}""#, escape(language)),
+    };
+    format!(r#"<pre tabindex="0"><code{class}>{code}</code></pre>"#)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,9 +10,13 @@ use conformance::side_by_side;
 use mdbook_preprocessor::book::{Book, Chapter};
 use mdbook_preprocessor::{Preprocessor, PreprocessorContext, parse_input};
 
-use crate::anchors::Source;
-use crate::directives::{Directive, collect, fence, schedule, time};
-use crate::{html, messages, root};
+use workspace::root;
+
+use crate::directive::Directive;
+use crate::directives::{self, collect, message, schedule, time};
+use crate::highlight::fence;
+use crate::html;
+use crate::source::Source;
 
 /// Replaces the directives in a book's pages.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +32,8 @@ impl Preprocessor for Steps {
     }
 
     fn run(&self, ctx: &PreprocessorContext, mut book: Book) -> Result<Book> {
-        let root = repository_of(&ctx.root)?;
+        let root = root::above(&ctx.root)
+            .with_context(|| format!("no folder above {} has `steps` in it", ctx.root.display()))?;
         let src = ctx.root.join(&ctx.config.book.src);
         // Side by side: what takes long is to highlight each listing for the first time.
         let pages: Vec<(&PathBuf, &str)> = book.chapters().filter_map(source_of).collect();
@@ -80,13 +85,6 @@ fn run(input: impl Read, output: impl Write) -> Result<()> {
     serde_json::to_writer(output, &book).context("cannot hand the book back to mdBook")
 }
 
-/// The repository in which a book stands: the nearest folder above it with `steps` in it.
-fn repository_of(book: &Path) -> Result<&Path> {
-    book.ancestors()
-        .find(|folder| folder.join("steps").is_dir())
-        .with_context(|| format!("no folder above {} has `steps` in it", book.display()))
-}
-
 /// Where a page's text stands, and the text; a page that only the contents name has neither.
 fn source_of(chapter: &Chapter) -> Option<(&PathBuf, &str)> {
     chapter.source_path.as_ref().map(|path| (path, chapter.content.as_str()))
@@ -135,7 +133,7 @@ impl<'a> Page<'a> {
             let found = Directive::alone_in(line).and_then(|directive| {
                 let found = match directive.name {
                     "collect" => collect::markdown(src, directive.arguments),
-                    "message" => messages::markdown(directive.arguments).map(|line| vec![line]),
+                    "message" => message::markdown(directive.arguments).map(|line| vec![line]),
                     "time" => time::markdown(src, directive.arguments).map(|line| vec![line]),
                     "schedule" => schedule::markdown(src, directive.arguments),
                     _ => return None,
@@ -165,7 +163,7 @@ impl<'a> Page<'a> {
             self.check_inside(line, index);
             return None;
         }
-        let html = directive.render(self.root);
+        let html = directives::render(&directive, self.root);
         self.report(html, index, directive.text)
     }
 

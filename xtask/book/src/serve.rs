@@ -18,9 +18,9 @@ use axum::response::{IntoResponse as _, Response};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tower_http::services::{ServeDir, ServeFile};
 use tower_livereload::{LiveReloadLayer, Reloader};
+use workspace::root;
 
-use crate::build_book::{self, Wanted};
-use crate::root;
+use crate::build::{self, Wanted};
 
 /// An editor saves in several steps: a change is over when nothing has come for so long. If it was
 /// not, the book is built once more.
@@ -128,7 +128,7 @@ struct Build(PathBuf);
 impl Build {
     fn new(root: &Path, folder: PathBuf, wanted: Wanted) -> Result<Arc<Self>> {
         let build = Self(folder);
-        build_book::draft(root, &build.0, wanted)?;
+        build::draft(root, &build.0, wanted)?;
         Ok(Arc::new(build))
     }
 }

@@ -1,8 +1,26 @@
-//! Excerpts: the lines between `ANCHOR: name` and `ANCHOR_END: name` comments, as in mdBook.
+//! The files that a page shows, and excerpts from them: the lines between `ANCHOR: name` and
+//! `ANCHOR_END: name` comments, as in mdBook.
 
+use std::fs;
 use std::ops::Range;
+use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
+
+/// Reads a file of the repository; `path` is relative to its root.
+pub fn read(root: &Path, path: &str) -> Result<String> {
+    let file = root.join(path);
+    if !file.is_file() {
+        bail!("no such file: {path}");
+    }
+    let text = fs::read_to_string(&file).with_context(|| format!("cannot read {path}"))?;
+    Ok(text.replace("\r\n", "\n"))
+}
+
+/// Reads a source file and takes its anchors out.
+pub fn read_source(root: &Path, path: &str) -> Result<Source> {
+    Ok(Source::new(&read(root, path)?))
+}
 
 /// A source file without its anchor comments.
 #[derive(Debug, PartialEq, Eq)]

@@ -7,9 +7,9 @@
 //! ```
 
 mod class;
+mod options;
 mod report;
 
-use std::env::consts::EXE_SUFFIX;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -22,82 +22,18 @@ use conformance::check::{
     Way,
 };
 use conformance::proxy::Cut;
+use conformance::text;
 
-use crate::root::{self, Step};
-use crate::{cargo, tap};
-use class::Class;
-use report::Report;
+use workspace::cargo;
+use workspace::root::{self, Step};
+
+use self::class::Class;
+pub use self::options::Options;
+use self::report::Report;
+use crate::tap;
 
 /// The exit code when nothing could be judged.
 const COULD_NOT_RUN: u8 = 2;
-
-/// What can be chosen on the command line.
-#[derive(Clone, Debug, clap::Args)]
-#[command(after_help = "\
-Examples:
-  cargo xtask check 03 -- python3 my_server.py {addr}
-  cargo xtask check 03 -- ncat -l -k 127.0.0.1 {port} --sh-exec 'python3 upper.py'
-  cargo xtask check 03 --addr 127.0.0.1:9003
-  cargo xtask check 03 --client -- python3 my_client.py {addr}
-  cargo xtask check 03 --list
-  cargo xtask check --class class.toml
-
-The program is started anew for each check. {addr} in its command line is replaced by a free address, another \
-one each time, and {port} by its port alone: use it if you can. Otherwise the server must listen where its \
-arguments or --addr say (HOST:PORT), or at the step's usual address, 127.0.0.1:900N. It need not print anything.
-
-Exit code: 0 if no check failed, 1 if one did, 2 if the program could not be checked.")]
-#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
-pub struct Options {
-    /// The step whose promises count, by its number or its name
-    #[arg(value_name = "STEP", required_unless_present = "class")]
-    step: Option<String>,
-    /// The program and its arguments
-    #[arg(last = true, value_name = "COMMAND")]
-    command: Vec<String>,
-    /// Judge a client: it gets the address where {addr} stands, or as its last argument
-    #[arg(long, conflicts_with = "addr")]
-    client: bool,
-    /// Where the server listens; without a command, where it runs already
-    #[arg(long, value_name = "HOST:PORT")]
-    addr: Option<String>,
-    /// Let --addr be on another computer
-    #[arg(long)]
-    allow_remote: bool,
-    /// Ask this, and nothing else; can be given more than once
-    #[arg(long, value_name = "CHECK")]
-    only: Vec<String>,
-    /// List the checks, and why each matters
-    #[arg(long)]
-    list: bool,
-    /// Print an object in JSON for each check, on a line of its own, and one for the whole
-    #[arg(long)]
-    json: bool,
-    /// Cut the stream after every N bytes, or at random
-    #[arg(long, value_name = "N|random")]
-    cut: Option<String>,
-    /// Repeat the random cuts of another run
-    #[arg(long, value_name = "S")]
-    seed: Option<u64>,
-    /// How many seconds an answer may take
-    #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
-    deadline: f64,
-    /// Judge all programs that FILE names, side by side
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["step", "command", "addr", "client", "list"])]
-    class: Option<PathBuf>,
-    /// How many programs of a class are judged at once [default: the number of cores]
-    #[arg(long, value_name = "N", requires = "class")]
-    jobs: Option<usize>,
-    /// How many seconds a program of a class may take in all
-    #[arg(long, value_name = "SECONDS", default_value_t = 60.0, requires = "class")]
-    limit: f64,
-    /// Print the table of a class as CSV
-    #[arg(long, requires = "class", conflicts_with = "json")]
-    csv: bool,
-    /// Take the step's own program as it is: the class has built it
-    #[arg(long, hide = true)]
-    member: bool,
-}
 
 /// Judges a program, and says how it went by the exit code.
 pub fn run(root: &Path, options: &Options) -> ExitCode {
@@ -142,7 +78,7 @@ fn examine(root: &Path, options: &Options) -> Result<bool> {
     if needed && !options.member {
         build(root, &step)?;
     }
-    subject.deadline = seconds("--deadline", options.deadline)?;
+    subject.deadline = options.deadline()?;
     let name = what.to_string();
     match what {
         Program::Client(line) => subject.client = Box::new(move |addr| line.client(addr)),
@@ -173,7 +109,7 @@ fn examine_class(root: &Path, file: &Path, options: &Options) -> Result<bool> {
     let class = Class::read(file)?;
     // What the judges would all refuse is said once.
     options.only.iter().try_for_each(|name| find_check(name).map(drop))?;
-    seconds("--deadline", options.deadline)?;
+    options.deadline()?;
     cut(options)?;
     let step = root::find_step(root, &class.step.to_string())?;
     if class.client || Protocol::of_step(class.step) == Protocol::Shell {
@@ -223,10 +159,10 @@ impl Program {
 impl std::fmt::Display for Program {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Server(line, Some(addr)) => write!(f, "the server `{line}` at {addr}"),
-            Self::Server(line, None) => write!(f, "the server `{line}`"),
-            Self::Client(line) => write!(f, "the client `{line}`"),
-            Self::Running(addr) => write!(f, "the server that runs at {addr}"),
+            Self::Server(line, Some(addr)) => f.write_str(&text!("report.program.server-at", line, addr)),
+            Self::Server(line, None) => f.write_str(&text!("report.program.server", line)),
+            Self::Client(line) => f.write_str(&text!("report.program.client", line)),
+            Self::Running(addr) => f.write_str(&text!("report.program.running", addr)),
         }
     }
 }
@@ -261,8 +197,8 @@ fn list(promises: &Promises, side: Side, json: bool) -> Result<()> {
         } else {
             let whose = report::whose(check);
             let kept = promises.promise(check.name) == Some(check::Promise::Kept);
-            let note = if kept { "" } else { ", not kept by this step" };
-            writeln!(stdout, "{} ({whose}{note})\n    {}", check.name, check.why)?;
+            let note = if kept { String::new() } else { text!("report.not-kept") };
+            writeln!(stdout, "{} ({whose}{note})\n    {}", check.name, check.why())?;
         }
     }
     Ok(())
@@ -274,7 +210,7 @@ fn find_check(name: &str) -> Result<&'static Check> {
 
 /// Where the step's own program is, which is the other side of what is judged.
 fn own_program(step: &Step) -> Result<PathBuf> {
-    Ok(root::target()?.profile.join(format!("{}{EXE_SUFFIX}", step.package)))
+    Ok(root::target()?.program(&step.package))
 }
 
 fn build(root: &Path, step: &Step) -> Result<()> {
@@ -295,12 +231,6 @@ fn build(root: &Path, step: &Step) -> Result<()> {
 fn one_address(addr: &str, allow_remote: bool) -> Result<SocketAddr> {
     let addrs = tap::addresses("--addr", addr, allow_remote)?;
     addrs.first().copied().with_context(|| format!("--addr {addr}: there is no such address"))
-}
-
-/// The time that an option says.
-fn seconds(option: &str, seconds: f64) -> Result<Duration> {
-    let time = Duration::try_from_secs_f64(seconds).ok().filter(|time| !time.is_zero());
-    time.with_context(|| format!("{option} takes a number of seconds, such as 5"))
 }
 
 fn cut(options: &Options) -> Result<Option<Cut>> {

@@ -10,10 +10,10 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use conformance::text;
 use serde::Deserialize;
-
-use crate::verify::is_on_path;
-use crate::{cargo, root};
+use workspace::command_line::is_on_path;
+use workspace::{cargo, root};
 
 /// Where the nine steps' servers listen, unless they are told otherwise.
 const PORTS: RangeInclusive<u16> = 9001..=9009;
@@ -65,9 +65,9 @@ impl Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match self.state {
-            State::Ok => "ok",
-            State::Missing => "missing",
-            State::Optional => "optional",
+            State::Ok => text!("doctor.state-ok"),
+            State::Missing => text!("doctor.state-missing"),
+            State::Optional => text!("doctor.state-optional"),
         };
         write!(f, "{:<14}  {state:<8}  {}", self.what, self.detail)?;
         self.remedy.as_ref().map_or(Ok(()), |remedy| write!(f, ". {remedy}"))
@@ -90,11 +90,12 @@ fn report(findings: &[Finding], mut output: impl io::Write) -> Result<bool> {
         writeln!(output, "{finding}")?;
     }
     let missing = findings.iter().filter(|finding| finding.state == State::Missing).count();
-    match missing {
-        0 => writeln!(output, "\nThis computer is ready. Open a second terminal, and begin.")?,
-        1 => writeln!(output, "\n1 thing is missing. Its line says what to do.")?,
-        _ => writeln!(output, "\n{missing} things are missing. Their lines say what to do.")?,
-    }
+    let sentence = match missing {
+        0 => text!("doctor.ready"),
+        1 => text!("doctor.one-missing"),
+        _ => text!("doctor.missing", missing),
+    };
+    writeln!(output, "\n{sentence}")?;
     Ok(missing == 0)
 }
 
@@ -131,14 +132,14 @@ fn rustc() -> Command {
 
 fn rust_version(answer: Option<&str>, needed: &str) -> Finding {
     let Some(version) = answer.and_then(|answer| answer.split_whitespace().nth(1)) else {
-        let remedy = "Install Rust from https://www.rust-lang.org/tools/install";
-        return Finding::missing("Rust", "no rustc that tells its version", remedy);
+        let remedy = text!("doctor.rust.install");
+        return Finding::missing("Rust", text!("doctor.rust.none"), remedy);
     };
     if numbers(version) < numbers(needed) {
-        let detail = format!("{version} is older than {needed}");
-        return Finding::missing("Rust", detail, "Say `rustup update`");
+        let detail = text!("doctor.rust.old", version, needed);
+        return Finding::missing("Rust", detail, text!("doctor.rust.update"));
     }
-    Finding::ok("Rust", format!("{version} ({needed} or newer is needed)"))
+    Finding::ok("Rust", text!("doctor.rust.ok", version, needed))
 }
 
 /// The numbers of a version, up to a word such as `-nightly`.
@@ -150,28 +151,29 @@ fn numbers(version: &str) -> Vec<u32> {
 fn cargo_itself(root: &Path) -> Finding {
     match answer(cargo::command(root).arg("--version")) {
         Some(version) => Finding::ok("cargo", version),
-        None => Finding::missing("cargo", "it does not tell its version", "Say `rustup update`"),
+        None => {
+            let remedy = text!("doctor.rust.update");
+            Finding::missing("cargo", text!("doctor.rust.cargo-none"), remedy)
+        }
     }
 }
 
 /// Whether a server could listen there.
 fn port(addr: SocketAddr) -> Finding {
-    let what = format!("port {}", addr.port());
+    let port = addr.port();
+    let what = text!("doctor.port.name", port);
     let Err(error) = TcpListener::bind(addr) else {
-        return Finding::ok(&what, "free");
+        return Finding::ok(&what, text!("doctor.port.free"));
     };
-    let other = SocketAddr::new(addr.ip(), addr.port().saturating_add(OTHER_PORT));
-    let other = format!("give server and client another address, such as {other}");
+    let other = SocketAddr::new(addr.ip(), port.saturating_add(OTHER_PORT));
+    let other = text!("doctor.port.other", other);
     if error.kind() != io::ErrorKind::AddrInUse {
-        let detail = format!("cannot listen on {addr}: {error}");
-        return Finding::missing(&what, detail, format!("If it stays so, {other}"));
+        let detail = text!("doctor.port.cannot-listen", addr, error);
+        return Finding::missing(&what, detail, text!("doctor.port.stays", other));
     }
-    let remedy = format!(
-        "Stop it with Ctrl-C if it is a step's server in some other terminal; \
-         `{}` names it; or {other}",
-        who_listens(addr.port())
-    );
-    Finding::missing(&what, format!("a program listens on {addr} already"), remedy)
+    let who = who_listens(port);
+    let remedy = text!("doctor.port.stop", who, other);
+    Finding::missing(&what, text!("doctor.port.taken", addr), remedy)
 }
 
 /// The command that names the program behind a port.
@@ -188,22 +190,23 @@ fn who_listens(port: u16) -> String {
 }
 
 fn loopback() -> Finding {
+    let what = text!("doctor.loopback.name");
     match there_and_back(Ipv4Addr::LOCALHOST.into()) {
-        Ok(()) => Finding::ok("loopback", "a message went to 127.0.0.1 and back"),
+        Ok(()) => Finding::ok(&what, text!("doctor.loopback.ok")),
         Err(error) => {
-            let remedy = "Look for a firewall or a security program that forbids connections \
-                          from this computer to itself, and allow them";
-            Finding::missing("loopback", format!("a message to 127.0.0.1: {error}"), remedy)
+            let remedy = text!("doctor.loopback.remedy");
+            Finding::missing(&what, text!("doctor.loopback.failed", error), remedy)
         }
     }
 }
 
 fn ipv6() -> Finding {
+    let what = text!("doctor.loopback.name-6");
     match there_and_back(Ipv6Addr::LOCALHOST.into()) {
-        Ok(()) => Finding::ok("IPv6 loopback", "a message went to [::1] and back"),
+        Ok(()) => Finding::ok(&what, text!("doctor.loopback.ok-6")),
         Err(error) => {
-            let remedy = "Nothing to do: the steps use 127.0.0.1 unless you say otherwise";
-            Finding::optional("IPv6 loopback", format!("a message to [::1]: {error}"), remedy)
+            let remedy = text!("doctor.loopback.remedy-6");
+            Finding::optional(&what, text!("doctor.loopback.failed-6", error), remedy)
         }
     }
 }
@@ -233,18 +236,14 @@ fn pass(from: &mut TcpStream, to: &mut TcpStream) -> io::Result<()> {
 /// What remote execution hands its command lines to.
 fn shell() -> Finding {
     let (name, option) = if cfg!(windows) { ("cmd", "/C") } else { ("sh", "-c") };
+    let what = text!("doctor.shell.name");
     match answer(Command::new(name).args([option, "echo hello"])) {
         Some(answer) if answer == "hello" => {
-            Finding::ok("shell", format!("`{name}` runs commands"))
+            Finding::ok(&what, text!("doctor.shell.ok", name))
         }
         _ => {
-            let remedy =
-                format!("Steps 04, 06 and 07 need it: put the folder of `{name}` into PATH");
-            Finding::missing(
-                "shell",
-                format!("`{name} {option} \"echo hello\"` does not work"),
-                remedy,
-            )
+            let remedy = text!("doctor.shell.remedy", name);
+            Finding::missing(&what, text!("doctor.shell.failed", name, option), remedy)
         }
     }
 }
@@ -253,38 +252,40 @@ fn python() -> Finding {
     let python = conformance::python().and_then(|mut python| answer(python.arg("--version")));
     python.map_or_else(
         || {
-            let remedy = "Install Python 3 if you want to run the steps' Python twins";
-            Finding::optional("Python", "no Python 3", remedy)
+            let remedy = text!("doctor.python.remedy");
+            Finding::optional("Python", text!("doctor.python.none"), remedy)
         },
         |version| Finding::ok("Python", version),
     )
 }
 
 fn browser() -> Finding {
+    let what = text!("doctor.browser.name");
     let chromium = ["chromium", "chromium-browser", "google-chrome"];
     if chromium.into_iter().any(is_on_path) && is_on_path("chromedriver") {
-        return Finding::ok("browser tests", "chromium and chromedriver are here");
+        return Finding::ok(&what, text!("doctor.browser.ok"));
     }
-    let remedy = "Any browser shows the book; install both only to change how its pages look";
-    Finding::optional("browser tests", "no chromium with chromedriver", remedy)
+    Finding::optional(&what, text!("doctor.browser.none"), text!("doctor.browser.remedy"))
 }
 
 /// How much room there is where cargo builds.
 fn disk(folder: &Path) -> Finding {
-    let shown = folder.display();
+    let what = text!("doctor.disk.name");
     match fs4::available_space(folder) {
         Ok(bytes) if bytes >= ENOUGH_BYTES => {
-            Finding::ok("disk", format!("{} GiB free in {shown}", bytes / GIB))
+            let (gib, folder) = (bytes / GIB, folder.display());
+            Finding::ok(&what, text!("doctor.disk.ok", gib, folder))
         }
         Ok(bytes) => {
-            let detail = format!("only {} MiB free in {shown}", bytes / (1 << 20));
-            let remedy = format!(
-                "The steps alone fit; for all tests make room for {} GiB, or set CARGO_TARGET_DIR",
-                ENOUGH_BYTES / GIB
-            );
-            Finding::optional("disk", detail, remedy)
+            let (mib, gib, folder) = (bytes / (1 << 20), ENOUGH_BYTES / GIB, folder.display());
+            let detail = text!("doctor.disk.little", mib, folder);
+            Finding::optional(&what, detail, text!("doctor.disk.make-room", gib))
         }
-        Err(error) => Finding::optional("disk", format!("{shown}: {error}"), "Look for yourself"),
+        Err(error) => {
+            let folder = folder.display();
+            let detail = text!("doctor.disk.unknown", folder, error);
+            Finding::optional(&what, detail, text!("doctor.disk.look"))
+        }
     }
 }
 
@@ -296,12 +297,12 @@ fn crates(root: &Path) -> Finding {
     command.args(["metadata", "--offline", "--locked", "--format-version", "1"]);
     // Crates for other systems are never downloaded to build on this one.
     command.args(["--filter-platform", host]);
+    let what = text!("doctor.crates.name");
     // Where cargo cannot even be started, another line says so.
     if cargo::run(command).is_ok_and(|output| output.success) {
-        Finding::ok("crates", "all are here: the network can go")
+        Finding::ok(&what, text!("doctor.crates.ok"))
     } else {
-        let remedy = "Say `cargo fetch --locked` while there is one, or use a bundle";
-        Finding::optional("crates", "not all are here: building needs a network", remedy)
+        Finding::optional(&what, text!("doctor.crates.none"), text!("doctor.crates.remedy"))
     }
 }
 
@@ -315,7 +316,7 @@ fn answer(command: &mut Command) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture;
+    use workspace::fixture;
 
     fn lines(findings: &[Finding]) -> (String, bool) {
         let mut output = Vec::new();

@@ -6,11 +6,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 
-const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
 /// Runs it to its end: its exit code, what it wrote to stdout, and to stderr.
 fn check(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask-check"));
     let command = command.arg("check").args(arguments).current_dir(ROOT).stdin(Stdio::null());
     let output = command.output().expect("xtask can be started");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -205,7 +205,7 @@ fn where_nobody_reads_on_nothing_more_is_said() {
     for more in [&[][..], &["--json"], &["--list"]] {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         drop(reader);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask-check"));
         let command = command.args(["check", "03", "--addr", &addr]).args(more);
         let output = command.current_dir(ROOT).stdout(writer).output().expect("xtask");
         let error = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -45,7 +45,7 @@ fn class(step: &str, scripts: &[(&str, String)], more: &[(&str, &str)]) -> TempD
 }
 
 fn check(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask-check"));
     command.args(["check", "--class"]).arg(folder.join("class.toml")).args(arguments);
     let output = command.stdin(Stdio::null()).output().expect("xtask can be started");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

@@ -10,7 +10,7 @@ use conformance::{Failure, Peer, Program};
 const FRAME: &[u8] = b"\x00\x00\x00\x07echo hi";
 
 fn tap(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask-check"));
     command.arg("tap").args(arguments);
     command
 }

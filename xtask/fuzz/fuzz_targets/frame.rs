@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../steps/06-struct-header/src/frame.rs"]
+#[path = "../../../steps/06-struct-header/src/frame.rs"]
 mod frame;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -5,10 +5,10 @@
 
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../steps/07-json-header/src/frame.rs"]
+#[path = "../../../steps/07-json-header/src/frame.rs"]
 #[allow(dead_code)] // not all of it is needed here
 mod frame;
-#[path = "../../steps/07-json-header/src/header.rs"]
+#[path = "../../../steps/07-json-header/src/header.rs"]
 #[allow(dead_code)]
 mod header;
 

@@ -5,7 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../steps/08-chat-fn/src/line.rs"]
+#[path = "../../../steps/08-chat-fn/src/line.rs"]
 mod line;
 
 use line::{BadLine, LineBuffer, MAX_LINE_LEN};

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use conformance::soak::Report;
 
-use crate::root::Target;
+use workspace::root::Target;
 
 /// What is missing here to pull a cable, if anything is.
 #[cfg(target_os = "linux")]
@@ -18,7 +18,7 @@ pub fn missing() -> Option<String> {
 pub fn pull(root: &Path, target: &Target) -> Result<Report> {
     use conformance::cable::{self, Room};
 
-    use crate::root;
+    use workspace::root;
 
     let mut rooms = Vec::new();
     for number in ["8", "9"] {

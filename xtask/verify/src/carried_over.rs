@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use crate::root::{self, Step};
+use workspace::root::{self, Step};
 
 /// Compares what the wanted steps declare to be carried over; returns how many files that were.
 pub fn check(root: &Path, only: Option<&Step>) -> Result<usize> {
@@ -83,7 +83,7 @@ fn visible(line: Option<&[u8]>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture;
+    use workspace::fixture;
 
     #[test]
     fn identical_files_pass() {

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 use spdx::{Expression, ParseMode};
 
-use crate::cargo;
+use workspace::cargo;
 
 /// What is read of `deny.toml`.
 #[derive(Deserialize)]

@@ -5,13 +5,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-use super::programs::TestPrograms;
-use crate::root::{Step, Target};
-use crate::sessions;
+use crate::outcome::Report;
+use crate::programs::TestPrograms;
 
 /// How one round went.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -20,6 +18,14 @@ pub struct Round {
     pub passed: usize,
     /// Those that failed: the name of each, and what it wrote.
     pub failed: Vec<(String, String)>,
+}
+
+impl Round {
+    /// Adds what came of another part of the round.
+    pub fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed.extend(other.failed);
+    }
 }
 
 /// How many passed, and which did not: who waits for a hundred rounds need not wait for the names.
@@ -124,25 +130,22 @@ fn output_of<'a>(test: &str, output: &'a str) -> &'a str {
     &written[..end.unwrap_or(written.len())]
 }
 
-/// Runs all tests once.
-pub fn tests(programs: &TestPrograms) -> Result<Round> {
+/// Runs the tests once, with these arguments.
+pub fn tests(programs: &TestPrograms, arguments: &[&str]) -> Result<Round> {
     let mut round = Round::default();
-    for run in programs.run(&[])? {
-        let Round { passed, failed } = round_of(&run.program, run.success, &run.text);
-        round.passed += passed;
-        round.failed.extend(failed);
+    for run in programs.run(arguments)? {
+        round.add(round_of(&run.program, run.success, &run.text));
     }
     Ok(round)
 }
 
-/// Runs all sessions once.
-pub fn sessions(root: &Path, target: &Target, step: Option<&Step>) -> Result<Round> {
-    let report = sessions::check(root, target, step)?;
+/// What a run of the sessions says.
+pub fn of_sessions(report: Report) -> Round {
     let failed = report.failed.into_iter().map(|text| {
         let name = text.split(": ").next().unwrap_or_default().to_owned();
         (name, text)
     });
-    Ok(Round { passed: report.passed, failed: failed.collect() })
+    Round { passed: report.passed, failed: failed.collect() }
 }
 
 #[cfg(test)]

@@ -1,52 +1,50 @@
 //! The check `sessions`: what the book shows in its terminals is what comes when it is done again.
 
-use std::collections::BTreeSet;
 use std::env::consts::EXE_SUFFIX;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use conformance::session::{self, Action, Session};
+use conformance::side_by_side;
+use workspace::command_line::split;
+use workspace::root::{self, Step, Target};
 
-use crate::cargo;
-use crate::root::{self, Step, Target};
+use crate::outcome::Report;
+
+/// The package that `cargo xtask check` and `cargo xtask tap` start.
+const CHECK: &str = "xtask-check";
 
 /// A session file of a step.
 struct File {
-    package: String,
+    /// The name of its step.
+    step: String,
     /// Its path, relative to the root.
     path: String,
     session: Session,
 }
 
-impl File {
-    /// The step's package, and those of other steps that the session starts.
-    fn packages(&self) -> Vec<String> {
-        let started = self.session.lines.iter().filter_map(|line| match &line.action {
-            Action::Command(text) => text.strip_prefix("cargo run -p ")?.split(' ').next(),
-            _ => None,
-        });
-        started.chain([self.package.as_str()]).map(str::to_owned).collect()
-    }
-}
-
-/// How the sessions went.
-#[derive(Debug, Default)]
-pub struct Report {
-    /// How many passed.
-    pub passed: usize,
-    /// One text for each that failed.
-    pub failed: Vec<String>,
-    /// Those that cannot be run here, each with the reason.
-    pub skipped: Vec<String>,
-}
-
-/// Runs the sessions of all steps, or of one.
+/// Runs the sessions of all steps, or of one; their programs must have been built.
+///
+/// Steps are side by side, since their ports differ; the sessions of one are one after the other.
 pub fn check(root: &Path, target: &Target, only: Option<&Step>) -> Result<Report> {
-    let mut report = Report::default();
     let programs = Programs::new(root, target);
-    for file in files(root, only)? {
+    let files = files(root, only)?;
+    let steps: Vec<&[File]> = files.chunk_by(|a, b| a.step == b.step).collect();
+    let mut report = Report::default();
+    for part in side_by_side(&steps, |files| run_all(files, &programs)) {
+        report.passed += part.passed;
+        report.failed.extend(part.failed);
+        report.skipped.extend(part.skipped);
+    }
+    Ok(report)
+}
+
+/// Runs these sessions one after the other.
+fn run_all(files: &[File], programs: &Programs<'_>) -> Report {
+    let mut report = Report::default();
+    for file in files {
         if let Some(obstacle) = programs.obstacle_to(&file.session) {
             report.skipped.push(format!("{} ({obstacle})", file.path));
             continue;
@@ -56,7 +54,7 @@ pub fn check(root: &Path, target: &Target, only: Option<&Step>) -> Result<Report
             Err(failure) => report.failed.push(format!("{}: {failure}", file.path)),
         }
     }
-    Ok(report)
+    report
 }
 
 /// Records the sessions anew; returns the files that are different now.
@@ -76,29 +74,6 @@ pub fn bless(root: &Path, target: &Target, only: Option<&Step>) -> Result<Vec<St
         }
     }
     Ok(changed)
-}
-
-/// Builds the programs that the sessions start.
-pub fn build(root: &Path, target: &Target, only: Option<&Step>) -> Result<()> {
-    let files = files(root, only)?;
-    let packages: BTreeSet<String> = files.iter().flat_map(File::packages).collect();
-    if packages.is_empty() {
-        return Ok(());
-    }
-    let mut arguments = vec!["build".to_owned(), "--bins".to_owned(), "--examples".to_owned()];
-    if target.profile.ends_with("release") {
-        arguments.push("--release".to_owned());
-    }
-    for package in packages {
-        arguments.extend(["--package".to_owned(), package]);
-    }
-    let mut command = cargo::command(root);
-    command.args(arguments).arg("--target-dir").arg(&target.dir);
-    let output = cargo::run(command)?;
-    if !output.success {
-        bail!("the programs of the sessions do not build\n{}", output.text);
-    }
-    Ok(())
 }
 
 /// The sessions of all steps, or of one, in the order of their names.
@@ -129,7 +104,7 @@ fn read(root: &Path, step: &Step, path: &Path) -> Result<File> {
     let shown = root::shown(root, path);
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
     Ok(File {
-        package: step.package.clone(),
+        step: step.name.clone(),
         session: Session::parse(&text).with_context(|| shown.clone())?,
         path: shown,
     })
@@ -180,7 +155,7 @@ impl<'a> Programs<'a> {
                 self.program(package, package, arguments)?
             }
             ["cargo", "xtask", command @ ("tap" | "check"), arguments @ ..] => {
-                self.program("xtask", "xtask", &[&["--", command], arguments].concat())?
+                self.program(CHECK, CHECK, &[&["--", command], arguments].concat())?
             }
             ["python3", arguments @ ..] => {
                 let mut python = conformance::python().ok_or("no Python 3 was found")?;
@@ -216,55 +191,16 @@ impl<'a> Programs<'a> {
     }
 }
 
-/// The words of a command line; single and double quotes hold blanks together.
-pub fn split(line: &str) -> Result<Vec<String>, String> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut quote = None;
-    for c in line.chars() {
-        match (quote, c) {
-            (Some(open), c) if c == open => quote = None,
-            (None, '\'' | '"') => {
-                quote = Some(c);
-                word.get_or_insert_default();
-            }
-            (None, ' ') => words.extend(word.take()),
-            _ => word.get_or_insert_default().push(c),
-        }
-    }
-    if let Some(open) = quote {
-        return Err(format!("a quote {open} is never closed in `{line}`"));
-    }
-    words.extend(word);
-    Ok(words)
-}
-
 #[cfg(test)]
 mod tests {
+    use workspace::fixture;
+
     use super::*;
-    use crate::fixture;
+    use crate::programs;
 
     fn launch(line: &str) -> Result<Command, String> {
         let target = root::target().unwrap();
         Programs::new(Path::new("."), &target).launch(line)
-    }
-
-    #[test]
-    fn quotes_hold_words_together() {
-        let words = split(r#"python3  a.py "two words" 'a "b"' "" x"y z""#).unwrap();
-        assert_eq!(words, ["python3", "a.py", "two words", "a \"b\"", "", "xy z"]);
-        let error = split("a 'b").unwrap_err();
-        assert_eq!(error, "a quote ' is never closed in `a 'b`");
-    }
-
-    #[test]
-    fn the_programs_of_other_steps_are_built_too() {
-        let text =
-            "[a] $ cargo run -p step-06-x -- server\n[b] $ cargo run -p step-04-y -- client\n";
-        let session = Session::parse(text).unwrap();
-        let file = File { package: "step-06-x".to_owned(), path: String::new(), session };
-        let packages: BTreeSet<String> = file.packages().into_iter().collect();
-        assert_eq!(packages.into_iter().collect::<Vec<_>>(), ["step-04-y", "step-06-x"]);
     }
 
     #[test]
@@ -283,7 +219,7 @@ mod tests {
     fn a_session_can_start_the_tap() {
         let folder = tempfile::tempdir().unwrap();
         let target = Target { dir: folder.path().into(), profile: folder.path().into() };
-        fs::write(folder.path().join(format!("xtask{EXE_SUFFIX}")), "").unwrap();
+        fs::write(folder.path().join(format!("{CHECK}{EXE_SUFFIX}")), "").unwrap();
         let programs = Programs::new(Path::new("."), &target);
         let command = programs.launch("cargo xtask tap --no-time").unwrap();
         assert!(command.get_args().eq(["tap", "--no-time"]));
@@ -305,7 +241,7 @@ mod tests {
         let tree = fixture::copy();
         let target = root::target().unwrap();
         let step = root::find_step(tree.path(), "01").unwrap();
-        build(&root::repository(), &target, Some(&step)).unwrap();
+        programs::build_missing(&root::repository(), &target, &step);
         let sessions = step.dir(tree.path()).join("sessions");
         for path in session_paths(&sessions).unwrap() {
             if !path.ends_with("hello.session") {

@@ -1,15 +1,15 @@
 //! `cargo xtask soak`: all servers at once, with clients of all sorts, for as long as one likes.
 
-use std::env::consts::EXE_SUFFIX;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use conformance::soak::{self, Report, Server};
 
-use crate::cargo;
-use crate::root::{self, Target};
+use workspace::root::{self, Target};
+
+use crate::programs::TestPrograms;
 
 /// The steps whose servers talk to clients in a protocol with answers.
 const NUMBERS: [u8; 8] = [1, 2, 3, 4, 6, 7, 8, 9];
@@ -34,7 +34,7 @@ pub fn run(root: &Path, options: &Options) -> Result<bool> {
     let seed = options.seed.unwrap_or_else(seed_of_now);
     let seconds = options.seconds.unwrap_or(options.minutes * 60);
     println!("{seconds} s, --seed {seed}");
-    build(root, &target)?;
+    TestPrograms::build(root, &target, false)?;
     let report = soak(root, &target, Duration::from_secs(seconds), seed)?;
     for line in report.lines.iter().chain(&report.failures) {
         println!("{line}");
@@ -44,30 +44,13 @@ pub fn run(root: &Path, options: &Options) -> Result<bool> {
     Ok(failed == 0)
 }
 
-/// Builds the servers.
-pub fn build(root: &Path, target: &Target) -> Result<()> {
-    let mut build = cargo::command(root);
-    build.args(["build", "--bins"]).arg("--target-dir").arg(&target.dir);
-    if target.profile.ends_with("release") {
-        build.arg("--release");
-    }
-    for number in NUMBERS {
-        build.args(["--package", &root::find_step(root, &number.to_string())?.package]);
-    }
-    let output = cargo::run(build)?;
-    if !output.success {
-        bail!("the servers do not build\n{}", output.text);
-    }
-    Ok(())
-}
-
 /// Soaks the servers, which must have been built.
 pub fn soak(root: &Path, target: &Target, duration: Duration, seed: u64) -> Result<Report> {
     let mut servers = Vec::new();
     let folder = tempfile::tempdir().context("cannot make a folder for the servers")?;
     for number in NUMBERS {
         let step = root::find_step(root, &number.to_string())?;
-        let program = target.profile.join(format!("{}{EXE_SUFFIX}", step.package));
+        let program = target.program(&step.package);
         // What one of them might write goes away with its folder.
         let folder = folder.path().to_path_buf();
         let command = move || {

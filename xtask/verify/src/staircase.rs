@@ -1,13 +1,13 @@
 //! The staircase: steps against checks. What each step keeps, what it is seen to break, and whether that is still so.
 
-use std::env::consts::EXE_SUFFIX;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
-use conformance::check::{CHECKS, Judgement, Promise, Promises};
+use anyhow::Result;
+use conformance::check::{CHECKS, Judgement, Promise};
 
-use crate::root::{self, Step, Target};
+use workspace::promises::promises;
+use workspace::root::{Step, Target};
 
 /// What came of a run.
 #[derive(Debug)]
@@ -20,16 +20,6 @@ pub struct Report {
     pub complaints: Vec<String>,
 }
 
-/// What the steps promise, each with its name.
-pub fn promises(root: &Path) -> Result<Vec<(Step, Promises)>> {
-    let read = |step: Step| {
-        let promises = Promises::read(&step.dir(root));
-        let promises = promises.with_context(|| format!("steps/{}", step.name))?;
-        Ok((step, promises))
-    };
-    root::steps(root)?.into_iter().map(read).collect()
-}
-
 /// Holds the steps, or one of them, to every check; their programs must have been built.
 pub fn check(root: &Path, target: &Target, only: Option<&Step>) -> Result<Report> {
     let mut rows = Vec::new();
@@ -38,7 +28,7 @@ pub fn check(root: &Path, target: &Target, only: Option<&Step>) -> Result<Report
         if only.is_some_and(|only| *only != step) {
             continue;
         }
-        let program = target.profile.join(format!("{}{EXE_SUFFIX}", step.package));
+        let program = target.program(&step.package);
         let judgements = promises.judge(&program.to_string_lossy());
         let found = promises.complaints(&judgements);
         complaints.extend(found.into_iter().map(|complaint| format!("{}: {complaint}", step.name)));
@@ -78,9 +68,11 @@ fn sign(judgement: &Judgement) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{fixture, sessions};
     use conformance::Failure;
-    use conformance::check::{self, Exercise};
+    use conformance::check::{self, Exercise, Promises};
+    use workspace::{fixture, root};
+
+    use crate::programs;
 
     fn judged(name: &str, promise: Promise, failed: bool) -> Judgement {
         let check = check::check(name).unwrap();
@@ -119,7 +111,7 @@ mod tests {
     fn a_manifest_that_says_something_else_than_the_run_is_a_failure() {
         let (tree, target) = (fixture::copy(), root::target().unwrap());
         let step = root::find_step(tree.path(), "01").unwrap();
-        sessions::build(&root::repository(), &target, Some(&step)).unwrap();
+        programs::build_missing(&root::repository(), &target, &step);
         let manifest = "steps/01-single-shot/Cargo.toml";
         let kept_as_broken = "\nreply = \"message-loop.md#";
         fixture::replace(

@@ -1,9 +1,11 @@
 //! `cargo xtask verify`: says whether anything in the book, or in a step, is no longer true.
 //!
+//! There are two tiers. Without options, the checks run that are worth waiting for after a change; the
+//! table names the others. `--strict` and `--all` run everything.
+//!
 //! First everything is built. Nothing is built while it runs: cargo must not replace a program that is
 //! about to be started.
 
-use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::num::NonZero;
 use std::path::Path;
@@ -13,20 +15,24 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
+use tempfile::TempDir;
+use workspace::cargo;
+use workspace::command_line::is_on_path;
+use workspace::root::{self, Step, Target};
 
-use self::programs::{Run, TestPrograms};
-use self::repeat::{Round, Tally};
-use crate::root::{self, Step, Target};
-use crate::{
-    book_check, build_book, cable, cargo, carried_over, licences, messages, sessions, soak,
-    staircase,
-};
-
-mod programs;
-mod repeat;
+use crate::outcome::{Outcome, Report, Row, counted, summary};
+use crate::programs::{self, TestPrograms, outcome_of};
+use crate::repeat::{self, Tally};
+use crate::{cable, carried_over, licences, messages, sessions, soak, staircase};
 
 /// How long all servers are soaked, at the same time.
 const SOAKED: Duration = Duration::from_secs(30);
+
+/// The package that builds the book and looks at its pages.
+const BOOK: &str = "xtask-book";
+
+/// How the names of the tests begin that hold a step to its manifest, as the check `staircase` does.
+const JUDGED_BY_STAIRCASE: &str = "keeps_what_its_manifest_promises";
 
 /// What can be chosen on the command line.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -37,12 +43,15 @@ pub struct Options {
     /// Run this check, and no other; can be given more than once
     #[arg(long, value_name = "CHECK", value_enum)]
     only: Vec<Check>,
+    /// Run everything; let a check that cannot be run count as failed
+    #[arg(long, conflicts_with = "all")]
+    strict: bool,
+    /// Run everything; name what cannot be run here
+    #[arg(long)]
+    all: bool,
     /// Record the sessions anew before they are checked
     #[arg(long)]
     bless: bool,
-    /// Let a check that cannot be run count as failed
-    #[arg(long)]
-    strict: bool,
     /// Run only the tests and the sessions, so many times, and say how often each failed
     #[arg(long, value_name = "N", conflicts_with_all = ["bless", "strict"])]
     repeat: Option<NonZero<usize>>,
@@ -57,8 +66,10 @@ enum Check {
     Clippy,
     /// The tests and the programs can be built; comes before what runs them
     Build,
-    /// All tests pass
+    /// All tests pass, but the slowest
     Tests,
+    /// The slowest tests pass
+    Slow,
     /// The steps' Python twins keep the same promises
     Python,
     /// The book's terminal sessions come out as they are shown
@@ -81,37 +92,21 @@ enum Check {
     Browser,
 }
 
-/// How a check went, with what there is to say about it.
-#[derive(Debug, PartialEq, Eq)]
-enum Outcome {
-    Passed(String),
-    /// The detail for the table, and the full output.
-    Failed(String, String),
-    Skipped(String),
-}
-
-/// Runs the checks; returns whether none failed.
-pub fn run(root: &Path, options: &Options) -> Result<bool> {
-    let verifier = Verifier {
-        root,
-        target: root::target()?,
-        step: options.step.as_deref().map(|step| root::find_step(root, step)).transpose()?,
-        tests: OnceLock::new(),
-        staircase: Mutex::default(),
-    };
-    let checks = verifier.checks(&options.only)?;
-    if let Some(times) = options.repeat {
-        return verifier.repeat(times.get(), &checks);
-    }
-    if options.bless {
-        verifier.bless()?;
-    }
-    let rows = verifier.rows(&checks, options.strict);
-    println!("\n{}{}", verifier.staircase_table(), summary(&rows));
-    Ok(!rows.iter().any(Row::has_failed))
-}
-
 impl Check {
+    /// Its name on the command line.
+    fn name(self) -> String {
+        let value = self.to_possible_value();
+        value.map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    /// Whether it runs after every change.
+    fn is_quick(self) -> bool {
+        !matches!(
+            self,
+            Self::Slow | Self::Python | Self::Messages | Self::Soak | Self::Cable | Self::Browser
+        )
+    }
+
     /// Whether it waits more than it computes, and so may run beside others of this kind.
     ///
     /// All others have the machine to themselves: what they start must answer in time.
@@ -121,64 +116,34 @@ impl Check {
 
     /// Whether it runs what `Build` has built.
     fn needs_programs(self) -> bool {
-        matches!(
+        !matches!(
             self,
-            Self::Tests
-                | Self::Python
-                | Self::Sessions
-                | Self::Messages
-                | Self::Staircase
-                | Self::Soak
-                | Self::Cable
+            Self::Format | Self::Clippy | Self::Build | Self::CarriedOver | Self::Licences
         )
     }
-}
 
-/// A line of the table.
-#[derive(Debug)]
-struct Row {
-    name: String,
-    outcome: Outcome,
-    time: Duration,
-}
-
-impl Row {
-    fn has_failed(&self) -> bool {
-        matches!(self.outcome, Outcome::Failed(..))
-    }
-
-    fn result(&self) -> &'static str {
-        match self.outcome {
-            Outcome::Passed(_) => "ok",
-            Outcome::Failed(..) => "FAILED",
-            Outcome::Skipped(_) => "skipped",
-        }
-    }
-
-    /// What comes after the name: the result, the time, the detail.
-    fn columns(&self) -> String {
-        let (Outcome::Passed(detail) | Outcome::Failed(detail, _) | Outcome::Skipped(detail)) =
-            &self.outcome;
-        let seconds = format!("{:.1} s", self.time.as_secs_f64());
-        format!("{:<7}  {seconds:>7}  {detail}", self.result()).trim_end().to_owned()
+    /// Whether it is about the whole repository, and means nothing for one step.
+    fn is_for_all(self) -> bool {
+        matches!(self, Self::Soak | Self::Cable | Self::Licences | Self::Book | Self::Browser)
     }
 }
 
-/// The failing checks' output, the table, and the counts.
-fn summary(rows: &[Row]) -> String {
-    let mut lines = Vec::new();
-    for row in rows {
-        if let Outcome::Failed(_, output) = &row.outcome {
-            lines.push(format!("---- {} ----\n{}\n", row.name, output.trim_end()));
-        }
+/// Runs the checks; returns whether none failed.
+pub fn run(root: &Path, options: &Options) -> Result<bool> {
+    let verifier = Verifier::new(root, options)?;
+    let checks = verifier.checks(options)?;
+    if let Some(times) = options.repeat {
+        return verifier.repeat(times.get(), &checks);
     }
-    for row in rows {
-        lines.push(format!("{:<12}  {}", row.name, row.columns()));
+    if options.bless {
+        verifier.bless(&checks)?;
     }
-    let count = |result| rows.iter().filter(|row| row.result() == result).count();
-    let (passed, failed, skipped) = (count("ok"), count("FAILED"), count("skipped"));
-    lines.push(format!("{passed} passed, {failed} failed, {skipped} skipped"));
-    lines.join("\n")
+    let mut rows = verifier.rows(&checks, options.strict);
+    if options.only.is_empty() {
+        rows.extend(verifier.not_run(&checks));
+    }
+    println!("\n{}{}", verifier.staircase_table(), summary(&rows));
+    Ok(!rows.iter().any(Row::has_failed))
 }
 
 /// What all checks need to know.
@@ -186,14 +151,61 @@ struct Verifier<'a> {
     root: &'a Path,
     target: Target,
     step: Option<Step>,
-    /// The test programs, once they are built.
-    tests: OnceLock<TestPrograms>,
+    /// All that was built, once it was.
+    programs: OnceLock<TestPrograms>,
     /// The table of steps and checks, once it is there: it is shown last.
     staircase: Mutex<String>,
+    /// Where the book is built for the checks that look at it.
+    book: TempDir,
 }
 
-impl Verifier<'_> {
-    /// Runs these checks one after the other, and light ones that stand together side by side. What
+impl<'a> Verifier<'a> {
+    fn new(root: &'a Path, options: &Options) -> Result<Self> {
+        Ok(Self {
+            root,
+            target: root::target()?,
+            step: options.step.as_deref().map(|step| root::find_step(root, step)).transpose()?,
+            programs: OnceLock::new(),
+            staircase: Mutex::default(),
+            book: TempDir::new().context("cannot make a folder for the book")?,
+        })
+    }
+
+    /// The checks that are wanted and mean something, in their order.
+    fn checks(&self, options: &Options) -> Result<Vec<Check>> {
+        let Options { only, strict, all, .. } = options;
+        let builds = only.iter().any(|check| check.needs_programs());
+        let is_wanted = |check: Check| match only.is_empty() {
+            true => *strict || *all || check.is_quick(),
+            false => only.contains(&check) || check == Check::Build && builds,
+        };
+        let checks: Vec<Check> = self.meaningful().filter(|check| is_wanted(*check)).collect();
+        if checks.is_empty() {
+            bail!("there is nothing to check: what --only names is about the whole book");
+        }
+        Ok(checks)
+    }
+
+    /// The checks that mean something: for one step, some do not.
+    fn meaningful(&self) -> impl Iterator<Item = Check> {
+        let is_for_one = self.step.is_some();
+        let all = Check::value_variants().iter().copied();
+        all.filter(move |check| !(is_for_one && check.is_for_all()))
+    }
+
+    /// A row for each check that belongs to the other tier.
+    fn not_run(&self, checks: &[Check]) -> Vec<Row> {
+        let step = self.step.as_ref().map(|step| format!(" --step {}", step.number()));
+        let step = step.unwrap_or_default();
+        let row = |check: Check| {
+            let name = check.name();
+            let command = format!("cargo xtask verify{step} --only {name}");
+            Row { name, outcome: Outcome::NotRun(command), time: Duration::ZERO }
+        };
+        self.meaningful().filter(|check| !checks.contains(check)).map(row).collect()
+    }
+
+    /// Runs these checks one after the other, and light ones that are neighbours side by side. What
     /// cannot be built is not run.
     fn rows(&self, checks: &[Check], strict: bool) -> Vec<Row> {
         let mut rows: Vec<Row> = Vec::new();
@@ -215,77 +227,10 @@ impl Verifier<'_> {
         rows
     }
 
-    /// The checks that are wanted, and make sense, in their order.
-    fn checks(&self, only: &[Check]) -> Result<Vec<Check>> {
-        let needs_programs = only.iter().any(|check| check.needs_programs());
-        let wanted = |check: &Check| {
-            only.is_empty() || only.contains(check) || *check == Check::Build && needs_programs
-        };
-        let makes_sense = |check: &Check| match check {
-            Check::Soak | Check::Cable | Check::Licences | Check::Book => self.step.is_none(),
-            Check::Browser => self.step.is_none() && self.has_book_tests(),
-            _ => true,
-        };
-        let checks: Vec<Check> = Check::value_variants()
-            .iter()
-            .copied()
-            .filter(|c| wanted(c) && makes_sense(c))
-            .collect();
-        if checks.is_empty() {
-            bail!(
-                "there is nothing to check: what --only names is about the whole book, or not there yet"
-            );
-        }
-        Ok(checks)
-    }
-
-    fn has_book_tests(&self) -> bool {
-        self.root.join("book/tests/Cargo.toml").is_file()
-    }
-
-    fn bless(&self) -> Result<()> {
-        sessions::build(self.root, &self.target, self.step.as_ref())?;
-        let changed = sessions::bless(self.root, &self.target, self.step.as_ref())?;
-        for path in &changed {
-            println!("recorded anew: {path}");
-        }
-        if changed.is_empty() {
-            println!("the sessions come out as they were");
-        }
-        Ok(())
-    }
-
-    /// Runs the tests and the sessions again and again; returns whether none ever failed.
-    fn repeat(&self, times: usize, checks: &[Check]) -> Result<bool> {
-        let (root, step) = (self.root, self.step.as_ref());
-        let has_sessions = checks.contains(&Check::Sessions);
-        let has_tests = checks.contains(&Check::Tests);
-        if !has_sessions && !has_tests {
-            bail!("only the checks `tests` and `sessions` can be repeated");
-        }
-        let tests = has_tests.then(|| TestPrograms::build(root, &self.packages())).transpose()?;
-        if has_sessions {
-            sessions::build(root, &self.target, step)?;
-        }
-        let round = || {
-            let mut round = tests.as_ref().map(repeat::tests).transpose()?.unwrap_or_default();
-            if has_sessions {
-                let Round { passed, failed } = repeat::sessions(root, &self.target, step)?;
-                round.passed += passed;
-                round.failed.extend(failed);
-            }
-            Ok(round)
-        };
-        let tally = Tally::of(times, round, |text| println!("{text}"))?;
-        println!("\n{tally}");
-        Ok(tally.is_clean())
-    }
-
     /// Runs a check, with a line on the terminal when it is done, and one that is begun while it runs
     /// if nothing else runs beside it.
     fn row(&self, check: Check, checks: &[Check], is_alone: bool, strict: bool) -> Row {
-        let name = check.to_possible_value().map(|value| value.get_name().to_owned());
-        let name = name.unwrap_or_default();
+        let name = check.name();
         let begin = format!("{name:<12} … ");
         if is_alone {
             print!("{begin}");
@@ -307,36 +252,31 @@ impl Verifier<'_> {
     }
 
     fn outcome(&self, check: Check, checks: &[Check]) -> Result<Outcome> {
+        let (root, target, step) = (self.root, &self.target, self.step.as_ref());
         match check {
-            Check::Format => self.cargo(&["fmt", "--all", "--check"], &[]),
-            Check::Clippy => self.clippy(),
+            Check::Format => self.cargo(&["fmt", "--all", "--check"]),
+            Check::Clippy => self.clippy(checks),
             Check::Build => self.build(checks),
-            Check::Tests => Ok(outcome_of(&self.test_programs()?.run(&[])?)),
+            Check::Tests => self.tests(checks),
+            Check::Slow => Ok(outcome_of(&self.steps_programs()?.run(&["--ignored", "slow::"])?)),
             Check::Python => self.python(),
-            Check::Sessions => self.sessions(),
-            Check::Messages => self.messages(),
+            Check::Sessions => Ok(sessions::check(root, target, step)?.outcome("session")),
+            Check::Messages => Ok(messages::check(root, target, step)?.outcome("message")),
             Check::Staircase => self.staircase(),
             Check::Soak => self.soak(),
             Check::Cable => self.cable(),
-            Check::CarriedOver => self.carried_over(),
-            Check::Licences => self.licences(),
+            Check::CarriedOver => {
+                Ok(Outcome::Passed(counted(carried_over::check(root, step)?, "file")))
+            }
+            Check::Licences => Ok(Outcome::Passed(counted(licences::check(root)?, "crate"))),
             Check::Book => self.book(),
-            Check::Browser => self.browser(),
+            Check::Browser => self.browser(checks),
         }
     }
 
-    /// The packages that are built and tested, as arguments.
-    fn packages(&self) -> Vec<&str> {
-        match &self.step {
-            Some(step) => vec!["--package", &step.package],
-            None if self.has_book_tests() => vec!["--workspace", "--exclude", "book-tests"],
-            None => vec!["--workspace"],
-        }
-    }
-
-    fn cargo(&self, arguments: &[&str], more: &[&str]) -> Result<Outcome> {
+    fn cargo(&self, arguments: &[&str]) -> Result<Outcome> {
         let mut command = cargo::command(self.root);
-        command.args(arguments).args(more);
+        command.args(arguments);
         let output = cargo::run(command)?;
         Ok(if output.success {
             Outcome::Passed(String::new())
@@ -345,68 +285,41 @@ impl Verifier<'_> {
         })
     }
 
-    fn clippy(&self) -> Result<Outcome> {
-        let arguments = [&["clippy"], &self.packages()[..]].concat();
-        self.cargo(&arguments, &["--all-targets", "--", "-D", "warnings"])
+    fn clippy(&self, checks: &[Check]) -> Result<Outcome> {
+        let packages = programs::packages(checks.contains(&Check::Browser));
+        self.cargo(&[&["clippy"], packages, &["--all-targets", "--", "-D", "warnings"]].concat())
     }
 
-    /// Builds all that these checks run.
+    /// Builds all that a check runs. The browser tests, which have the most dependencies, are built only
+    /// if they are run.
     fn build(&self, checks: &[Check]) -> Result<Outcome> {
-        let any = |of: &[Check]| checks.iter().any(|check| of.contains(check));
-        let mut detail = String::new();
-        if any(&[Check::Tests, Check::Python]) {
-            let tests = TestPrograms::build(self.root, &self.packages())?;
-            detail = counted(tests.count(), "test program");
-            let _ = self.tests.set(tests); // they are built once
-        }
-        if any(&[Check::Sessions, Check::Staircase]) {
-            sessions::build(self.root, &self.target, self.step.as_ref())?;
-        }
-        if any(&[Check::Messages, Check::Cable]) {
-            messages::build(self.root, &self.target, &root::steps(self.root)?)?;
-        }
-        if any(&[Check::Soak]) {
-            soak::build(self.root, &self.target)?;
-        }
+        let programs =
+            TestPrograms::build(self.root, &self.target, checks.contains(&Check::Browser))?;
+        let detail = counted(programs.count(), "test program");
+        let _ = self.programs.set(programs); // they are built once
         Ok(Outcome::Passed(detail))
     }
 
-    fn test_programs(&self) -> Result<&TestPrograms> {
-        self.tests.get().context("the tests were not built")
+    fn programs(&self) -> Result<&TestPrograms> {
+        self.programs.get().context("nothing was built")
+    }
+
+    /// The test programs of the wanted step, or of all packages.
+    fn steps_programs(&self) -> Result<TestPrograms> {
+        Ok(self.programs()?.of(self.step.as_ref()))
+    }
+
+    fn tests(&self, checks: &[Check]) -> Result<Outcome> {
+        let skip = ["--skip", JUDGED_BY_STAIRCASE];
+        let skip = if checks.contains(&Check::Staircase) { &skip[..] } else { &[] };
+        Ok(outcome_of(&self.steps_programs()?.run(skip)?))
     }
 
     fn python(&self) -> Result<Outcome> {
         if conformance::python().is_none() {
             return Ok(Outcome::Skipped("no Python 3 was found".to_owned()));
         }
-        Ok(outcome_of(&self.test_programs()?.run(&["--ignored", "python"])?))
-    }
-
-    fn sessions(&self) -> Result<Outcome> {
-        let report = sessions::check(self.root, &self.target, self.step.as_ref())?;
-        let (passed, failed, skipped) = (report.passed, report.failed.len(), &report.skipped);
-        Ok(if failed > 0 {
-            let detail = format!("{failed} of {}", counted(passed + failed, "session"));
-            Outcome::Failed(detail, report.failed.join("\n\n"))
-        } else if skipped.is_empty() {
-            Outcome::Passed(counted(passed, "session"))
-        } else {
-            let names = skipped.join(", ");
-            Outcome::Skipped(format!("{names}; {} passed", counted(passed, "session")))
-        })
-    }
-
-    fn messages(&self) -> Result<Outcome> {
-        let report = messages::check(self.root, &self.target, self.step.as_ref())?;
-        let (passed, failed, skipped) = (report.passed, report.failed.len(), &report.skipped);
-        Ok(if failed > 0 {
-            Outcome::Failed(format!("{failed} complaints"), report.failed.join("\n\n"))
-        } else if skipped.is_empty() {
-            Outcome::Passed(counted(passed, "message"))
-        } else {
-            let names = skipped.join(", ");
-            Outcome::Skipped(format!("{names}; {} passed", counted(passed, "message")))
-        })
+        Ok(outcome_of(&self.steps_programs()?.run(&["--ignored", "python"])?))
     }
 
     fn staircase_table(&self) -> String {
@@ -416,26 +329,19 @@ impl Verifier<'_> {
     fn staircase(&self) -> Result<Outcome> {
         let report = staircase::check(self.root, &self.target, self.step.as_ref())?;
         *self.staircase.lock().unwrap_or_else(PoisonError::into_inner) = report.table;
-        Ok(if report.complaints.is_empty() {
-            Outcome::Passed(counted(report.judged, "promise"))
-        } else {
-            let detail =
-                format!("{} of {}", report.complaints.len(), counted(report.judged, "promise"));
-            Outcome::Failed(detail, report.complaints.join("\n\n"))
-        })
+        let passed = report.judged.saturating_sub(report.complaints.len());
+        let failed = report.complaints;
+        Ok(Report { passed, failed, skipped: Vec::new() }.outcome("promise"))
     }
 
     fn soak(&self) -> Result<Outcome> {
         let seed = soak::seed_of_now();
         let report = soak::soak(self.root, &self.target, SOAKED, seed)?;
-        let servers = report.lines.len() + report.failures.len();
-        Ok(if report.failures.is_empty() {
-            Outcome::Passed(counted(servers, "server"))
-        } else {
-            let detail = format!("{} of {}", report.failures.len(), counted(servers, "server"));
-            let again = format!("cargo xtask soak --seconds {} --seed {seed}", SOAKED.as_secs());
-            Outcome::Failed(detail, format!("{}\n\n{again}", report.failures.join("\n\n")))
-        })
+        let (passed, mut failed) = (report.lines.len(), report.failures);
+        if let Some(last) = failed.last_mut() {
+            *last += &format!("\n\ncargo xtask soak --seconds {} --seed {seed}", SOAKED.as_secs());
+        }
+        Ok(Report { passed, failed, skipped: Vec::new() }.outcome("server"))
     }
 
     fn cable(&self) -> Result<Outcome> {
@@ -443,30 +349,24 @@ impl Verifier<'_> {
             return Ok(Outcome::Skipped(missing));
         }
         let report = cable::pull(self.root, &self.target)?;
-        let clients = report.lines.len() + report.failures.len();
-        Ok(if report.failures.is_empty() {
-            Outcome::Passed(counted(clients, "client"))
-        } else {
-            let detail = format!("{} of {}", report.failures.len(), counted(clients, "client"));
-            Outcome::Failed(detail, report.failures.join("\n\n"))
-        })
+        let (passed, failed) = (report.lines.len(), report.failures);
+        Ok(Report { passed, failed, skipped: Vec::new() }.outcome("client"))
     }
 
-    fn carried_over(&self) -> Result<Outcome> {
-        let count = carried_over::check(self.root, self.step.as_ref())?;
-        Ok(Outcome::Passed(counted(count, "file")))
-    }
-
-    fn licences(&self) -> Result<Outcome> {
-        Ok(Outcome::Passed(counted(licences::check(self.root)?, "crate")))
+    /// Starts the room that makes the book.
+    fn book_room(&self, command: &str) -> Result<cargo::Output> {
+        let mut room = std::process::Command::new(self.target.program(BOOK));
+        room.arg(command).arg(self.book.path()).current_dir(self.root);
+        cargo::run(room)
     }
 
     fn book(&self) -> Result<Outcome> {
-        let book_check::Counts { pages, links } = book_check::check(self.root)?;
-        Ok(Outcome::Passed(format!("{}, {}", counted(pages, "page"), counted(links, "link"))))
+        let cargo::Output { success, text } = self.book_room("inspect")?;
+        let text = text.trim_end().to_owned();
+        Ok(if success { Outcome::Passed(text) } else { Outcome::Failed(String::new(), text) })
     }
 
-    fn browser(&self) -> Result<Outcome> {
+    fn browser(&self, checks: &[Check]) -> Result<Outcome> {
         let browsers = ["chromium", "chromium-browser", "google-chrome"];
         if !browsers.iter().any(|name| is_on_path(name)) {
             return Ok(Outcome::Skipped("no chromium or google-chrome was found".to_owned()));
@@ -474,48 +374,57 @@ impl Verifier<'_> {
         if !is_on_path("chromedriver") {
             return Ok(Outcome::Skipped("no chromedriver was found".to_owned()));
         }
-        // Nobody else compiles this package, so its lints are looked at here.
-        let package = ["--package", "book-tests"];
-        let arguments = [&["clippy"], &package[..]].concat();
-        let clippy = self.cargo(&arguments, &["--all-targets", "--", "-D", "warnings"])?;
-        if !matches!(clippy, Outcome::Passed(_)) {
-            return Ok(clippy);
-        }
-        let tests = TestPrograms::build(self.root, &package)?;
-        let book = tempfile::tempdir().context("cannot make a folder for the book")?;
-        build_book::build(self.root, book.path())?;
-        let outcome = outcome_of(&tests.with("BOOK_TESTS_DIR", book.path()).run(&[])?);
-        let has_axe = self.root.join("book/tests/node_modules/axe-core/axe.min.js").is_file();
-        Ok(outcome.without(&missing_for_browser(has_axe, is_on_path("pdftotext"))))
-    }
-}
-
-/// What came of running test programs. Of those that failed, it has the output.
-fn outcome_of(runs: &[Run]) -> Outcome {
-    let mut counts = Counts::default();
-    let (mut ended_early, mut output) = (Vec::new(), String::new());
-    for run in runs {
-        let Counts { passed, failed } = Counts::of(&run.text);
-        counts.passed += passed;
-        counts.failed += failed;
-        if !run.success {
-            // Writing to a string cannot fail.
-            let _ = write!(output, "{}:\n{}\n", run.program, run.text.trim_end());
-            if failed == 0 {
-                ended_early.push(run.program.as_str());
+        if !checks.contains(&Check::Book) {
+            let cargo::Output { success, text } = self.book_room("inspect")?;
+            if !success {
+                return Ok(Outcome::Failed(String::new(), text));
             }
         }
+        let tests = self.programs()?.of_browser().with("BOOK_TESTS_DIR", self.book.path());
+        let has_axe = self.root.join("book/tests/node_modules/axe-core/axe.min.js").is_file();
+        let missing = missing_for_browser(has_axe, is_on_path("pdftotext"));
+        Ok(outcome_of(&tests.run(&[])?).without(&missing))
     }
-    let Counts { passed, failed } = counts;
-    let detail = format!("{failed} of {}", counted(passed + failed, "test"));
-    match (failed, &ended_early[..]) {
-        (0, []) if passed == 0 => Outcome::Failed("no test ran".to_owned(), output),
-        (0, []) => Outcome::Passed(counted(passed, "test")),
-        (_, []) => Outcome::Failed(detail, output),
-        (_, names) => {
-            let names = names.join(", ");
-            Outcome::Failed(format!("{detail}; not run to the end: {names}"), output)
+
+    fn bless(&self, checks: &[Check]) -> Result<()> {
+        self.build(checks)?;
+        let changed = sessions::bless(self.root, &self.target, self.step.as_ref())?;
+        for path in &changed {
+            println!("recorded anew: {path}");
         }
+        if changed.is_empty() {
+            println!("the sessions come out as they were");
+        }
+        Ok(())
+    }
+
+    /// Runs the tests and the sessions again and again; returns whether none ever failed.
+    fn repeat(&self, times: usize, checks: &[Check]) -> Result<bool> {
+        let runs: [(Check, &[&str]); 3] = [
+            (Check::Tests, &[]),
+            (Check::Slow, &["--ignored", "slow::"]),
+            (Check::Python, &["--ignored", "python"]),
+        ];
+        let runs: Vec<_> = runs.iter().filter(|(check, _)| checks.contains(check)).collect();
+        let has_sessions = checks.contains(&Check::Sessions);
+        if runs.is_empty() && !has_sessions {
+            bail!("only the checks `tests`, `slow`, `python` and `sessions` can be repeated");
+        }
+        let programs = TestPrograms::build(self.root, &self.target, false)?.of(self.step.as_ref());
+        let round = || {
+            let mut round = repeat::Round::default();
+            for (_, arguments) in &runs {
+                round.add(repeat::tests(&programs, arguments)?);
+            }
+            if has_sessions {
+                let report = sessions::check(self.root, &self.target, self.step.as_ref())?;
+                round.add(repeat::of_sessions(report));
+            }
+            Ok(round)
+        };
+        let tally = Tally::of(times, round, |text| println!("{text}"))?;
+        println!("\n{tally}");
+        Ok(tally.is_clean())
     }
 }
 
@@ -529,100 +438,14 @@ fn missing_for_browser(has_axe: bool, has_pdftotext: bool) -> Vec<&'static str> 
         .collect()
 }
 
-impl Outcome {
-    /// What passed without something that it needs has passed in part.
-    fn without(self, missing: &[&str]) -> Self {
-        match self {
-            Self::Passed(detail) if !missing.is_empty() => {
-                Self::Skipped(format!("{}; {detail} passed", missing.join(", ")))
-            }
-            other => other,
-        }
-    }
-
-    /// What cannot be run has not been proved.
-    fn strict(self) -> Self {
-        match self {
-            Self::Skipped(reason) => {
-                let output = format!("skipped, which --strict does not allow: {reason}");
-                Self::Failed(reason, output)
-            }
-            other => other,
-        }
-    }
-}
-
-/// How many tests passed and failed.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Counts {
-    passed: usize,
-    failed: usize,
-}
-
-impl Counts {
-    /// Adds up the lines `test result: ok. 5 passed; 0 failed; …`.
-    fn of(output: &str) -> Self {
-        let mut counts = Self::default();
-        for line in output.lines().filter(|line| line.starts_with("test result: ")) {
-            counts.passed += number_before(line, " passed");
-            counts.failed += number_before(line, " failed");
-        }
-        counts
-    }
-}
-
-/// Such as `1 test`, `2 tests`.
-fn counted(count: usize, noun: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {noun}{plural}")
-}
-
-fn number_before(line: &str, word: &str) -> usize {
-    line.split(word).next().and_then(|before| before.rsplit(' ').next()?.parse().ok()).unwrap_or(0)
-}
-
-/// Whether a program of this name is in a folder of `PATH`.
-#[must_use]
-pub fn is_on_path(program: &str) -> bool {
-    let file = format!("{program}{}", std::env::consts::EXE_SUFFIX);
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(&file).is_file())
-}
-
 #[cfg(test)]
 mod tests {
+    use workspace::fixture;
+
     use super::*;
 
-    fn row(name: &str, outcome: Outcome) -> Row {
-        Row { name: name.to_owned(), outcome, time: Duration::from_millis(1234) }
-    }
-
-    #[test]
-    fn the_table_comes_after_the_output_and_the_counts_last() {
-        let rows = [
-            row("sessions", Outcome::Passed("7 sessions".to_owned())),
-            row("carried-over", Outcome::Failed(String::new(), "a is not b\n".to_owned())),
-            row("browser", Outcome::Skipped("no chromedriver was found".to_owned())),
-        ];
-        assert_eq!(
-            summary(&rows),
-            "\
----- carried-over ----
-a is not b
-
-sessions      ok         1.2 s  7 sessions
-carried-over  FAILED     1.2 s
-browser       skipped    1.2 s  no chromedriver was found
-1 passed, 1 failed, 1 skipped"
-        );
-    }
-
-    #[test]
-    fn a_skipped_check_fails_when_one_is_strict() {
-        let strict = Outcome::Skipped("no Python".to_owned()).strict();
-        assert!(matches!(strict, Outcome::Failed(detail, _) if detail == "no Python"));
-        let passed = Outcome::Passed("7".to_owned());
-        assert_eq!(passed.strict(), Outcome::Passed("7".to_owned()));
+    fn only(checks: &[Check]) -> Options {
+        Options { only: checks.to_vec(), ..Options::default() }
     }
 
     #[test]
@@ -638,50 +461,12 @@ browser       skipped    1.2 s  no chromedriver was found
     }
 
     #[test]
-    fn the_results_of_all_test_programs_are_added_up() {
-        let output = "test a ... ok\n\
-            test result: ok. 5 passed; 0 failed; 2 ignored; 0 measured\n\
-            test result: FAILED. 10 passed; 3 failed; 0 ignored\n";
-        let counts = Counts { passed: 15, failed: 3 };
-        assert_eq!(Counts::of(output), counts);
-    }
-
-    fn run(program: &str, success: bool, text: &str) -> Run {
-        Run { program: program.to_owned(), success, text: text.to_owned() }
-    }
-
-    #[test]
-    fn test_programs_count_together_and_those_that_fail_are_shown() {
-        let good =
-            run("a", true, "test x ... ok\ntest result: ok. 5 passed; 0 failed; 2 ignored\n");
-        let bad = run("b", false, "why\ntest result: FAILED. 1 passed; 2 failed; 0 ignored\n");
-        let none = run("c", true, "test result: ok. 0 passed; 0 failed; 9 ignored\n");
-        let dead = run("d", false, "test y ... ");
-        assert_eq!(outcome_of(&[good, none]), Outcome::Passed("5 tests".to_owned()));
-        let Outcome::Failed(detail, output) = outcome_of(&[bad, dead]) else {
-            panic!("it failed");
-        };
-        assert_eq!(detail, "2 of 3 tests; not run to the end: d");
-        let text = "b:\nwhy\ntest result: FAILED. 1 passed; 2 failed; 0 ignored\nd:\ntest y ...\n";
-        assert_eq!(output, text);
-        for runs in [vec![], vec![run("c", true, "test result: ok. 0 passed; 0 failed\n")]] {
-            let Outcome::Failed(detail, _) = outcome_of(&runs) else { panic!("nothing ran") };
-            assert_eq!(detail, "no test ran");
-        }
-    }
-
-    fn verifier(root: &Path, step: Option<Step>) -> Verifier<'_> {
-        let (tests, staircase) = (OnceLock::new(), Mutex::default());
-        Verifier { root, target: root::target().unwrap(), step, tests, staircase }
-    }
-
-    #[test]
     fn what_runs_programs_comes_after_building_them_and_not_if_that_fails() {
-        let tree = crate::fixture::tree();
-        let all = verifier(tree.path(), None);
-        let checks = all.checks(&[Check::Sessions, Check::CarriedOver]).unwrap();
+        let tree = fixture::tree();
+        let all = Verifier::new(tree.path(), &Options::default()).unwrap();
+        let checks = all.checks(&only(&[Check::Sessions, Check::CarriedOver])).unwrap();
         assert_eq!(checks, [Check::Build, Check::Sessions, Check::CarriedOver]);
-        assert_eq!(all.checks(&[Check::CarriedOver]).unwrap(), [Check::CarriedOver]);
+        assert_eq!(all.checks(&only(&[Check::CarriedOver])).unwrap(), [Check::CarriedOver]);
         // The fixture is no workspace: cargo cannot build it.
         let names = |rows: &[Row]| rows.iter().map(|row| row.name.clone()).collect::<Vec<_>>();
         let rows = all.rows(&checks, false);
@@ -691,22 +476,29 @@ browser       skipped    1.2 s  no chromedriver was found
 
     #[test]
     fn for_one_step_the_book_is_left_out() {
-        let tree = crate::fixture::tree();
-        let step = root::find_step(tree.path(), "2").unwrap();
-        let one = verifier(tree.path(), Some(step));
-        assert_eq!(one.packages(), ["--package", "step-02-second"]);
-        assert!(!one.checks(&[]).unwrap().contains(&Check::Book));
-        assert!(one.checks(&[Check::Book]).is_err());
+        let tree = fixture::tree();
+        let options = Options { step: Some("2".to_owned()), ..Options::default() };
+        let one = Verifier::new(tree.path(), &options).unwrap();
+        assert!(!one.checks(&options).unwrap().contains(&Check::Book));
+        assert!(one.checks(&only(&[Check::Book])).is_err());
+        let not_run = one.not_run(&one.checks(&options).unwrap());
+        let python = "cargo xtask verify --step 02 --only python".to_owned();
+        assert!(not_run.iter().any(|row| row.outcome == Outcome::NotRun(python.clone())));
+        assert!(not_run.iter().all(|row| row.name != "browser"));
     }
 
     #[test]
-    fn the_browser_tests_count_only_if_they_are_there() {
-        let tree = crate::fixture::tree();
-        let all = verifier(tree.path(), None);
-        assert_eq!(all.packages(), ["--workspace"]);
-        assert!(!all.checks(&[]).unwrap().contains(&Check::Browser));
-        crate::fixture::write(tree.path(), "book/tests/Cargo.toml", "");
-        assert_eq!(all.packages(), ["--workspace", "--exclude", "book-tests"]);
-        assert!(all.checks(&[]).unwrap().contains(&Check::Browser));
+    fn a_check_is_run_or_the_table_says_how_to_run_it() {
+        let tree = fixture::tree();
+        let quick = Verifier::new(tree.path(), &Options::default()).unwrap();
+        let checks = quick.checks(&Options::default()).unwrap();
+        let not_run = quick.not_run(&checks);
+        assert_eq!(checks.len() + not_run.len(), Check::value_variants().len());
+        for options in [
+            Options { strict: true, ..Options::default() },
+            Options { all: true, ..Options::default() },
+        ] {
+            assert_eq!(quick.checks(&options).unwrap(), Check::value_variants());
+        }
     }
 }

@@ -1,11 +1,14 @@
 //! A small repository to be altered by tests, and copies of the real one.
 
+#![allow(clippy::missing_panics_doc, reason = "a test that cannot write its files has failed")]
+
 use std::fs;
 use std::path::Path;
 
 use tempfile::TempDir;
 
 /// Two steps and a book of two pages, in which every check passes.
+#[must_use]
 pub fn tree() -> TempDir {
     let tree = TempDir::new().unwrap();
     for (path, text) in FILES {
@@ -15,6 +18,7 @@ pub fn tree() -> TempDir {
 }
 
 /// A copy of the real repository's book and steps.
+#[must_use]
 pub fn copy() -> TempDir {
     let tree = TempDir::new().unwrap();
     for folder in ["book", "steps"] {
@@ -33,12 +37,14 @@ pub fn copy_real(root: &Path, path: &str) {
     }
 }
 
+/// Writes a file of the tree, and makes its folders.
 pub fn write(root: &Path, path: &str, text: &str) {
     let file = root.join(path);
     fs::create_dir_all(file.parent().unwrap()).unwrap();
     fs::write(file, text).unwrap();
 }
 
+/// Adds text to a file that is there.
 pub fn append(root: &Path, path: &str, text: &str) {
     let old = fs::read_to_string(root.join(path)).unwrap();
     write(root, path, &(old + text));

@@ -6,12 +6,19 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 
-/// The repository's root: the folder above this package.
+/// The repository's root: the nearest folder above the running package that has `steps` in it.
 #[must_use]
 pub fn repository() -> PathBuf {
-    let package = std::env::var_os("CARGO_MANIFEST_DIR")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
-    package.parent().map_or(package.clone(), Path::to_path_buf)
+    // Cargo sets the variable when it runs a program; what is compiled in is where it was built.
+    let here = std::env::var_os("CARGO_MANIFEST_DIR");
+    let here = here.map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    above(&here).map_or(here.clone(), Path::to_path_buf)
+}
+
+/// The repository in which a folder is: the nearest folder above it that has `steps` in it.
+#[must_use]
+pub fn above(folder: &Path) -> Option<&Path> {
+    folder.ancestors().find(|folder| folder.join("steps").is_dir())
 }
 
 /// The path as messages and pages show it: relative to the root, with slashes.
@@ -30,14 +37,22 @@ pub struct Target {
     pub profile: PathBuf,
 }
 
-/// Finds the target folder by looking where this program stands in it.
-pub fn target() -> Result<Target> {
-    let exe = std::env::current_exe().context("cannot tell where xtask itself is")?;
-    let mut profile = exe.parent().context("xtask stands in no folder")?;
-    if profile.ends_with("deps") {
-        profile = profile.parent().context("xtask stands in no folder")?;
+impl Target {
+    /// Where the executable of a package is, once it was built.
+    #[must_use]
+    pub fn program(&self, package: &str) -> PathBuf {
+        self.profile.join(format!("{package}{}", std::env::consts::EXE_SUFFIX))
     }
-    let dir = profile.parent().context("xtask stands in no folder")?;
+}
+
+/// Finds the target folder by looking where this program is in it.
+pub fn target() -> Result<Target> {
+    let exe = std::env::current_exe().context("cannot tell where this program itself is")?;
+    let mut profile = exe.parent().context("this program is in no folder")?;
+    if profile.ends_with("deps") {
+        profile = profile.parent().context("this program is in no folder")?;
+    }
+    let dir = profile.parent().context("this program is in no folder")?;
     Ok(Target { dir: dir.to_path_buf(), profile: profile.to_path_buf() })
 }
 

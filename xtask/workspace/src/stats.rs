@@ -3,6 +3,7 @@
 /// The value below which the given share of the values lies, by the nearest rank; 0 if there are none.
 ///
 /// `share` is from 0 to 1: 0.5 is the median, 0.99 the 99th percentile.
+#[must_use]
 pub fn quantile(values: &[f64], share: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -14,6 +15,7 @@ pub fn quantile(values: &[f64], share: f64) -> f64 {
 }
 
 /// The value in the middle, or the mean of the two there; 0 if there are none.
+#[must_use]
 pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -26,11 +28,13 @@ pub fn median(values: &[f64]) -> f64 {
 }
 
 /// The smallest and the largest value; 0 and 0 if there are none.
+#[must_use]
 pub fn spread(values: &[f64]) -> (f64, f64) {
     (quantile(values, 0.0), quantile(values, 1.0))
 }
 
 /// A count times a factor that is not negative, rounded up.
+#[must_use]
 pub fn scaled(count: usize, factor: f64) -> usize {
     // Counts are far below 2^52.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-use crate::directives::collect;
+use crate::summary;
 
 const GLOSSARY: &str = "glossary.md";
 
@@ -33,7 +33,7 @@ pub fn late_links(src: &Path) -> Result<Vec<String>> {
         return Ok(Vec::new());
     };
     let mut pages = Vec::new();
-    for page in collect::pages(src)?.into_iter().filter(|page| page != GLOSSARY) {
+    for page in summary::pages(src)?.into_iter().filter(|page| page != GLOSSARY) {
         let text = fs::read_to_string(src.join(&page)).with_context(|| page.clone())?;
         pages.push((page, text));
     }

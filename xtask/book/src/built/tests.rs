@@ -1,7 +1,9 @@
 use std::path::Path;
 
+use tempfile::TempDir;
+use workspace::fixture;
+
 use super::*;
-use crate::fixture;
 
 /// What is wrong with pages that hold this.
 fn problems(pages: &[(&str, &str)]) -> Vec<String> {
@@ -10,6 +12,11 @@ fn problems(pages: &[(&str, &str)]) -> Vec<String> {
         fixture::write(site.path(), path, text);
     }
     Site::read(site.path()).unwrap().problems(Path::new("none"))
+}
+
+/// Builds the book into a folder that is gone afterwards, and checks it.
+fn check(root: &Path) -> Result<Counts> {
+    super::check(root, TempDir::new().unwrap().path())
 }
 
 fn failure(root: &Path) -> String {

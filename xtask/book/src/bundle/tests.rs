@@ -6,7 +6,7 @@ use flate2::read::GzDecoder;
 use tar::Archive;
 
 use super::*;
-use crate::fixture;
+use workspace::fixture;
 
 /// Adds what the fixture lacks: a workspace that cargo can read, with one package and no crates.
 fn tree() -> TempDir {
@@ -145,49 +145,4 @@ fn a_bundle_made_in_a_bundle_is_told_once_where_the_crates_are() {
     fs::copy(&once, &config).unwrap();
     write_config(tree.path(), &config).unwrap();
     assert_eq!(fs::read(config).unwrap(), fs::read(once).unwrap());
-}
-
-/// The archive of this very project: cargo finds every crate in it, and has no other place to look. The
-/// first step is built and run from it.
-#[test]
-fn in_an_unpacked_bundle_cargo_finds_every_crate_and_runs_a_step_without_a_network() {
-    let folder = TempDir::new().unwrap();
-    let archive = folder.path().join("bundle.tar.gz");
-    write(&root::repository(), &archive).unwrap();
-    unpacked(&archive).unpack(folder.path()).unwrap();
-    let bundle = folder.path().join(FOLDER);
-    assert!(bundle.join("book-html/introduction.html").is_file());
-    let machine = root::repository().to_str().unwrap().to_owned();
-    for name in [".cargo/config.toml", "Cargo.toml", "Cargo.lock", "book-html/print.html"] {
-        let text = fs::read_to_string(bundle.join(name)).unwrap();
-        assert!(!text.contains(&machine), "{name} names a folder of this computer");
-    }
-
-    let home = folder.path().join("empty");
-    fs::create_dir(&home).unwrap();
-    // --offline is said by the bundle's own configuration.
-    let run = |arguments: &[&str]| {
-        let mut command = cargo::command(&bundle);
-        command.env("CARGO_HOME", &home).env("CARGO_TARGET_DIR", folder.path().join("target"));
-        command.args(arguments);
-        cargo::run(command).unwrap()
-    };
-    let metadata = || run(&["metadata", "--locked", "--format-version", "1", "--quiet"]);
-    let output = metadata();
-    assert!(output.success, "{}", output.text);
-    let known: serde_json::Value = serde_json::from_str(&output.text).unwrap();
-    let packages = known["packages"].as_array().unwrap();
-    let is_inside = |package: &serde_json::Value| {
-        let manifest = package["manifest_path"].as_str().unwrap();
-        Path::new(manifest).starts_with(bundle.canonicalize().unwrap())
-            || Path::new(manifest).starts_with(&bundle)
-    };
-    assert!(packages.len() > 100 && packages.iter().all(is_inside));
-
-    let step = ["run", "--locked", "--quiet", "--package", "step-01-single-shot", "--", "--help"];
-    let output = run(&step);
-    assert!(output.success && output.text.contains("server"), "{}", output.text);
-
-    fs::remove_dir_all(bundle.join("vendor/clap")).unwrap();
-    assert!(!metadata().success, "a crate that is not there is missed");
 }

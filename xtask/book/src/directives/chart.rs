@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
+use conformance::text;
 
-use super::read;
-use crate::bench::report::{FOLDER, Group, Machine, Report, Row, shown};
-use crate::bench::stats;
 use crate::html::escape;
+use crate::source::read;
+use workspace::measured::{FOLDER, Group, Machine, Report, Row, shown};
+use workspace::stats;
 
 /// The width of a chart, in its own units: a phone shows it without making its text smaller.
 const WIDTH: f64 = 380.0;
@@ -20,7 +21,7 @@ const ROW_HEIGHT: f64 = 44.0;
 const BAR_HEIGHT: f64 = 14.0;
 
 pub fn render(root: &Path, arguments: &str) -> Result<String> {
-    let [name] = super::words(arguments, "{{#chart NAME}}")?;
+    let [name] = crate::directive::words(arguments, "{{#chart NAME}}")?;
     let path = format!("{FOLDER}/{name}.json");
     let report: Report = serde_json::from_str(&read(root, &path)?)
         .with_context(|| format!("{path} is not a report of `cargo xtask bench`"))?;
@@ -38,13 +39,9 @@ pub fn render(root: &Path, arguments: &str) -> Result<String> {
 /// What stands below the last chart of a report, for all of them.
 fn how_to_read(report: &Report) -> String {
     let Machine { processor, cores, system, load } = &report.machine;
-    let machine =
-        escape(&format!("{processor}, {cores} cores, {system}, load {load} at the start"));
+    let machine = escape(&text!("chart.machine", processor, cores, system, load));
     let date = escape(&report.date);
-    format!(
-        " In all of these charts: medians; the thin line is the spread, the dashed bar the machine’s \
-         limit. {date}, {machine}."
-    )
+    text!("chart.how-to-read", date, machine)
 }
 
 /// One group as a figure; `id` is unique in the page, and the remark ends the caption.
@@ -55,7 +52,10 @@ fn chart(group: &Group, id: &str, remark: &str) -> String {
     #[allow(clippy::cast_precision_loss)] // a chart has a handful of rows
     let height = rows.len() as f64 * ROW_HEIGHT;
     let (title, unit) = (escape(&group.title), escape(&group.unit));
-    let better = if group.more_is_better { "longer is better" } else { "shorter is better" };
+    let better = match group.more_is_better {
+        true => text!("chart.longer"),
+        false => text!("chart.shorter"),
+    };
     let in_words: Vec<String> = rows.iter().map(|row| in_words(row)).collect();
     let (in_words, bars) = (in_words.join("; "), bars(&rows, &group.reference, scale));
     [
@@ -73,7 +73,8 @@ fn chart(group: &Group, id: &str, remark: &str) -> String {
 fn in_words(row: &Row) -> String {
     let (least, most) = stats::spread(&row.figures);
     let (name, median) = (escape(&row.name), shown(row.median()));
-    format!("{name}: {median}, from {} to {}", shown(least), shown(most))
+    let (least, most) = (shown(least), shown(most));
+    text!("chart.row", name, median, least, most)
 }
 
 fn bars(rows: &[&Row], reference: &str, scale: f64) -> String {
@@ -109,7 +110,7 @@ mod tests {
             figures: figures.to_vec(),
             ..Row::new(name, is_limit)
         };
-        let mut report = Report::new(Vec::new());
+        let mut report = Report::default();
         report.groups.push(Group {
             title: "A download".to_owned(),
             unit: "seconds".to_owned(),
@@ -156,7 +157,7 @@ mod tests {
         let error = |arguments| format!("{:#}", render(root.path(), arguments).unwrap_err());
         assert_eq!(error(""), "expected {{#chart NAME}}");
         assert_eq!(error("echo"), "no such file: book/measured/echo.json");
-        Report::new(Vec::new()).record(root.path(), "echo").unwrap();
+        Report::default().record(root.path(), "echo").unwrap();
         assert_eq!(error("echo"), "book/measured/echo.json holds no figures");
         std::fs::write(root.path().join("book/measured/echo.json"), "{}").unwrap();
         let text = error("echo");

@@ -6,6 +6,9 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
+use conformance::text;
+
+use crate::summary::pages;
 
 /// How a callout begins that corrects the source.
 const CORRECTION: &str = "**Where the source is wrong.**";
@@ -30,20 +33,13 @@ pub fn markdown(src: &Path, what: &str) -> Result<Vec<String>> {
             // Not in the heading: that is a link to itself, and a link cannot hold another.
             lines.push(format!("## {title} {{#{id}}}"));
             lines.push(String::new());
-            lines.push(format!("In [{title}]({page}):"));
+            lines.push(text!("collect.place", title, page));
             lines.push(String::new());
             lines.extend(found);
             lines.push(String::new());
         }
     }
     Ok(lines)
-}
-
-/// The pages that the summary names, in its order.
-pub fn pages(src: &Path) -> Result<Vec<String>> {
-    let summary = fs::read_to_string(src.join("SUMMARY.md")).context("SUMMARY.md")?;
-    let link = |line: &str| Some(line.split_once("](")?.1.split_once(')')?.0.to_owned());
-    Ok(summary.lines().filter_map(link).collect())
 }
 
 /// The lines under the heading "Key points".

@@ -4,11 +4,13 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Result, bail};
+use conformance::text;
 use similar::{ChangeTag, TextDiff};
 
-use super::{pre, read_source, words};
-use crate::highlight::{highlight, language_of};
-use crate::html::escape;
+use crate::directive::words;
+use crate::highlight::{Line, highlight, language_of};
+use crate::html::{escape, pre};
+use crate::source::read_source;
 
 pub fn render(root: &Path, arguments: &str) -> Result<String> {
     let [before, after, file] = words(arguments, "{{#diff STEP-A STEP-B FILE}}")?;
@@ -21,10 +23,11 @@ pub fn render(root: &Path, arguments: &str) -> Result<String> {
     }
     let diff = Diff::new(language_of(file), &old, &new);
     let code = pre(language_of(file), &diff.code);
-    let counts = format!("{} added, {} removed", lines(diff.added), diff.removed_as_words());
+    let (added, removed) = (lines(diff.added), diff.removed_as_words());
+    let (counts, against) = (text!("diff.counts", added, removed), text!("diff.against"));
     let (before, after) = (escape(&before), escape(&after));
     Ok(format!(
-        r#"<figure class="listing diff"><figcaption><span class="path">{after}</span> <span class="against">against <span class="path">{before}</span>: {counts}</span></figcaption>{code}</figure>"#
+        r#"<figure class="listing diff"><figcaption><span class="path">{after}</span> <span class="against">{against} <span class="path">{before}</span>: {counts}</span></figcaption>{code}</figure>"#
     ))
 }
 
@@ -46,7 +49,7 @@ impl Diff {
             };
             diff.added += usize::from(sign == '+');
             diff.removed += usize::from(sign == '-');
-            let line = line.map(crate::highlight::Line::to_html).unwrap_or_default();
+            let line = line.map(Line::to_html).unwrap_or_default();
             // Writing to a String cannot fail.
             let _ = write!(
                 diff.code,
@@ -64,7 +67,7 @@ impl Diff {
 
 fn lines(count: usize) -> String {
     match count {
-        1 => "1 line".to_owned(),
-        _ => format!("{count} lines"),
+        1 => text!("diff.one-line"),
+        _ => text!("diff.lines", count),
     }
 }

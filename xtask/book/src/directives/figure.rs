@@ -4,8 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::read;
 use crate::html::sentence;
+use crate::source::read;
 
 pub fn render(root: &Path, arguments: &str) -> Result<String> {
     let (name, caption) = arguments

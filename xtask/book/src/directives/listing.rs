@@ -4,9 +4,10 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::{pre, read_source, words};
+use crate::directive::words;
 use crate::highlight::{dedent, highlight, language_of, to_html};
-use crate::html::escape;
+use crate::html::{escape, pre};
+use crate::source::read_source;
 
 pub fn render(root: &Path, arguments: &str) -> Result<String> {
     let [step, file] = words(arguments, "{{#listing STEP FILE[:ANCHOR]}}")?;

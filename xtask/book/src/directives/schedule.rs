@@ -6,14 +6,18 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Result, bail};
+use conformance::text;
 
 use crate::heads::{self, STEP_MINUTES, Section};
 
 /// A kind of course.
 struct Course {
-    heading: &'static str,
+    /// Its heading, without the id.
+    heading: fn() -> String,
+    /// The heading's id.
+    id: &'static str,
     /// The word for one of its sessions.
-    session: &'static str,
+    session: fn() -> String,
     /// How long a session may be, in minutes.
     limit: u32,
     /// How many sessions there are; none if there may be as many as are needed.
@@ -27,22 +31,25 @@ const SHORTEST_PART: u32 = 10;
 
 const COURSES: &[Course] = &[
     Course {
-        heading: "### Half-day sessions {#half-day-sessions}",
-        session: "session",
+        heading: || text!("schedule.half-days"),
+        id: "half-day-sessions",
+        session: || text!("schedule.session"),
         limit: 180,
         count: None,
         goals: &[],
     },
     Course {
-        heading: "### A two-day course {#two-days}",
-        session: "day",
+        heading: || text!("schedule.two-days"),
+        id: "two-days",
+        session: || text!("schedule.day"),
         limit: 390,
         count: Some(2),
         goals: &[],
     },
     Course {
-        heading: "### Six weekly hours {#six-hours}",
-        session: "hour",
+        heading: || text!("schedule.six-hours"),
+        id: "six-hours",
+        session: || text!("schedule.hour"),
         limit: 60,
         count: Some(6),
         // A stream has no messages; what to do about that; and a program for the whole class.
@@ -70,7 +77,8 @@ impl Course {
     /// Its heading, which rule it follows, and its table.
     fn lines(&self, sections: &[Section]) -> Result<Vec<String>> {
         let plan = self.plan(sections)?;
-        let mut lines = vec![self.heading.to_owned(), String::new(), self.sentence(&plan)];
+        let heading = format!("### {} {{#{}}}", (self.heading)(), self.id);
+        let mut lines = vec![heading, String::new(), self.sentence(&plan)];
         lines.extend([String::new(), self.table(&plan), String::new()]);
         Ok(lines)
     }
@@ -88,7 +96,7 @@ impl Course {
                 return Ok(Plan { rule, sessions, left_out });
             }
         }
-        bail!("{}: not even {} and what they need fit", self.heading, self.goals.join(", "));
+        bail!("{}: not even {} and what they need fit", self.id, self.goals.join(", "));
     }
 
     /// As few sessions as possible, and these as equal as possible. Sections are torn apart only
@@ -111,38 +119,39 @@ impl Course {
     /// How long the sessions are, and which rule was used.
     fn sentence(&self, plan: &Plan) -> String {
         let rule = match plan.rule {
-            Rule::AllInClass => "Everything fits, with the exercises done in class.".to_owned(),
-            Rule::ExercisesAtHome => {
-                "With the exercises it does not fit, so they are homework.".to_owned()
-            }
+            Rule::AllInClass => text!("schedule.all-in-class"),
+            Rule::ExercisesAtHome => text!("schedule.at-home"),
             Rule::WayToTheGoals => {
                 let taught = plan.sessions.iter().flatten().map(|part| part.section);
                 let goals = taught.filter(|it| self.goals.contains(&it.page.as_str()));
                 let mut goals: Vec<String> = goals.map(Section::link).collect();
                 goals.dedup(); // one that is continued is there twice
-                let left_out: Vec<String> = plan
-                    .left_out
-                    .iter()
-                    .map(|it| format!("{} ({} minutes)", it.link(), it.time.teaching))
-                    .collect();
-                format!(
-                    "Not everything fits. These are the sections that lead to {}, with the \
-                     exercises as homework. For reading at home, or for a second course: {}.",
-                    goals.join(" and to "),
-                    left_out.join(", ")
-                )
+                let left_out = plan.left_out.iter().map(|it| {
+                    let (section, minutes) = (it.link(), it.time.teaching);
+                    text!("schedule.left-out", section, minutes)
+                });
+                let left_out = left_out.collect::<Vec<_>>().join(", ");
+                let goals = goals.join(&text!("schedule.and"));
+                text!("schedule.way", goals, left_out)
             }
         };
-        format!("At most {} minutes for each {}. {rule}", self.limit, self.session)
+        let (limit, session) = (self.limit, (self.session)());
+        format!("{} {rule}", text!("schedule.at-most", limit, session))
     }
 
     fn table(&self, plan: &Plan) -> String {
         let exercises = match plan.rule {
-            Rule::AllInClass => "exercises",
-            Rule::ExercisesAtHome | Rule::WayToTheGoals => "exercises, at home",
+            Rule::AllInClass => text!("schedule.exercises"),
+            Rule::ExercisesAtHome | Rule::WayToTheGoals => text!("schedule.exercises-at-home"),
         };
         let mut lines = vec![
-            format!("| {} | sections | teaching | {exercises} | in class |", self.session),
+            format!(
+                "| {} | {} | {} | {exercises} | {} |",
+                (self.session)(),
+                text!("schedule.sections"),
+                text!("schedule.teaching"),
+                text!("schedule.in-class")
+            ),
             "| --- | --- | ---: | ---: | ---: |".to_owned(),
         ];
         for (number, session) in (1..).zip(&plan.sessions) {
@@ -150,7 +159,7 @@ impl Course {
             lines.push(row(&number.to_string(), &names.join(", "), session));
         }
         let all: Vec<Part> = plan.sessions.concat();
-        lines.push(row("all", "", &all));
+        lines.push(row(&text!("schedule.all"), "", &all));
         lines.join("\n")
     }
 }
@@ -218,8 +227,8 @@ impl<'a> Part<'a> {
     }
 
     fn link(&self) -> String {
-        let link = self.section.link();
-        if self.is_continued { format!("{link}, continued") } else { link }
+        let section = self.section.link();
+        if self.is_continued { text!("schedule.continued", section) } else { section }
     }
 
     /// Takes the first minutes off a part that is longer than these.
@@ -401,7 +410,7 @@ mod tests {
 
     #[test]
     fn the_books_own_schedule_holds_every_section_once_in_each_course() {
-        let src = crate::root::repository().join("book/en/src");
+        let src = workspace::root::repository().join("book/en/src");
         let sections = heads::sections(&src).unwrap();
         assert!(sections.len() > 10);
         let lines = markdown(&src, "").unwrap();

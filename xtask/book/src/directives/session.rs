@@ -6,9 +6,11 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use conformance::session::{Action, Line, Session};
+use conformance::text;
 
-use super::{read, words};
+use crate::directive::words;
 use crate::html::{escape, sentence};
+use crate::source::read;
 
 pub fn render(root: &Path, arguments: &str) -> Result<String> {
     let usage = "{{#session STEP/NAME}}";
@@ -87,7 +89,12 @@ fn action_to_html(action: &Action) -> String {
             format!(r#"<samp class="columns">{}</samp>"#, escape(line))
         }
         Action::Output(line) => format!("<samp>{}</samp>", escape(line)),
-        Action::LeftOut => r#"<samp class="again">… lines left out here …</samp>"#.to_owned(),
-        Action::Repeats => r#"<samp class="again">… and so on, for ever</samp>"#.to_owned(),
+        Action::LeftOut => again(&text!("session.left-out")),
+        Action::Repeats => again(&text!("session.repeats")),
     }
+}
+
+/// What stands for lines that are not shown.
+fn again(text: &str) -> String {
+    format!(r#"<samp class="again">{text}</samp>"#)
 }

@@ -5,10 +5,11 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use conformance::check::{CHECKS, Check, Promise, Promises};
+use conformance::text;
 
 use crate::html::escape;
-use crate::root::Step;
-use crate::staircase::promises;
+use workspace::promises::promises;
+use workspace::root::Step;
 
 pub fn render(root: &Path, arguments: &str) -> Result<String> {
     let steps = promises(root)?;
@@ -46,32 +47,40 @@ fn whole(steps: &[(Step, Promises)]) -> String {
     let reasons: Vec<String> = CHECKS
         .iter()
         .map(|check| {
-            let (name, why) = (check.name, escape(check.why));
+            let (name, why) = (check.name, escape(&check.why()));
             format!(r#"<dt id="{name}"><code>{name}</code></dt><dd>{why}</dd>"#)
         })
         .collect();
     format!(
-        r#"<figure class="staircase"><div class="table-wrapper" tabindex="0" role="region" aria-label="The staircase"><table><thead><tr><th scope="col">check</th>{}</tr></thead><tbody>{}</tbody></table></div><figcaption>✓ kept, ✗ seen to break, · without meaning for this step. Each sign leads to the sentence that explains it.</figcaption></figure><dl>{}</dl>"#,
+        r#"<figure class="staircase"><div class="table-wrapper" tabindex="0" role="region" aria-label="{}"><table><thead><tr><th scope="col">{}</th>{}</tr></thead><tbody>{}</tbody></table></div><figcaption>{}</figcaption></figure><dl>{}</dl>"#,
+        text!("staircase.name"),
+        text!("staircase.check"),
         head.concat(),
         rows.concat(),
+        text!("staircase.caption"),
         reasons.concat()
     )
 }
 
 fn cell(check: &Check, step: &Promises) -> String {
-    let number = step.number;
-    match step.promise(check.name) {
-        None => r#"<td class="none"><span aria-label="without meaning" role="img">·</span></td>"#
-            .to_owned(),
+    let promise = step.promise(check.name);
+    let section = match promise {
+        Some(Promise::Broken) => page(section_of_break(check, step)),
+        _ => page(check.section),
+    };
+    let (check, step) = (check.name, format!("{:02}", step.number));
+    match promise {
+        None => format!(
+            r#"<td class="none"><span aria-label="{}" role="img">·</span></td>"#,
+            text!("staircase.without-meaning")
+        ),
         Some(Promise::Kept) => format!(
-            r#"<td class="kept"><a href="{}" aria-label="{} kept by step {number:02}">✓</a></td>"#,
-            page(check.section),
-            check.name
+            r#"<td class="kept"><a href="{section}" aria-label="{}">✓</a></td>"#,
+            text!("staircase.kept-by", check, step)
         ),
         Some(Promise::Broken) => format!(
-            r#"<td class="broken"><a href="{}" aria-label="{} broken by step {number:02}">✗</a></td>"#,
-            page(section_of_break(check, step)),
-            check.name
+            r#"<td class="broken"><a href="{section}" aria-label="{}">✗</a></td>"#,
+            text!("staircase.broken-by", check, step)
         ),
     }
 }
@@ -85,8 +94,14 @@ fn one(steps: &[(Step, Promises)], index: usize) -> String {
     let rows: Vec<String> =
         before.into_iter().chain([step]).map(|promises| row(promises, before)).collect();
     format!(
-        r#"<figure class="staircase step"><table><thead><tr><th scope="col">step</th><th scope="col">keeps</th><th scope="col">is seen to break</th></tr></thead><tbody>{}</tbody></table><figcaption>What the tests of this step watch. <strong>Bold:</strong> new in this step.</figcaption></figure>"#,
-        rows.concat()
+        r#"<figure class="staircase step"><table><thead><tr><th scope="col">{}</th><th scope="col">{}</th><th scope="col">{}</th></tr></thead><tbody>{}</tbody></table><figcaption>{} <strong>{}</strong> {}</figcaption></figure>"#,
+        text!("staircase.step"),
+        text!("staircase.keeps"),
+        text!("staircase.breaks"),
+        rows.concat(),
+        text!("staircase.caption-one"),
+        text!("staircase.new"),
+        text!("staircase.new-meaning")
     )
 }
 
@@ -113,7 +128,7 @@ fn row(step: &Promises, before: Option<&Promises>) -> String {
                 }
             })
             .collect();
-        if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+        if names.is_empty() { text!("staircase.nothing") } else { names.join(", ") }
     };
     format!(
         r#"<tr><th scope="row"><a href="{}">{:02}</a></th><td>{}</td><td>{}</td></tr>"#,

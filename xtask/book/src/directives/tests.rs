@@ -1,12 +1,12 @@
 use std::fs;
 
 use super::*;
-use crate::fixture;
+use workspace::fixture;
 
 /// What a directive becomes in the fixture.
 fn render(text: &str) -> Result<String> {
     let tree = fixture::tree();
-    Directive::alone_in(text).unwrap().render(tree.path())
+    super::render(&Directive::alone_in(text).unwrap(), tree.path())
 }
 
 fn html(text: &str) -> String {
@@ -131,7 +131,7 @@ fn a_session_with_a_tap_stands_in_one_column_and_what_the_tap_shows_is_known() {
 ";
     fixture::write(tree.path(), "steps/01-first/sessions/wire.session", session);
     let directive = Directive::alone_in("{{#session 01-first/wire}}").unwrap();
-    let html = directive.render(tree.path()).unwrap();
+    let html = super::render(&directive, tree.path()).unwrap();
     assert!(html.starts_with(r#"<figure class="session stacked" "#), "{html}");
     assert_eq!(html.matches(r#"<div class="turn tap" data-terminal="tap" "#).count(), 2, "{html}");
     assert_eq!(html.matches(r#"<div class="turn" data-terminal="alice" "#).count(), 1, "{html}");
@@ -143,7 +143,7 @@ fn output_in_columns_is_told_from_sentences() {
     let text = "# Numbers.\n[one] $ show\n[one] call    length\n[one]     write 1  5\n";
     fixture::write(tree.path(), "steps/01-first/sessions/columns.session", text);
     let directive = Directive::alone_in("{{#session 01-first/columns}}").unwrap();
-    let html = directive.render(tree.path()).unwrap();
+    let html = super::render(&directive, tree.path()).unwrap();
     assert!(html.contains(r#"<samp class="columns">call    length</samp>"#), "{html}");
     assert!(html.contains("<samp>    write 1  5</samp>"), "{html}");
 }
@@ -158,7 +158,7 @@ fn a_session_that_cannot_be_shown_says_why() {
     let tree = fixture::tree();
     fixture::write(tree.path(), "steps/01-first/sessions/bad.session", "hello\n");
     let directive = Directive::alone_in("{{#session 01-first/bad}}").unwrap();
-    let error = format!("{:#}", directive.render(tree.path()).unwrap_err());
+    let error = format!("{:#}", super::render(&directive, tree.path()).unwrap_err());
     assert!(error.starts_with("steps/01-first/sessions/bad.session: line 1: "), "{error}");
 }
 
@@ -180,10 +180,10 @@ fn a_figure_needs_a_file_a_caption_and_words() {
     let path = "book/theme/figures/wire.svg";
     fixture::replace(tree.path(), path, "<desc>It is straight.</desc>", "");
     let directive = Directive::alone_in("{{#figure wire W.}}").unwrap();
-    let error = directive.render(tree.path()).unwrap_err().to_string();
+    let error = super::render(&directive, tree.path()).unwrap_err().to_string();
     assert_eq!(error, format!("{path} has no <desc>: say in words what the drawing shows"));
     fs::write(tree.path().join(path), "nothing").unwrap();
-    let error = directive.render(tree.path()).unwrap_err().to_string();
+    let error = super::render(&directive, tree.path()).unwrap_err().to_string();
     assert_eq!(error, format!("{path} holds no <svg>"));
 }
 
@@ -197,8 +197,8 @@ fn an_unknown_directive_lists_those_that_there_are() {
 
 #[test]
 fn the_staircase_shows_what_the_manifests_say() {
-    let root = crate::root::repository();
-    let render = |text: &str| Directive::alone_in(text).unwrap().render(&root);
+    let root = workspace::root::repository();
+    let render = |text: &str| super::render(&Directive::alone_in(text).unwrap(), &root);
     let whole = render("{{#staircase}}").unwrap();
     let broken = r#"<td class="broken"><a href="message-loop.html#spin" aria-label="survives-disconnect broken by step 02">✗</a></td>"#;
     assert!(whole.contains(broken), "{whole}");

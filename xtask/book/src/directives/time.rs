@@ -5,20 +5,26 @@
 use std::path::Path;
 
 use anyhow::Result;
+use conformance::text;
 
-use crate::heads::{self, Time};
+use crate::heads::Time;
+use crate::summary::title_of;
 
 /// The sentence for a page in `src`.
 pub fn markdown(src: &Path, arguments: &str) -> Result<String> {
     let time = Time::parse(arguments)?;
     let teaching = time.teaching;
     let minutes = match time.exercises {
-        0 => format!("Time: {teaching} minutes."),
-        exercises => format!("Time: {teaching} minutes, and {exercises} for the exercises."),
+        0 => text!("time.teaching", teaching),
+        exercises => text!("time.exercises", teaching, exercises),
     };
-    let link = |page: &String| Ok(format!("[{}]({page})", heads::title_of(src, page)?));
+    let link = |page: &String| Ok(format!("[{}]({page})", title_of(src, page)?));
     let needs: Vec<String> = time.needs.iter().map(link).collect::<Result<_>>()?;
-    Ok(if needs.is_empty() { minutes } else { format!("{minutes} Needs: {}.", needs.join(", ")) })
+    if needs.is_empty() {
+        return Ok(minutes);
+    }
+    let needs = needs.join(", ");
+    Ok(format!("{minutes} {}", text!("time.needs", needs)))
 }
 
 #[cfg(test)]
@@ -27,7 +33,7 @@ mod tests {
 
     #[test]
     fn a_time_becomes_a_sentence_with_links() {
-        let tree = crate::fixture::tree();
+        let tree = workspace::fixture::tree();
         let src = tree.path().join("book/en/src");
         let sentence = |arguments| markdown(&src, arguments).unwrap();
         assert_eq!(

@@ -1,8 +1,7 @@
 use mdbook_driver::MDBook;
-use tempfile::TempDir;
 
 use super::*;
-use crate::fixture;
+use workspace::fixture;
 
 /// The page that this text becomes, and what is wrong with it.
 fn expand(text: &str) -> (String, Vec<String>) {
@@ -172,11 +171,4 @@ fn a_person_who_calls_it_is_told_whom_it_is_for() {
 fn only_pages_of_html_have_figures() {
     assert!(supports("html"));
     assert!(!supports("markdown"));
-}
-
-#[test]
-fn a_book_without_steps_above_it_is_refused() {
-    let folder = TempDir::new().unwrap();
-    let error = repository_of(folder.path()).unwrap_err().to_string();
-    assert!(error.ends_with("has `steps` in it"), "{error}");
 }

@@ -6,7 +6,7 @@ use notify::event::{AccessKind, ModifyKind};
 use tempfile::TempDir;
 
 use super::*;
-use crate::fixture;
+use workspace::fixture;
 
 /// A book that is served for as long as the test runs.
 struct Served {
@@ -131,7 +131,7 @@ fn pages_alone_look_like_those_of_the_whole_book() {
     fixture::copy_real(tree.path(), "book/en/book.toml");
     let [pages, whole] = [Wanted::Pages, Wanted::Everything].map(|wanted| {
         let dest = tree.path().join(format!("{wanted:?}"));
-        build_book::draft(tree.path(), &dest, wanted).unwrap();
+        build::draft(tree.path(), &dest, wanted).unwrap();
         fs::read_to_string(dest.join("second.html")).unwrap()
     });
     assert_eq!(pages, whole);

@@ -25,11 +25,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, bail};
 use conformance::Program;
 use conformance::check::{self, CommandLine};
+use conformance::text;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use workspace::command_line;
 
-use super::Options;
-use crate::sessions;
+use super::options::Options;
 
 /// How long a judge may take to end when its time is over, and to end what it has started.
 const JUDGE_END: Duration = Duration::from_secs(2);
@@ -66,7 +67,8 @@ impl Class {
             bail!("{shown}: it names no program");
         }
         for (name, program) in &class.programs {
-            let words = sessions::split(program).map_err(|error| anyhow!("{shown}: {error}"))?;
+            let words =
+                command_line::split(program).map_err(|error| anyhow!("{shown}: {error}"))?;
             let place = CommandLine::new(words).is_some_and(|line| line.takes_any_addr());
             if !(class.client || place || check::addr(program).is_some()) {
                 bail!(
@@ -82,7 +84,7 @@ impl Class {
     pub fn judge(&self, file: &Path, options: &Options) -> Result<bool> {
         let folder = file.parent().filter(|path| !path.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new("."));
-        let limit = super::seconds("--limit", options.limit)?;
+        let limit = options.limit()?;
         let programs: Vec<(&String, &String)> = self.programs.iter().collect();
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let jobs = options.jobs.unwrap_or(cores).clamp(1, programs.len());
@@ -116,7 +118,7 @@ impl Class {
     fn command(&self, folder: &Path, program: &str, options: &Options) -> Result<Command> {
         let mut command = Command::new(std::env::current_exe()?);
         command.current_dir(folder).args(["check", &self.step.to_string(), "--json", "--member"]);
-        command.arg(format!("--deadline={}", options.deadline));
+        command.arg(format!("--deadline={}", options.deadline()?.as_secs_f64()));
         for only in &options.only {
             command.args(["--only", only]);
         }
@@ -133,7 +135,7 @@ impl Class {
         if check::addr(program).is_some() {
             command.args(["--addr", program]);
         } else {
-            let words = sessions::split(program).map_err(|error| anyhow!(error))?;
+            let words = command_line::split(program).map_err(|error| anyhow!(error))?;
             command.arg("--").args(words);
         }
         Ok(command)
@@ -234,7 +236,7 @@ fn table(rows: &[Row], checks: &[&str]) -> String {
     for (index, check) in checks.iter().enumerate() {
         let _ = writeln!(text, "{:>2} {check}", index + 1); // cannot fail
     }
-    text + "\n+ ok, - failed, . not asked, ? not reached\n"
+    format!("{text}\n{}\n", text!("report.legend"))
 }
 
 /// A cell as CSV has it (RFC 4180).

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use anyhow::Result;
 use conformance::Failure;
 use conformance::check::{Check, Outcome, Promises, Side};
+use conformance::text;
 use serde_json::{Value, json};
 
 /// In front of what there is to say about a check.
@@ -24,8 +25,8 @@ impl Report {
     /// Begins the report.
     pub fn new(promises: &Promises, program: &str, checks: &[&Check], json: bool) -> Result<Self> {
         if !json {
-            let number = promises.number;
-            writeln!(io::stdout(), "step {number:02} asks {program}\n")?;
+            let number = format!("{:02}", promises.number);
+            writeln!(io::stdout(), "{}\n", text!("report.begin", number, program))?;
         }
         let width = checks.iter().map(|check| check.name.len()).max().unwrap_or_default();
         Ok(Self { json, width, kept: 0, failed: 0, not_asked: 0 })
@@ -56,7 +57,7 @@ impl Report {
     /// Ends the line of the check that could not be put.
     pub fn break_off(&self) -> Result<()> {
         if !self.json {
-            writeln!(io::stdout(), "could not be asked")?;
+            writeln!(io::stdout(), "{}", text!("report.could-not-be-asked"))?;
         }
         Ok(())
     }
@@ -68,17 +69,18 @@ impl Report {
             let counts = json!({ "ok": kept, "failed": failed, "not asked": not_asked });
             writeln!(io::stdout(), "{}", json!({ "summary": counts }))?;
         } else {
-            writeln!(io::stdout(), "\n{kept} ok, {failed} failed, {not_asked} not asked")?;
+            let counts = text!("report.counts", kept, failed, not_asked);
+            writeln!(io::stdout(), "\n{counts}")?;
         }
         Ok(failed == 0)
     }
 }
 
-/// The word for an outcome, the same for people and for programs.
+/// The word for an outcome, for programs: the same in every language.
 fn word(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Kept => "ok",
-        Outcome::Failed(_) => "FAILED",
+        Outcome::Failed(_) => "failed",
         Outcome::NotAsked(_) => "not asked",
         Outcome::Unable(_) => "could not be asked",
     }
@@ -86,19 +88,20 @@ fn word(outcome: &Outcome) -> &'static str {
 
 /// The rest of a check's line, and the lines below it.
 fn lines(check: &Check, outcome: &Outcome) -> String {
-    let word = word(outcome);
     match outcome {
-        Outcome::Kept => word.to_owned(),
-        Outcome::NotAsked(reason) => format!("{word}: {reason}"),
-        Outcome::Failed(failure) => format!("{word}\n{}", indented(&explained(check, failure))),
-        Outcome::Unable(failure) => format!("{word}: {}", in_full(failure)),
+        Outcome::Kept => "ok".to_owned(),
+        Outcome::NotAsked(reason) => format!("{}: {reason}", text!("report.not-asked")),
+        Outcome::Failed(failure) => format!("FAILED\n{}", indented(&explained(check, failure))),
+        Outcome::Unable(failure) => {
+            format!("{}: {}", text!("report.could-not-be-asked"), in_full(failure))
+        }
     }
 }
 
 /// What has kept the program from being checked, and what the program wrote.
 pub fn in_full(failure: &Failure) -> String {
     let wrote = failure.program().map_or(String::new(), |(name, wrote)| {
-        format!("\nwhat `{name}` wrote:\n{}", wrote.trim_end())
+        format!("\n{}\n{}", text!("report.wrote", name), wrote.trim_end())
     });
     failure.text().to_owned() + &wrote
 }
@@ -111,11 +114,12 @@ fn explained(check: &Check, failure: &Failure) -> String {
     }
     let found = failure.difference().map_or_else(|| failure.text().to_owned(), ToString::to_string);
     parts.push(format!("{}\n", indented(&found)));
-    parts.push(format!("why it matters: {}", check.why));
-    parts.push(format!("the book: http://127.0.0.1:3000{} (cargo xtask serve)", url(check)));
-    parts.push(format!("try first: {}", check.hint));
+    let (why, url, hint) = (check.why(), url(check), check.hint());
+    parts.push(text!("report.why", why));
+    parts.push(text!("report.book", url));
+    parts.push(text!("report.hint", hint));
     if let Some((name, wrote)) = failure.program() {
-        parts.push(format!("what `{name}` wrote:\n{}", wrote.trim_end()));
+        parts.push(format!("{}\n{}", text!("report.wrote", name), wrote.trim_end()));
     }
     parts.join("\n")
 }
@@ -129,7 +133,7 @@ fn indented(text: &str) -> String {
 
 /// What came of a check, for a program.
 fn object(check: &Check, outcome: &Outcome) -> Value {
-    let mut object = json!({ "check": check.name, "result": word(outcome).to_lowercase() });
+    let mut object = json!({ "check": check.name, "result": word(outcome) });
     match outcome {
         Outcome::Kept => {}
         Outcome::NotAsked(reason) => object["reason"] = json!(reason),
@@ -142,10 +146,10 @@ fn object(check: &Check, outcome: &Outcome) -> Value {
                 object["received"] = json!(difference.received.escape_ascii().to_string());
                 object["end"] = json!(difference.end);
             }
-            object["why"] = json!(check.why);
+            object["why"] = json!(check.why());
             object["section"] = json!(check.section);
             object["url"] = json!(url(check));
-            object["hint"] = json!(check.hint);
+            object["hint"] = json!(check.hint());
             if let Some((name, wrote)) = failure.program() {
                 let lines: Vec<&str> = wrote.lines().map(str::trim_start).collect();
                 object["program"] = json!({ "command": name, "wrote": lines });
@@ -158,8 +162,8 @@ fn object(check: &Check, outcome: &Outcome) -> Value {
 /// A check, for a program.
 pub fn listed(check: &Check, promises: &Promises) -> Value {
     json!({
-        "check": check.name, "side": whose(check), "why": check.why, "section": check.section,
-        "url": url(check), "hint": check.hint,
+        "check": check.name, "side": whose(check), "why": check.why(), "section": check.section,
+        "url": url(check), "hint": check.hint(),
         "kept by the step": promises.promise(check.name) == Some(conformance::check::Promise::Kept),
     })
 }

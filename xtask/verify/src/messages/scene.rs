@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::env::consts::EXE_SUFFIX;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Read as _};
@@ -16,8 +15,11 @@ use anyhow::{Context as _, Result};
 use conformance::{DEADLINE, Failure, Peer, Program};
 use tempfile::TempDir;
 
-use crate::cargo;
-use crate::root::{Step, Target};
+use workspace::cargo;
+use workspace::root::{Step, Target};
+
+/// The package of `cargo xtask tap`.
+const CHECK: &str = "xtask-check";
 
 /// Nobody listens there: it is for a service that no system has any more.
 pub const NOBODY: &str = "127.0.0.1:1";
@@ -108,13 +110,13 @@ impl<'a> Scene<'a> {
         self.step?.number().parse().ok()
     }
 
-    /// The step's program, or this one.
+    /// The step's program, or the one that serves `cargo xtask tap`.
     fn path(&self) -> PathBuf {
-        self.built(self.step.map_or("xtask", |step| &step.package))
+        self.built(self.step.map_or(CHECK, |step| &step.package))
     }
 
     fn built(&self, name: &str) -> PathBuf {
-        self.target.profile.join(format!("{name}{EXE_SUFFIX}"))
+        self.target.program(name)
     }
 
     /// A command in the folder.

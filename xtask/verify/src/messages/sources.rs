@@ -6,9 +6,8 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::table::MESSAGES;
-use super::{Part, parts};
-use crate::root;
+use workspace::messages::{self, FILE, Part, parts};
+use workspace::root;
 
 /// What is wrong with the texts in the steps' sources.
 pub fn complaints(root: &Path) -> Result<Vec<String>> {
@@ -23,8 +22,8 @@ pub fn complaints(root: &Path) -> Result<Vec<String>> {
                     if is_said(&text) && !is_listed && !is_in_table(&text) {
                         let path = root::shown(root, &path);
                         complaints.push(format!(
-                            "{path}: {text:?} is no message in xtask/src/messages/table.rs, \
-                             and no exception in sources.rs beside it"
+                            "{path}: {text:?} is no message in {FILE}, and no exception in \
+                             xtask/verify/src/messages/sources.rs"
                         ));
                     }
                 }
@@ -32,7 +31,9 @@ pub fn complaints(root: &Path) -> Result<Vec<String>> {
         }
     }
     complaints.extend(unused.iter().map(|text| {
-        format!("xtask/src/messages/sources.rs: no step says {text:?}; take it from the list")
+        format!(
+            "xtask/verify/src/messages/sources.rs: no step says {text:?}; take it from the list"
+        )
     }));
     Ok(complaints)
 }
@@ -80,7 +81,7 @@ fn is_in_table(text: &str) -> bool {
             None => false,
         })
     };
-    MESSAGES.iter().any(|message| stands_in(message.text))
+    messages::all().iter().any(|message| stands_in(&message.text))
 }
 
 /// The texts between quotes in Rust's source, up to its tests; no bytes, no characters, no comments.
@@ -205,7 +206,7 @@ const NEVER: &[&str] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture;
+    use workspace::fixture;
 
     #[test]
     fn texts_are_found_between_all_sorts_of_quotes() {

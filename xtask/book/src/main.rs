@@ -1,0 +1,95 @@
+//! The room that makes the book: `cargo xtask build`, `serve`, `preprocess`, and `bundle`.
+
+mod build;
+mod built;
+mod bundle;
+mod directive;
+mod directives;
+mod heads;
+mod highlight;
+mod html;
+mod preprocess;
+mod serve;
+mod source;
+mod summary;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use workspace::root;
+use workspace::texts::TEXTS;
+
+/// Builds the book, and serves it
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build the book and serve it on this computer; build it anew when something changes
+    Serve(serve::Options),
+    /// Build the book
+    Build {
+        /// Folder to build it in; it is emptied first [default: book/en in the target folder]
+        #[arg(long, value_name = "DIR")]
+        dest: Option<PathBuf>,
+    },
+    /// Put the sources, all crates and the built book into one archive, for work without a network
+    Bundle {
+        /// Archive to write [default: tcp-step-by-step.tar.gz in the target folder]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// The mdBook preprocessor: mdBook calls it, so that `mdbook build book/en` works
+    Preprocess {
+        #[command(subcommand)]
+        question: Option<Question>,
+    },
+    /// Build the book into a folder, and follow every link in it: `cargo xtask verify` calls it
+    #[command(hide = true)]
+    Inspect {
+        /// Folder to build it in
+        dest: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+enum Question {
+    /// Exit with 0 if the preprocessor is of use to the renderer
+    Supports {
+        /// Such as `html`
+        renderer: String,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs a command; false is the answer "no".
+fn run(command: Command) -> Result<bool> {
+    let root = root::repository();
+    match command {
+        Command::Serve(options) => serve::run(&root, &options)?,
+        Command::Build { dest } => build::run(&root, dest)?,
+        Command::Bundle { out } => bundle::run(&root, out)?,
+        Command::Preprocess { question: None } => preprocess::run_for_mdbook()?,
+        Command::Preprocess { question: Some(Question::Supports { renderer }) } => {
+            return Ok(preprocess::supports(&renderer));
+        }
+        Command::Inspect { dest } => println!("{}", built::check(&root, &dest)?),
+    }
+    Ok(true)
+}

@@ -1,0 +1,32 @@
+//! The pages of a book, in the order of its summary.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+
+/// The pages that the summary names, in its order.
+pub fn pages(src: &Path) -> Result<Vec<String>> {
+    let summary = fs::read_to_string(src.join("SUMMARY.md")).context("SUMMARY.md")?;
+    let link = |line: &str| Some(line.split_once("](")?.1.split_once(')')?.0.to_owned());
+    Ok(summary.lines().filter_map(link).collect())
+}
+
+/// The title of a page that is there.
+pub fn title_of(src: &Path, page: &str) -> Result<String> {
+    if !src.join(page).is_file() {
+        bail!("no such page: {page}");
+    }
+    Ok(title(&read(src, page)?, page))
+}
+
+/// What a page's first heading says; `page` if it has none.
+#[must_use]
+pub fn title(text: &str, page: &str) -> String {
+    text.lines().find_map(|line| line.strip_prefix("# ")).unwrap_or(page).trim().to_owned()
+}
+
+/// Reads a page.
+pub fn read(src: &Path, page: &str) -> Result<String> {
+    fs::read_to_string(src.join(page)).with_context(|| format!("cannot read {page}"))
+}

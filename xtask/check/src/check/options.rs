@@ -1,0 +1,92 @@
+//! What can be chosen on the command line of `cargo xtask check`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+/// What can be chosen on the command line.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask check 03 -- python3 my_server.py {addr}
+  cargo xtask check 03 -- ncat -l -k 127.0.0.1 {port} --sh-exec 'python3 upper.py'
+  cargo xtask check 03 --addr 127.0.0.1:9003
+  cargo xtask check 03 --client -- python3 my_client.py {addr}
+  cargo xtask check 03 --list
+  cargo xtask check --class class.toml
+
+The program is started anew for each check. {addr} in its command line is replaced by a free address, another \
+one each time, and {port} by its port alone: use it if you can. Otherwise the server must listen where its \
+arguments or --addr say (HOST:PORT), or at the step's usual address, 127.0.0.1:900N. It need not print anything.
+
+Exit code: 0 if no check failed, 1 if one did, 2 if the program could not be checked.")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
+pub struct Options {
+    /// The step whose promises count, by its number or its name
+    #[arg(value_name = "STEP", required_unless_present = "class")]
+    pub step: Option<String>,
+    /// The program and its arguments
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+    /// Judge a client: it gets the address where {addr} stands, or as its last argument
+    #[arg(long, conflicts_with = "addr")]
+    pub client: bool,
+    /// Where the server listens; without a command, where it runs already
+    #[arg(long, value_name = "HOST:PORT")]
+    pub addr: Option<String>,
+    /// Let --addr be on another computer
+    #[arg(long)]
+    pub allow_remote: bool,
+    /// Ask this, and nothing else; can be given more than once
+    #[arg(long, value_name = "CHECK")]
+    pub only: Vec<String>,
+    /// List the checks, and why each matters
+    #[arg(long)]
+    pub list: bool,
+    /// Print an object in JSON for each check, on a line of its own, and one for the whole
+    #[arg(long)]
+    pub json: bool,
+    /// Cut the stream after every N bytes, or at random
+    #[arg(long, value_name = "N|random")]
+    pub cut: Option<String>,
+    /// Repeat the random cuts of another run
+    #[arg(long, value_name = "S")]
+    pub seed: Option<u64>,
+    /// How many seconds an answer may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
+    deadline: f64,
+    /// Judge all programs that FILE names, side by side
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["step", "command", "addr", "client", "list"])]
+    pub class: Option<PathBuf>,
+    /// How many programs of a class are judged at once [default: the number of cores]
+    #[arg(long, value_name = "N", requires = "class")]
+    pub jobs: Option<usize>,
+    /// How many seconds a program of a class may take in all
+    #[arg(long, value_name = "SECONDS", default_value_t = 60.0, requires = "class")]
+    limit: f64,
+    /// Print the table of a class as CSV
+    #[arg(long, requires = "class", conflicts_with = "json")]
+    pub csv: bool,
+    /// Take the step's own program as it is: the class has built it
+    #[arg(long, hide = true)]
+    pub member: bool,
+}
+
+impl Options {
+    /// How long an answer may take.
+    pub fn deadline(&self) -> Result<Duration> {
+        seconds("--deadline", self.deadline)
+    }
+
+    /// How long a program of a class may take in all.
+    pub fn limit(&self) -> Result<Duration> {
+        seconds("--limit", self.limit)
+    }
+}
+
+/// The time that an option says.
+fn seconds(option: &str, seconds: f64) -> Result<Duration> {
+    let time = Duration::try_from_secs_f64(seconds).ok().filter(|time| !time.is_zero());
+    time.with_context(|| format!("{option} takes a number of seconds, such as 5"))
+}

@@ -1,0 +1,52 @@
+//! The room that a learner uses: `cargo xtask check`, `tap`, and `doctor`.
+
+mod check;
+mod doctor;
+mod tap;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use workspace::root;
+use workspace::texts::TEXTS;
+
+/// Judges a program, shows what crosses a connection, and looks whether a computer is ready
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Judge a program of your own, in any language, by what a step promises
+    Check(Box<check::Options>),
+    /// Stand between a client and a server, and show what crosses
+    Tap(tap::Options),
+    /// Look whether this computer has what the book needs; best done before class
+    Doctor,
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        // It has an exit code more than the others.
+        Command::Check(options) => return check::run(&root::repository(), &options),
+        Command::Tap(options) => tap::run(&options).map(|()| true),
+        Command::Doctor => doctor::run(&root::repository()),
+    };
+    exit_code(result)
+}
+
+/// 0 if all is well; the error, or what is missing, was printed otherwise.
+fn exit_code(result: Result<bool>) -> ExitCode {
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

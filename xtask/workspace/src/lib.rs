@@ -1,0 +1,13 @@
+//! What the rooms of `cargo xtask` share: where things are, cargo, the steps' manifests, texts, and
+//! recorded figures.
+
+pub mod cargo;
+pub mod command_line;
+pub mod edition;
+pub mod fixture;
+pub mod measured;
+pub mod messages;
+pub mod promises;
+pub mod root;
+pub mod stats;
+pub mod texts;

@@ -1,0 +1,28 @@
+//! What the rooms print for people, as data: a table for each language.
+//!
+//! A room uses an entry with `text!("doctor.port.taken", addr)`, and has `use workspace::texts::TEXTS` at
+//! its root for that.
+
+use conformance::texts::Texts;
+
+/// The texts of all rooms.
+pub static TEXTS: Texts = Texts::new(&[("en", include_str!("../texts/en.toml"))]);
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use conformance::texts::complaints;
+
+    use super::*;
+    use crate::root;
+
+    #[test]
+    fn every_text_is_used_and_every_text_that_is_used_is_there() {
+        let xtask = root::repository().join("xtask");
+        let rooms: Vec<PathBuf> =
+            ["book", "check"].iter().map(|room| xtask.join(room).join("src")).collect();
+        let rooms: Vec<&std::path::Path> = rooms.iter().map(PathBuf::as_path).collect();
+        assert_eq!(complaints(&TEXTS, &rooms, &[]), [""; 0]);
+    }
+}
