@@ -1,6 +1,7 @@
 //! What the system allows, and what it says about a process.
 
 use anyhow::Result;
+use conformance::process_info::Status;
 
 /// Sees to it that this process, and those that it starts, may have so many open descriptors.
 #[cfg(unix)]
@@ -34,20 +35,12 @@ pub fn allow_descriptors(_needed: u64, _clients: usize) -> Result<()> {
 
 /// The memory that a process has in use (its resident set), in bytes; `None` where that cannot be asked.
 pub fn resident_memory(process: u32) -> Option<u64> {
-    memory(process, "VmRSS:")
+    Some(Status::of(process).ok()?.resident_kib()? * 1024)
 }
 
 /// The most memory that a process ever had in use, in bytes; `None` where that cannot be asked.
 pub fn peak_memory(process: u32) -> Option<u64> {
-    memory(process, "VmHWM:")
-}
-
-/// Only Linux has it in a file. Elsewhere that file is not there.
-fn memory(process: u32, field: &str) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
-    let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
-    Some(kib * 1024)
+    Some(Status::of(process).ok()?.peak_kib()? * 1024)
 }
 
 #[cfg(test)]

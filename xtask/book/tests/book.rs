@@ -75,7 +75,8 @@ mod slow {
         };
         assert!(packages.len() > 100 && packages.iter().all(is_inside));
 
-        let step = ["run", "--locked", "--quiet", "--package", "step-01-single-shot", "--", "--help"];
+        let step =
+            ["run", "--locked", "--quiet", "--package", "step-01-single-shot", "--", "--help"];
         let output = run(&step);
         assert!(output.success && output.text.contains("server"), "{}", output.text);
 

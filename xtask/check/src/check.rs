@@ -159,7 +159,9 @@ impl Program {
 impl std::fmt::Display for Program {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Server(line, Some(addr)) => f.write_str(&text!("report.program.server-at", line, addr)),
+            Self::Server(line, Some(addr)) => {
+                f.write_str(&text!("report.program.server-at", line, addr))
+            }
             Self::Server(line, None) => f.write_str(&text!("report.program.server", line)),
             Self::Client(line) => f.write_str(&text!("report.program.client", line)),
             Self::Running(addr) => f.write_str(&text!("report.program.running", addr)),

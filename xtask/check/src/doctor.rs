@@ -238,9 +238,7 @@ fn shell() -> Finding {
     let (name, option) = if cfg!(windows) { ("cmd", "/C") } else { ("sh", "-c") };
     let what = text!("doctor.shell.name");
     match answer(Command::new(name).args([option, "echo hello"])) {
-        Some(answer) if answer == "hello" => {
-            Finding::ok(&what, text!("doctor.shell.ok", name))
-        }
+        Some(answer) if answer == "hello" => Finding::ok(&what, text!("doctor.shell.ok", name)),
         _ => {
             let remedy = text!("doctor.shell.remedy", name);
             Finding::missing(&what, text!("doctor.shell.failed", name, option), remedy)

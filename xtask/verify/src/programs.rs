@@ -173,7 +173,7 @@ pub fn outcome_of(runs: &[Run]) -> Outcome {
         counts.failed += failed;
         if !run.success {
             // Writing to a string cannot fail.
-            let _ = write!(output, "{}:\n{}\n", run.program, run.text.trim_end());
+            let _ = write!(output, "{}:\n{}\n", run.program, without_passed(&run.text));
             if failed == 0 {
                 ended_early.push(run.program.as_str());
             }
@@ -190,6 +190,14 @@ pub fn outcome_of(runs: &[Run]) -> Outcome {
             Outcome::Failed(format!("{detail}; not run to the end: {names}"), output)
         }
     }
+}
+
+/// What a test program wrote, without the tests that passed or were left out.
+fn without_passed(text: &str) -> String {
+    let is_dull = |line: &&str| {
+        line.starts_with("test ") && (line.ends_with(" ... ok") || line.contains(" ... ignored"))
+    };
+    text.trim_end().lines().filter(|line| !is_dull(line)).collect::<Vec<_>>().join("\n")
 }
 
 /// How many tests passed and failed.
@@ -236,7 +244,11 @@ mod tests {
     fn test_programs_count_together_and_those_that_fail_are_shown() {
         let good =
             run("a", true, "test x ... ok\ntest result: ok. 5 passed; 0 failed; 2 ignored\n");
-        let bad = run("b", false, "why\ntest result: FAILED. 1 passed; 2 failed; 0 ignored\n");
+        let bad = run(
+            "b",
+            false,
+            "test w ... ok\nwhy\ntest result: FAILED. 1 passed; 2 failed; 0 ignored\n",
+        );
         let none = run("c", true, "test result: ok. 0 passed; 0 failed; 9 ignored\n");
         let dead = run("d", false, "test y ... ");
         assert_eq!(outcome_of(&[good, none]), Outcome::Passed("5 tests".to_owned()));

@@ -174,10 +174,12 @@ impl<'a> Verifier<'a> {
     /// The checks that are wanted and mean something, in their order.
     fn checks(&self, options: &Options) -> Result<Vec<Check>> {
         let Options { only, strict, all, .. } = options;
-        let builds = only.iter().any(|check| check.needs_programs());
+        let meaningful: Vec<Check> =
+            self.meaningful().filter(|check| only.is_empty() || only.contains(check)).collect();
+        let builds = meaningful.iter().any(|check| check.needs_programs());
         let is_wanted = |check: Check| match only.is_empty() {
             true => *strict || *all || check.is_quick(),
-            false => only.contains(&check) || check == Check::Build && builds,
+            false => meaningful.contains(&check) || check == Check::Build && builds,
         };
         let checks: Vec<Check> = self.meaningful().filter(|check| is_wanted(*check)).collect();
         if checks.is_empty() {

@@ -303,7 +303,14 @@ mod tests {
     }
 
     fn course(limit: u32, count: Option<usize>) -> Course {
-        Course { heading: "### X {#x}", session: "day", limit, count, goals: &["a.md", "c.md"] }
+        Course {
+            heading: || "X".to_owned(),
+            id: "x",
+            session: || text!("schedule.day"),
+            limit,
+            count,
+            goals: &["a.md", "c.md"],
+        }
     }
 
     fn parts(sections: &[Section], rule: Rule) -> Vec<Part<'_>> {
@@ -363,7 +370,7 @@ mod tests {
     fn goals_that_do_not_fit_are_an_error() {
         let error = course(60, Some(2)).plan(&sections(&[(50, 10), (50, 10), (50, 10)])).err();
         let error = error.unwrap().to_string();
-        assert_eq!(error, "### X {#x}: not even a.md, c.md and what they need fit");
+        assert_eq!(error, "x: not even a.md, c.md and what they need fit");
     }
 
     #[test]
@@ -415,7 +422,7 @@ mod tests {
         assert!(sections.len() > 10);
         let lines = markdown(&src, "").unwrap();
         for (course, lines) in COURSES.iter().zip(lines.chunks(6)) {
-            assert_eq!(lines[0], course.heading);
+            assert_eq!(lines[0], format!("### {} {{#{}}}", (course.heading)(), course.id));
             let text = lines.concat();
             for section in &sections {
                 assert!(text.contains(&section.link()), "{} in {text}", section.page);

@@ -18,14 +18,13 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use conformance::Program;
 use conformance::check::{self, CommandLine};
 use conformance::text;
+use conformance::{Program, side_by_side_at_most};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use workspace::command_line;
@@ -88,28 +87,15 @@ impl Class {
         let programs: Vec<(&String, &String)> = self.programs.iter().collect();
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let jobs = options.jobs.unwrap_or(cores).clamp(1, programs.len());
-        let next = AtomicUsize::new(0);
-        let work = || {
-            let mut rows = Vec::new();
-            loop {
-                let number = next.fetch_add(1, Ordering::SeqCst);
-                let Some((name, program)) = programs.get(number) else { return rows };
-                let mut row = Row { name: (*name).clone(), verdicts: Vec::new(), trouble: None };
-                let command = self.command(folder, program, options);
-                if let Err(error) = command.and_then(|command| row.hear(command, limit)) {
-                    row.trouble = Some(format!("{error:#}"));
-                }
-                eprintln!("{name}: {}", row.in_short()); // how far it is; the table comes at the end
-                rows.push((number, row));
+        let rows = side_by_side_at_most(jobs, &programs, |(name, program)| {
+            let mut row = Row { name: (*name).clone(), verdicts: Vec::new(), trouble: None };
+            let command = self.command(folder, program, options);
+            if let Err(error) = command.and_then(|command| row.hear(command, limit)) {
+                row.trouble = Some(format!("{error:#}"));
             }
-        };
-        let mut rows = thread::scope(|scope| {
-            let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
-            let joined = workers.into_iter().map(|it| it.join().expect("it does not panic"));
-            joined.flatten().collect::<Vec<_>>()
+            eprintln!("{name}: {}", row.in_short()); // how far it is; the table comes at the end
+            row
         });
-        rows.sort_by_key(|(number, _)| *number);
-        let rows: Vec<Row> = rows.into_iter().map(|(_, row)| row).collect();
         show(&rows, options)?;
         Ok(rows.iter().all(Row::has_passed))
     }
