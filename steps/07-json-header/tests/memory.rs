@@ -38,52 +38,6 @@ fn assert_little(who: &str, pid: u32) {
     assert!(kib < MAX_KIB, "the {who} has had {kib} KiB resident");
 }
 
-#[test]
-fn a_file_of_1_gib_needs_little_memory_on_both_sides() -> Result<(), Failure> {
-    let folder = TempDir::new().expect("a temporary folder");
-    let root = folder.path().join("root");
-    fs::create_dir(&root).expect("a folder");
-    fs::File::create(root.join("big")).and_then(|file| file.set_len(SIZE)).expect("a sparse file");
-    let (server, addr) = Program::start_server(server(&root))?;
-    let client = Program::start(client(addr, folder.path()))?;
-    let mut client = client.with_deadline(PATIENCE);
-    client.type_line("get big")?;
-    let saved = "saved big: 1073741824 bytes, SHA-256 checked";
-    assert_eq!(client.expect_line(saved)?, saved);
-    // Both still run: the client waits for its next line, the server for the next request.
-    assert_little("server", server.id());
-    assert_little("client", client.id());
-    Ok(())
-}
-
-#[test]
-fn an_output_of_1_gib_needs_little_memory_on_both_sides() -> Result<(), Failure> {
-    let folder = TempDir::new().expect("a temporary folder");
-    let mut command = server(folder.path());
-    // Where a machine is busy, the command would be killed, and the rest be waited for in vain.
-    command.args(["--timeout", &PATIENCE.as_secs().to_string()]);
-    let (server, addr) = Program::start_server(command)?;
-    // Without the harness, which would keep all of it as one line.
-    let mut client = client(addr, folder.path())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("it can be started");
-    let mut stdin: ChildStdin = client.stdin.take().expect("it is piped");
-    let mut stdout = BufReader::new(client.stdout.take().expect("it is piped"));
-    writeln!(stdin, "head -c {SIZE} /dev/zero\necho next").expect("it is typed");
-    let came = std::io::copy(&mut (&mut stdout).take(SIZE), &mut std::io::sink());
-    assert_eq!(came.expect("it can be read"), SIZE);
-    let mut next = String::new();
-    stdout.read_line(&mut next).expect("it can be read");
-    assert_eq!(next, "next\n");
-    assert_little("server", server.id());
-    assert_little("client", client.id());
-    drop(stdin);
-    assert!(client.wait().expect("it ends").success());
-    Ok(())
-}
-
 /// The measure must be able to fail: this program has 32 MiB at a time.
 #[test]
 fn memory_that_is_used_is_seen() {
@@ -98,4 +52,59 @@ fn memory_that_is_used_is_seen() {
     assert!(peak(hog.id()) > MAX_KIB, "{} KiB", peak(hog.id()));
     drop(stdout);
     hog.wait().expect("it ends");
+}
+
+/// What takes long; `cargo xtask verify --only slow` runs it.
+mod slow {
+    use super::*;
+
+    #[test]
+    #[ignore = "slow: a gibibyte"]
+    fn a_file_of_1_gib_needs_little_memory_on_both_sides() -> Result<(), Failure> {
+        let folder = TempDir::new().expect("a temporary folder");
+        let root = folder.path().join("root");
+        fs::create_dir(&root).expect("a folder");
+        fs::File::create(root.join("big"))
+            .and_then(|file| file.set_len(SIZE))
+            .expect("a sparse file");
+        let (server, addr) = Program::start_server(server(&root))?;
+        let client = Program::start(client(addr, folder.path()))?;
+        let mut client = client.with_deadline(PATIENCE);
+        client.type_line("get big")?;
+        let saved = "saved big: 1073741824 bytes, SHA-256 checked";
+        assert_eq!(client.expect_line(saved)?, saved);
+        // Both still run: the client waits for its next line, the server for the next request.
+        assert_little("server", server.id());
+        assert_little("client", client.id());
+        Ok(())
+    }
+
+    #[test]
+    #[ignore = "slow: a gibibyte"]
+    fn an_output_of_1_gib_needs_little_memory_on_both_sides() -> Result<(), Failure> {
+        let folder = TempDir::new().expect("a temporary folder");
+        let mut command = server(folder.path());
+        // Where a machine is busy, the command would be killed, and the rest be waited for in vain.
+        command.args(["--timeout", &PATIENCE.as_secs().to_string()]);
+        let (server, addr) = Program::start_server(command)?;
+        // Without the harness, which would keep all of it as one line.
+        let mut client = client(addr, folder.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it can be started");
+        let mut stdin: ChildStdin = client.stdin.take().expect("it is piped");
+        let mut stdout = BufReader::new(client.stdout.take().expect("it is piped"));
+        writeln!(stdin, "head -c {SIZE} /dev/zero\necho next").expect("it is typed");
+        let came = std::io::copy(&mut (&mut stdout).take(SIZE), &mut std::io::sink());
+        assert_eq!(came.expect("it can be read"), SIZE);
+        let mut next = String::new();
+        stdout.read_line(&mut next).expect("it can be read");
+        assert_eq!(next, "next\n");
+        assert_little("server", server.id());
+        assert_little("client", client.id());
+        drop(stdin);
+        assert!(client.wait().expect("it ends").success());
+        Ok(())
+    }
 }

@@ -90,14 +90,6 @@ fn the_client_neither_panics_nor_spins_when_it_is_treated_roughly() {
 }
 
 #[test]
-fn keeps_every_promise_wherever_the_stream_is_cut() {
-    let every = [1, 2, 3, 7, 64, 1024, 4096];
-    check::assert_promises_at_cuts(env!("CARGO_MANIFEST_DIR"), &every, || {
-        Subject::of_step(8, STEP)
-    });
-}
-
-#[test]
 fn a_line_goes_to_everybody_and_to_the_one_who_said_it() -> Result<(), Failure> {
     let (mut server, addr) = Program::start_server(server())?;
     let (mut alice, mut bob) = (join(&mut server, addr)?, join(&mut server, addr)?);
@@ -536,27 +528,6 @@ fn still_wrong_one_reader_that_does_not_read_stops_the_room() -> Result<(), Fail
     hear_later(&mut bob, &said(&carol, "is anybody here?")?)
 }
 
-/// Elsewhere, the room waits as long as the slow one likes. On Linux, `TCP_USER_TIMEOUT` is also about
-/// what cannot be sent because the other side has no room for it.
-#[cfg(target_os = "linux")]
-#[test]
-fn on_linux_the_room_goes_on_when_the_system_gives_the_slow_one_up() -> Result<(), Failure> {
-    const LONG: Duration = Duration::from_secs(60); // it takes 16 seconds
-    let (mut server, addr) = Program::start_server(server())?;
-    let (slow, _alice) = stuck_room(&mut server, addr)?;
-    let mut carol = Peer::connect_within(addr, LONG)?;
-    carol.send(b"is anybody here?\n")?;
-    let line = said(&carol, "is anybody here?")?;
-    hear_later(&mut carol, &line)?;
-    // The error is told once, to who reads from the slow one or to who writes to it. If it is the
-    // other one, the reader sees an end of file.
-    let slow_addr = slow.local_addr()?;
-    let [left, lost] = ["left", "lost: timed out"].map(|what| format!("{slow_addr} {what}"));
-    server.expect_later(&left, |line| line == left || line == lost)?;
-    drop(slow); // it was there all the time
-    Ok(())
-}
-
 #[test]
 fn still_wrong_stopping_is_abrupt() -> Result<(), Failure> {
     let (mut server, addr) = Program::start_server(server())?;
@@ -774,4 +745,40 @@ fn twin(file: &str, addr: &str) -> Command {
     let mut command = python().expect("Python 3 is installed");
     command.arg(format!("{}/python/{file}", env!("CARGO_MANIFEST_DIR"))).arg(addr);
     command
+}
+
+/// What takes long; `cargo xtask verify --only slow` runs it.
+mod slow {
+    use super::*;
+
+    #[test]
+    #[ignore = "slow: every check at eight cuts"]
+    fn keeps_every_promise_wherever_the_stream_is_cut() {
+        let every = [1, 2, 3, 7, 64, 1024, 4096];
+        check::assert_promises_at_cuts(env!("CARGO_MANIFEST_DIR"), &every, || {
+            Subject::of_step(8, STEP)
+        });
+    }
+
+    /// Elsewhere, the room waits as long as the slow one likes. On Linux, `TCP_USER_TIMEOUT` is also about
+    /// what cannot be sent because the other side has no room for it.
+    #[cfg(target_os = "linux")]
+    #[test]
+    #[ignore = "slow: the system takes 16 seconds"]
+    fn on_linux_the_room_goes_on_when_the_system_gives_the_slow_one_up() -> Result<(), Failure> {
+        const LONG: Duration = Duration::from_secs(60); // it takes 16 seconds
+        let (mut server, addr) = Program::start_server(server())?;
+        let (slow, _alice) = stuck_room(&mut server, addr)?;
+        let mut carol = Peer::connect_within(addr, LONG)?;
+        carol.send(b"is anybody here?\n")?;
+        let line = said(&carol, "is anybody here?")?;
+        hear_later(&mut carol, &line)?;
+        // The error is told once, to who reads from the slow one or to who writes to it. If it is the
+        // other one, the reader sees an end of file.
+        let slow_addr = slow.local_addr()?;
+        let [left, lost] = ["left", "lost: timed out"].map(|what| format!("{slow_addr} {what}"));
+        server.expect_later(&left, |line| line == left || line == lost)?;
+        drop(slow); // it was there all the time
+        Ok(())
+    }
 }

@@ -50,16 +50,6 @@ fn a_page_with_exercises_and_no_head_is_found() {
 }
 
 #[test]
-fn the_head_of_the_real_book_is_found_that_needs_a_later_page() {
-    let tree = fixture::copy();
-    fixture::replace(tree.path(), "book/en/src/server.md", "needs=conversation", "needs=client");
-    let text = failure(tree.path());
-    let expected = ": client.md does not come before this page in SUMMARY.md";
-    let is_it = |line: &str| line.starts_with("book/en/src/server.md:") && line.ends_with(expected);
-    assert!(text.lines().count() == 1 && is_it(&text), "{text}");
-}
-
-#[test]
 fn one_changed_character_in_an_anchor_is_found() {
     let tree = fixture::tree();
     fixture::replace(
@@ -73,51 +63,6 @@ fn one_changed_character_in_an_anchor_is_found() {
         "book/en/src/first.md:5: {{#listing 01-first src/server.rs:accept}}: \
          no anchor `accept` in steps/01-first/src/server.rs; it has: acept"
     );
-}
-
-/// The first line in the real book's pages that has this in it: the page, the line's number from 1, what follows.
-fn first_in_pages(root: &Path, start: &str, has: char) -> (String, usize, String) {
-    let pages = root.join("book/en/src");
-    let mut files = Vec::new();
-    list(&pages, "", &mut files).unwrap();
-    for file in files {
-        let text = fs::read_to_string(pages.join(&file)).unwrap();
-        for (index, line) in text.lines().enumerate() {
-            let rest = line.split_once(start).map_or("", |(_, rest)| rest);
-            let rest = rest.split([')', '}']).next().unwrap();
-            if rest.contains(has) {
-                return (format!("book/en/src/{file}"), index + 1, rest.to_owned());
-            }
-        }
-    }
-    panic!("no {start} with a {has} in the real book");
-}
-
-#[test]
-fn one_changed_character_in_a_fragment_of_the_real_book_is_found() {
-    let tree = fixture::copy();
-    let (page, number, link) = first_in_pages(tree.path(), "](", '#');
-    fixture::replace(tree.path(), &page, &format!("]({link})"), &format!("]({link}x)"));
-    let text = failure(tree.path());
-    let (html, (_, fragment)) = (link.replace(".md", ".html"), link.split_once('#').unwrap());
-    let expected = format!("has no id `{fragment}x` ({page}:{number})");
-    assert!(text.contains(&format!("<a href=\"{html}x\">: ")), "{text}");
-    assert!(text.lines().any(|line| line.ends_with(&expected)), "{text}");
-}
-
-#[test]
-fn one_changed_character_in_an_anchor_of_the_real_book_is_found() {
-    let tree = fixture::copy();
-    let (page, number, listing) = first_in_pages(tree.path(), "{{#listing ", ':');
-    let (step, file) = listing.split_once(' ').unwrap();
-    let (file, anchor) = file.split_once(':').unwrap();
-    let path = format!("steps/{step}/{file}");
-    let comment = format!("ANCHOR: {anchor}\n");
-    fixture::replace(tree.path(), &path, &comment, &format!("ANCHOR: x{anchor}\n"));
-    let text = failure(tree.path());
-    let expected =
-        format!("{page}:{number}: {{{{#listing {listing}}}}}: no anchor `{anchor}` in {path}; ");
-    assert!(text.lines().any(|line| line.starts_with(&expected)), "{text}");
 }
 
 #[test]
@@ -197,4 +142,73 @@ fn a_directive_that_is_left_over_is_found() {
     let found =
         problems(&[("a.html", "<p>{{#listing a b}}</p><p><code>{{#listing a b}}</code></p>")]);
     assert_eq!(found, ["a.html: `{{#listing a b}}` was not replaced"]);
+}
+
+/// What builds the real book; `cargo xtask verify --only slow` runs it.
+mod slow {
+    use super::*;
+
+    /// The first line in the real book's pages that has this in it: the page, the line's number from 1, what follows.
+    fn first_in_pages(root: &Path, start: &str, has: char) -> (String, usize, String) {
+        let pages = root.join("book/en/src");
+        let mut files = Vec::new();
+        list(&pages, "", &mut files).unwrap();
+        for file in files {
+            let text = fs::read_to_string(pages.join(&file)).unwrap();
+            for (index, line) in text.lines().enumerate() {
+                let rest = line.split_once(start).map_or("", |(_, rest)| rest);
+                let rest = rest.split([')', '}']).next().unwrap();
+                if rest.contains(has) {
+                    return (format!("book/en/src/{file}"), index + 1, rest.to_owned());
+                }
+            }
+        }
+        panic!("no {start} with a {has} in the real book");
+    }
+
+    #[test]
+    #[ignore = "slow: builds the whole book"]
+    fn one_changed_character_in_a_fragment_and_one_changed_need_of_the_real_book_are_found() {
+        let tree = fixture::copy();
+        let (page, number, link) = first_in_pages(tree.path(), "](", '#');
+        fixture::replace(tree.path(), &page, &format!("]({link})"), &format!("]({link}x)"));
+        fixture::replace(
+            tree.path(),
+            "book/en/src/server.md",
+            "needs=conversation",
+            "needs=client",
+        );
+        let text = failure(tree.path());
+        let later = ": client.md does not come before this page in SUMMARY.md";
+        let is_later =
+            |line: &str| line.starts_with("book/en/src/server.md:") && line.ends_with(later);
+        assert!(text.lines().any(is_later), "{text}");
+        let (html, (_, fragment)) = (link.replace(".md", ".html"), link.split_once('#').unwrap());
+        let no_id = format!("has no id `{fragment}x` ({page}:{number})");
+        let is_no_id = |line: &str| {
+            line.contains(&format!("<a href=\"{html}x\">: ")) && line.ends_with(&no_id)
+        };
+        assert!(text.lines().any(is_no_id), "{text}");
+        assert!(
+            text.lines().all(|line| is_later(line) || line.contains(&format!("`{fragment}x`"))),
+            "{text}"
+        );
+    }
+
+    #[test]
+    #[ignore = "slow: builds the whole book"]
+    fn one_changed_character_in_an_anchor_of_the_real_book_is_found() {
+        let tree = fixture::copy();
+        let (page, number, listing) = first_in_pages(tree.path(), "{{#listing ", ':');
+        let (step, file) = listing.split_once(' ').unwrap();
+        let (file, anchor) = file.split_once(':').unwrap();
+        let path = format!("steps/{step}/{file}");
+        let comment = format!("ANCHOR: {anchor}\n");
+        fixture::replace(tree.path(), &path, &comment, &format!("ANCHOR: x{anchor}\n"));
+        let text = failure(tree.path());
+        let expected = format!(
+            "{page}:{number}: {{{{#listing {listing}}}}}: no anchor `{anchor}` in {path}; "
+        );
+        assert!(text.lines().any(|line| line.starts_with(&expected)), "{text}");
+    }
 }
