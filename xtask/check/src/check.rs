@@ -131,9 +131,7 @@ impl Program {
         let told = options.addr.as_deref();
         let told = told.map(|addr| one_address(addr, options.allow_remote)).transpose()?;
         let Some(line) = CommandLine::new(options.command.clone()) else {
-            return told.map(Self::Running).context(
-                "say what to check: its command behind `--`, or --addr HOST:PORT if it runs already",
-            );
+            return told.map(Self::Running).with_context(|| text!("check.no-program"));
         };
         if options.client {
             return Ok(Self::Client(line));
@@ -144,13 +142,10 @@ impl Program {
         let usual = SocketAddr::from(([127, 0, 0, 1], 9000 + u16::from(promises.number)));
         let addr = told.or_else(|| line.addr()).unwrap_or(usual);
         if !addr.ip().is_loopback() {
-            bail!("{addr}: a program that is started here must listen on this computer");
+            bail!(text!("check.elsewhere", addr));
         }
         if check::is_taken(addr).with_context(|| addr.to_string())? {
-            bail!(
-                "{addr}: something listens there already; stop it, or write {{addr}} in the command \
-                 for a free address, or check what runs there with --addr {addr} and no command"
-            );
+            bail!(text!("check.taken", addr));
         }
         Ok(Self::Server(line, Some(addr)))
     }
@@ -173,7 +168,7 @@ impl std::fmt::Display for Program {
 fn put_all(mut exam: Exam, program: &str, json: bool) -> Result<bool> {
     let checks = exam.checks();
     if checks.is_empty() {
-        bail!("there is nothing to ask: see --list for the checks that mean something here");
+        bail!(text!("check.nothing-to-ask"));
     }
     let mut report = Report::new(&exam.promises, program, &checks, json)?;
     for check in checks {
@@ -207,7 +202,7 @@ fn list(promises: &Promises, side: Side, json: bool) -> Result<()> {
 }
 
 fn find_check(name: &str) -> Result<&'static Check> {
-    check::check(name).with_context(|| format!("there is no check `{name}`: see --list"))
+    check::check(name).with_context(|| text!("check.unknown", name))
 }
 
 /// Where the step's own program is, which is the other side of what is judged.
@@ -225,14 +220,15 @@ fn build(root: &Path, step: &Step) -> Result<()> {
     }
     let output = cargo::run(command)?;
     if !output.success {
-        bail!("{} does not build\n{}", step.package, output.text);
+        let (package, output) = (&step.package, output.text);
+        bail!(text!("check.step-does-not-build", package, output));
     }
     Ok(())
 }
 
 fn one_address(addr: &str, allow_remote: bool) -> Result<SocketAddr> {
     let addrs = tap::addresses("--addr", addr, allow_remote)?;
-    addrs.first().copied().with_context(|| format!("--addr {addr}: there is no such address"))
+    addrs.first().copied().with_context(|| text!("check.no-address", addr))
 }
 
 fn cut(options: &Options) -> Result<Option<Cut>> {

@@ -149,13 +149,14 @@ fn numbers(version: &str) -> Vec<u32> {
 }
 
 fn cargo_itself(root: &Path) -> Finding {
-    match answer(cargo::command(root).arg("--version")) {
-        Some(version) => Finding::ok("cargo", version),
-        None => {
+    let version = answer(cargo::command(root).arg("--version"));
+    version.map_or_else(
+        || {
             let remedy = text!("doctor.rust.update");
             Finding::missing("cargo", text!("doctor.rust.cargo-none"), remedy)
-        }
-    }
+        },
+        |version| Finding::ok("cargo", version),
+    )
 }
 
 /// Whether a server could listen there.

@@ -174,18 +174,16 @@ impl<'a> Verifier<'a> {
     /// The checks that are wanted and mean something, in their order.
     fn checks(&self, options: &Options) -> Result<Vec<Check>> {
         let Options { only, strict, all, .. } = options;
-        let meaningful: Vec<Check> =
-            self.meaningful().filter(|check| only.is_empty() || only.contains(check)).collect();
-        let builds = meaningful.iter().any(|check| check.needs_programs());
-        let is_wanted = |check: Check| match only.is_empty() {
-            true => *strict || *all || check.is_quick(),
-            false => meaningful.contains(&check) || check == Check::Build && builds,
+        let is_wanted = |check: &Check| {
+            if only.is_empty() { *strict || *all || check.is_quick() } else { only.contains(check) }
         };
-        let checks: Vec<Check> = self.meaningful().filter(|check| is_wanted(*check)).collect();
-        if checks.is_empty() {
+        let wanted: Vec<Check> = self.meaningful().filter(is_wanted).collect();
+        if wanted.is_empty() {
             bail!("there is nothing to check: what --only names is about the whole book");
         }
-        Ok(checks)
+        let builds = wanted.iter().any(|check| check.needs_programs());
+        let is_run = |check: &Check| wanted.contains(check) || *check == Check::Build && builds;
+        Ok(self.meaningful().filter(is_run).collect())
     }
 
     /// The checks that mean something: for one step, some do not.
@@ -341,7 +339,9 @@ impl<'a> Verifier<'a> {
         let report = soak::soak(self.root, &self.target, SOAKED, seed)?;
         let (passed, mut failed) = (report.lines.len(), report.failures);
         if let Some(last) = failed.last_mut() {
-            *last += &format!("\n\ncargo xtask soak --seconds {} --seed {seed}", SOAKED.as_secs());
+            let again = format!("cargo xtask soak --seconds {} --seed {seed}", SOAKED.as_secs());
+            last.push_str("\n\n");
+            last.push_str(&again);
         }
         Ok(Report { passed, failed, skipped: Vec::new() }.outcome("server"))
     }

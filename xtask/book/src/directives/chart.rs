@@ -52,10 +52,7 @@ fn chart(group: &Group, id: &str, remark: &str) -> String {
     #[allow(clippy::cast_precision_loss)] // a chart has a handful of rows
     let height = rows.len() as f64 * ROW_HEIGHT;
     let (title, unit) = (escape(&group.title), escape(&group.unit));
-    let better = match group.more_is_better {
-        true => text!("chart.longer"),
-        false => text!("chart.shorter"),
-    };
+    let better = if group.more_is_better { text!("chart.longer") } else { text!("chart.shorter") };
     let in_words: Vec<String> = rows.iter().map(|row| in_words(row)).collect();
     let (in_words, bars) = (in_words.join("; "), bars(&rows, &group.reference, scale));
     [

@@ -47,7 +47,7 @@ fn whole(steps: &[(Step, Promises)]) -> String {
     let reasons: Vec<String> = CHECKS
         .iter()
         .map(|check| {
-            let (name, why) = (check.name, escape(&check.why()));
+            let (name, why) = (check.name, escape(check.why()));
             format!(r#"<dt id="{name}"><code>{name}</code></dt><dd>{why}</dd>"#)
         })
         .collect();

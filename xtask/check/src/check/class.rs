@@ -60,20 +60,17 @@ impl Class {
     /// Reads the list. Every command must be able to listen where nobody else does.
     pub fn read(file: &Path) -> Result<Self> {
         let shown = file.display();
-        let text = fs::read_to_string(file).with_context(|| format!("cannot read {shown}"))?;
+        let text = fs::read_to_string(file).with_context(|| text!("class.unreadable", shown))?;
         let class: Self = toml::from_str(&text).with_context(|| shown.to_string())?;
         if class.programs.is_empty() {
-            bail!("{shown}: it names no program");
+            bail!(text!("class.empty", shown));
         }
         for (name, program) in &class.programs {
             let words =
                 command_line::split(program).map_err(|error| anyhow!("{shown}: {error}"))?;
             let place = CommandLine::new(words).is_some_and(|line| line.takes_any_addr());
             if !(class.client || place || check::addr(program).is_some()) {
-                bail!(
-                    "{shown}: {name}: in a class, a server's command needs {{addr}} or {{port}}, so \
-                     that no two listen at the same address"
-                );
+                bail!(text!("class.no-place", shown, name));
             }
         }
         Ok(class)
@@ -139,11 +136,12 @@ impl Row {
                 // It ends what it has started; what it was busy with is not judged.
                 judge.interrupt()?;
                 let _ = judge.with_deadline(JUDGE_END).wait(); // if it does not end, it is killed
-                bail!("it took longer than {limit:?} (--limit)");
+                let limit = format!("{limit:?}");
+                bail!(text!("class.too-long", limit));
             };
             let Some(line) = line else {
                 let ended = judge.wait().map(|status| format!(" ({status})")).unwrap_or_default();
-                bail!("its judge was ended by something else{ended}");
+                bail!(text!("class.judge-ended", ended));
             };
             match serde_json::from_str::<Value>(&line) {
                 Ok(verdict) if verdict["check"].is_string() => self.verdicts.push(verdict),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use conformance::text;
 
 /// What can be chosen on the command line.
 #[derive(Clone, Debug, clap::Args)]
@@ -88,5 +89,5 @@ impl Options {
 /// The time that an option says.
 fn seconds(option: &str, seconds: f64) -> Result<Duration> {
     let time = Duration::try_from_secs_f64(seconds).ok().filter(|time| !time.is_zero());
-    time.with_context(|| format!("{option} takes a number of seconds, such as 5"))
+    time.with_context(|| text!("check.no-seconds", option))
 }

@@ -108,7 +108,7 @@ fn collect(tokens: TokenStream, texts: &mut Vec<String>) {
                 is_left_out = false;
             }
             TokenTree::Punct(mark) => {
-                is_left_out = mark.as_char() == '#' || is_left_out && mark.as_char() == '!'
+                is_left_out = mark.as_char() == '#' || is_left_out && mark.as_char() == '!';
             }
             TokenTree::Ident(name) => is_left_out = NEVER_PRINTED.iter().any(|it| name == it),
             TokenTree::Literal(literal) => {
