@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use conformance::Program;
 use conformance::check::FreePorts;
-
-use crate::crowd::Manners;
 use workspace::cargo;
 use workspace::root::{self, Step, Target};
+
+use crate::crowd::Manners;
 
 /// How long a server that does not say so may take until it can be connected to.
 const START: Duration = Duration::from_secs(20);

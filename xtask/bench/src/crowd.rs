@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
-
 use workspace::stats::scaled;
 
 /// The bytes of what a client says, without the line's end.

@@ -17,12 +17,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use conformance::Program;
 use sha2::{Digest as _, Sha256};
+use workspace::measured::{Group, Row};
+use workspace::{root, stats};
 
 use crate::contender::{build_step, is_installed};
 use crate::limits;
 use crate::report::{self, progress};
-use workspace::measured::{Group, Row};
-use workspace::{root, stats};
 
 /// The step that the others are compared with.
 const REFERENCE: &str = "step 07";

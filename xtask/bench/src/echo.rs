@@ -12,12 +12,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use conformance::check::FreePorts;
+use workspace::measured::{Group, Row};
+use workspace::{root, stats};
 
 use crate::contender::{build_step, is_installed};
 use crate::report::{self, progress};
-use workspace::measured::{Group, Row};
-
-use workspace::{root, stats};
 
 /// The step that the others are compared with.
 const REFERENCE: &str = "step 03";

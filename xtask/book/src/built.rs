@@ -9,7 +9,6 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-
 use workspace::edition::ENGLISH;
 
 use self::page::{Link, Page};

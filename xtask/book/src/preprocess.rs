@@ -9,7 +9,6 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use conformance::side_by_side;
 use mdbook_preprocessor::book::{Book, Chapter};
 use mdbook_preprocessor::{Preprocessor, PreprocessorContext, parse_input};
-
 use workspace::root;
 
 use crate::directive::Directive;

@@ -23,7 +23,6 @@ use conformance::check::{
 };
 use conformance::proxy::Cut;
 use conformance::text;
-
 use workspace::cargo;
 use workspace::root::{self, Step};
 

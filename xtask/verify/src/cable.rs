@@ -4,7 +4,6 @@ use std::path::Path;
 
 use anyhow::Result;
 use conformance::soak::Report;
-
 use workspace::root::Target;
 
 /// What is missing here to pull a cable, if anything is.

@@ -4,7 +4,6 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Result, bail};
-
 use workspace::root::{self, Step};
 
 /// Compares what the wanted steps declare to be carried over; returns how many files that were.

@@ -9,7 +9,6 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 use spdx::{Expression, ParseMode};
-
 use workspace::cargo;
 
 /// What is read of `deny.toml`.

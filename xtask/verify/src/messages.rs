@@ -10,7 +10,6 @@ mod sources;
 use std::path::Path;
 
 use anyhow::Result;
-
 use conformance::side_by_side;
 use workspace::messages::{self, FILE, Message, Part, parts};
 use workspace::root::{self, Step, Target};

@@ -6,7 +6,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 use conformance::soak::{self, Report, Server};
-
 use workspace::root::{self, Target};
 
 use crate::programs::TestPrograms;

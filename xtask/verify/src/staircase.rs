@@ -5,7 +5,6 @@ use std::path::Path;
 
 use anyhow::Result;
 use conformance::check::{CHECKS, Judgement, Promise};
-
 use workspace::promises::promises;
 use workspace::root::{Step, Target};
 

@@ -4,9 +4,9 @@ use std::process::Command;
 
 use flate2::read::GzDecoder;
 use tar::Archive;
+use workspace::fixture;
 
 use super::*;
-use workspace::fixture;
 
 /// Adds what the fixture lacks: a workspace that cargo can read, with one package and no crates.
 fn tree() -> TempDir {

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use conformance::text;
+use workspace::measured::{FOLDER, Group, Machine, Report, Row, shown};
+use workspace::stats;
 
 use crate::html::escape;
 use crate::source::read;
-use workspace::measured::{FOLDER, Group, Machine, Report, Row, shown};
-use workspace::stats;
 
 /// The width of a chart, in its own units: a phone shows it without making its text smaller.
 const WIDTH: f64 = 380.0;

@@ -6,10 +6,10 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use conformance::check::{CHECKS, Check, Promise, Promises};
 use conformance::text;
-
-use crate::html::escape;
 use workspace::promises::promises;
 use workspace::root::Step;
+
+use crate::html::escape;
 
 pub fn render(root: &Path, arguments: &str) -> Result<String> {
     let steps = promises(root)?;

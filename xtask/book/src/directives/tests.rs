@@ -1,7 +1,8 @@
 use std::fs;
 
-use super::*;
 use workspace::fixture;
+
+use super::*;
 
 /// What a directive becomes in the fixture.
 fn render(text: &str) -> Result<String> {

@@ -1,7 +1,7 @@
 use mdbook_driver::MDBook;
+use workspace::fixture;
 
 use super::*;
-use workspace::fixture;
 
 /// The page that this text becomes, and what is wrong with it.
 fn expand(text: &str) -> (String, Vec<String>) {

@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use notify::event::{AccessKind, ModifyKind};
 use tempfile::TempDir;
+use workspace::fixture;
 
 use super::*;
-use workspace::fixture;
 
 /// A book that is served for as long as the test runs.
 struct Served {

@@ -14,7 +14,6 @@ use std::thread;
 use anyhow::{Context as _, Result};
 use conformance::{DEADLINE, Failure, Peer, Program};
 use tempfile::TempDir;
-
 use workspace::cargo;
 use workspace::root::{Step, Target};
 

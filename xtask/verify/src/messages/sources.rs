@@ -7,7 +7,6 @@ use std::path::Path;
 use anyhow::{Result, anyhow};
 use proc_macro2::{TokenStream, TokenTree};
 use syn::Lit;
-
 use workspace::messages::{self, FILE, Part, parts};
 use workspace::root;
 
