@@ -1,9 +1,8 @@
-//! A browser with one page open, and how it is told what to do.
+//! A browser with one page open, and the commands that it takes.
 
 use std::fmt::{self, Display, Formatter};
-use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -19,6 +18,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
 use url::{ParseError, Url};
 
 use crate::copying::PLAIN_HOST;
@@ -30,11 +30,11 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// How often it is looked for.
 const PERIOD: Duration = Duration::from_millis(10);
 
-/// How long a whole test may take: none waits for ever.
+/// How long a test, or all that is checked on one page, may take.
 const TEST_DEADLINE: Duration = Duration::from_secs(600);
 
 /// Whether the system asks for light pages or for dark ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scheme {
     Light,
     Dark,
@@ -50,7 +50,7 @@ impl Display for Scheme {
 }
 
 /// What the browser shows a page on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct View {
     /// In CSS pixels.
     pub width: u32,
@@ -58,9 +58,6 @@ pub struct View {
 }
 
 impl View {
-    /// A laptop's width, and a phone's.
-    pub const WIDTHS: [u32; 2] = [1280, 390];
-
     /// A laptop, by day.
     pub const WIDE: Self = Self::new(1280, Scheme::Light);
 
@@ -69,10 +66,15 @@ impl View {
 
     /// Both widths, in both schemes.
     pub const ALL: [Self; 4] =
-        [Self::WIDE, Self::new(1280, Scheme::Dark), Self::NARROW, Self::new(390, Scheme::Dark)];
+        [Self::WIDE, Self::WIDE.in_the_dark(), Self::NARROW, Self::NARROW.in_the_dark()];
 
     pub const fn new(width: u32, scheme: Scheme) -> Self {
         Self { width, scheme }
+    }
+
+    /// The same screen, by night.
+    pub const fn in_the_dark(self) -> Self {
+        Self::new(self.width, Scheme::Dark)
     }
 
     pub fn is_phone(self) -> bool {
@@ -90,26 +92,49 @@ impl Display for View {
     }
 }
 
-/// Opens a browser, does in it what `body` says, and closes it whatever came of that. A test in
-/// which the browser has logged an error fails.
+/// Runs `body` in a browser: in one that an earlier test has left, or in a new one. A test in which
+/// the browser has logged an error fails. A browser in which a test has failed is closed.
 pub fn with_browser<F>(setup: &Setup, body: F) -> Result<()>
 where
     F: AsyncFnOnce(&Browser) -> Result<()>,
 {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let browser = runtime.block_on(Browser::open(setup))?;
-    let test = async {
-        tokio::time::timeout(TEST_DEADLINE, body(&browser))
+    let idle = || setup.idle.lock().unwrap_or_else(PoisonError::into_inner);
+    let left = idle().pop();
+    let session = left.map_or_else(|| Session::start(setup), Ok)?;
+    session.runtime.block_on(async {
+        let browser = &session.browser;
+        browser.forget().await?;
+        tokio::time::timeout(TEST_DEADLINE, body(browser))
             .await
             .with_context(|| format!("not done within {TEST_DEADLINE:?}"))??;
         let errors = browser.errors().await?;
         ensure!(errors.is_empty(), "the browser's log: {}", errors.join("; "));
         Ok(())
-    };
-    let outcome = panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(test)));
-    let closed = runtime.block_on(browser.client.clone().close());
-    outcome.unwrap_or_else(|panic| panic::resume_unwind(panic))?;
-    closed.context("the browser cannot be closed")
+    })?;
+    idle().push(session);
+    Ok(())
+}
+
+/// A browser, and what its connection runs on. Dropping it closes the browser.
+#[derive(Debug)]
+pub struct Session {
+    runtime: Runtime,
+    browser: Browser,
+}
+
+impl Session {
+    fn start(setup: &Setup) -> Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let browser = runtime.block_on(Browser::open(setup))?;
+        Ok(Self { runtime, browser })
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // Fails only if the browser has gone already; if it hangs, it ends with its driver.
+        _ = self.runtime.block_on(self.browser.client.clone().close());
+    }
 }
 
 /// A browser with one page open.
@@ -137,7 +162,17 @@ impl Browser {
         Ok(browser)
     }
 
-    /// A folder that is deleted after the test.
+    /// Makes the browser one that has never seen the book: nothing is stored, the pointer is in a
+    /// corner, and pages may run scripts.
+    async fn forget(&self) -> Result<()> {
+        let storage = json!({ "origin": self.site.origin, "storageTypes": "all" });
+        self.devtools("Storage.clearDataForOrigin", storage).await?;
+        let pointer = json!({ "type": "mouseMoved", "x": 0, "y": 0 });
+        self.devtools("Input.dispatchMouseEvent", pointer).await?;
+        self.allow_scripts(true).await
+    }
+
+    /// A folder that is deleted when the browser is closed.
     pub fn scratch(&self) -> &Path {
         self.profile.path()
     }
@@ -155,6 +190,8 @@ impl Browser {
 
     /// Opens a page as it is on such a screen.
     pub async fn visit_in(&self, view: View, page: &str) -> Result<()> {
+        // The page that is left need not be laid out for that screen.
+        let () = self.run("document.body.style.display = 'none'", json!([])).await?;
         self.set_view(view).await?;
         self.visit(page).await
     }
@@ -162,6 +199,11 @@ impl Browser {
     /// Opens everything on the page that is folded, and waits until all of it is loaded.
     pub async fn unfold(&self) -> Result<()> {
         self.run(include_str!("scripts/unfold.js"), json!([])).await
+    }
+
+    /// Folds again what [`Self::unfold`] has opened.
+    pub async fn fold(&self) -> Result<()> {
+        self.run("unfolded.forEach((fold) => { fold.open = false; })", json!([])).await
     }
 
     /// Loads the page again.
@@ -174,7 +216,17 @@ impl Browser {
         Ok(self.client.current_url().await?.path().to_owned())
     }
 
-    /// Sets what the page is shown on. Nothing moves by itself, so nothing has to be waited for.
+    /// Turns the page that is open from day to night, or back, and waits until it has been told.
+    pub async fn turn(&self, view: View) -> Result<()> {
+        // The page's own listener, which is older, is called first.
+        let listen = "const query = matchMedia(`(prefers-color-scheme: ${arguments[0]})`); \
+                      window.turned = new Promise((done) => { query.onchange = done; });";
+        let () = self.run(listen, json!([view.scheme.to_string()])).await?;
+        self.set_view(view).await?;
+        self.run("return turned.then(() => null)", json!([])).await
+    }
+
+    /// Sets what pages are shown on. Nothing moves by itself, so nothing has to be waited for.
     pub async fn set_view(&self, view: View) -> Result<()> {
         // The window itself cannot be as narrow as a phone.
         let metrics = json!({
@@ -194,7 +246,7 @@ impl Browser {
         Ok(())
     }
 
-    /// Shows the page as it is on paper, between the margins: `width` and `height` in CSS pixels.
+    /// Shows the page that is open as it is on paper, between the margins: `width` and `height` in CSS pixels.
     pub async fn set_paper(&self, width: u32, height: u32, scheme: Scheme) -> Result<()> {
         let metrics = json!({
             "width": width,
@@ -205,9 +257,14 @@ impl Browser {
         self.devtools("Emulation.setDeviceMetricsOverride", metrics).await?;
         let media = json!({ "media": "print", "features": [
             { "name": "prefers-color-scheme", "value": scheme.to_string() },
+            { "name": "prefers-reduced-motion", "value": "reduce" },
         ]});
         self.devtools("Emulation.setEmulatedMedia", media).await?;
-        Ok(())
+        let settled = "const [width] = arguments; \
+                       const look = () => innerWidth === width \
+                           ? null : new Promise(requestAnimationFrame).then(look); \
+                       return new Promise(requestAnimationFrame).then(look);";
+        self.run(settled, json!([width])).await
     }
 
     /// Prints the page; returns the PDF.
@@ -218,13 +275,6 @@ impl Browser {
         let answer = self.devtools("Page.printToPDF", paper).await?;
         let pdf = answer["data"].as_str().context("the browser has printed nothing")?;
         BASE64_STANDARD.decode(pdf).context("what the browser has printed is not Base64")
-    }
-
-    /// Runs a script in every page that is opened from now on, before the page's own.
-    pub async fn run_in_every_page(&self, script: &str) -> Result<()> {
-        let source = json!({ "source": script });
-        self.devtools("Page.addScriptToEvaluateOnNewDocument", source).await?;
-        Ok(())
     }
 
     /// Sets whether pages that are opened from now on may run scripts.
@@ -286,6 +336,17 @@ impl Browser {
         self.client.perform_actions(actions).await.context("cannot press a key")
     }
 
+    /// Holds a key until it has been typed so many times, wherever the focus is.
+    pub async fn hold(&self, key: Key, times: usize) -> Result<()> {
+        let value = char::from(key);
+        let mut actions = KeyActions::new("keyboard".to_owned());
+        for _ in 0..times {
+            actions = actions.then(KeyAction::Down { value });
+        }
+        let actions = actions.then(KeyAction::Up { value });
+        self.client.perform_actions(actions).await.context("cannot hold a key")
+    }
+
     /// What has the focus, in words, such as `button#theme-button`.
     pub async fn focused(&self) -> Result<String> {
         self.run(
@@ -334,6 +395,8 @@ fn capabilities(program: &Path, profile: &Path) -> Capabilities {
         "--disable-component-update",
         "--disable-sync",
         "--disable-quic",
+        // A page that was left is not kept for going back.
+        "--disable-back-forward-cache",
         // What a key scrolls has scrolled when the key has been pressed.
         "--disable-smooth-scrolling",
         &hosts,

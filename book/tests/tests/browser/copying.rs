@@ -8,74 +8,61 @@ use fantoccini::Locator;
 use fantoccini::key::Key;
 use serde_json::json;
 
+use crate::PAGE;
 use crate::browser::{Browser, View};
-use crate::{PAGE, setup};
+use crate::setup::{self, Site};
 
 /// A name of this computer, for the browser. Pages from there are not secure, as pages from
 /// another computer in a classroom are not: the browser gives them no clipboard.
 pub const PLAIN_HOST: &str = "classroom.test";
 
 /// Every command of every session is copied as it is typed, without the prompt.
-pub async fn commands(browser: &Browser) -> Result<()> {
-    let mut pressed = 0;
-    for (page, source) in browser.site.chapters()? {
-        let mut expected = Vec::new();
-        for session in included(&read(&source)?, &["session"]) {
-            let (step, name) = session.split_once('/').context("a session is STEP/NAME")?;
-            let commands = commands_of(&read(&format!("steps/{step}/sessions/{name}.session"))?);
-            ensure!(!commands.is_empty(), "{session} has no commands");
-            expected.push(commands);
-        }
-        pressed += expected.len();
-        compare(browser, &page, "figure.session", &expected).await?;
+pub async fn commands(browser: &Browser, page: &str) -> Result<Vec<String>> {
+    let mut expected = Vec::new();
+    for session in included(&source(page)?, &["session"]) {
+        let (step, name) = session.split_once('/').context("a session is STEP/NAME")?;
+        let commands = commands_of(&read(&format!("steps/{step}/sessions/{name}.session"))?);
+        ensure!(!commands.is_empty(), "{session} has no commands");
+        expected.push(commands);
     }
-    ensure!(pressed > 0, "there is no session on any page");
-    Ok(())
+    ensure!(page != PAGE || !expected.is_empty(), "its text has no session");
+    compare(browser, "figure.session", &expected).await
 }
 
 /// Every listing is copied as it stands in the file; of a difference, the new file is.
-pub async fn listings(browser: &Browser) -> Result<()> {
-    let mut pressed = 0;
-    for (page, source) in browser.site.chapters()? {
-        let text = read(&source)?;
-        let listings = included(&text, &["listing", "diff"]);
-        let expected = listings.iter().map(|listing| Ok(vec![listed(listing)?]));
-        let expected: Vec<_> = expected.collect::<Result<_>>()?;
-        pressed += expected.len();
-        compare(browser, &page, "figure.listing:has(figcaption)", &expected).await?;
+pub async fn listings(browser: &Browser, page: &str) -> Result<Vec<String>> {
+    let text = source(page)?;
+    let listings = included(&text, &["listing", "diff"]);
+    let expected = listings.iter().map(|listing| Ok(vec![listed(listing)?]));
+    let expected: Vec<_> = expected.collect::<Result<_>>()?;
+    ensure!(page != PAGE || !expected.is_empty(), "its text has no listing");
+    let mut found = compare(browser, "figure.listing:has(figcaption)", &expected).await?;
 
-        let typed: Vec<_> = typed_blocks(&text).into_iter().map(|block| vec![block]).collect();
-        compare(browser, &page, "figure.listing:not(:has(figcaption))", &typed).await?;
-    }
-    ensure!(pressed > 0, "there is no listing on any page");
-    Ok(())
+    let typed: Vec<_> = typed_blocks(&text).into_iter().map(|block| vec![block]).collect();
+    found.extend(compare(browser, "figure.listing:not(:has(figcaption))", &typed).await?);
+    Ok(found)
 }
 
-/// Opens the page, presses the copy buttons of such figures, and compares what they copy.
+/// Presses the copy buttons of such figures, and compares what they copy.
 async fn compare(
     browser: &Browser,
-    page: &str,
     figures: &str,
     expected: &[Vec<String>],
-) -> Result<()> {
-    browser.visit_in(View::WIDE, page).await?;
+) -> Result<Vec<String>> {
     let copied: Vec<Vec<String>> =
         browser.run(include_str!("scripts/copy.js"), json!([figures])).await?;
     ensure!(
         copied.len() == expected.len(),
-        "{page} has {} of {figures}, but its text {}",
+        "the page has {} of {figures}, but its text {}",
         copied.len(),
         expected.len()
     );
-    for (copied, expected) in copied.iter().zip(expected) {
-        ensure!(
-            copied == expected,
-            "{page}: a button copies\n{}\nnot\n{}",
-            copied.join("\nand\n"),
-            expected.join("\nand\n")
-        );
-    }
-    Ok(())
+    let pairs = copied.iter().zip(expected).filter(|(copied, expected)| copied != expected);
+    let wrong = pairs.map(|(copied, expected)| {
+        let [copied, expected] = [copied, expected].map(|texts| texts.join("\nand\n"));
+        format!("a button copies\n{copied}\nnot\n{expected}")
+    });
+    Ok(wrong.collect())
 }
 
 /// What is copied is on the clipboard: with the mouse and with the keyboard, from this computer
@@ -197,6 +184,11 @@ fn listed(listing: &str) -> Result<String> {
         code.push('\n');
     }
     Ok(code)
+}
+
+/// The text that a page was written as.
+fn source(page: &str) -> Result<String> {
+    read(&Site::source(page).context("the page was not written as text")?)
 }
 
 fn read(path: &str) -> Result<String> {

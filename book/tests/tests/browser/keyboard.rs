@@ -1,19 +1,13 @@
 //! The book without a mouse.
 
-use std::iter;
-
 use anyhow::{Result, ensure};
 use fantoccini::Locator;
 use fantoccini::key::Key;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::PAGE;
 use crate::browser::{Browser, View};
-use crate::every_page::Findings;
-use crate::{PAGE, WHOLE_BOOK};
-
-/// So many steps from one control to the next are sent to the browser at a time.
-const BATCH: usize = 100;
 
 /// How a walk over a page went.
 #[derive(Deserialize)]
@@ -27,50 +21,48 @@ struct Walk {
 
 /// Tab leads to everything that can be pressed or scrolled; where it is, is seen; and an arrow
 /// key scrolls what is too wide, and leads nowhere.
-pub async fn reaches_everything(browser: &Browser, view: View) -> Result<()> {
-    let mut findings = Findings::new(view);
-    browser.set_view(view).await?;
-    // The way through the whole book in one page is as long as all others together, and leads to the same
-    // controls. Its own, the button that prints, has a test of its own.
-    for page in browser.site.pages.iter().filter(|page| *page != WHOLE_BOOK) {
-        browser.visit(page).await?;
-        browser.unfold().await?;
-        findings.add(page, walk(browser).await?);
-        let path = browser.path().await?;
-        if path != format!("/{page}") {
-            findings.add(page, vec![format!("Tab and the right arrow lead to {path}")]);
-        }
+pub async fn reaches_everything(browser: &Browser) -> Result<Vec<String>> {
+    let before = browser.path().await?;
+    let mut found = walk(browser).await?;
+    let after = browser.path().await?;
+    if after != before {
+        found.push(format!("Tab and the right arrow lead to {after}"));
     }
-    if view.is_phone() {
-        browser.visit(PAGE).await?;
-        browser.click(&browser.one("#contents-button").await?).await?;
-        browser.expect(Locator::Css("html.contents-open"), "the contents are open").await?;
-        findings.add(PAGE, walk(browser).await?);
-    }
-    findings.none()
+    Ok(found)
+}
+
+/// The same in the contents that are open over a narrow page.
+pub async fn reaches_the_open_contents(browser: &Browser) -> Result<()> {
+    let view = View::NARROW.in_the_dark();
+    browser.visit_in(view, PAGE).await?;
+    browser.click(&browser.one("#contents-button").await?).await?;
+    browser.expect(Locator::Css("html.contents-open"), "the contents are open").await?;
+    let found = walk(browser).await?;
+    ensure!(found.is_empty(), "{PAGE}, {view}, with open contents: {}", found.join("\n"));
+    Ok(())
 }
 
 /// Goes over the page as it is, from control to control, until nothing new is reached; then from
 /// one to the next that is too wide, which the right arrow scrolls.
 async fn walk(browser: &Browser) -> Result<Vec<String>> {
     let _: Value = browser.run(include_str!("scripts/walk.js"), json!([])).await?;
-    let mut reached = 0;
+    let (mut steps, mut before) = (1, 0);
     let Walk { mut found, missed, .. } = loop {
-        browser.type_keys(iter::repeat_n(char::from(Key::Tab), BATCH)).await?;
+        browser.hold(Key::Tab, steps).await?;
         let Some(walk): Option<Walk> =
             browser.run("return window.walk?.() ?? null", json!([])).await?
         else {
             return Ok(vec!["Tab loads the page anew".to_owned()]);
         };
-        if walk.missed.is_empty() || walk.reached == reached {
+        if walk.missed.is_empty() || walk.reached == before {
             break walk;
         }
-        reached = walk.reached;
+        (steps, before) = (walk.missed.len(), walk.reached);
     };
     found.extend(missed.into_iter().map(|what| format!("Tab does not lead to {what}")));
     let wide: usize = browser.run("return window.beginToScroll()", json!([])).await?;
     // Also where nothing is too wide: it must not lead to another page.
-    browser.type_keys(iter::repeat_n(char::from(Key::Right), wide.max(1))).await?;
+    browser.type_keys(vec![Key::Right.into(); wide.max(1)]).await?;
     let stuck: Option<Vec<String>> =
         browser.run("return window.stuck?.() ?? null", json!([])).await?;
     found.extend(stuck.unwrap_or_else(|| vec!["the right arrow loads the page anew".to_owned()]));

@@ -1,8 +1,9 @@
 //! The built book, in a real browser: what a reader sees, and what works when it is used.
 //!
 //! The tests need Chromium (or Chrome) and its `chromedriver`. The book is built once, into a
-//! temporary folder; `BOOK_TESTS_DIR=/FOLDER` takes the pages of a folder instead. Each test has a
-//! browser of its own, with an empty profile.
+//! temporary folder; `BOOK_TESTS_DIR=/FOLDER` takes the pages of a folder instead. What every page
+//! promises is checked on one walk over all pages, in `survey`; each promise is a test. There are
+//! as many browsers as tests that run at a time, and each test finds its own with nothing stored.
 //!
 //! Some tests need more, and count as ignored without it: axe-core, which `npm install` puts into
 //! `book/tests/node_modules`, and `pdftotext`.
@@ -19,6 +20,7 @@ mod printing;
 mod scriptless;
 mod searching;
 mod setup;
+mod survey;
 mod theme;
 
 use std::process::ExitCode;
@@ -27,8 +29,9 @@ use std::sync::{Arc, OnceLock};
 use anyhow::Result;
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use crate::browser::{Browser, Scheme, View};
+use crate::browser::{Browser, View};
 use crate::setup::Setup;
+use crate::survey::{Promise, Survey};
 
 /// The page on which behaviour is tested: it has sessions, listings and differences.
 const PAGE: &str = "connection-loop.html";
@@ -36,101 +39,100 @@ const PAGE: &str = "connection-loop.html";
 /// Everything in one page, for printing.
 const WHOLE_BOOK: &str = "print.html";
 
+/// What the tests share. It is made before they run, and not to list them.
+type Shared = Arc<OnceLock<(Setup, Survey)>>;
+
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let setup = Arc::new(OnceLock::new());
+    let shared = Shared::default();
+    let promises: Vec<_> =
+        Promise::all().into_iter().map(|promise| (promise, kept(&shared, promise))).collect();
     if !arguments.list {
+        let is_wanted =
+            |trial: &Trial| !arguments.is_filtered_out(trial) && !arguments.is_ignored(trial);
+        let wanted = promises.iter().filter(|(_, trial)| is_wanted(trial));
+        let wanted = wanted.map(|(promise, _)| *promise).collect();
         match Setup::new() {
-            Ok(made) => _ = setup.set(made),
+            Ok(setup) => {
+                let survey = Survey::new(&setup.site, wanted);
+                _ = shared.set((setup, survey));
+            }
             Err(error) => {
                 eprintln!("error: {error:#}");
                 return ExitCode::FAILURE;
             }
         }
     }
-    // The driver and the folders go when `setup` does: `Conclusion::exit` would leave them behind.
-    libtest_mimic::run(&arguments, tests(&setup)).exit_code()
+    let mut tests: Vec<_> = promises.into_iter().map(|(_, trial)| trial).collect();
+    tests.extend(behaviour(&shared));
+    // The browsers, their driver and the folders go when `shared` does: `Conclusion::exit` would
+    // leave them behind.
+    libtest_mimic::run(&arguments, tests).exit_code()
 }
 
-fn tests(setup: &Arc<OnceLock<Setup>>) -> Vec<Trial> {
+/// Tests of what single pages do when they are used.
+fn behaviour(shared: &Shared) -> Vec<Trial> {
     let no_axe = setup::axe().is_none();
-    let no_pdftotext = setup::pdftotext().is_none();
     let mut tests = Vec::new();
-    for view in View::ALL {
-        let name = format!("every page fits and loads without errors, {view}");
-        let body = async move |browser: &Browser| every_page::fits(browser, view).await;
-        tests.push(test(setup, name, body));
-        let name = format!("axe finds nothing wrong with any page, {view}");
-        let body = async move |browser: &Browser| accessible::every_page(browser, view).await;
-        tests.push(test(setup, name, body).with_ignored_flag(no_axe));
-    }
-    for view in [View::WIDE, View::new(390, Scheme::Dark)] {
-        let name = format!("Tab reaches all that can be used, and is seen, {view}");
-        let body = async move |browser: &Browser| keyboard::reaches_everything(browser, view).await;
-        tests.push(test(setup, name, body));
-    }
-    for width in View::WIDTHS {
-        let view = View::new(width, Scheme::Light);
-        tests.extend([
-            test(
-                setup,
-                format!("every page has its parts and its names, at {width} px"),
-                async move |browser: &Browser| every_page::has_its_parts(browser, view).await,
-            ),
-            test(
-                setup,
-                format!("every page is whole without JavaScript, at {width} px"),
-                async move |browser: &Browser| scriptless::whole(browser, view).await,
-            ),
-            test(
-                setup,
-                format!("search finds, and says when it finds nothing, at {width} px"),
-                async move |browser: &Browser| searching::finds(browser, view).await,
-            ),
-        ]);
+    for view in [View::WIDE, View::NARROW] {
+        let name = format!("search finds, and says when it finds nothing, at {} px", view.width);
+        let body = async move |browser: &Browser| searching::finds(browser, view).await;
+        tests.push(test(shared, name, body));
     }
     tests.extend([
-        test(setup, "every page asks no other host for anything", every_page::asks_no_other_host),
         test(
-            setup,
+            shared,
+            "Tab reaches all of the contents over a narrow page",
+            keyboard::reaches_the_open_contents,
+        ),
+        test(
+            shared,
             "the contents button works by keyboard beside the page",
             contents::beside_the_page,
         ),
         test(
-            setup,
+            shared,
             "the contents button works by keyboard over a narrow page",
             contents::over_a_narrow_page,
         ),
-        test(setup, "a session's copy buttons copy exactly the commands", copying::commands),
-        test(setup, "a listing's copy button copies exactly the code", copying::listings),
-        test(setup, "what is copied is on the clipboard", copying::to_the_clipboard),
-        test(setup, "a chosen theme is kept over a reload", theme::choice_is_kept),
-        test(setup, "the theme Auto follows the system", theme::auto_follows_the_system),
-        test(setup, "arrow keys do not leave the page", arrow_keys::stay_on_the_page),
-        test(setup, "axe finds nothing wrong with what opens", accessible::what_opens)
+        test(shared, "what is copied is on the clipboard", copying::to_the_clipboard),
+        test(shared, "a chosen theme is kept over a reload", theme::choice_is_kept),
+        test(shared, "the theme Auto follows the system", theme::auto_follows_the_system),
+        test(shared, "arrow keys do not leave the page", arrow_keys::stay_on_the_page),
+        test(shared, "axe finds nothing wrong with what opens", accessible::what_opens)
             .with_ignored_flag(no_axe),
-        test(setup, "the first Tab leads to a way into the text", keyboard::skips_to_the_text),
-        test(setup, "the theme can be changed by keyboard", keyboard::changes_the_theme),
-        test(setup, "what is folded can be unfolded by keyboard", keyboard::unfolds),
-        test(setup, "the whole book can be printed by keyboard", keyboard::prints),
-        test(setup, "search works by keyboard", keyboard::searches),
-        test(setup, "the book can be used without JavaScript", scriptless::can_be_used),
-        test(setup, "every page fits the paper", printing::fits_the_paper),
-        test(setup, "every page is whole on paper", printing::is_whole)
-            .with_ignored_flag(no_pdftotext),
-        test(setup, "a first visit costs at most 100 KB", cost::first_visits),
-        test(setup, "what search needs is loaded when it opens", cost::search_comes_later),
+        test(shared, "the first Tab leads to a way into the text", keyboard::skips_to_the_text),
+        test(shared, "the theme can be changed by keyboard", keyboard::changes_the_theme),
+        test(shared, "what is folded can be unfolded by keyboard", keyboard::unfolds),
+        test(shared, "the whole book can be printed by keyboard", keyboard::prints),
+        test(shared, "search works by keyboard", keyboard::searches),
+        test(shared, "the book can be used without JavaScript", scriptless::can_be_used),
+        test(shared, "what search needs is loaded when it opens", cost::search_comes_later),
     ]);
     tests
 }
 
-fn test<F>(setup: &Arc<OnceLock<Setup>>, name: impl Into<String>, body: F) -> Trial
+/// A test in a browser.
+fn test<F>(shared: &Shared, name: impl Into<String>, body: F) -> Trial
 where
     F: AsyncFnOnce(&Browser) -> Result<()> + Send + 'static,
 {
-    let setup = Arc::clone(setup);
+    trial(shared, name, |(setup, _)| browser::with_browser(setup, body))
+}
+
+/// The test of a promise that every page makes.
+fn kept(shared: &Shared, promise: Promise) -> Trial {
+    trial(shared, promise.to_string(), move |(setup, survey)| survey.verify(setup, promise))
+        .with_ignored_flag(!promise.can_be_checked())
+}
+
+fn trial<F>(shared: &Shared, name: impl Into<String>, body: F) -> Trial
+where
+    F: FnOnce(&(Setup, Survey)) -> Result<()> + Send + 'static,
+{
+    let shared = Arc::clone(shared);
     Trial::test(name, move || {
-        let setup = setup.get().expect("is made before tests run");
-        browser::with_browser(setup, body).map_err(|error| Failed::from(format!("{error:#}")))
+        let shared = shared.get().expect("is made before tests run");
+        body(shared).map_err(|error| Failed::from(format!("{error:#}")))
     })
 }

@@ -8,12 +8,11 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::browser::{Browser, View};
-use crate::every_page::Findings;
 use crate::{PAGE, theme};
 
 /// What can be read on a page.
 #[derive(Deserialize)]
-struct Reading {
+pub struct Reading {
     /// What is seen of the page itself.
     words: Vec<String>,
     /// Where its contents lead.
@@ -24,18 +23,12 @@ struct Reading {
     useless: Vec<String>,
 }
 
-/// Every page says the same, and leads to the same pages, with and without JavaScript.
-pub async fn whole(browser: &Browser, view: View) -> Result<()> {
-    let mut findings = Findings::new(view);
-    browser.set_view(view).await?;
-    for page in &browser.site.pages {
-        browser.allow_scripts(true).await?;
-        let with = read(browser, page).await?;
-        browser.allow_scripts(false).await?;
-        let without = read(browser, page).await?;
-        findings.add(page, compare(&with, &without));
-    }
-    findings.none()
+/// The page reads the same, and leads to the same pages, as it does `with` JavaScript.
+pub async fn reads_the_same(browser: &Browser, with: &Reading) -> Result<Vec<String>> {
+    let without = read(browser).await?;
+    ensure!(!with.words.is_empty(), "there is nothing to read");
+    ensure!(!with.contents.is_empty(), "there are no contents");
+    Ok(compare(with, &without))
 }
 
 /// Without JavaScript too, the theme is what the system asks for, and links lead from page to page.
@@ -62,12 +55,9 @@ pub async fn can_be_used(browser: &Browser) -> Result<()> {
     Ok(())
 }
 
-async fn read(browser: &Browser, page: &str) -> Result<Reading> {
-    browser.visit(page).await?;
-    let reading: Reading = browser.run(include_str!("scripts/reading.js"), json!([])).await?;
-    ensure!(!reading.words.is_empty(), "{page}: there is nothing to read");
-    ensure!(!reading.contents.is_empty(), "{page}: there are no contents");
-    Ok(reading)
+/// What can be read on the page as it is now.
+pub async fn read(browser: &Browser) -> Result<Reading> {
+    browser.run(include_str!("scripts/reading.js"), json!([])).await
 }
 
 fn compare(with: &Reading, without: &Reading) -> Vec<String> {

@@ -7,7 +7,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -15,6 +15,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 use axum::Router;
 use tempfile::TempDir;
 use tower_http::services::{ServeDir, ServeFile};
+
+use crate::browser::Session;
 
 /// The names that the browser goes by.
 const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
@@ -32,6 +34,8 @@ const DRIVER_DEADLINE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Setup {
     pub site: Arc<Site>,
+    /// Browsers that no test uses now. They are closed before their driver, below, ends.
+    pub idle: Mutex<Vec<Session>>,
     pub driver: Driver,
     /// The browser's program.
     pub browser: PathBuf,
@@ -57,6 +61,7 @@ impl Setup {
         };
         Ok(Self {
             site: Arc::new(Site::new(&folder)?),
+            idle: Mutex::default(),
             driver: Driver::start(&driver, scratch.path())?,
             browser,
             scratch,
@@ -118,17 +123,10 @@ pub struct Site {
 }
 
 impl Site {
-    /// The pages that were written as text, with the path of that text in the repository.
-    pub fn chapters(&self) -> Result<Vec<(String, String)>> {
-        let mut chapters = Vec::new();
-        for page in &self.pages {
-            let text = format!("{SOURCES}/{}md", page.trim_end_matches("html"));
-            if repository().join(&text).is_file() {
-                chapters.push((page.clone(), text));
-            }
-        }
-        ensure!(!chapters.is_empty(), "no page has a text in {SOURCES}");
-        Ok(chapters)
+    /// The text that a page was written as: its path in the repository, if it has one.
+    pub fn source(page: &str) -> Option<String> {
+        let text = format!("{SOURCES}/{}md", page.trim_end_matches("html"));
+        repository().join(&text).is_file().then_some(text)
     }
 
     fn new(folder: &Path) -> Result<Self> {

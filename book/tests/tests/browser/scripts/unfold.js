@@ -1,5 +1,6 @@
 // Opens everything that is folded, and waits until all pictures are there, or known to be missing.
-document.querySelectorAll('details').forEach((fold) => { fold.open = true; });
+window.unfolded = [...document.querySelectorAll('details:not([open])')];
+unfolded.forEach((fold) => { fold.open = true; });
 const pictures = [...document.images].map((picture) => {
     picture.loading = 'eager';
     return picture.complete || new Promise((done) => { picture.onload = picture.onerror = done; });

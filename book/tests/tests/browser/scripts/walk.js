@@ -56,13 +56,19 @@ function wrong(element) {
 }
 
 const reached = new Map();
-addEventListener('keyup', ({ key }) => {
+let steps = 0;
+function look() {
     const at = document.activeElement;
-    if (key !== 'Tab' || at === document.body || reached.has(at)) return;
-    reached.set(at, wrong(at));
+    if (steps > 0 && at !== document.body && !reached.has(at)) reached.set(at, wrong(at));
+}
+addEventListener('keydown', ({ key }) => {
+    if (key !== 'Tab') return;
+    look();
+    steps += 1;
 });
 
 window.walk = () => {
+    look();
     const found = [...reached].filter(([, fault]) => fault).map(([element, fault]) => `${name(element)} ${fault}`);
     const wanted = [...document.querySelectorAll(CONTROLS), ...[...document.body.querySelectorAll('*')].filter(scrollsSideways)];
     const missed = [...new Set(wanted)].filter((element) => isThere(element) && !reached.has(element)).map(name);

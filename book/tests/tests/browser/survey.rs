@@ -1,0 +1,277 @@
+//! The walk over all pages, on which everything is checked that every page promises.
+//!
+//! Each page is loaded four times: on a laptop by day, on a phone by night, and on both without
+//! scripts. All checks of a view are made on the page that is loaded; from day to night and onto
+//! paper it is turned without another visit. Each promise is a test of its own. The first one that
+//! runs starts the walk, and every test that runs beside it takes a share of the pages.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Display, Formatter};
+use std::fs;
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+
+use anyhow::{Result, ensure};
+
+use crate::browser::{Browser, View, with_browser};
+use crate::setup::{self, Setup, Site};
+use crate::{WHOLE_BOOK, accessible, copying, cost, every_page, keyboard, printing, scriptless};
+
+/// What every page promises. It is displayed as the name of the test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Promise {
+    Fits(View),
+    HasNoBarriers(View),
+    CanBeReached(View),
+    HasItsParts(View),
+    NeedsNoScripts(View),
+    AsksNoOtherHost,
+    CostsLittle,
+    LeavesSearchForLater,
+    CopiesCommands,
+    CopiesListings,
+    FitsThePaper,
+    IsWholeOnPaper,
+}
+
+impl Promise {
+    pub fn all() -> Vec<Self> {
+        let mut all = Vec::new();
+        all.extend(View::ALL.map(Self::Fits));
+        all.extend(View::ALL.map(Self::HasNoBarriers));
+        all.extend([View::WIDE, View::NARROW.in_the_dark()].map(Self::CanBeReached));
+        all.extend([View::WIDE, View::NARROW].map(Self::HasItsParts));
+        all.extend([View::WIDE, View::NARROW].map(Self::NeedsNoScripts));
+        all.extend([
+            Self::AsksNoOtherHost,
+            Self::CostsLittle,
+            Self::LeavesSearchForLater,
+            Self::CopiesCommands,
+            Self::CopiesListings,
+            Self::FitsThePaper,
+            Self::IsWholeOnPaper,
+        ]);
+        all
+    }
+
+    /// Whether the programs are installed that check it.
+    pub fn can_be_checked(self) -> bool {
+        match self {
+            Self::HasNoBarriers(_) => setup::axe().is_some(),
+            Self::IsWholeOnPaper => setup::pdftotext().is_some(),
+            _ => true,
+        }
+    }
+
+    /// Whether it is checked on a page.
+    ///
+    /// The whole book in one page has the text and the controls of all others. To look at all its
+    /// colours, or to walk to all its controls, takes as long as these together. Its own control,
+    /// the button that prints, has a test.
+    fn covers(self, page: &str) -> bool {
+        match self {
+            Self::HasNoBarriers(view) => page != WHOLE_BOOK || view == View::WIDE,
+            Self::CanBeReached(_) => page != WHOLE_BOOK,
+            Self::CopiesCommands | Self::CopiesListings => Site::source(page).is_some(),
+            _ => true,
+        }
+    }
+}
+
+impl Display for Promise {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fits(view) => write!(f, "every page fits and loads without errors, {view}"),
+            Self::HasNoBarriers(view) => write!(f, "axe finds nothing wrong with any page, {view}"),
+            Self::CanBeReached(view) => {
+                write!(f, "Tab reaches all that can be used, and is seen, {view}")
+            }
+            Self::HasItsParts(View { width, .. }) => {
+                write!(f, "every page has its parts and its names, at {width} px")
+            }
+            Self::NeedsNoScripts(View { width, .. }) => {
+                write!(f, "every page is whole without JavaScript, at {width} px")
+            }
+            Self::AsksNoOtherHost => f.write_str("every page asks no other host for anything"),
+            Self::CostsLittle => f.write_str("a first visit costs at most 100 KB"),
+            Self::LeavesSearchForLater => {
+                f.write_str("no page loads what search needs before it opens")
+            }
+            Self::CopiesCommands => {
+                f.write_str("a session's copy buttons copy exactly the commands")
+            }
+            Self::CopiesListings => f.write_str("a listing's copy button copies exactly the code"),
+            Self::FitsThePaper => f.write_str("every page fits the paper"),
+            Self::IsWholeOnPaper => f.write_str("every page is whole on paper"),
+        }
+    }
+}
+
+/// The walk, and what was found so far.
+#[derive(Debug)]
+pub struct Survey {
+    /// The promises that are checked.
+    wanted: BTreeSet<Promise>,
+    /// The pages that are to be visited, the longest last.
+    queue: Mutex<Vec<String>>,
+    /// Held by all that walk, and then by each that waits for them.
+    walking: RwLock<()>,
+    notes: Mutex<Notes>,
+}
+
+#[derive(Debug, Default)]
+struct Notes {
+    /// The complaints about a page. There are none if a promise was checked and kept.
+    complaints: BTreeMap<(Promise, String), Vec<String>>,
+    /// Why not everything was checked on a page.
+    given_up: BTreeMap<String, String>,
+    /// The files that each page loads.
+    files: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Survey {
+    pub fn new(site: &Site, wanted: BTreeSet<Promise>) -> Self {
+        let mut queue = site.pages.clone();
+        // The longest page must not be the last that is begun.
+        let len = |page: &String| fs::metadata(site.folder.join(page)).map_or(0, |file| file.len());
+        queue.sort_by_cached_key(len);
+        let (walking, notes) = (RwLock::default(), Mutex::default());
+        Self { wanted, queue: Mutex::new(queue), walking, notes }
+    }
+
+    /// Walks with the others until no page is left, and returns all complaints as an error.
+    pub fn verify(&self, setup: &Setup, promise: Promise) -> Result<()> {
+        {
+            let _walking = self.walking.read().unwrap_or_else(PoisonError::into_inner);
+            while let Some(page) = self.next() {
+                let walk = async |browser: &Browser| {
+                    Visit { survey: self, browser, page: &page }.check_all().await
+                };
+                if let Err(error) = with_browser(setup, walk) {
+                    self.notes().given_up.insert(page, format!("{error:#}"));
+                }
+            }
+        }
+        drop(self.walking.write().unwrap_or_else(PoisonError::into_inner));
+        let notes = self.notes();
+        let mut complaints = Vec::new();
+        for page in setup.site.pages.iter().filter(|page| promise.covers(page)) {
+            match notes.complaints.get(&(promise, page.clone())) {
+                Some(found) => complaints.extend(found.iter().cloned()),
+                None => complaints.push(format!("{page} was not checked")),
+            }
+            let given_up = notes.given_up.get(page);
+            complaints.extend(given_up.map(|error| format!("{page} was given up: {error}")));
+        }
+        if promise == Promise::CostsLittle {
+            complaints.extend(cost::first_visits(&setup.site.folder, &notes.files)?);
+        }
+        ensure!(complaints.is_empty(), "{}", complaints.join("\n"));
+        Ok(())
+    }
+
+    fn next(&self) -> Option<String> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A page that is being checked.
+struct Visit<'a> {
+    survey: &'a Survey,
+    browser: &'a Browser,
+    page: &'a str,
+}
+
+impl Visit<'_> {
+    async fn check_all(&self) -> Result<()> {
+        let readings = [
+            (View::WIDE, self.check_on_a_laptop().await?),
+            (View::NARROW, self.check_on_a_phone().await?),
+        ];
+        self.browser.allow_scripts(false).await?;
+        for (view, with) in readings {
+            self.browser.visit_in(view, self.page).await?;
+            let check = scriptless::reads_the_same(self.browser, &with);
+            self.check(Promise::NeedsNoScripts(view), view, check).await;
+        }
+        Ok(())
+    }
+
+    async fn check_on_a_laptop(&self) -> Result<scriptless::Reading> {
+        let Self { browser, page, .. } = *self;
+        let day = View::WIDE;
+        browser.visit_in(day, page).await?;
+        browser.unfold().await?;
+        self.check_screen(day).await;
+        let check = every_page::asks_no_other_host(browser);
+        self.check(Promise::AsksNoOtherHost, day, check).await;
+        self.check(Promise::CostsLittle, day, self.note_files()).await;
+        self.check(Promise::LeavesSearchForLater, day, cost::no_search(browser)).await;
+        self.check(Promise::HasItsParts(day), day, every_page::has_its_parts(browser, true)).await;
+        let night = day.in_the_dark();
+        browser.turn(night).await?;
+        self.check_screen(night).await;
+        browser.turn(day).await?;
+        self.check(Promise::CanBeReached(day), day, keyboard::reaches_everything(browser)).await;
+
+        browser.fold().await?;
+        let reading = scriptless::read(browser).await?;
+        self.check(Promise::IsWholeOnPaper, day, printing::is_whole(browser)).await;
+        self.check(Promise::CopiesCommands, day, copying::commands(browser, page)).await;
+        self.check(Promise::CopiesListings, day, copying::listings(browser, page)).await;
+        self.check(Promise::FitsThePaper, day, printing::fits_the_paper(browser)).await;
+        Ok(reading)
+    }
+
+    async fn check_on_a_phone(&self) -> Result<scriptless::Reading> {
+        let Self { browser, page, .. } = *self;
+        let (day, night) = (View::NARROW, View::NARROW.in_the_dark());
+        browser.visit_in(night, page).await?;
+        browser.unfold().await?;
+        self.check_screen(night).await;
+        browser.turn(day).await?;
+        self.check_screen(day).await;
+        // What the whole book in one page holds is on the others, too, and it is long.
+        let names = page != WHOLE_BOOK;
+        self.check(Promise::HasItsParts(day), day, every_page::has_its_parts(browser, names)).await;
+        browser.turn(night).await?;
+        let check = keyboard::reaches_everything(browser);
+        self.check(Promise::CanBeReached(night), night, check).await;
+        browser.fold().await?;
+        scriptless::read(browser).await
+    }
+
+    /// Checks what is checked in every view.
+    async fn check_screen(&self, view: View) {
+        self.check(Promise::Fits(view), view, every_page::fits(self.browser, view)).await;
+        let rules = accessible::Rules::of(self.page, view);
+        let check = accessible::violations(self.browser, rules);
+        self.check(Promise::HasNoBarriers(view), view, check).await;
+    }
+
+    async fn note_files(&self) -> Result<Vec<String>> {
+        let files = cost::files(self.browser).await?;
+        self.survey.notes().files.insert(self.page.to_owned(), files);
+        Ok(Vec::new())
+    }
+
+    /// Makes a check, if it is wanted, and notes its complaints. What the browser logs is one too.
+    async fn check(
+        &self,
+        promise: Promise,
+        view: View,
+        check: impl Future<Output = Result<Vec<String>>>,
+    ) {
+        if !self.survey.wanted.contains(&promise) || !promise.covers(self.page) {
+            return;
+        }
+        let mut found = check.await.unwrap_or_else(|error| vec![format!("{error:#}")]);
+        found.extend(self.browser.errors().await.unwrap_or_else(|error| vec![error.to_string()]));
+        let found = found.into_iter().map(|what| format!("{}, {view}: {what}", self.page));
+        let key = (promise, self.page.to_owned());
+        self.survey.notes().complaints.insert(key, found.collect());
+    }
+}
