@@ -43,15 +43,8 @@ const OTHER_DESCRIPTORS: u64 = 100;
 /// What can be chosen on the command line.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
-    /// Print the figures as JSON
-    #[arg(long)]
-    json: bool,
-    /// Write the figures where the book's charts come from
-    #[arg(long)]
-    record: bool,
-    /// How often each contender is measured at each number of clients
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
-    rounds: u16,
+    #[command(flatten)]
+    report: report::Reporting,
     /// Numbers of clients, each at least 2
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "10,100,400,900",
           value_parser = clap::value_parser!(u16).range(2..))]
@@ -81,16 +74,16 @@ pub fn run(root: &Path, options: &Options) -> Result<bool> {
     let mut charted = report::begin(Vec::new());
     report.notes = notes();
     for clients in &options.clients {
-        let groups = measure_all(&contenders, usize::from(*clients), options.rounds)?;
+        let groups = measure_all(&contenders, usize::from(*clients), options.report.rounds)?;
         report.notes.extend(doubtful(&groups[0]));
         charted.groups.push(groups[0].clone());
         report.groups.extend(groups);
     }
-    if options.record {
+    if options.report.record {
         // The page has a chart of the deliveries.
         charted.record(root, "chat")?;
     }
-    report::finish(&report, root, "chat", options.json, false)
+    report::finish(&report, root, "chat", options.report.json, false)
 }
 
 /// The deliveries at one number of clients, and their latency: the median, and the slowest but one in a

@@ -36,15 +36,8 @@ const DEADLINE: Duration = Duration::from_secs(300);
 /// What can be chosen on the command line.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
-    /// Print the figures as JSON
-    #[arg(long)]
-    json: bool,
-    /// Write the figures where the book's charts come from
-    #[arg(long)]
-    record: bool,
-    /// How often each contender downloads each file
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
-    rounds: u16,
+    #[command(flatten)]
+    report: report::Reporting,
     /// Sizes of the files: bytes, kB, MB, GB, KiB, MiB, or GiB
     #[arg(long, value_name = "SIZE,…", value_delimiter = ',', default_value = "1MB,100MB,1GiB")]
     sizes: Vec<Size>,
@@ -117,7 +110,7 @@ pub fn run(root: &Path, options: &Options) -> Result<bool> {
     };
     for size in &options.sizes {
         let hash = make_file(&folders.served.path().join(&size.text), size.bytes)?;
-        report.groups.push(measure(&contenders, &folders, size, &hash, options.rounds)?);
+        report.groups.push(measure(&contenders, &folders, size, &hash, options.report.rounds)?);
         fs::remove_file(folders.served.path().join(&size.text))?;
     }
     report.notes = [
@@ -130,7 +123,7 @@ pub fn run(root: &Path, options: &Options) -> Result<bool> {
     ]
     .map(str::to_owned)
     .to_vec();
-    report::finish(&report, root, "download", options.json, options.record)
+    report::finish(&report, root, "download", options.report.json, options.report.record)
 }
 
 fn find(root: &Path, target: &root::Target) -> Result<(Vec<Named>, Vec<String>)> {

@@ -39,15 +39,8 @@ const ATTEMPT: Duration = Duration::from_millis(20);
 /// What can be chosen on the command line.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
-    /// Print the figures as JSON
-    #[arg(long)]
-    json: bool,
-    /// Write the figures where the book's charts come from
-    #[arg(long)]
-    record: bool,
-    /// How often each contender is measured
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
-    rounds: u16,
+    #[command(flatten)]
+    report: report::Reporting,
 }
 
 /// A server that sends back what comes.
@@ -73,7 +66,7 @@ pub fn run(root: &Path, options: &Options) -> Result<bool> {
     progress("building")?;
     let (contenders, missing) = find(root, &root::target()?)?;
     let mut report = report::begin(missing);
-    report.groups = measure(&contenders, options.rounds)?;
+    report.groups = measure(&contenders, options.report.rounds)?;
     report.notes = [
         "One client sends 32 bytes, waits until they are back, and sends them again, for a second.",
         "The limit is a thread that reads and writes, with nothing else to do. Steps 02 and 03 print a",
@@ -81,7 +74,7 @@ pub fn run(root: &Path, options: &Options) -> Result<bool> {
     ]
     .map(str::to_owned)
     .to_vec();
-    report::finish(&report, root, "echo", options.json, options.record)
+    report::finish(&report, root, "echo", options.report.json, options.report.record)
 }
 
 fn find(root: &Path, target: &root::Target) -> Result<(Vec<Contender>, Vec<String>)> {

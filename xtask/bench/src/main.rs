@@ -11,7 +11,7 @@ mod report;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use workspace::root;
+use workspace::{exit_code, root};
 
 /// Measures how quick the steps are, beside other programs for the same work
 #[derive(Parser)]
@@ -49,12 +49,5 @@ fn main() -> ExitCode {
         Subject::Download(options) => download::run(&root, &options),
         Subject::Chat(options) => chat::run(&root, &options),
     };
-    match result {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(result)
 }

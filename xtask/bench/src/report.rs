@@ -10,6 +10,20 @@ use anyhow::Result;
 use workspace::measured::{Group, Machine, Report, Row, shown};
 use workspace::stats;
 
+/// What can be chosen for every subject.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Reporting {
+    /// Print the figures as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Write the figures where the book's charts come from
+    #[arg(long)]
+    pub record: bool,
+    /// How often each contender is measured
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    pub rounds: u16,
+}
+
 /// Seconds of a day.
 const DAY: u64 = 24 * 60 * 60;
 

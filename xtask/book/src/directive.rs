@@ -1,4 +1,4 @@
-//! A directive, as it stands in a page: `{{#name arguments}}`.
+//! A directive, as it is written in a page: `{{#name arguments}}`.
 
 use anyhow::{Context as _, Result, bail};
 

@@ -18,8 +18,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use workspace::root;
 use workspace::texts::TEXTS;
+use workspace::{exit_code, root};
 
 /// Builds the book, and serves it
 #[derive(Parser)]
@@ -68,14 +68,7 @@ enum Question {
 }
 
 fn main() -> ExitCode {
-    match run(Cli::parse().command) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run(Cli::parse().command))
 }
 
 /// Runs a command; false is the answer "no".

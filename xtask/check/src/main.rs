@@ -6,10 +6,9 @@ mod tap;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
 use clap::{Parser, Subcommand};
-use workspace::root;
 use workspace::texts::TEXTS;
+use workspace::{exit_code, root};
 
 /// Judges a program, shows what crosses a connection, and looks whether a computer is ready
 #[derive(Parser)]
@@ -37,16 +36,4 @@ fn main() -> ExitCode {
         Command::Doctor => doctor::run(&root::repository()),
     };
     exit_code(result)
-}
-
-/// 0 if all is well; the error, or what is missing, was printed otherwise.
-fn exit_code(result: Result<bool>) -> ExitCode {
-    match result {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
 }

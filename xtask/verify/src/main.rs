@@ -15,7 +15,7 @@ mod verify;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use workspace::root;
+use workspace::{exit_code, root};
 
 /// Says whether anything in the book, or in a step, is no longer true
 #[derive(Parser)]
@@ -39,12 +39,5 @@ fn main() -> ExitCode {
         Command::Verify(options) => verify::run(&root, &options),
         Command::Soak(options) => soak::run(&root, &options),
     };
-    match result {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(result)
 }

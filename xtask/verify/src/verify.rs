@@ -52,7 +52,7 @@ pub struct Options {
     /// Record the sessions anew before they are checked
     #[arg(long)]
     bless: bool,
-    /// Run only the tests and the sessions, so many times, and say how often each failed
+    /// Run only the tests and the sessions, this many times, and count how often each failed
     #[arg(long, value_name = "N", conflicts_with_all = ["bless", "strict"])]
     repeat: Option<NonZero<usize>>,
 }

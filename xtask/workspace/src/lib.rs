@@ -4,6 +4,7 @@
 pub mod cargo;
 pub mod command_line;
 pub mod edition;
+mod exit;
 pub mod fixture;
 pub mod measured;
 pub mod messages;
@@ -11,3 +12,5 @@ pub mod promises;
 pub mod root;
 pub mod stats;
 pub mod texts;
+
+pub use exit::exit_code;
