@@ -132,8 +132,9 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // Fails only if the browser has gone already; if it hangs, it ends with its driver.
-        _ = self.runtime.block_on(self.browser.client.clone().close());
+        // A browser that cannot be closed has gone already, or hangs and ends with its driver.
+        let close = self.browser.client.clone().close();
+        _ = self.runtime.block_on(async { tokio::time::timeout(DEADLINE, close).await });
     }
 }
 

@@ -155,12 +155,12 @@ impl Survey {
         let notes = self.notes();
         let mut complaints = Vec::new();
         for page in setup.site.pages.iter().filter(|page| promise.covers(page)) {
-            match notes.complaints.get(&(promise, page.clone())) {
-                Some(found) => complaints.extend(found.iter().cloned()),
-                None => complaints.push(format!("{page} was not checked")),
+            let found = notes.complaints.get(&(promise, page.clone()));
+            complaints.extend(found.into_iter().flatten().cloned());
+            let given_up = notes.given_up.get(page).map_or("", String::as_str);
+            if found.is_none() || (promise == Promise::Fits(View::WIDE) && !given_up.is_empty()) {
+                complaints.push(format!("{page} could not be checked: {given_up}"));
             }
-            let given_up = notes.given_up.get(page);
-            complaints.extend(given_up.map(|error| format!("{page} was given up: {error}")));
         }
         if promise == Promise::CostsLittle {
             complaints.extend(cost::first_visits(&setup.site.folder, &notes.files)?);
@@ -187,12 +187,10 @@ struct Visit<'a> {
 
 impl Visit<'_> {
     async fn check_all(&self) -> Result<()> {
-        let readings = [
-            (View::WIDE, self.check_on_a_laptop().await?),
-            (View::NARROW, self.check_on_a_phone().await?),
-        ];
+        // One view must not hide what is wrong in the other.
+        let (wide, narrow) = (self.check_on_a_laptop().await, self.check_on_a_phone().await);
         self.browser.allow_scripts(false).await?;
-        for (view, with) in readings {
+        for (view, with) in [(View::WIDE, wide?), (View::NARROW, narrow?)] {
             self.browser.visit_in(view, self.page).await?;
             let check = scriptless::reads_the_same(self.browser, &with);
             self.check(Promise::NeedsNoScripts(view), view, check).await;
