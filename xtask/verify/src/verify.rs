@@ -9,6 +9,7 @@
 use std::io::{self, Write as _};
 use std::num::NonZero;
 use std::path::Path;
+use std::process::Command;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -62,8 +63,6 @@ pub struct Options {
 enum Check {
     /// The code is formatted
     Format,
-    /// Clippy has nothing to say
-    Clippy,
     /// The tests and the programs can be built; comes before what runs them
     Build,
     /// All tests pass, but the slowest
@@ -78,6 +77,8 @@ enum Check {
     Messages,
     /// Each step keeps, and breaks, what its manifest says
     Staircase,
+    /// Clippy has nothing to say
+    Clippy,
     /// Servers with clients of all sorts neither panic nor leak, and serve those that behave
     Soak,
     /// A client whose cable is pulled is gone in time, and the others in the room do not wait for it
@@ -107,11 +108,20 @@ impl Check {
         )
     }
 
-    /// Whether it waits more than it computes, and so may run beside others of this kind.
+    /// Whether it may run beside others of this kind: it waits more than it computes, or it stands back
+    /// for those that do, as clippy does.
     ///
     /// All others have the machine to themselves: what they start must answer in time.
     fn is_light(self) -> bool {
-        matches!(self, Self::Soak | Self::Cable | Self::CarriedOver | Self::Licences | Self::Book)
+        matches!(
+            self,
+            Self::Clippy
+                | Self::Soak
+                | Self::Cable
+                | Self::CarriedOver
+                | Self::Licences
+                | Self::Book
+        )
     }
 
     /// Whether it runs what `Build` has built.
@@ -254,8 +264,11 @@ impl<'a> Verifier<'a> {
     fn outcome(&self, check: Check, checks: &[Check]) -> Result<Outcome> {
         let (root, target, step) = (self.root, &self.target, self.step.as_ref());
         match check {
-            Check::Format => self.cargo(&["fmt", "--all", "--check"]),
-            Check::Clippy => self.clippy(checks),
+            Check::Format => {
+                let mut format = cargo::command(root);
+                format.args(["fmt", "--all", "--check"]);
+                silent(format)
+            }
             Check::Build => self.build(checks),
             Check::Tests => self.tests(checks),
             Check::Slow => Ok(outcome_of(&self.steps_programs()?.run(&["--ignored", "slow::"])?)),
@@ -263,6 +276,7 @@ impl<'a> Verifier<'a> {
             Check::Sessions => Ok(sessions::check(root, target, step)?.outcome("session")),
             Check::Messages => Ok(messages::check(root, target, step)?.outcome("message")),
             Check::Staircase => self.staircase(),
+            Check::Clippy => self.clippy(checks),
             Check::Soak => self.soak(),
             Check::Cable => self.cable(),
             Check::CarriedOver => {
@@ -274,20 +288,14 @@ impl<'a> Verifier<'a> {
         }
     }
 
-    fn cargo(&self, arguments: &[&str]) -> Result<Outcome> {
-        let mut command = cargo::command(self.root);
-        command.args(arguments);
-        let output = cargo::run(command)?;
-        Ok(if output.success {
-            Outcome::Passed(String::new())
-        } else {
-            Outcome::Failed(String::new(), output.text)
-        })
-    }
-
+    /// With the lowest priority, where there is such a thing: servers that are soaked at the same time
+    /// must answer.
     fn clippy(&self, checks: &[Check]) -> Result<Outcome> {
-        let packages = programs::packages(checks.contains(&Check::Browser));
-        self.cargo(&[&["clippy"], packages, &["--all-targets", "--", "-D", "warnings"]].concat())
+        let nice: &[&str] = if is_on_path("nice") { &["nice", "-n", "19"] } else { &[] };
+        let mut clippy = cargo::command_after(nice, self.root);
+        clippy.arg("clippy").args(programs::packages(checks.contains(&Check::Browser)));
+        clippy.args(["--all-targets", "--", "-D", "warnings"]);
+        silent(clippy)
     }
 
     /// Builds all that a check runs. The browser tests, which have the most dependencies, are built only
@@ -357,7 +365,7 @@ impl<'a> Verifier<'a> {
 
     /// Starts the room that makes the book.
     fn book_room(&self, command: &str) -> Result<cargo::Output> {
-        let mut room = std::process::Command::new(self.target.program(BOOK));
+        let mut room = Command::new(self.target.program(BOOK));
         room.arg(command).arg(self.book.path()).current_dir(self.root);
         cargo::run(room)
     }
@@ -428,6 +436,12 @@ impl<'a> Verifier<'a> {
         println!("\n{tally}");
         Ok(tally.is_clean())
     }
+}
+
+/// Runs a command whose output matters only if it fails.
+fn silent(command: Command) -> Result<Outcome> {
+    let cargo::Output { success, text } = cargo::run(command)?;
+    Ok(if success { Outcome::Passed(String::new()) } else { Outcome::Failed(String::new(), text) })
 }
 
 /// What some of the browser tests need, and is not there.

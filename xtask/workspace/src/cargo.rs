@@ -18,8 +18,21 @@ pub struct Output {
 /// The cargo that runs this program, in the repository's root.
 #[must_use]
 pub fn command(root: &Path) -> Command {
+    command_after(&[], root)
+}
+
+/// Cargo as the last word of another command, such as `nice -n 19`, in the repository's root.
+#[must_use]
+pub fn command_after(words: &[&str], root: &Path) -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
+    let mut command = match words {
+        [] => Command::new(cargo),
+        [program, arguments @ ..] => {
+            let mut command = Command::new(program);
+            command.args(arguments).arg(cargo);
+            command
+        }
+    };
     command.current_dir(root).env("CARGO_TERM_COLOR", "never");
     command
 }
