@@ -92,8 +92,8 @@ impl Display for View {
     }
 }
 
-/// Runs `body` in a browser: in one that an earlier test has left, or in a new one. A test in which
-/// the browser has logged an error fails. A browser in which a test has failed is closed.
+/// Runs `body` in a browser that an earlier test has left, or in a new one. An error that the
+/// browser has logged is an error, too. After any error the browser is closed.
 pub fn with_browser<F>(setup: &Setup, body: F) -> Result<()>
 where
     F: AsyncFnOnce(&Browser) -> Result<()>,
@@ -115,7 +115,7 @@ where
     Ok(())
 }
 
-/// A browser, and what its connection runs on. Dropping it closes the browser.
+/// A browser with the runtime of its connection. Dropping it closes the browser.
 #[derive(Debug)]
 pub struct Session {
     runtime: Runtime,
@@ -163,8 +163,8 @@ impl Browser {
         Ok(browser)
     }
 
-    /// Makes the browser one that has never seen the book: nothing is stored, the pointer is in a
-    /// corner, and pages may run scripts.
+    /// Forgets the last test: nothing is stored, the pointer is in a corner, and pages may run
+    /// scripts.
     async fn forget(&self) -> Result<()> {
         let storage = json!({ "origin": self.site.origin, "storageTypes": "all" });
         self.devtools("Storage.clearDataForOrigin", storage).await?;

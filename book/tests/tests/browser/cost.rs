@@ -25,7 +25,8 @@ const LEVEL: u32 = 6;
 /// What search needs, and nothing else does. The names go on with a hash.
 const FOR_SEARCH: [&str; 4] = ["searchindex", "searcher", "elasticlunr", "mark"];
 
-/// What is above the limit, of the files that each page loads. The table shows what each costs.
+/// Finds the pages that cost more than they may with the files that they load, and prints a table
+/// of what each costs.
 pub fn first_visits(
     book: &Path,
     files_of: &BTreeMap<String, BTreeSet<String>>,
@@ -60,13 +61,13 @@ pub fn first_visits(
     Ok(found)
 }
 
-/// The index and its scripts are not loaded before search opens.
+/// Finds what the page has loaded of the index and its scripts before search opens.
 pub async fn no_search(browser: &Browser) -> Result<Vec<String>> {
     let files = of_search(&files(browser).await?);
     Ok(files.iter().map(|file| format!("{file} is loaded before search opens")).collect())
 }
 
-/// They are loaded when it opens.
+/// The index and its scripts are loaded when search opens.
 pub async fn search_comes_later(browser: &Browser) -> Result<()> {
     browser.visit_in(View::WIDE, PAGE).await?;
     browser.type_keys("/socket".chars()).await?;

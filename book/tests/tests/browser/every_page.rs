@@ -11,8 +11,8 @@ pub async fn fits(browser: &Browser, view: View) -> Result<Vec<String>> {
     browser.run(include_str!("scripts/fits.js"), arguments).await
 }
 
-/// A page has one `h1`, one `main`, a language and a title; its pictures are described, and, if
-/// `names` are asked for, whatever can be pressed has one.
+/// A page has one `h1`, one `main`, a language and a title, and its pictures are described. With
+/// `names`, whatever can be pressed has a name.
 pub async fn has_its_parts(browser: &Browser, names: bool) -> Result<Vec<String>> {
     let mut found: Vec<String> = browser.run(include_str!("scripts/parts.js"), json!([])).await?;
     if names {
@@ -25,7 +25,7 @@ pub async fn has_its_parts(browser: &Browser, names: bool) -> Result<Vec<String>
 /// what is hidden, and where a name can come from.
 async fn nameless(browser: &Browser) -> Result<Vec<String>> {
     let document = browser.devtools("DOM.getDocument", json!({ "depth": 0 })).await?;
-    // While it is enabled, the browser knows the names; to ask it otherwise takes twice as long.
+    // Otherwise the browser collects the names for each question anew.
     browser.devtools("Accessibility.enable", json!({})).await?;
     let mut found = Vec::new();
     let mut named = 0;

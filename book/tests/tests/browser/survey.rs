@@ -16,7 +16,7 @@ use crate::browser::{Browser, View, with_browser};
 use crate::setup::{self, Setup, Site};
 use crate::{WHOLE_BOOK, accessible, copying, cost, every_page, keyboard, printing, scriptless};
 
-/// What every page promises. It is displayed as the name of the test.
+/// A promise that every page makes. It is displayed as the name of its test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Promise {
     Fits(View),
@@ -53,7 +53,7 @@ impl Promise {
         all
     }
 
-    /// Whether the programs are installed that check it.
+    /// Whether the programs that check it are installed.
     pub fn can_be_checked(self) -> bool {
         match self {
             Self::HasNoBarriers(_) => setup::axe().is_some(),
@@ -113,7 +113,7 @@ pub struct Survey {
     wanted: BTreeSet<Promise>,
     /// The pages that are to be visited, the longest last.
     queue: Mutex<Vec<String>>,
-    /// Held by all that walk, and then by each that waits for them.
+    /// Read-locked by a test while it walks; locked for writing once all have walked.
     walking: RwLock<()>,
     notes: Mutex<Notes>,
 }
