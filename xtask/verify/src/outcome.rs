@@ -91,6 +91,11 @@ impl Row {
         }
     }
 
+    /// The name, and what comes after it.
+    pub fn line(&self) -> String {
+        format!("{:<12}  {}", self.name, self.columns())
+    }
+
     /// What comes after the name: the result, the time, the detail.
     pub fn columns(&self) -> String {
         let (Outcome::Passed(detail)
@@ -114,7 +119,7 @@ pub fn summary(rows: &[Row]) -> String {
         }
     }
     for row in rows {
-        lines.push(format!("{:<12}  {}", row.name, row.columns()));
+        lines.push(row.line());
     }
     let count = |result| rows.iter().filter(|row| row.result() == result).count();
     let (passed, failed, skipped) = (count("ok"), count("FAILED"), count("skipped"));

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
+use conformance::side_by_side_at_most;
 use tempfile::TempDir;
 use workspace::cargo;
 use workspace::command_line::is_on_path;
@@ -77,8 +78,6 @@ enum Check {
     Messages,
     /// Each step keeps, and breaks, what its manifest says
     Staircase,
-    /// Clippy has nothing to say
-    Clippy,
     /// Servers with clients of all sorts neither panic nor leak, and serve those that behave
     Soak,
     /// A client whose cable is pulled is gone in time, and the others in the room do not wait for it
@@ -87,6 +86,8 @@ enum Check {
     CarriedOver,
     /// The licences of all crates are allowed
     Licences,
+    /// Clippy has nothing to say
+    Clippy,
     /// The book builds without a warning, and every link in it leads somewhere
     Book,
     /// The pages work in a real browser
@@ -108,20 +109,15 @@ impl Check {
         )
     }
 
-    /// Whether it may run beside others of this kind: it waits more than it computes, or it stands back
-    /// for those that do, as clippy does.
-    ///
-    /// All others have the machine to themselves: what they start must answer in time.
+    /// Whether it waits more than it computes, and so may run beside others of this kind.
     fn is_light(self) -> bool {
-        matches!(
-            self,
-            Self::Clippy
-                | Self::Soak
-                | Self::Cable
-                | Self::CarriedOver
-                | Self::Licences
-                | Self::Book
-        )
+        matches!(self, Self::Soak | Self::Cable | Self::CarriedOver | Self::Licences)
+    }
+
+    /// Whether it only computes, and so can do that while others wait: it has the lowest priority, since
+    /// what those start must answer in time.
+    fn stands_back(self) -> bool {
+        matches!(self, Self::Clippy | Self::Book)
     }
 
     /// Whether it runs what `Build` has built.
@@ -215,50 +211,65 @@ impl<'a> Verifier<'a> {
         self.meaningful().filter(|check| !checks.contains(check)).map(row).collect()
     }
 
-    /// Runs these checks one after the other, and light ones that are neighbours side by side. What
-    /// cannot be built is not run.
+    /// Runs these checks: what comes before the build and the build, then those that stand back beside all
+    /// others, and then those that come after them. What cannot be built is not run.
     fn rows(&self, checks: &[Check], strict: bool) -> Vec<Row> {
-        let mut rows: Vec<Row> = Vec::new();
-        let mut is_built = true;
-        for group in checks.chunk_by(|a, b| a.is_light() && b.is_light()) {
-            let is_alone = group.len() == 1;
-            let group = group.iter().filter(|check| is_built || !check.needs_programs());
-            thread::scope(|scope| {
-                let row = |check: &Check| {
-                    let check = *check;
-                    scope.spawn(move || self.row(check, checks, is_alone, strict))
-                };
-                let group: Vec<_> = group.map(row).collect();
-                rows.extend(group.into_iter().map(|row| row.join().expect("no check panics")));
-            });
-            let build = rows.iter().find(|row| row.name == "build");
-            is_built = !build.is_some_and(Row::has_failed);
+        let built = checks.iter().position(|check| *check == Check::Build).map_or(0, |it| it + 1);
+        let (first, rest) = checks.split_at(built);
+        let mut rows = self.in_turn(first, checks, strict);
+        let is_built = !rows.iter().any(|row| row.name == "build" && row.has_failed());
+        let rest: Vec<Check> =
+            rest.iter().copied().filter(|check| is_built || !check.needs_programs()).collect();
+        let last = rest.iter().position(|check| check.stands_back()).unwrap_or(rest.len());
+        let (waiting, rest) = rest.split_at(last);
+        let (back, last) = rest.split_at(rest.iter().filter(|check| check.stands_back()).count());
+        let stand_back =
+            || back.iter().map(|check| self.row(*check, checks, strict)).collect::<Vec<_>>();
+        thread::scope(|scope| {
+            // Without priorities, what only computes waits for its turn.
+            let beside = (!lowest_priority().is_empty()).then(|| scope.spawn(stand_back));
+            rows.extend(self.in_turn(waiting, checks, strict));
+            let done = beside.map_or_else(stand_back, |it| it.join().expect("no check panics"));
+            for row in done {
+                println!("{}", row.line());
+                rows.push(row);
+            }
+        });
+        rows.extend(self.in_turn(last, checks, strict));
+        rows
+    }
+
+    /// Runs these checks one after the other, and light ones that are neighbours side by side. Each has a
+    /// line on the terminal when it is done, and one that is alone has begun it when it begins.
+    fn in_turn(&self, now: &[Check], checks: &[Check], strict: bool) -> Vec<Row> {
+        let mut rows = Vec::new();
+        for group in now.chunk_by(|a, b| a.is_light() && b.is_light()) {
+            if let [check] = group {
+                print!("{:<12}  … ", check.name());
+                // If the terminal is gone, the next line says so.
+                let _ = io::stdout().flush();
+                let row = self.row(*check, checks, strict);
+                println!("{}", row.columns());
+                rows.push(row);
+                continue;
+            }
+            rows.extend(side_by_side_at_most(group.len(), group, |check| {
+                let row = self.row(*check, checks, strict);
+                println!("{}", row.line());
+                row
+            }));
         }
         rows
     }
 
-    /// Runs a check, with a line on the terminal when it is done, and one that is begun while it runs
-    /// if nothing else runs beside it.
-    fn row(&self, check: Check, checks: &[Check], is_alone: bool, strict: bool) -> Row {
-        let name = check.name();
-        let begin = format!("{name:<12} … ");
-        if is_alone {
-            print!("{begin}");
-            // If the terminal is gone, the next line says so.
-            let _ = io::stdout().flush();
-        }
+    /// Runs a check.
+    fn row(&self, check: Check, checks: &[Check], strict: bool) -> Row {
         let start = Instant::now();
         let outcome = self
             .outcome(check, checks)
             .unwrap_or_else(|error| Outcome::Failed(String::new(), format!("{error:#}")));
-        let row = Row {
-            name,
-            outcome: if strict { outcome.strict() } else { outcome },
-            time: start.elapsed(),
-        };
-        let begin = if is_alone { "" } else { &begin };
-        println!("{begin}{}", row.columns());
-        row
+        let outcome = if strict { outcome.strict() } else { outcome };
+        Row { name: check.name(), outcome, time: start.elapsed() }
     }
 
     fn outcome(&self, check: Check, checks: &[Check]) -> Result<Outcome> {
@@ -288,12 +299,11 @@ impl<'a> Verifier<'a> {
         }
     }
 
-    /// With the lowest priority, where there is such a thing: servers that are soaked at the same time
-    /// must answer.
+    /// In a folder of its own: cargo would lock the other one, and what runs now may want to build.
     fn clippy(&self, checks: &[Check]) -> Result<Outcome> {
-        let nice: &[&str] = if is_on_path("nice") { &["nice", "-n", "19"] } else { &[] };
-        let mut clippy = cargo::command_after(nice, self.root);
+        let mut clippy = cargo::command_after(lowest_priority(), self.root);
         clippy.arg("clippy").args(programs::packages(checks.contains(&Check::Browser)));
+        clippy.arg("--target-dir").arg(self.target.dir.join("clippy"));
         clippy.args(["--all-targets", "--", "-D", "warnings"]);
         silent(clippy)
     }
@@ -365,7 +375,7 @@ impl<'a> Verifier<'a> {
 
     /// Starts the room that makes the book.
     fn book_room(&self, command: &str) -> Result<cargo::Output> {
-        let mut room = Command::new(self.target.program(BOOK));
+        let mut room = cargo::after(lowest_priority(), self.target.program(BOOK));
         room.arg(command).arg(self.book.path()).current_dir(self.root);
         cargo::run(room)
     }
@@ -436,6 +446,11 @@ impl<'a> Verifier<'a> {
         println!("\n{tally}");
         Ok(tally.is_clean())
     }
+}
+
+/// The words in front of a command that give it the lowest priority, where there is such a thing.
+fn lowest_priority() -> &'static [&'static str] {
+    if is_on_path("nice") { &["nice", "-n", "19"] } else { &[] }
 }
 
 /// Runs a command whose output matters only if it fails.
