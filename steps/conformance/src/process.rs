@@ -147,7 +147,7 @@ mod mark {
                 for pid in marked {
                     let _ = kill_process(pid, Signal::KILL); // it may be gone
                 }
-                thread::sleep(LOOK);
+                thread::sleep(LOOK); // no event reports that none is left
             }
         }
 

@@ -59,6 +59,7 @@ impl Reach {
                     self.reached.store(true, Ordering::SeqCst);
                     return Ok(stream);
                 }
+                // No event reports that another process listens.
                 Err(error) if self.may_be_starting(&error) => thread::sleep(LOOK),
                 Err(error) => return Err(error),
             }

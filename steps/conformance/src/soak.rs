@@ -359,7 +359,7 @@ impl Running {
             if self.lock().last_lines.len() >= LINES_WITH_A_WORD {
                 return;
             }
-            thread::sleep(LOOK);
+            thread::sleep(LOOK); // a server that has nothing to say causes no event
         }
     }
 
@@ -391,7 +391,7 @@ impl Running {
         let mut vitals = Vitals::of(self.child.id())?;
         let mut same = 0;
         while same < LOOKS_AT_REST {
-            thread::sleep(LOOK);
+            thread::sleep(LOOK); // no event reports a closed descriptor
             let now = Vitals::of(self.child.id())?;
             same = if (now.threads, now.descriptors) == (vitals.threads, vitals.descriptors) {
                 same + 1
@@ -418,7 +418,7 @@ impl Running {
                     format!("with all clients gone it has {now}; before them it had {before}");
                 return Err(self.failure(&what));
             }
-            thread::sleep(LOOK);
+            thread::sleep(LOOK); // no event reports a closed descriptor
         }
     }
 }

@@ -291,7 +291,7 @@ mod tests {
         }
     }
 
-    /// A contender that says so many lines in a second, whatever the number of lines.
+    /// A contender that delivers this many lines per second, however many there are.
     fn contender(lines_per_second: f64) -> impl FnMut(usize) -> Result<(usize, Duration)> {
         move |lines| Ok((lines, Duration::from_secs_f64(lines as f64 / lines_per_second)))
     }

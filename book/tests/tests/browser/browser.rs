@@ -337,7 +337,7 @@ impl Browser {
         self.client.perform_actions(actions).await.context("cannot press a key")
     }
 
-    /// Holds a key until it has been typed so many times, wherever the focus is.
+    /// Holds a key down until it has repeated this many times, wherever the focus is.
     pub async fn hold(&self, key: Key, times: usize) -> Result<()> {
         let value = char::from(key);
         let mut actions = KeyActions::new("keyboard".to_owned());

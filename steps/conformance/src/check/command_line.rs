@@ -124,6 +124,7 @@ pub fn wait_until_free(addr: SocketAddr) -> Result<(), Failure> {
                 return Err(Failure::new(text!("command-line.cannot-listen", addr, remembered)));
             }
             Ok(false) => return Ok(()),
+            // No event reports that a port is free.
             Ok(true) if Instant::now() < until => thread::sleep(LOOK),
             Ok(true) => {
                 let time = format!("{PORT_FREE:?}");

@@ -13,7 +13,7 @@ use super::subject::{Running, Subject};
 use super::wire::{self, Answer};
 use crate::{Failure, Peer};
 
-/// The frame that is begun in `half-frame`: it announces so many bytes.
+/// The frame that is begun in `half-frame`: it announces this many bytes.
 const HALF_FRAME_LEN: u32 = 1000;
 
 /// The time between two bytes of that frame. All of it would take five minutes.
@@ -95,7 +95,7 @@ pub(super) fn half_frame(subject: &Subject) -> Result<(), Failure> {
     let mut slow = Peer::connect_within(running.addr, DRIP)?;
     slow.send(&HALF_FRAME_LEN.to_be_bytes())?;
     let until = Instant::now() + running.deadline;
-    // Every read of the server's gets a byte. If that were enough, this would go on for ever.
+    // Every read of the server's gets a byte. If that were enough, this would never end.
     while slow.send(b"x").is_ok() && slow.expect_end().is_err() {
         if Instant::now() >= until {
             let (len, pause) = (HALF_FRAME_LEN, format!("{DRIP:?}"));

@@ -21,7 +21,7 @@ pub(super) fn wait_until_all_is_read((local, remote): (u16, u16), deadline: Dura
     }
 }
 
-/// How long a server may have something to do. One that spins has it for ever.
+/// How long a server may have something to do. One that spins never finishes.
 const WORK: Duration = Duration::from_secs(1);
 
 /// Waits until no thread of a server has anything to do, if that comes. One that has been woken, by

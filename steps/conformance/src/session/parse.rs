@@ -145,7 +145,7 @@ impl Session {
     }
 }
 
-/// The text of the session, as it stands in a file.
+/// The text of the session, as a file holds it.
 impl fmt::Display for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.caption.is_empty() {
