@@ -11,7 +11,6 @@ use std::num::NonZero;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, OnceLock, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -66,6 +65,8 @@ enum Check {
     Format,
     /// The tests and the programs can be built; comes before what runs them
     Build,
+    /// Clippy has nothing to say
+    Clippy,
     /// All tests pass, but the slowest
     Tests,
     /// The slowest tests pass
@@ -86,8 +87,6 @@ enum Check {
     CarriedOver,
     /// The licences of all crates are allowed
     Licences,
-    /// Clippy has nothing to say
-    Clippy,
     /// The book builds without a warning, and every link in it leads somewhere
     Book,
     /// The pages work in a real browser
@@ -109,15 +108,9 @@ impl Check {
         )
     }
 
-    /// Whether it waits more than it computes, and so may run beside others of this kind.
+    /// Whether it waits more than it computes, or is short, and so may run beside others of this kind.
     fn is_light(self) -> bool {
-        matches!(self, Self::Soak | Self::Cable | Self::CarriedOver | Self::Licences)
-    }
-
-    /// Whether it only computes, and so can do that while others wait: it has the lowest priority, since
-    /// what those start must answer in time.
-    fn stands_back(self) -> bool {
-        matches!(self, Self::Clippy | Self::Book)
+        matches!(self, Self::Soak | Self::Cable | Self::CarriedOver | Self::Licences | Self::Book)
     }
 
     /// Whether it runs what `Build` has built.
@@ -211,8 +204,7 @@ impl<'a> Verifier<'a> {
         self.meaningful().filter(|check| !checks.contains(check)).map(row).collect()
     }
 
-    /// Runs these checks: what comes before the build and the build, then those that stand back beside all
-    /// others, and then those that come after them. What cannot be built is not run.
+    /// Runs these checks. What cannot be built is not run.
     fn rows(&self, checks: &[Check], strict: bool) -> Vec<Row> {
         let built = checks.iter().position(|check| *check == Check::Build).map_or(0, |it| it + 1);
         let (first, rest) = checks.split_at(built);
@@ -220,22 +212,7 @@ impl<'a> Verifier<'a> {
         let is_built = !rows.iter().any(|row| row.name == "build" && row.has_failed());
         let rest: Vec<Check> =
             rest.iter().copied().filter(|check| is_built || !check.needs_programs()).collect();
-        let last = rest.iter().position(|check| check.stands_back()).unwrap_or(rest.len());
-        let (waiting, rest) = rest.split_at(last);
-        let (back, last) = rest.split_at(rest.iter().filter(|check| check.stands_back()).count());
-        let stand_back =
-            || back.iter().map(|check| self.row(*check, checks, strict)).collect::<Vec<_>>();
-        thread::scope(|scope| {
-            // Without priorities, what only computes waits for its turn.
-            let beside = (!lowest_priority().is_empty()).then(|| scope.spawn(stand_back));
-            rows.extend(self.in_turn(waiting, checks, strict));
-            let done = beside.map_or_else(stand_back, |it| it.join().expect("no check panics"));
-            for row in done {
-                println!("{}", row.line());
-                rows.push(row);
-            }
-        });
-        rows.extend(self.in_turn(last, checks, strict));
+        rows.extend(self.in_turn(&rest, checks, strict));
         rows
     }
 
@@ -245,7 +222,7 @@ impl<'a> Verifier<'a> {
         let mut rows = Vec::new();
         for group in now.chunk_by(|a, b| a.is_light() && b.is_light()) {
             if let [check] = group {
-                print!("{:<12}  … ", check.name());
+                print!("{:<12}  ", check.name());
                 // If the terminal is gone, the next line says so.
                 let _ = io::stdout().flush();
                 let row = self.row(*check, checks, strict);
@@ -299,11 +276,11 @@ impl<'a> Verifier<'a> {
         }
     }
 
-    /// In a folder of its own: cargo would lock the other one, and what runs now may want to build.
+    /// Before anything runs: cargo locks the folder, and what runs may want to build.
     fn clippy(&self, checks: &[Check]) -> Result<Outcome> {
-        let mut clippy = cargo::command_after(lowest_priority(), self.root);
+        let mut clippy = cargo::command(self.root);
         clippy.arg("clippy").args(programs::packages(checks.contains(&Check::Browser)));
-        clippy.arg("--target-dir").arg(self.target.dir.join("clippy"));
+        clippy.arg("--target-dir").arg(&self.target.dir);
         clippy.args(["--all-targets", "--", "-D", "warnings"]);
         silent(clippy)
     }
@@ -375,7 +352,7 @@ impl<'a> Verifier<'a> {
 
     /// Starts the room that makes the book.
     fn book_room(&self, command: &str) -> Result<cargo::Output> {
-        let mut room = cargo::after(lowest_priority(), self.target.program(BOOK));
+        let mut room = Command::new(self.target.program(BOOK));
         room.arg(command).arg(self.book.path()).current_dir(self.root);
         cargo::run(room)
     }
@@ -446,11 +423,6 @@ impl<'a> Verifier<'a> {
         println!("\n{tally}");
         Ok(tally.is_clean())
     }
-}
-
-/// The words in front of a command that give it the lowest priority, where there is such a thing.
-fn lowest_priority() -> &'static [&'static str] {
-    if is_on_path("nice") { &["nice", "-n", "19"] } else { &[] }
 }
 
 /// Runs a command whose output matters only if it fails.

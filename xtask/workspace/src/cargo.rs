@@ -1,6 +1,5 @@
 //! Cargo as a child process.
 
-use std::ffi::OsStr;
 use std::io::{Read as _, Seek as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -19,25 +18,8 @@ pub struct Output {
 /// The cargo that runs this program, in the repository's root.
 #[must_use]
 pub fn command(root: &Path) -> Command {
-    command_after(&[], root)
-}
-
-/// Cargo as the last word of another command, such as `nice -n 19`, in the repository's root.
-#[must_use]
-pub fn command_after(words: &[&str], root: &Path) -> Command {
-    let mut command = after(words, std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root).env("CARGO_TERM_COLOR", "never");
-    command
-}
-
-/// A program as the last word of another command; without one, the program itself.
-#[must_use]
-pub fn after(words: &[&str], program: impl AsRef<OsStr>) -> Command {
-    let [first, arguments @ ..] = words else {
-        return Command::new(program);
-    };
-    let mut command = Command::new(first);
-    command.args(arguments).arg(program);
     command
 }
 
