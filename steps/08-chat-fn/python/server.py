@@ -20,7 +20,7 @@ ACCEPT_PAUSE = 0.1  # seconds; after an error of accept
 KEEPALIVE_IDLE = 10  # seconds of silence before the first probe
 KEEPALIVE_INTERVAL = 2  # seconds between two probes
 KEEPALIVE_PROBES = 3  # without an answer, the client is gone
-USER_TIMEOUT = 16_000  # milliseconds for which what we send may wait
+USER_TIMEOUT = 16_000  # milliseconds in which nothing that we send is taken
 
 # Nothing but these names says that the dict may be used only with the lock.
 clients = {}  # who is online: the address of each client, and its stream

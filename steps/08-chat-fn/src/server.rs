@@ -11,8 +11,9 @@
 //! ```
 //!
 //! Still wrong, on purpose: a client that does not read stops the room for everybody. Lines are
-//! written while the map is locked, and a write to that client waits: on Linux until `USER_TIMEOUT`
-//! has passed, elsewhere as long as the client likes. Stopping is abrupt: nobody is told.
+//! written while the map is locked, and a write to that client waits: on Linux until its system has
+//! taken nothing for `USER_TIMEOUT`, elsewhere as long as it does not read. Stopping is abrupt: nobody
+//! is told.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -39,8 +40,8 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
 /// After so many probes without an answer, the client is gone.
 const KEEPALIVE_PROBES: u32 = 3;
-/// How long what we send may wait for its acknowledgement, or for room at the other side. Meanwhile
-/// there are no keepalive probes.
+/// How long what we send may wait for its acknowledgement, or for room at the other side. Each
+/// acknowledgement, even of a few bytes, starts it again. Meanwhile there are no keepalive probes.
 #[cfg(target_os = "linux")]
 const USER_TIMEOUT: Duration = Duration::from_secs(16);
 // ANCHOR_END: keepalive-constants
