@@ -89,6 +89,20 @@ fn still_wrong_a_message_above_1024_bytes_is_not_sent_back_whole() -> Result<(),
     Ok(())
 }
 
+/// The rest of the message is unread when the server closes, so its system sends a reset. On Linux, that
+/// does not take away what arrived before it.
+#[cfg(target_os = "linux")]
+#[test]
+fn on_linux_the_answer_can_be_read_although_a_reset_follows_it() -> Result<(), Failure> {
+    let (mut server, addr) = Program::start_server(server())?;
+    let mut peer = Peer::connect(addr)?;
+    peer.send(&[b'x'; 2000])?;
+    assert!(server.wait()?.success()); // so the reset has arrived as well
+    peer.expect(&[b'x'; 1024])?;
+    peer.receive_to_end().expect_err("a reset");
+    Ok(())
+}
+
 #[test]
 fn still_wrong_only_the_first_piece_of_a_message_in_two_pieces_is_sent_back() -> Result<(), Failure>
 {
