@@ -23,12 +23,21 @@ const READ_LEN: usize = 4096;
 /// more.
 const MAX_PREFIX_LEN: usize = 128;
 
-/// Which side of the conversation has ended.
+/// How the last line from a server that stops in an orderly way ends. Before it stands the time:
+/// a line that a client says has an address there, so no client can forge it.
+const GOODBYE: &str = " *** the server is stopping";
+
+/// The length of a time such as `2026-11-23 08:23:04`, in bytes.
+const TIME_LEN: usize = 19;
+
+/// How a conversation has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// Nothing more is to be said.
     Input,
-    /// Nothing more will come from the server.
+    /// The server has said goodbye, and closed the connection.
+    Goodbye,
+    /// The server has closed the connection without a goodbye, or the connection broke.
     Server,
 }
 
@@ -46,13 +55,13 @@ impl ChatClient {
         Ok(Self { stream })
     }
 
-    /// Talks to the server until the input ends, or `quit` is typed.
+    /// Talks to the server until the input ends, `quit` is typed, or the server stops.
     ///
-    /// A server that closes the connection before that is an error (`UnexpectedEof`).
+    /// A connection that ends before that is an error (`UnexpectedEof`).
     pub fn run(self) -> io::Result<()> {
         let end = if editor::is_possible() { editor::run(&self.stream) } else { run(self.stream) }?;
         match end {
-            End::Input => Ok(()),
+            End::Input | End::Goodbye => Ok(()),
             End::Server => {
                 let message = "the server closed the connection";
                 Err(io::Error::new(io::ErrorKind::UnexpectedEof, message))
@@ -75,7 +84,7 @@ fn run(stream: TcpStream) -> io::Result<End> {
             Ok(line) => writeln!(io::stdout(), "{line}"),
             Err(bad) => writeln!(io::stderr(), "error: {}", cannot_be_shown(&bad)),
         });
-        let _ = server_ended.send(shown.map(|()| End::Server));
+        let _ = server_ended.send(shown);
     })?;
     // Nobody joins this thread: it may be waiting for the keyboard. It ends with the process.
     thread::Builder::new().spawn(move || {
@@ -101,24 +110,28 @@ fn next_end(ends: &mpsc::Receiver<io::Result<End>>) -> io::Result<End> {
 // ANCHOR_END: run
 
 // ANCHOR: show-lines
-/// Shows the lines that come, until the server closes the connection, or it breaks.
+/// Shows the lines that come, until the server closes the connection, or it breaks. Returns which
+/// of the two it was: an end of file after a goodbye is an orderly one.
 ///
 /// An error is one of `show`.
 pub fn show_lines(
     mut stream: &TcpStream,
     mut show: impl FnMut(Result<String, BadLine>) -> io::Result<()>,
-) -> io::Result<()> {
+) -> io::Result<End> {
+    let mut end = End::Server;
     let mut lines = LineBuffer::new(MAX_PREFIX_LEN + MAX_LINE_LEN);
     let mut buffer = [0; READ_LEN];
     loop {
         let len = match stream.read(&mut buffer) {
-            Ok(0) => return Ok(()),
+            Ok(0) => return Ok(end),
             Ok(len) => len,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(_) => return Ok(()), // for who waits for lines, that is the same
+            Err(_) => return Ok(End::Server), // the connection broke
         };
         lines.push(&buffer[..len]);
         while let Some(line) = lines.next_line() {
+            let is_goodbye = line.as_ref().is_ok_and(|line| line.get(TIME_LEN..) == Some(GOODBYE));
+            end = if is_goodbye { End::Goodbye } else { End::Server };
             show(match line {
                 Err(BadLine::ControlCharacter(line)) => Ok(harmless(&line)),
                 line => line.map(str::to_owned),

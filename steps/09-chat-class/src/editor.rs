@@ -82,8 +82,12 @@ pub fn run(stream: &TcpStream) -> io::Result<End> {
     for row in unprinted.try_iter().chain(lock(&waiting).iter()) {
         writeln!(io::stdout(), "{row}")?;
     }
-    receiver.join().map_err(|_| io::Error::other("a thread of the client is gone"))??;
-    if is_interrupted.load(Ordering::Relaxed) { Ok(End::Input) } else { end }
+    let how = receiver.join().map_err(|_| io::Error::other("a thread of the client is gone"))??;
+    match end? {
+        _ if is_interrupted.load(Ordering::Relaxed) => Ok(End::Input),
+        End::Input => Ok(End::Input),
+        _ => Ok(how), // the thread that reads knows whether there was a goodbye
+    }
 }
 // ANCHOR_END: run
 

@@ -1,7 +1,7 @@
 //! Step 09: the same room as a type, with one owner, queues, and an orderly end.
 //!
 //! This file is the command line, and the three ways to stop the server. The lesson is in
-//! `server.rs` and `member.rs`.
+//! `server.rs` and `connection.rs`.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -11,12 +11,14 @@ use clap::{Parser, Subcommand};
 use client::ChatClient;
 use server::ChatServer;
 
+mod acceptor;
 mod client;
+mod connection;
 mod console;
 mod editor;
 mod line;
 mod log;
-mod member;
+
 mod server;
 
 /// Where the server listens, and the client connects to, when nothing else is said.

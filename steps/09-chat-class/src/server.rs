@@ -1,419 +1,386 @@
-//! The server: a room in which everybody hears what each one says, and nobody waits for anybody.
+//! The server: a room in which everyone hears each line, and one client cannot hold up the others.
 //!
-//! New in this step: one thread owns the whole room. It asks the system which of all its sockets
-//! are ready, does what can be done at once, and asks again. So there is no lock, and no thread
-//! that would have to be woken, or joined, to stop.
+//! New in this step: the room has one owner. In step 08 all threads share the map behind a lock.
+//! Here one thread owns it, and the others tell that thread what has happened: they send it events.
+//! What a client is to hear goes into a queue of its own, so a slow client delays nobody else.
 //!
 //! ```text
-//!                 +----------- one turn of the loop ------------+
-//! keyboard \      |                                             |
-//! Ctrl-C   --> requests       accept       read        deliver  |
-//! Handle   /      |  wait --> who is  --> lines of --> them to  |
-//!                 |           new?        many         everybody|
-//!                 +---------------------------------------------+
+//! acceptor ------------------ Joined --\
+//! alice --> reading thread -- Said ----+             +--> queue --> writing thread --> alice
+//! bob ----> reading thread -- Left ----+--> owner ---+
+//! console ------------------- Online --+             +--> queue --> writing thread --> bob
+//! Ctrl-C -------------------- Stop ----/
 //!
 //! client                                     server
 //!   | -- hello\n ------------------------------> |
-//!   | <- 2026-11-23 08:23:04 ADDR hello\n ------ |   to everybody
+//!   | <- 2026-11-23 08:23:04 ADDR hello\n ------ |   to everyone
 //!   | <- 2026-11-23 08:23:05 *** ADDR left\n --- |   an announcement
 //! ```
 //!
-//! Still wrong: whoever can connect can speak, as often as they like. Who cannot take it as fast as
-//! others say it is dropped.
+//! Still wrong: each client costs two threads, whether it speaks or not. Anyone who can connect can
+//! speak, as often as they like; a client that cannot keep up is dropped.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::io::{self, ErrorKind};
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::iter;
 use std::mem;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use mio::event::Event;
-use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Poll, Token, Waker};
 use socket2::SockRef;
 use tracing::{info, warn};
 
+use crate::acceptor::Acceptor;
+use crate::connection::{self, Connection, Queue};
+use crate::line::BadLine;
 use crate::log::local_time;
-use crate::member::{Gone, Member, Progress};
 
 /// How many clients may wait to be accepted: a class that connects at once. Systems have a limit of
 /// their own (on Linux `net.core.somaxconn`).
-const BACKLOG: u16 = 1024;
+const BACKLOG: i32 = 1024;
 
-/// How many clients one turn of the loop accepts: the others have lines to be delivered.
-const ACCEPTS_PER_TURN: u16 = 64;
+/// How many events may wait for the owner. Beyond that, the threads that send them wait, and so do
+/// their clients: a client cannot say more than the owner takes.
+const EVENTS: usize = 256;
 
-/// How many events one turn of the loop takes from the system. The rest come in the next one.
-const EVENTS_PER_TURN: usize = 1024;
-
-/// When a batch has so many bytes, it is delivered. It must be far below `MAX_QUEUE_LEN`: no client
-/// is slow only because one turn said much.
+/// A batch of this many bytes is delivered, even if more events wait. It must be far below
+/// `MAX_QUEUE_LEN`: one batch must not make a client slow.
 const BATCH_LEN: usize = 64 * 1024;
-
-/// After an error of `accept` that is not about one client: how long to wait before the next try.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long the clients have, when the server stops, to take the goodbye and close.
 const STOP_DEADLINE: Duration = Duration::from_millis(300);
 
-/// By these numbers the system tells us which socket an event is about. The clients have the
-/// numbers from `FIRST_MEMBER` on, and no number is used twice.
-const LISTENER: Token = Token(0);
-const WAKER: Token = Token(1);
-const FIRST_MEMBER: usize = 2;
-
-// ANCHOR: server
-/// A chat room, and all who are in it.
-pub struct ChatServer {
-    /// Asks the system which sockets are ready.
-    poll: Poll,
-    listener: TcpListener,
-    /// When to accept next: there may be clients waiting. `None` if there are not.
-    accept_at: Option<Instant>,
-    /// The last accept failed, and not because of one client.
-    is_accept_failing: bool,
-    /// Who is online, in the order in which they came.
-    members: BTreeMap<Token, Member>,
-    next_member: usize,
-    /// Those who may have more to read, in a row: the first is the next, and who had a turn goes to
-    /// the end.
-    row: VecDeque<Token>,
-    /// What this turn has to tell everybody: lines, complete with time and newline.
-    batch: Vec<u8>,
-    requests: mpsc::Receiver<Request>,
-    handle: Handle,
-}
-// ANCHOR_END: server
-
-// ANCHOR: handle
-/// What other threads can ask the server for. They have no part in the room: they send a request,
-/// and wake the server, which may be waiting for its sockets.
-#[derive(Clone)]
-pub struct Handle {
-    requests: mpsc::Sender<Request>,
-    waker: Arc<Waker>,
-}
-
-/// A request from another thread.
-enum Request {
+// ANCHOR: event
+/// What the other threads tell the owner of the room.
+pub enum Event {
+    /// A client has connected.
+    Joined(TcpStream, SocketAddr),
+    /// A client has said these lines. Each has its time, its address, and its newline.
+    Said(ClientId, String),
+    /// A client has sent a line that cannot be taken.
+    Refused(ClientId, BadLine),
+    /// A client has left (`Ok`), or its connection broke.
+    Left(ClientId, io::Result<()>),
+    /// Both threads of a client are about to end: everything that was queued for it has been sent,
+    /// or never will be.
+    Ended(ClientId),
+    /// Answer on this channel who is online.
+    Online(mpsc::Sender<Vec<Online>>),
     /// Say goodbye and end.
     Stop,
-    /// Say on this channel who is online.
-    Online(mpsc::Sender<Vec<Online>>),
+    /// The port is closed: no more clients will join.
+    PortClosed,
 }
 
-/// A client that is online, as others may know it.
+/// Tells clients apart, also when one has the address that another one had. Later clients have
+/// higher numbers.
+pub type ClientId = u64;
+// ANCHOR_END: event
+
+/// A client that is online, as the console shows it.
 #[derive(Debug)]
 pub struct Online {
     /// Its address.
     pub peer_addr: SocketAddr,
-    /// When it came, in local time.
+    /// When it joined, in local time.
     pub since: String,
     /// How many bytes wait for it in its queue.
     pub queue_len: usize,
 }
 
+// ANCHOR: server
+/// A chat room that is ready to be run.
+pub struct ChatServer {
+    listener: TcpListener,
+    events: mpsc::Receiver<Event>,
+    handle: Handle,
+}
+
+/// With this, other threads can ask things of a running server.
+#[derive(Clone)]
+pub struct Handle {
+    events: mpsc::SyncSender<Event>,
+}
+
 impl Handle {
-    /// Has the server stop. Returns at once; it is `run` that returns when it is done.
+    /// Has the server stop. `run` returns when it has.
     pub fn stop(&self) {
-        self.request(Request::Stop);
+        let _ = self.events.send(Event::Stop); // fails if it has stopped already
     }
 
-    /// Who is online, in the order in which they came; nobody, if the server has stopped.
+    /// Returns who is online, in the order in which they joined; empty if the server has stopped.
     pub fn online(&self) -> Vec<Online> {
         let (answer, answers) = mpsc::channel();
-        self.request(Request::Online(answer));
+        let _ = self.events.send(Event::Online(answer)); // fails if it has stopped already
         answers.recv().unwrap_or_default()
     }
-
-    fn request(&self, request: Request) {
-        // Both fail only where the server has stopped: then there is nobody to ask, or to wake.
-        let _ = self.requests.send(request);
-        let _ = self.waker.wake();
-    }
 }
-// ANCHOR_END: handle
 
 impl ChatServer {
-    // ANCHOR: bind
     /// Listens on `addr`.
     pub fn bind(addr: impl ToSocketAddrs) -> io::Result<Self> {
-        let listener = std::net::TcpListener::bind(addr)?;
-        SockRef::from(&listener).listen(BACKLOG.into())?; // std asks for a shorter one
-        listener.set_nonblocking(true)?;
-        let mut listener = TcpListener::from_std(listener);
-
-        let poll = Poll::new()?;
-        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
-        let (sender, requests) = mpsc::channel();
-        Ok(Self {
-            poll,
-            listener,
-            accept_at: None,
-            is_accept_failing: false,
-            members: BTreeMap::new(),
-            next_member: FIRST_MEMBER,
-            row: VecDeque::new(),
-            batch: Vec::new(),
-            requests,
-            handle: Handle { requests: sender, waker },
-        })
+        let listener = TcpListener::bind(addr)?;
+        SockRef::from(&listener).listen(BACKLOG)?; // std asks for a shorter one
+        let (sender, events) = mpsc::sync_channel(EVENTS);
+        Ok(Self { listener, events, handle: Handle { events: sender } })
     }
-    // ANCHOR_END: bind
 
-    /// The address that it listens on, with the port that it really got.
+    /// The address on which it listens, with the port that it really got.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
-    /// With this, other threads can stop the server, while this one runs it.
+    /// A handle for other threads.
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }
+}
+// ANCHOR_END: server
 
-    // ANCHOR: run
-    /// Runs the room, until it is stopped.
-    pub fn run(mut self) -> io::Result<()> {
-        let mut events = Events::with_capacity(EVENTS_PER_TURN);
+// ANCHOR: run
+impl ChatServer {
+    /// Runs the room until it is stopped. The thread that calls this owns the room.
+    pub fn run(self) -> io::Result<()> {
+        let acceptor = Acceptor::start(self.listener, self.handle.events.clone())?;
+        let mut room = Room::new(self.handle.events);
         loop {
-            let timeout = self.timeout();
-            wait(&mut self.poll, &mut events, timeout)?;
-            for event in &events {
-                self.note(event);
-            }
-            if self.answer_requests() {
-                return self.stop();
-            }
-            self.accept_members(ACCEPTS_PER_TURN);
-            self.read_members();
-            self.deliver();
-        }
-    }
-    // ANCHOR_END: run
-
-    /// How long the next turn may wait for events; `None` is for ever.
-    fn timeout(&self) -> Option<Duration> {
-        if !self.row.is_empty() {
-            return Some(Duration::ZERO);
-        }
-        self.accept_at.map(|at| at.saturating_duration_since(Instant::now()))
-    }
-
-    // ANCHOR: note
-    /// Remembers what an event says, or sends what waited for it.
-    ///
-    /// The system says once that a socket has become ready. It will not say so again before we have
-    /// read, or written, until that would block. So what is not done now must be remembered.
-    fn note(&mut self, event: &Event) {
-        let token = event.token();
-        if token == LISTENER {
-            self.accept_at.get_or_insert_with(Instant::now);
-        }
-        // A client that has left may still have an event. Its number means nobody any more.
-        let Some(member) = self.members.get_mut(&token) else {
-            return;
-        };
-        let is_readable = event.is_readable() || event.is_read_closed() || event.is_error();
-        if is_readable && !mem::replace(&mut member.is_in_row, true) {
-            self.row.push_back(token);
-        }
-        if event.is_writable()
-            && let Err(gone) = member.send_queue()
-        {
-            self.remove(token, &gone);
-        }
-    }
-    // ANCHOR_END: note
-
-    /// Does what other threads have asked for, and returns whether one of them wants us to stop.
-    fn answer_requests(&self) -> bool {
-        self.requests.try_iter().any(|request| match request {
-            Request::Stop => true,
-            Request::Online(answer) => {
-                let online = self.members.values().map(|member| Online {
-                    peer_addr: member.peer_addr,
-                    since: member.since.clone(),
-                    queue_len: member.queue_len(),
-                });
-                let _ = answer.send(online.collect()); // who asked may not wait any more
-                false
-            }
-        })
-    }
-
-    // ANCHOR: accept
-    /// Lets in the clients that wait, but not more than so many.
-    fn accept_members(&mut self, max: u16) {
-        if self.accept_at.is_none_or(|at| at > Instant::now()) {
-            return;
-        }
-        for _ in 0..max {
-            match self.listener.accept() {
-                Ok((stream, peer_addr)) => {
-                    self.is_accept_failing = false;
-                    if let Err(error) = self.join(stream, peer_addr) {
-                        info!("{peer_addr} lost: {}", error.kind());
+            // Wait for one event. Whatever else has arrived meanwhile goes into the same batch: a
+            // write costs about as much for a hundred lines as for one.
+            let first =
+                self.events.recv().expect("the room holds a sender, so there is always one");
+            for event in iter::once(first).chain(self.events.try_iter()) {
+                match event {
+                    Event::Joined(stream, peer_addr) => room.join(stream, peer_addr),
+                    Event::Said(id, lines) => room.say(id, &lines),
+                    Event::Refused(id, bad) => room.refuse(id, &bad),
+                    Event::Left(id, how) => room.remove(id, &how.into()),
+                    Event::Ended(id) => room.forget(id),
+                    // Fails if the thread that asked has ended.
+                    Event::Online(answer) => drop(answer.send(room.online())),
+                    Event::Stop => acceptor.stop(),
+                    Event::PortClosed => {
+                        room.stop(&self.events, acceptor);
+                        return Ok(());
                     }
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.accept_at = None; // an event will tell when there is one more
-                    return;
-                }
-                // A client that left before it was accepted is no reason to stop.
-                Err(error) if client_is_gone(&error) => {}
-                // Most likely we have as many connections as the system allows. Who is online stays
-                // served. The client that waits is still there, so the next try may fail at once:
-                // it is told once, and a pause leaves the processor to the others.
-                Err(error) => {
-                    if !mem::replace(&mut self.is_accept_failing, true) {
-                        warn!("cannot accept clients for now: {error}");
-                    }
-                    self.accept_at = Some(Instant::now() + ACCEPT_PAUSE);
-                    return;
+                if room.batch.len() >= BATCH_LEN {
+                    break;
                 }
             }
+            room.deliver();
+        }
+    }
+}
+// ANCHOR_END: run
+
+// ANCHOR: room
+/// The room itself. It has no lock: nothing but its owner can reach it.
+struct Room {
+    /// The clients that are online, in the order in which they joined.
+    members: BTreeMap<ClientId, Member>,
+    /// The connections of these clients, and of those that have left but have not taken everything
+    /// that was queued for them.
+    connections: HashMap<ClientId, Connection>,
+    next_id: ClientId,
+    /// What has been said since the last delivery.
+    batch: String,
+    /// For the threads that this room starts.
+    events: mpsc::SyncSender<Event>,
+}
+
+/// A client that is online.
+struct Member {
+    peer_addr: SocketAddr,
+    since: String,
+    /// Where in the batch the part for this client begins: it has the bytes before that already, or
+    /// they were said before it joined.
+    batch_start: usize,
+    queue: Queue,
+}
+
+/// Why a client is no longer online.
+enum Gone {
+    /// It said `quit`, or ended its stream.
+    Left,
+    /// The connection broke.
+    Lost(io::ErrorKind),
+    /// It does not read: this many bytes wait for it, and there is no room for more.
+    Dropped(usize),
+}
+
+impl Member {
+    /// Queues its part of the batch before the others get theirs. An error if there is no room for
+    /// it: how many bytes wait already.
+    fn catch_up(&mut self, batch: &str) -> Result<(), usize> {
+        let start = mem::replace(&mut self.batch_start, batch.len());
+        self.queue.push(batch[start..].into())
+    }
+}
+
+impl From<io::Result<()>> for Gone {
+    fn from(how: io::Result<()>) -> Self {
+        how.map_or_else(|error| Self::Lost(error.kind()), |()| Self::Left)
+    }
+}
+// ANCHOR_END: room
+
+impl Room {
+    fn new(events: mpsc::SyncSender<Event>) -> Self {
+        let (members, connections) = (BTreeMap::new(), HashMap::new());
+        Self { members, connections, next_id: 0, batch: String::new(), events }
+    }
+
+    // ANCHOR: join
+    /// Adds a client, starts its threads, and tells everyone.
+    fn join(&mut self, stream: TcpStream, peer_addr: SocketAddr) {
+        let id = self.next_id;
+        self.next_id += 1;
+        match connection::start(id, stream, peer_addr, &self.events) {
+            Ok((connection, queue)) => {
+                let (since, batch_start) = (local_time(), self.batch.len());
+                self.members.insert(id, Member { peer_addr, since, batch_start, queue });
+                self.connections.insert(id, connection);
+                info!("{peer_addr} joined");
+                self.announce(&format!("{peer_addr} joined"));
+            }
+            // It has gone already, or there are too many threads.
+            Err(error) => info!("{peer_addr} lost: {}", error.kind()),
         }
     }
 
-    /// Adds a client to the room, and tells everybody.
-    fn join(&mut self, stream: TcpStream, peer_addr: SocketAddr) -> io::Result<()> {
-        let token = Token(self.next_member);
-        let mut member = Member::new(stream, peer_addr, self.batch.len())?;
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        self.poll.registry().register(&mut member.stream, token, interest)?;
-        self.next_member += 1;
-        self.members.insert(token, member);
-        info!("{peer_addr} joined");
-        self.announce(&format!("{peer_addr} joined"));
-        Ok(())
-    }
-    // ANCHOR_END: accept
-
-    /// Removes a client from the room, and tells everybody else.
-    fn remove(&mut self, token: Token, gone: &Gone) {
-        let Some(member) = self.members.remove(&token) else {
-            return;
+    /// Removes a client, and tells everyone else. Its writing thread sends what is in its queue.
+    fn remove(&mut self, id: ClientId, gone: &Gone) {
+        let Some(mut member) = self.members.remove(&id) else {
+            return; // it was dropped before
         };
+        let _ = member.catch_up(&self.batch); // with what it said itself; if there is no room, so be it
         let peer_addr = member.peer_addr;
         match gone {
-            Gone::Dropped { .. } => warn!("{peer_addr} {gone}"),
-            Gone::Left | Gone::Lost(_) => info!("{peer_addr} {gone}"),
+            Gone::Left => info!("{peer_addr} left"),
+            Gone::Lost(kind) => info!("{peer_addr} lost: {kind}"),
+            Gone::Dropped(len) => warn!("{peer_addr} dropped: it does not read, {len} bytes wait"),
         }
         self.announce(&format!("{peer_addr} left"));
     }
 
-    /// Adds a line to the batch that is not said by a client. Nobody can fake it: what a client
-    /// says has its address in front, where this has the stars.
-    fn announce(&mut self, text: &str) {
-        self.batch.extend_from_slice(announcement(text).as_bytes());
-    }
-
-    // ANCHOR: read
-    /// Gives a turn to those who may have more to read: one read for each.
-    ///
-    /// Who sends without end has the same turns as everybody else.
-    fn read_members(&mut self) {
-        for _ in 0..self.row.len() {
-            if self.batch.len() >= BATCH_LEN {
-                return; // the others are the first in the next turn
-            }
-            let token = self.row.pop_front().expect("it has as many as were counted");
-            let Some(member) = self.members.get_mut(&token) else {
-                continue; // it was removed meanwhile
-            };
-            match member.read(&mut self.batch) {
-                Ok(Progress::MayHaveMore) => self.row.push_back(token),
-                Ok(Progress::MustWait) => member.is_in_row = false,
-                Err(gone) => self.remove(token, &gone),
-            }
+    /// Lets go of a connection whose threads have nothing more to do.
+    fn forget(&mut self, id: ClientId) {
+        if let Some(connection) = self.connections.remove(&id) {
+            connection.join();
         }
     }
-    // ANCHOR_END: read
+    // ANCHOR_END: join
+
+    // ANCHOR: say
+    /// Adds what a client has said to the batch.
+    fn say(&mut self, id: ClientId, lines: &str) {
+        // A client that was dropped has left: what it said afterwards is not passed on.
+        if self.members.contains_key(&id) {
+            self.batch.push_str(lines);
+        }
+    }
+
+    /// Adds an announcement to the batch. No client can forge it: a line that a client says has an
+    /// address where an announcement has the stars.
+    fn announce(&mut self, text: &str) {
+        self.batch.extend([&local_time(), " *** ", text, "\n"]);
+    }
+
+    /// Answers a line that cannot be taken, after everything that was said before it.
+    fn refuse(&mut self, id: ClientId, bad: &BadLine) {
+        let Some(member) = self.members.get_mut(&id) else {
+            return; // it was dropped before
+        };
+        let answer = format!("error: {bad}\n");
+        let queued = member.catch_up(&self.batch).and_then(|()| member.queue.push(answer.into()));
+        if let Err(len) = queued {
+            self.drop_member(id, len);
+        }
+    }
+    // ANCHOR_END: say
 
     // ANCHOR: deliver
-    /// Sends the batch to everybody, in one write for each: a write costs about as much for a
-    /// hundred lines as for one. All get the same bytes, so all see the same order.
+    /// Puts the batch into the queue of everyone. All get the same bytes, so all see the same order.
     fn deliver(&mut self) {
-        // Who cannot be sent to has left, and that is news for the others: one more batch.
+        // That a client was dropped is news for the others: one more batch.
         while !self.batch.is_empty() {
-            let batch = mem::replace(&mut self.batch, Vec::with_capacity(2 * BATCH_LEN));
-            let mut gone = Vec::new();
-            for (token, member) in &mut self.members {
-                let start = mem::take(&mut member.batch_start);
-                if let Err(reason) = member.send(&batch[start..]) {
-                    gone.push((*token, reason));
-                }
-            }
-            for (token, reason) in gone {
-                self.remove(token, &reason);
+            for (id, len) in self.queue_batch() {
+                self.drop_member(id, len);
             }
         }
+    }
+
+    /// Removes a client that does not read, and for which `len` bytes wait.
+    fn drop_member(&mut self, id: ClientId, len: usize) {
+        self.remove(id, &Gone::Dropped(len));
+        if let Some(connection) = self.connections.get(&id) {
+            connection.shut_down(); // its writing thread waits for it, and stops waiting
+        }
+    }
+
+    /// Empties the batch into the queues, and returns the clients whose queue has no room for it,
+    /// with the number of bytes that wait for them.
+    fn queue_batch(&mut self) -> Vec<(ClientId, usize)> {
+        let batch = mem::take(&mut self.batch);
+        let whole: Arc<str> = batch.as_str().into(); // one copy, which all queues share
+        let mut full = Vec::new();
+        for (id, member) in &mut self.members {
+            let part = match mem::take(&mut member.batch_start) {
+                0 => Arc::clone(&whole),
+                start => batch[start..].into(),
+            };
+            if let Err(len) = member.queue.push(part) {
+                full.push((*id, len));
+            }
+        }
+        full
     }
     // ANCHOR_END: deliver
 
+    fn online(&self) -> Vec<Online> {
+        let online = self.members.values().map(|member| Online {
+            peer_addr: member.peer_addr,
+            since: member.since.clone(),
+            queue_len: member.queue.len(),
+        });
+        online.collect()
+    }
+
     // ANCHOR: stop
-    /// Ends everything, in this order, and within `STOP_DEADLINE`, whatever the clients do.
-    fn stop(mut self) -> io::Result<()> {
+    /// Ends everything, in this order, and in time, whatever the clients do. The port is closed.
+    fn stop(mut self, events: &mpsc::Receiver<Event>, acceptor: Acceptor) {
+        acceptor.join();
         info!("the server is stopping");
-        // 1. Those who have connected are let in, so that they hear the goodbye; then nobody. The
-        //    port is free from here on.
-        self.accept_at = Some(Instant::now());
-        self.accept_members(BACKLOG);
-        drop(self.listener);
+        // 1. The goodbye, after everything that was said before it.
+        self.announce("the server is stopping");
+        self.queue_batch();
 
-        // 2. The goodbye, behind all that was said before it.
-        self.batch.extend_from_slice(announcement("the server is stopping").as_bytes());
-        let (batch, mut members) = (self.batch, self.members);
-        members.retain(|_, member| member.send(&batch[member.batch_start..]).is_ok());
+        // 2. Without members there are no queues. A writing thread whose queue is gone sends the
+        //    rest, and then the end of file. The client closes as well, and its reading thread ends.
+        self.members.clear();
+        self.wait_for_connections(events);
 
-        // 3. Each stream is shut down for writing: behind the goodbye, the client reads end of file.
-        //    Then it closes its side, and we read end of file, too.
+        // 3. The other clients do not read, or do not close. Their connections are shut down, which
+        //    wakes the threads that wait for them.
+        if !self.connections.is_empty() {
+            info!("clients that did not close in time: {}", self.connections.len());
+            self.connections.values().for_each(Connection::shut_down);
+            self.wait_for_connections(events);
+        }
+    }
+
+    /// Waits until the threads of all connections have ended, or the time is over.
+    fn wait_for_connections(&mut self, events: &mpsc::Receiver<Event>) {
         let deadline = Instant::now() + STOP_DEADLINE;
-        let mut events = Events::with_capacity(EVENTS_PER_TURN);
-        let mut ready: BTreeSet<Token> = members.keys().copied().collect();
-        while !members.is_empty() && Instant::now() < deadline {
-            for token in mem::take(&mut ready) {
-                match members.get_mut(&token).map(Member::end) {
-                    Some(Ok(Progress::MayHaveMore)) => drop(ready.insert(token)),
-                    Some(Ok(Progress::MustWait)) | None => {}
-                    Some(Err(_)) => drop(members.remove(&token)), // closed, or broken: it is over
-                }
-            }
+        while !self.connections.is_empty() {
             let left = deadline.saturating_duration_since(Instant::now());
-            let timeout = if ready.is_empty() { left } else { Duration::ZERO };
-            wait(&mut self.poll, &mut events, Some(timeout))?;
-            ready.extend(events.iter().map(Event::token));
+            match events.recv_timeout(left) {
+                Ok(Event::Ended(id)) => self.forget(id),
+                Ok(_) => {} // what clients still say is read, but nobody hears it
+                Err(_) => return,
+            }
         }
-
-        // 4. What is left is closed as it stands: those clients do not read, or do not close.
-        if !members.is_empty() {
-            info!("clients that did not close in time: {}", members.len());
-        }
-        Ok(())
     }
     // ANCHOR_END: stop
-}
-
-/// Waits until a socket is ready, or another thread wakes us, or the time is over.
-fn wait(poll: &mut Poll, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
-    match poll.poll(events, timeout) {
-        Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()), // a turn without events
-        result => result,
-    }
-}
-
-/// A line for everybody that is not said by a client.
-fn announcement(text: &str) -> String {
-    format!("{} *** {text}\n", local_time())
-}
-
-/// Whether an error of `accept` is about one client that has left already, and not about us.
-///
-/// Linux never says so, macOS and Windows have names of their own for it, and where the client's
-/// address is gone as well, `std` has nothing to return (`InvalidInput`).
-fn client_is_gone(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionReset, InvalidInput, NotConnected};
-    matches!(error.kind(), ConnectionAborted | ConnectionReset | InvalidInput | NotConnected)
 }

@@ -133,6 +133,9 @@ fn the_console_lists_who_is_online_and_its_end_is_not_the_end_of_the_room() -> R
     assert_eq!(server.expect_line("nobody is online")?, "nobody is online");
     let guests: Result<Vec<Guest>, Failure> = (0..12).map(|_| Guest::join(addr)).collect();
     let mut guests = guests?;
+    // The list is what was queued and not written yet: nothing, once all have heard the last one join.
+    let joined = format!("*** {} joined", guests[11].addr);
+    guests[..11].iter_mut().try_for_each(|guest| guest.expect_later(&joined).map(drop))?;
     let expected: Vec<String> =
         guests.iter().map(|guest| format!("{}  0 bytes wait", guest.addr)).collect();
     assert_eq!(list(&mut server, 12)?, expected, "in the order in which they came");
@@ -195,9 +198,8 @@ fn a_conversation(server: Command, client: impl Fn(&str) -> Command) -> Result<(
     assert_eq!(bob.wait()?.code(), Some(0));
     server.type_line("quit")?;
     shown(&mut alice, "*** the server is stopping")?;
-    let told = format!("error: {addr}: the server closed the connection");
-    assert_eq!(alice.expect_line(&told)?, told);
-    assert_eq!(alice.wait()?.code(), Some(1));
+    assert_eq!(alice.wait()?.code(), Some(0), "after a goodbye, the end is an orderly one");
+    assert_eq!(alice.lines_left(), Vec::<String>::new());
     assert_eq!(server.wait()?.code(), Some(0));
     Ok(())
 }
@@ -225,6 +227,33 @@ fn listener() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let addr = listener.local_addr().expect("it is bound").to_string();
     (listener, addr)
+}
+
+#[test]
+fn after_a_goodbye_only_a_reset_or_more_lines_make_the_end_an_error() -> Result<(), Failure> {
+    const GOODBYE: &str = "2026-11-23 08:23:04 *** the server is stopping\n";
+    let forged = "2026-11-23 08:23:04 127.0.0.1:50002 *** the server is stopping\n";
+    for (last_words, is_reset, code) in [
+        (GOODBYE.to_owned(), false, 0),
+        (GOODBYE.to_owned(), true, 1),
+        (format!("{GOODBYE}no, it goes on\n"), false, 1),
+        (forged.to_owned(), false, 1),
+    ] {
+        let (listener, addr) = listener();
+        let mut client = Program::start(client(&addr))?;
+        let (mut stream, _) = listener.accept().expect("the client connects");
+        stream.write_all(last_words.as_bytes()).expect("the client is there");
+        let last = last_words.lines().last().expect("there is one");
+        assert_eq!(client.expect_later(last, |line| line == last)?, last);
+        if is_reset {
+            // With a linger time of zero, closing sends a reset instead of an orderly end.
+            let set = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+            set.expect("the stream is open");
+        }
+        drop(stream);
+        assert_eq!(client.wait()?.code(), Some(code), "{last_words}, reset: {is_reset}");
+    }
+    Ok(())
 }
 
 #[test]

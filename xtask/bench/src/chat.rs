@@ -261,7 +261,7 @@ fn notes() -> Vec<String> {
              long`, its clients send such a prefix themselves, so that as many bytes arrive as in the \
              other rooms."
         ),
-        "Bare writes: the bytes of step 09's lines, written to every client without a room: the limit \
+        "Bare writes: the bytes of step 10's lines, written to every client without a room: the limit \
          of this machine with these readers, for writes of 64 KiB and for a write for each line."
             .to_owned(),
     ]

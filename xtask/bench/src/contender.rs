@@ -56,22 +56,22 @@ pub struct Server {
     pub addr: SocketAddr,
 }
 
-/// The number that a step has in front of its name.
-const FUNCTIONS: &str = "08";
+/// The numbers of the steps that are a room.
+const ROOMS: [&str; 3] = ["08", "09", "10"];
 
-/// The step that the others are compared with.
-const CLASS: &str = "09";
+/// Those of them whose twins are compared as well.
+const TWINS: [&str; 2] = ["09", "10"];
 
 /// The name of the contender that the others are compared with.
-pub const REFERENCE: &str = "step 09";
+pub const REFERENCE: &str = "step 10";
 
 /// A room whose lines have no address in front, and so are less than half as long.
 pub const NCAT: &str = "ncat --broker";
 
-/// The same room, whose clients put as much in front of their lines as step 09 does.
+/// The same room, whose clients put as much in front of their lines as step 10 does.
 const NCAT_AS_LONG: &str = "ncat, as long";
 
-/// What stands in front of a line in step 09.
+/// What stands in front of a line in steps 09 and 10.
 pub const PREFIX: &str = "2026-11-23 08:23:04 127.0.0.1:50001 ";
 
 /// How the names of the bare writers begin.
@@ -81,12 +81,13 @@ pub const BARE_WRITES: &str = "bare writes";
 pub fn find(root: &Path, target: &Target) -> Result<(Vec<Contender>, Vec<String>)> {
     let mut found = Vec::new();
     let mut missing = Vec::new();
-    for number in [FUNCTIONS, CLASS] {
-        let steps = root::steps(root)?;
+    let steps = root::steps(root)?;
+    let step = |number: &str| steps.iter().find(|step| step.number() == number);
+    for number in ROOMS {
         let name = format!("step {number}");
-        match steps.into_iter().find(|step| step.name.starts_with(number)) {
+        match step(number) {
             Some(step) => {
-                let start = release_server(root, target, &step)?;
+                let start = release_server(root, target, step)?;
                 found.push(room(
                     name,
                     Manners { echoes: true, whole_lines: true, prefix: "" },
@@ -96,14 +97,17 @@ pub fn find(root: &Path, target: &Target) -> Result<(Vec<Contender>, Vec<String>
             None => missing.push(format!("{name}: not in this workspace")),
         }
     }
-    let twin = root.join("steps/09-chat-class/python/server.py");
-    let name = "python 09".to_owned();
-    match conformance::python() {
-        _ if !twin.is_file() => missing.push(format!("{name}: not in this workspace")),
-        None => missing.push(format!("{name}: no Python 3 was found")),
-        Some(_) => {
-            let start = Box::new(move |_| python_server(&twin));
-            found.push(room(name, Manners { echoes: true, whole_lines: true, prefix: "" }, start));
+    for number in TWINS {
+        let name = format!("python {number}");
+        match (step(number), conformance::python()) {
+            (None, _) => missing.push(format!("{name}: not in this workspace")),
+            (_, None) => missing.push(format!("{name}: no Python 3 was found")),
+            (Some(step), Some(_)) => {
+                let twin = step.dir(root).join("python/server.py");
+                let start = Box::new(move |_| python_server(&twin));
+                let manners = Manners { echoes: true, whole_lines: true, prefix: "" };
+                found.push(room(name, manners, start));
+            }
         }
     }
     if is_installed("ncat", "--version") {

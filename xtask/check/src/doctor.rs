@@ -15,8 +15,8 @@ use serde::Deserialize;
 use workspace::command_line::is_on_path;
 use workspace::{cargo, root};
 
-/// Where the nine steps' servers listen, unless they are told otherwise.
-const PORTS: RangeInclusive<u16> = 9001..=9009;
+/// Where the steps' servers listen, unless they are told otherwise.
+const PORTS: RangeInclusive<u16> = 9001..=9010;
 
 /// How far away from a port another one is proposed.
 const OTHER_PORT: u16 = 100;

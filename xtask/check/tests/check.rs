@@ -225,6 +225,7 @@ fn every_python_twin_of_a_server_passes_its_step() {
         ("07", "07-json-header"),
         ("08", "08-chat-fn"),
         ("09", "09-chat-class"),
+        ("10", "10-event-loop"),
     ] {
         let server = python_server(step);
         let arguments = [number, "--deadline", "20", "--", "python3", &server, "{addr}"];
@@ -296,6 +297,7 @@ fn every_python_twin_of_a_client_passes_its_step() {
         ("07", "07-json-header"),
         ("08", "08-chat-fn"),
         ("09", "09-chat-class"),
+        ("10", "10-event-loop"),
     ] {
         let client = python_server(step).replace("server", "client");
         let arguments = [number, "--deadline", "20", "--client", "--", "python3", &client];

@@ -57,8 +57,8 @@ pub struct Member {
     /// Where the batch of this turn begins for this client: what was said before it came is not
     /// for it. In bytes.
     pub batch_start: usize,
-    /// Whether it stands in the server's row of those that may have more to read.
-    pub is_in_row: bool,
+    /// Whether it is in the server's queue of clients that may have more to read.
+    pub is_ready: bool,
     lines: LineBuffer,
     /// A line that cannot be taken, and was not answered yet.
     bad_line: Option<BadLine>,
@@ -124,7 +124,7 @@ impl Member {
             peer_addr,
             since: local_time(),
             batch_start,
-            is_in_row: false,
+            is_ready: false,
             lines: LineBuffer::new(MAX_LINE_LEN),
             bad_line: None,
             queue: VecDeque::new(),

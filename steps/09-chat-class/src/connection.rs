@@ -1,0 +1,266 @@
+//! A connection to one client: a thread that reads from it, a thread that writes to it, and the
+//! queue between the room and the writing thread.
+//!
+//! ```text
+//! client --> read_lines  --> events --> owner of the room
+//! client <-- write_queue <-- queue <---/
+//! ```
+
+use std::io::{self, Read, Write};
+use std::mem;
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+
+use crate::line::{LineBuffer, MAX_LINE_LEN};
+use crate::log::local_time;
+use crate::server::{ClientId, Event};
+
+/// How much one read takes, in bytes. Two bytes from a client can become a line of sixty: the
+/// longest text that one read can become must fit into a queue.
+const READ_LEN: usize = 1024;
+
+/// The most bytes that may wait for one client: 256 KiB, some 4,000 short lines. The system has a
+/// buffer of its own for each stream, which is filled first.
+const MAX_QUEUE_LEN: usize = 256 * 1024;
+
+/// While more bytes than these wait for a client, nothing is read from it. A client that talks
+/// without end waits for itself, and is not dropped for what it has said.
+const MAX_UNREAD: usize = MAX_QUEUE_LEN / 4;
+
+// ANCHOR: keepalive-constants
+/// After this long a silence, the system asks whether the client is still there: a keepalive probe.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
+/// The time between two probes.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
+/// After this many probes without an answer, the client is gone.
+const KEEPALIVE_PROBES: u32 = 3;
+/// How long what we send may stay unacknowledged. Meanwhile there are no keepalive probes.
+#[cfg(target_os = "linux")]
+const USER_TIMEOUT: Duration = Duration::from_secs(16);
+// ANCHOR_END: keepalive-constants
+
+// ANCHOR: queue
+/// What waits for one client. When this is dropped, its writing thread sends the rest and ends.
+pub struct Queue {
+    texts: mpsc::Sender<Arc<str>>,
+    level: Arc<Level>,
+}
+
+impl Queue {
+    /// Adds a text. An error if there is no room for it: how many bytes wait already.
+    pub fn push(&self, text: Arc<str>) -> Result<(), usize> {
+        self.level.rise(text.len())?;
+        // Fails if the connection has broken. The reading thread reports that.
+        let _ = self.texts.send(text);
+        Ok(())
+    }
+
+    /// How many bytes wait.
+    pub fn len(&self) -> usize {
+        self.level.lock().waiting
+    }
+}
+
+/// How full a queue is. The two threads of a client and the owner of the room share it.
+#[derive(Default)]
+struct Level {
+    state: Mutex<State>,
+    has_changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// How many bytes wait.
+    waiting: usize,
+    /// The room has not passed on yet what the client said last.
+    is_unheard: bool,
+    /// The writing thread has ended.
+    is_over: bool,
+}
+
+impl Level {
+    /// Notes that so many more bytes wait, if there is room for them. Otherwise returns how many wait.
+    fn rise(&self, len: usize) -> Result<(), usize> {
+        let mut state = self.lock();
+        state.is_unheard = false;
+        self.has_changed.notify_one();
+        if state.waiting + len > MAX_QUEUE_LEN {
+            return Err(state.waiting);
+        }
+        state.waiting += len;
+        Ok(())
+    }
+
+    /// Notes that the writing thread has taken so many bytes.
+    fn sink(&self, len: usize) {
+        self.lock().waiting -= len;
+        self.has_changed.notify_one();
+    }
+
+    /// Waits until the client may speak again: the room has passed on what it said, and the client
+    /// itself has not fallen behind with reading.
+    fn wait_for_turn(&self) {
+        let must_wait =
+            |state: &mut State| !state.is_over && (state.is_unheard || state.waiting > MAX_UNREAD);
+        let turn = self.has_changed.wait_while(self.lock(), must_wait);
+        drop(turn); // the lock
+    }
+
+    /// Nothing more will be written.
+    fn end(&self) {
+        self.lock().is_over = true;
+        self.has_changed.notify_one();
+    }
+
+    /// A thread that panics while it has the lock leaves three plain values, which are right each by
+    /// itself. So the room goes on.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+// ANCHOR_END: queue
+
+// ANCHOR: start
+/// A connection whose threads are running.
+pub struct Connection {
+    stream: Arc<TcpStream>,
+    reading: JoinHandle<()>,
+}
+
+/// Starts the two threads of a client.
+pub fn start(
+    id: ClientId,
+    stream: TcpStream,
+    peer_addr: SocketAddr,
+    events: &mpsc::SyncSender<Event>,
+) -> io::Result<(Connection, Queue)> {
+    set_up(&stream)?;
+    let stream = Arc::new(stream);
+    let (texts, queued) = mpsc::channel();
+    let queue = Queue { texts, level: Arc::default() };
+
+    let (to_client, level) = (Arc::clone(&stream), Arc::clone(&queue.level));
+    let writing = thread::Builder::new().spawn(move || {
+        // If it cannot write, the reading thread sees the end of the stream, and reports it. Shutting
+        // down fails if the connection has ended already.
+        let how = match write_queue(&to_client, queued, &level) {
+            Ok(()) => Shutdown::Write,
+            Err(_) => Shutdown::Both,
+        };
+        let _ = to_client.shutdown(how);
+        level.end();
+    })?;
+
+    let (from_client, level) = (Arc::clone(&stream), Arc::clone(&queue.level));
+    let events = events.clone();
+    let reading = thread::Builder::new().spawn(move || {
+        // Sending an event fails when the server has stopped. Then nobody needs to know.
+        let how = read_lines(id, &from_client, peer_addr, &level, &events);
+        let _ = events.send(Event::Left(id, how));
+        let _ = writing.join();
+        let _ = events.send(Event::Ended(id));
+    })?;
+    Ok((Connection { stream, reading }, queue))
+}
+
+impl Connection {
+    /// Ends the connection in both directions: a thread that waits for the client waits no longer.
+    pub fn shut_down(&self) {
+        let _ = self.stream.shutdown(Shutdown::Both); // fails if the connection has ended already
+    }
+
+    /// Waits for the threads of a connection that has ended.
+    pub fn join(self) {
+        let _ = self.reading.join(); // a thread that has panicked has ended, too
+    }
+}
+// ANCHOR_END: start
+
+// ANCHOR: read-lines
+/// The reading thread: reports what the client says, until it leaves.
+fn read_lines(
+    id: ClientId,
+    mut stream: &TcpStream,
+    peer_addr: SocketAddr,
+    level: &Level,
+    events: &mpsc::SyncSender<Event>,
+) -> io::Result<()> {
+    // An error if the server has stopped.
+    let report = |event| events.send(event).map_err(io::Error::other);
+    let mut lines = LineBuffer::new(MAX_LINE_LEN);
+    let mut buffer = [0; READ_LEN];
+    loop {
+        let len = match stream.read(&mut buffer) {
+            Ok(0) => return Ok(()), // end of file; a piece without a newline was not a line
+            Ok(len) => len,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        lines.push(&buffer[..len]);
+        let prefix = format!("{} {peer_addr} ", local_time());
+        let mut said = String::new();
+        let mut has_left = false;
+        while let Some(line) = lines.next_line() {
+            match line {
+                Ok(line) if line.trim() == "quit" => {
+                    has_left = true;
+                    break;
+                }
+                Ok(line) if line.trim().is_empty() => {}
+                Ok(line) => said.extend([&prefix, line, "\n"]),
+                Err(bad) => {
+                    report(Event::Said(id, mem::take(&mut said)))?;
+                    report(Event::Refused(id, bad))?;
+                }
+            }
+        }
+        if !said.is_empty() {
+            level.lock().is_unheard = true;
+            report(Event::Said(id, said))?;
+        }
+        if has_left {
+            return Ok(());
+        }
+        level.wait_for_turn(); // meanwhile what the client sends waits in the system, and then at the client
+    }
+}
+// ANCHOR_END: read-lines
+
+// ANCHOR: write-queue
+/// The writing thread: sends what is queued, until the room drops the queue. A client that does not
+/// read makes this thread wait, and no other.
+fn write_queue(
+    mut stream: &TcpStream,
+    queued: mpsc::Receiver<Arc<str>>,
+    level: &Level,
+) -> io::Result<()> {
+    for text in queued {
+        level.sink(text.len());
+        stream.write_all(text.as_bytes())?;
+    }
+    Ok(())
+}
+// ANCHOR_END: write-queue
+
+/// Has the system find out when the client vanishes without a word, as after a pulled cable. Reads
+/// and writes fail then.
+fn set_up(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nonblocking(false)?; // some systems take this over from the listener
+    stream.set_nodelay(true)?; // a line is a whole message: there is nothing to wait for
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE_IDLE)
+        .with_interval(KEEPALIVE_INTERVAL)
+        .with_retries(KEEPALIVE_PROBES);
+    let socket = SockRef::from(stream);
+    // An old system cannot be told all of this. A client is served there, too: only one that vanishes
+    // stays online for longer.
+    let _ = socket.set_tcp_keepalive(&keepalive);
+    // Other systems give up on unacknowledged data after a time of their own: minutes.
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+    Ok(())
+}

@@ -1,0 +1,46 @@
+"""Lines: text messages, each with a newline behind it, for a stream of bytes."""
+
+import unicodedata
+
+MAX_LINE_LEN = 4096  # bytes, without the ending
+
+
+class BadLine(ValueError):
+    """A line that cannot be taken, and why."""
+
+
+class LineBuffer:
+    """Puts lines together from the pieces in which a stream brings them."""
+
+    def __init__(self, max_len=MAX_LINE_LEN):
+        self.max_len = max_len
+        self.partial = bytearray()  # the line whose end has not come yet
+
+    def push(self, data):
+        """Takes in what a recv has returned, and returns the lines that are complete now."""
+        lines = []
+        *ends, rest = data.split(b"\n")
+        for piece in ends:
+            self.keep(piece)
+            lines.append(bytes(self.partial))
+            self.partial.clear()
+        self.keep(rest)
+        return lines
+
+    def keep(self, piece):
+        """What is beyond the limit is forgotten, but for what shows that the line is too long."""
+        self.partial += piece[: self.max_len + 2 - len(self.partial)]
+
+
+def check(line, max_len=MAX_LINE_LEN):
+    """The text of a line, if everybody may see it; else a BadLine says why not."""
+    line = line.removesuffix(b"\r")  # telnet ends its lines with \r\n
+    if len(line) > max_len:
+        raise BadLine(f"a line has at most {max_len} bytes")
+    try:
+        text = line.decode()
+    except UnicodeDecodeError:
+        raise BadLine("a line must be UTF-8") from None
+    if any(unicodedata.category(c) == "Cc" and c != "\t" for c in text):
+        raise BadLine("a line must not have control characters")
+    return text

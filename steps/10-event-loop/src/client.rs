@@ -1,0 +1,222 @@
+//! The client: says each line of its input, and prints what everybody says.
+//!
+//! New in this step: on a terminal, a line that arrives appears above the line that one is typing,
+//! and does not tear it. That is the work of `editor.rs`. Elsewhere, lines are lines.
+//!
+//! ```text
+//! keyboard --> say_lines  --> server
+//! screen  <--  show_lines <-- server         a thread
+//! ```
+
+use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+use std::sync::mpsc;
+use std::thread;
+
+use crate::editor;
+use crate::line::{BadLine, LineBuffer, MAX_LINE_LEN};
+
+/// How much one read takes, in bytes.
+const READ_LEN: usize = 4096;
+
+/// How much the server may put in front of what somebody said, in bytes: a time, an address, and
+/// more.
+const MAX_PREFIX_LEN: usize = 128;
+
+/// How the last line from a server that stops in an orderly way ends. Before it stands the time:
+/// a line that a client says has an address there, so no client can forge it.
+const GOODBYE: &str = " *** the server is stopping";
+
+/// The length of a time such as `2026-11-23 08:23:04`, in bytes.
+const TIME_LEN: usize = 19;
+
+/// How a conversation has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Nothing more is to be said.
+    Input,
+    /// The server has said goodbye, and closed the connection.
+    Goodbye,
+    /// The server has closed the connection without a goodbye, or the connection broke.
+    Server,
+}
+
+// ANCHOR: client
+/// One end of a conversation with the room.
+pub struct ChatClient {
+    stream: TcpStream,
+}
+
+impl ChatClient {
+    /// Connects to the server.
+    pub fn connect(addr: impl ToSocketAddrs) -> io::Result<Self> {
+        let stream = TcpStream::connect(addr)?;
+        stream.set_nodelay(true)?; // a line is a whole message: there is nothing to wait for
+        Ok(Self { stream })
+    }
+
+    /// Talks to the server until the input ends, `quit` is typed, or the server stops.
+    ///
+    /// A connection that ends before that is an error (`UnexpectedEof`).
+    pub fn run(self) -> io::Result<()> {
+        let end = if editor::is_possible() { editor::run(&self.stream) } else { run(self.stream) }?;
+        match end {
+            End::Input | End::Goodbye => Ok(()),
+            End::Server => {
+                let message = "the server closed the connection";
+                Err(io::Error::new(io::ErrorKind::UnexpectedEof, message))
+            }
+        }
+    }
+}
+// ANCHOR_END: client
+
+// ANCHOR: run
+/// Talks to the server with plain lines, and returns which side has ended first.
+fn run(stream: TcpStream) -> io::Result<End> {
+    let (ended, ends) = mpsc::channel();
+    let from_server = stream.try_clone()?;
+    // `run` is over when it has what it waits for, and nobody receives after that. So it is no
+    // error if an end cannot be sent.
+    let server_ended = ended.clone();
+    thread::Builder::new().spawn(move || {
+        let shown = show_lines(&from_server, |line| match line {
+            Ok(line) => writeln!(io::stdout(), "{line}"),
+            Err(bad) => writeln!(io::stderr(), "error: {}", cannot_be_shown(&bad)),
+        });
+        let _ = server_ended.send(shown);
+    })?;
+    // Nobody joins this thread: it may be waiting for the keyboard. It ends with the process.
+    thread::Builder::new().spawn(move || {
+        // First it is told here that the input has ended, and then to the server. In the other order,
+        // the server could answer with its own end, and that would be told first.
+        if let Some(end) = say_lines(&stream).transpose() {
+            let _ = ended.send(end);
+        }
+        say_no_more(&stream);
+    })?;
+
+    let first = next_end(&ends)?;
+    if first == End::Input {
+        next_end(&ends)?; // what is still on its way is shown
+    }
+    Ok(first)
+}
+
+/// Waits until one of the sides has ended.
+fn next_end(ends: &mpsc::Receiver<io::Result<End>>) -> io::Result<End> {
+    ends.recv().map_err(|_| io::Error::other("a thread of the client is gone"))?
+}
+// ANCHOR_END: run
+
+// ANCHOR: show-lines
+/// Shows the lines that come, until the server closes the connection, or it breaks. Returns which
+/// of the two it was: an end of file after a goodbye is an orderly one.
+///
+/// An error is one of `show`.
+pub fn show_lines(
+    mut stream: &TcpStream,
+    mut show: impl FnMut(Result<String, BadLine>) -> io::Result<()>,
+) -> io::Result<End> {
+    let mut end = End::Server;
+    let mut lines = LineBuffer::new(MAX_PREFIX_LEN + MAX_LINE_LEN);
+    let mut buffer = [0; READ_LEN];
+    loop {
+        let len = match stream.read(&mut buffer) {
+            Ok(0) => return Ok(end),
+            Ok(len) => len,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(_) => return Ok(End::Server), // the connection broke
+        };
+        lines.push(&buffer[..len]);
+        while let Some(line) = lines.next_line() {
+            let is_goodbye = line.as_ref().is_ok_and(|line| line.get(TIME_LEN..) == Some(GOODBYE));
+            end = if is_goodbye { End::Goodbye } else { End::Server };
+            show(match line {
+                Err(BadLine::ControlCharacter(line)) => Ok(harmless(&line)),
+                line => line.map(str::to_owned),
+            })?;
+        }
+    }
+}
+
+/// What a person is told when the server has sent such a line.
+pub fn cannot_be_shown(bad: &BadLine) -> String {
+    format!("a line from the server cannot be shown: {bad}")
+}
+
+/// The line with its control characters spelled out, so that they do nothing to the terminal.
+fn harmless(line: &str) -> String {
+    let mut text = String::new();
+    for c in line.chars() {
+        if c.is_control() && c != '\t' {
+            text.extend(c.escape_default());
+        } else {
+            text.push(c);
+        }
+    }
+    text
+}
+// ANCHOR_END: show-lines
+
+// ANCHOR: say-lines
+/// Says the lines of the input until it ends, or one of them is `quit`.
+///
+/// `None` if the server cannot be written to: `show_lines` sees that too, and first shows what has
+/// come. An error is one of the input, or of the prompt.
+fn say_lines(stream: &TcpStream) -> io::Result<Option<End>> {
+    while let Some(line) = read_line()? {
+        if line.trim_ascii() == b"quit" {
+            break;
+        }
+        if line.len() > MAX_LINE_LEN {
+            writeln!(io::stderr(), "error: {}", too_long())?;
+            continue;
+        }
+        if say(stream, &line).is_err() {
+            return Ok(None);
+        }
+    }
+    Ok(Some(End::Input))
+}
+
+/// What a person is told who has typed a longer line.
+pub fn too_long() -> String {
+    format!("a line has at most {MAX_LINE_LEN} bytes; this one was not sent")
+}
+
+/// Sends a line, in one write.
+pub fn say(mut stream: &TcpStream, line: &[u8]) -> io::Result<()> {
+    stream.write_all(&[line, b"\n"].concat())
+}
+
+/// End of file for the server. What it has sent until then still comes.
+pub fn say_no_more(stream: &TcpStream) {
+    let _ = stream.shutdown(Shutdown::Write); // fails where the connection has ended already
+}
+// ANCHOR_END: say-lines
+
+/// The next line of the input without its line ending, or `None` where the input ends.
+///
+/// It is bytes: what the user types need not be UTF-8. A prompt is shown only to a person.
+fn read_line() -> io::Result<Option<Vec<u8>>> {
+    let stdin = io::stdin();
+    if stdin.is_terminal() {
+        write!(io::stdout(), "> ")?;
+        io::stdout().flush()?;
+    }
+    let mut line = Vec::new();
+    if stdin.lock().read_until(b'\n', &mut line)? == 0 {
+        if stdin.is_terminal() {
+            writeln!(io::stdout())?; // the shell's prompt begins on a line of its own
+        }
+        return Ok(None);
+    }
+    if line.ends_with(b"\n") {
+        line.pop();
+    }
+    if line.ends_with(b"\r") {
+        line.pop(); // Windows ends its lines with \r\n.
+    }
+    Ok(Some(line))
+}

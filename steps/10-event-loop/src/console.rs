@@ -1,0 +1,55 @@
+//! The console: what the keyboard of the server can do. `quit` stops it, anything else shows who is
+//! online.
+//!
+//! ```text
+//! 127.0.0.1:50001  since 2026-11-23 08:23:04  0 bytes wait
+//! ```
+
+use std::io::{self, BufRead, Write};
+use std::net::SocketAddr;
+use std::thread;
+
+use crate::server::Handle;
+
+// ANCHOR: start
+/// Says where the server listens, and starts a thread that waits for the keyboard.
+///
+/// Nobody joins this thread: it may wait for ever, since nothing but the keyboard can wake it. It
+/// owns nothing that anybody else needs, so it can end with the process.
+pub fn start(local_addr: SocketAddr, handle: Handle) -> io::Result<()> {
+    writeln!(io::stdout(), "listening on {local_addr}")?;
+    thread::Builder::new().spawn(move || {
+        while let Some(line) = read_console() {
+            if line == "quit" {
+                return handle.stop();
+            }
+            let _ = show_who_is_online(&handle); // the room goes on, also where nobody reads this
+        }
+        // The console has ended, as it does where a program runs in the background. The room goes on.
+    })?;
+    Ok(())
+}
+// ANCHOR_END: start
+
+/// The next line that is typed at the console, without blanks around it; `None` where no more will
+/// come, for whatever reason.
+fn read_console() -> Option<String> {
+    let mut line = Vec::new();
+    match io::stdin().lock().read_until(b'\n', &mut line) {
+        Ok(0) | Err(_) => None,
+        Ok(_) => Some(String::from_utf8_lossy(&line).trim().to_owned()),
+    }
+}
+
+/// One line for each client, in the order in which they came.
+fn show_who_is_online(handle: &Handle) -> io::Result<()> {
+    let online = handle.online();
+    if online.is_empty() {
+        return writeln!(io::stdout(), "nobody is online");
+    }
+    for member in online {
+        let (peer_addr, since, queue_len) = (member.peer_addr, member.since, member.queue_len);
+        writeln!(io::stdout(), "{peer_addr}  since {since}  {queue_len} bytes wait")?;
+    }
+    Ok(())
+}

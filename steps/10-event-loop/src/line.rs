@@ -1,0 +1,120 @@
+//! Lines: text messages, each with a newline behind it, for a stream of bytes.
+//!
+//! A read returns whatever has arrived: a piece of a line, or several lines and
+//! a piece of the next. A `LineBuffer` is fed with what the reads return, and
+//! gives the lines back:
+//!
+//! ```text
+//!   what the reads return        the lines
+//! | h i \n y |  | o u \n |       | hi |  | you |
+//! ```
+//!
+//! There are no reads in this file. So it can be tested without a network, and
+//! both sides use it.
+
+use std::fmt;
+
+/// The most bytes that a line of the chat may have, without its ending.
+pub const MAX_LINE_LEN: usize = 4096;
+
+// ANCHOR: buffer
+/// Puts lines together from the pieces in which a stream brings them.
+pub struct LineBuffer {
+    max_len: usize,
+    /// What has come. It is bytes, since a piece may end inside a character.
+    bytes: Vec<u8>,
+    /// Where in `bytes` the next line begins. What stands before that was given
+    /// back.
+    start: usize,
+    /// Up to where it was searched for a newline. No byte is looked at twice.
+    searched: usize,
+}
+// ANCHOR_END: buffer
+
+// ANCHOR: bad-line
+/// Why a line cannot be taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BadLine {
+    /// It has more than `max_len` bytes, most of which were not kept.
+    TooLong {
+        /// How many it may have.
+        max_len: usize,
+    },
+    /// Its bytes are not UTF-8.
+    NotUtf8,
+    /// It has a control character other than a tab. Here it is, for a reader
+    /// that knows how to show it.
+    ControlCharacter(String),
+}
+
+impl fmt::Display for BadLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong { max_len } => write!(f, "a line has at most {max_len} bytes"),
+            Self::NotUtf8 => write!(f, "a line must be UTF-8"),
+            Self::ControlCharacter(_) => write!(f, "a line must not have control characters"),
+        }
+    }
+}
+// ANCHOR_END: bad-line
+
+impl LineBuffer {
+    /// An empty buffer for lines of at most `max_len` bytes, without their
+    /// endings.
+    pub fn new(max_len: usize) -> Self {
+        Self { max_len, bytes: Vec::new(), start: 0, searched: 0 }
+    }
+
+    // ANCHOR: lines
+    /// Takes in what a read has returned: any bytes, cut anywhere.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// The next line that is complete, without its ending; `None` if more has
+    /// to come first.
+    pub fn next_line(&mut self) -> Option<Result<&str, BadLine>> {
+        let new = &self.bytes[self.searched..];
+        let Some(len) = new.iter().position(|byte| *byte == b'\n') else {
+            // What is left is the beginning of a line, and that line may never
+            // end. Two bytes above the limit are kept: a `\r` that may belong to
+            // the ending, and one that shows that the line is too long. What
+            // comes behind them is forgotten.
+            self.bytes.drain(..self.start);
+            self.bytes.truncate(self.max_len + 2);
+            (self.start, self.searched) = (0, self.bytes.len());
+            return None;
+        };
+        let end = self.searched + len;
+        let line = &self.bytes[self.start..end];
+        (self.start, self.searched) = (end + 1, end + 1); // behind the newline
+        Some(check(line, self.max_len))
+    }
+    // ANCHOR_END: lines
+}
+
+// ANCHOR: check
+/// The text of a line, if everybody may see it.
+fn check(line: &[u8], max_len: usize) -> Result<&str, BadLine> {
+    let line = line.strip_suffix(b"\r").unwrap_or(line); // telnet ends its lines with \r\n
+    if line.len() > max_len {
+        return Err(BadLine::TooLong { max_len });
+    }
+    let text = str::from_utf8(line).map_err(|_| BadLine::NotUtf8)?;
+    // Control characters do things to a terminal: ESC can clear the screen, or
+    // have other text shown in place of what is there.
+    if may_have_control(line) && text.chars().any(|c| c.is_control() && c != '\t') {
+        return Err(BadLine::ControlCharacter(text.to_owned()));
+    }
+    Ok(text)
+}
+
+/// Whether there may be a control character in a line. Nearly always there is
+/// none, and then nobody has to take the line apart into characters.
+fn may_have_control(line: &[u8]) -> bool {
+    // Those of ASCII, and the byte with which U+0080 to U+009F begin in UTF-8.
+    let counts = |byte: u8| (byte.is_ascii_control() && byte != b'\t') || byte == 0xC2;
+    // It does not stop at the first: so the processor can look at many at once.
+    line.iter().fold(false, |found, byte| found | counts(*byte))
+}
+// ANCHOR_END: check

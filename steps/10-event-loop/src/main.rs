@@ -1,0 +1,95 @@
+//! Step 10: the same room as a type, with one owner, queues, and an orderly end.
+//!
+//! This file is the command line, and the three ways to stop the server. The lesson is in
+//! `server.rs` and `member.rs`.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use client::ChatClient;
+use server::ChatServer;
+
+mod client;
+mod console;
+mod editor;
+mod line;
+mod log;
+mod member;
+mod server;
+
+/// Where the server listens, and the client connects to, when nothing else is said.
+const DEFAULT_ADDR: &str = "127.0.0.1:9010";
+
+/// Step 10: the same room as a type, with one owner, queues, and an orderly end
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    role: Role,
+}
+
+#[derive(Subcommand)]
+enum Role {
+    /// Pass on what each client says to everybody; type `quit` to stop, anything else to see who is online
+    Server {
+        /// Address to listen on; port 0 takes any free port
+        #[arg(default_value = DEFAULT_ADDR)]
+        addr: String,
+    },
+    /// Say each line of the input, and print what everybody says; `quit` leaves
+    Client {
+        /// Address of the server
+        #[arg(default_value = DEFAULT_ADDR)]
+        addr: String,
+    },
+}
+
+fn main() -> ExitCode {
+    let (addr, result) = match Cli::parse().role {
+        Role::Server { addr } => {
+            let result = serve(&addr);
+            (addr, result)
+        }
+        Role::Client { addr } => {
+            let result = ChatClient::connect(&addr).and_then(ChatClient::run);
+            (addr, result)
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // It fails where nobody can read it. Then the exit code has to tell it all.
+            let _ = writeln!(io::stderr(), "error: {addr}: {}", explain(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+// ANCHOR: serve
+/// Runs the room until it is stopped: by `quit` at the console, by Ctrl-C, or by the system, which
+/// asks programs to end before it shuts down.
+fn serve(addr: &str) -> io::Result<()> {
+    log::init();
+    let server = ChatServer::bind(addr)?;
+    let handle = server.handle();
+    ctrlc::set_handler(move || handle.stop()).map_err(io::Error::other)?;
+    console::start(server.local_addr()?, server.handle())?;
+    server.run()
+}
+// ANCHOR_END: serve
+
+/// What went wrong, in one line, and what to do about it where that is known.
+fn explain(error: &io::Error) -> String {
+    let advice = match error.kind() {
+        io::ErrorKind::AddrInUse => "stop the program that has it, or choose another port",
+        io::ErrorKind::AddrNotAvailable => "this computer has no such address",
+        io::ErrorKind::BrokenPipe => "nobody reads what it writes, or the other side is gone",
+        io::ErrorKind::ConnectionRefused => "start the server first",
+        io::ErrorKind::ConnectionReset => "the other side broke the connection off",
+        io::ErrorKind::InvalidInput => "an address looks like 127.0.0.1:9010",
+        io::ErrorKind::PermissionDenied => "choose a port above 1023",
+        _ => return error.to_string(),
+    };
+    format!("{}: {advice}", error.kind())
+}

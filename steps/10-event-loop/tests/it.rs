@@ -1,0 +1,430 @@
+//! What step 10 does.
+//!
+//! Stopping is tested in `stop.rs`, crowds and hostile guests in `crowd.rs`, and the client's
+//! terminal in `terminal.rs`, beside this file.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use assert_cmd::Command as Assert;
+use conformance::check::{self, Subject};
+use conformance::proxy::{Cut, Proxy};
+use conformance::{Failure, NobodyListens, Program, python};
+use room::{Guest, STEP, client, expect_log, list, server, without_time};
+
+mod room;
+
+#[test]
+fn keeps_what_its_manifest_promises() {
+    check::assert_promises(env!("CARGO_MANIFEST_DIR"), STEP);
+}
+
+#[test]
+#[ignore = "needs python3"]
+fn the_solutions_of_the_exercises_in_python_keep_what_this_step_breaks() {
+    check::assert_python_exercises(env!("CARGO_MANIFEST_DIR"), STEP);
+}
+
+#[cfg(unix)]
+#[test]
+fn the_server_neither_panics_nor_spins_when_it_is_treated_roughly() {
+    conformance::rough::assert_server_survives(10, STEP);
+}
+
+#[cfg(unix)]
+#[test]
+fn the_client_neither_panics_nor_spins_when_it_is_treated_roughly() {
+    conformance::rough::assert_client_survives(10, STEP);
+}
+
+#[test]
+fn who_joins_and_who_leaves_is_announced_to_everybody() -> Result<(), Failure> {
+    let (mut server, addr) = Program::start_server(server())?;
+    let mut bob = Guest::join(addr)?;
+    for way in ["quit", "end", "half a line", "reset"] {
+        let mut alice = Guest::join(addr)?;
+        bob.expect(&format!("*** {} joined", alice.addr))?;
+        alice.says_and_hears("hello")?;
+        bob.expect(&alice.said("hello"))?;
+        let who = alice.addr;
+        match way {
+            "quit" => {
+                alice.say("quit")?;
+                assert_eq!(alice.next_line()?, None, "the server ends the connection, too");
+            }
+            "end" => alice.peer.close(),
+            "half a line" => {
+                alice.peer.send(b"half a li")?;
+                alice.peer.close();
+            }
+            _ => alice.peer.reset()?,
+        }
+        bob.expect(&format!("*** {who} left"))?;
+        expect_log(&mut server, &format!("{who} joined"))?;
+        if way == "reset" {
+            // Windows tells a reset in one of two ways.
+            let lost = format!(" INFO {who} lost: connection ");
+            server.expect_later(&lost, |line| line.contains(&lost))?;
+        } else {
+            expect_log(&mut server, &format!("{who} left"))?;
+        }
+        assert_eq!(list(&mut server, 1)?, [format!("{}  0 bytes wait", bob.addr)]);
+    }
+    Ok(())
+}
+
+#[test]
+fn nobody_can_fake_an_announcement() -> Result<(), Failure> {
+    let (_server, addr) = Program::start_server(server())?;
+    let mut bob = Guest::join(addr)?;
+    let mut mallory = Guest::join(addr)?;
+    let fake = "2026-11-23 08:23:04 *** the server is stopping";
+    mallory.says_and_hears(fake)?;
+    let line = mallory.said(fake);
+    bob.expect_later(&line)?;
+    mallory.peer.send(format!("nothing\r{fake}\n").as_bytes())?;
+    mallory.expect("error: a line must not have control characters")
+}
+
+#[test]
+fn what_one_says_comes_back_in_its_order_good_lines_and_bad_ones() -> Result<(), Failure> {
+    let (_server, addr) = Program::start_server(server())?;
+    let mut bob = Guest::join(addr)?;
+    let mut alice = Guest::join(addr)?;
+    let too_long = "x".repeat(4097);
+    alice
+        .peer
+        .send(&[b"one\n\xff\ntwo\n\x1b\n\n \nthree\n", too_long.as_bytes(), b"\nfour"].concat())?;
+    alice.peer.send(b"\nquit\nnot said\n")?;
+    let (one, two) = (alice.said("one"), alice.said("two"));
+    let (three, four) = (alice.said("three"), alice.said("four"));
+    let [utf8, control, long] =
+        ["must be UTF-8", "must not have control characters", "has at most 4096 bytes"]
+            .map(|text| format!("error: a line {text}"));
+    let all = [one.clone(), utf8, two.clone(), control, three.clone(), long, four.clone()];
+    assert_eq!(alice.rest()?, all);
+    bob.expect_later(&one)?;
+    for line in [two, three, four, format!("*** {} left", alice.addr)] {
+        bob.expect(&line)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn half_a_line_before_the_end_is_not_said_and_what_came_before_it_is_heard() -> Result<(), Failure>
+{
+    let (_server, addr) = Program::start_server(server())?;
+    let mut bob = Guest::join(addr)?;
+    let mut alice = Guest::join(addr)?;
+    alice.peer.send(b"hello\nrm -rf /tmp")?;
+    alice.peer.end_sending()?;
+    assert_eq!(alice.rest()?, [alice.said("hello")]);
+    bob.expect_later(&alice.said("hello"))?;
+    bob.expect(&format!("*** {} left", alice.addr))
+}
+
+#[test]
+fn the_console_lists_who_is_online_and_its_end_is_not_the_end_of_the_room() -> Result<(), Failure> {
+    let (mut server, addr) = Program::start_server(server())?;
+    server.type_line("")?;
+    assert_eq!(server.expect_line("nobody is online")?, "nobody is online");
+    let guests: Result<Vec<Guest>, Failure> = (0..12).map(|_| Guest::join(addr)).collect();
+    let mut guests = guests?;
+    let expected: Vec<String> =
+        guests.iter().map(|guest| format!("{}  0 bytes wait", guest.addr)).collect();
+    assert_eq!(list(&mut server, 12)?, expected, "in the order in which they came");
+    server.end_input();
+    guests[0].says_and_hears("still here")?;
+    Guest::join(addr)?.says_and_hears("me, too")
+}
+
+#[test]
+fn the_room_goes_on_where_nobody_reads_what_the_server_prints() {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::Stdio;
+
+    let mut command = server();
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut server = command.spawn().expect("it starts");
+    let mut stdout = BufReader::new(server.stdout.take().expect("it is piped"));
+    let mut line = String::new();
+    stdout.read_line(&mut line).expect("its first line");
+    drop((stdout, server.stderr.take())); // from now on, printing fails
+    let addr = line.trim().rsplit(' ').next().and_then(|addr| addr.parse().ok());
+    let mut guest = Guest::join(addr.expect("an address")).expect("it is let in");
+    guest.says_and_hears("one").expect("it is heard");
+    let mut stdin = server.stdin.take().expect("it is piped");
+    stdin.write_all(b"who?\nquit\n").expect("the server reads it");
+    guest.expect("*** the server is stopping").expect("it is told");
+    guest.peer.close();
+    assert_eq!(server.wait().expect("it ends").code(), Some(0));
+}
+
+/// What a person sees behind the time.
+fn shown(client: &mut Program, expected: &str) -> Result<(), Failure> {
+    let line = client.expect_line(expected)?;
+    assert_ne!(line, without_time(&line), "a time stands in front");
+    assert_eq!(without_time(&line), expected);
+    Ok(())
+}
+
+/// Starts a client, and returns it with its address: its own arrival is what it shows first.
+fn start_client(command: Command) -> Result<(Program, String), Failure> {
+    let mut client = Program::start(command)?;
+    let line = client.expect_line("*** ADDR joined")?;
+    let joined = without_time(&line).strip_prefix("*** ").and_then(|l| l.strip_suffix(" joined"));
+    let addr = joined.unwrap_or_else(|| panic!("nobody joined: {line}")).to_owned();
+    Ok((client, addr))
+}
+
+/// Two clients talk, one leaves, and the server stops.
+fn a_conversation(server: Command, client: impl Fn(&str) -> Command) -> Result<(), Failure> {
+    let (mut server, addr) = Program::start_server(server)?;
+    let (mut alice, alice_addr) = start_client(client(&addr.to_string()))?;
+    let (mut bob, bob_addr) = start_client(client(&addr.to_string()))?;
+    shown(&mut alice, &format!("*** {bob_addr} joined"))?;
+    alice.type_line("Grüße, bob 😀")?;
+    for person in [&mut alice, &mut bob] {
+        shown(person, &format!("{alice_addr} Grüße, bob 😀"))?;
+    }
+    bob.type_line(" quit ")?;
+    shown(&mut alice, &format!("*** {bob_addr} left"))?;
+    assert_eq!(bob.wait()?.code(), Some(0));
+    server.type_line("quit")?;
+    shown(&mut alice, "*** the server is stopping")?;
+    assert_eq!(alice.wait()?.code(), Some(0), "after a goodbye, the end is an orderly one");
+    assert_eq!(alice.lines_left(), Vec::<String>::new());
+    assert_eq!(server.wait()?.code(), Some(0));
+    Ok(())
+}
+
+#[test]
+fn a_conversation_of_two_clients_until_the_server_stops() -> Result<(), Failure> {
+    a_conversation(server(), client)
+}
+
+#[test]
+fn the_client_does_not_send_a_line_that_is_too_long() -> Result<(), Failure> {
+    let (_server, addr) = Program::start_server(server())?;
+    let longest = "x".repeat(4096);
+    let input = format!("{longest}x\n{longest}\n");
+    let ran = Assert::from_std(client(&addr.to_string())).write_stdin(input).assert().success();
+    let ran = ran.stderr("error: a line has at most 4096 bytes; this one was not sent\n");
+    let shown = String::from_utf8_lossy(&ran.get_output().stdout).into_owned();
+    assert!(shown.ends_with(&format!(" {longest}\n")), "the next one is: {} bytes", shown.len());
+    assert_eq!(shown.lines().count(), 2, "its own arrival, and that line");
+    Ok(())
+}
+
+/// A listener in place of the server, and its address.
+fn listener() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let addr = listener.local_addr().expect("it is bound").to_string();
+    (listener, addr)
+}
+
+#[test]
+fn after_a_goodbye_only_a_reset_or_more_lines_make_the_end_an_error() -> Result<(), Failure> {
+    const GOODBYE: &str = "2026-11-23 08:23:04 *** the server is stopping\n";
+    let forged = "2026-11-23 08:23:04 127.0.0.1:50002 *** the server is stopping\n";
+    for (last_words, is_reset, code) in [
+        (GOODBYE.to_owned(), false, 0),
+        (GOODBYE.to_owned(), true, 1),
+        (format!("{GOODBYE}no, it goes on\n"), false, 1),
+        (forged.to_owned(), false, 1),
+    ] {
+        let (listener, addr) = listener();
+        let mut client = Program::start(client(&addr))?;
+        let (mut stream, _) = listener.accept().expect("the client connects");
+        stream.write_all(last_words.as_bytes()).expect("the client is there");
+        let last = last_words.lines().last().expect("there is one");
+        assert_eq!(client.expect_later(last, |line| line == last)?, last);
+        if is_reset {
+            // With a linger time of zero, closing sends a reset instead of an orderly end.
+            let set = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+            set.expect("the stream is open");
+        }
+        drop(stream);
+        assert_eq!(client.wait()?.code(), Some(code), "{last_words}, reset: {is_reset}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_client_whose_server_goes_away_says_so_while_it_waits_for_the_keyboard() -> Result<(), Failure>
+{
+    for reset in [false, true] {
+        let (listener, addr) = listener();
+        let mut client = Program::start(client(&addr))?;
+        let (mut stream, _) = listener.accept().expect("the client connects");
+        stream.write_all(b"last words\nhalf a li").expect("the client is there");
+        assert_eq!(client.expect_line("last words")?, "last words");
+        if reset {
+            // With a linger time of zero, closing sends a reset instead of an orderly end.
+            let set = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+            set.expect("the stream is open");
+        }
+        drop(stream);
+        let told = format!("error: {addr}: the server closed the connection");
+        assert_eq!(client.expect_line(&told)?, told);
+        assert_eq!(client.wait()?.code(), Some(1));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_client_that_leaves_shows_what_comes_until_the_server_closes() {
+    for input in ["hello\nquit\nnot sent\n", "hello\n", "hello\n quit \n"] {
+        let (listener, addr) = listener();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let (mut stream, _) = listener.accept().expect("the client connects");
+                let mut sent = String::new();
+                stream.read_to_string(&mut sent).expect("it comes, and its end");
+                assert_eq!(sent, "hello\n", "quit is not sent, but end of file");
+                stream.write_all(b"good").expect("the client is there");
+                stream.write_all(b"bye\n").expect("the client is there");
+            });
+            let ran = Assert::from_std(client(&addr)).write_stdin(input).assert().success();
+            ran.stdout("goodbye\n").stderr("");
+        });
+    }
+}
+
+#[test]
+fn what_a_server_sends_does_nothing_to_the_terminal() {
+    let (listener, addr) = listener();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let (mut stream, _) = listener.accept().expect("the client connects");
+            stream.write_all(b"\x1b[2J\ta\rb\x07 \xc2\x9b1m Gr\xc3\xbc\xc3\x9fe\n").expect("sent");
+            stream.write_all(b"\xff\xfe\n").expect("sent");
+            stream.write_all(&vec![b'x'; 1024 * 1024]).expect("sent");
+            stream.write_all(b"\nthe end\n").expect("sent");
+            stream.read_to_end(&mut Vec::new()).expect("the client leaves");
+        });
+        let ran = Assert::from_std(client(&addr)).write_stdin("").assert().success();
+        let cannot = "error: a line from the server cannot be shown: a line";
+        ran.stdout("\\u{1b}[2J\ta\\rb\\u{7} \\u{9b}1m Grüße\nthe end\n")
+            .stderr(format!("{cannot} must be UTF-8\n{cannot} has at most 4224 bytes\n"));
+    });
+}
+
+#[test]
+fn a_server_that_is_not_there_and_an_address_that_is_taken_are_one_clear_line() {
+    let (_listener, addr) = listener();
+    let text = "address in use: stop the program that has it, or choose another port";
+    let ran = Assert::new(STEP).args(["server", &addr]).assert().failure();
+    ran.stdout("").stderr(format!("error: {addr}: {text}\n"));
+    let nobody = NobodyListens::new();
+    let addr = nobody.addr().to_string();
+    let text = format!("error: {addr}: connection refused: start the server first\n");
+    Assert::from_std(client(&addr)).assert().failure().stdout("").stderr(text);
+}
+
+#[test]
+fn a_client_behind_a_proxy_that_cuts_every_byte_takes_part() -> Result<(), Failure> {
+    let (_server, addr) = Program::start_server(server())?;
+    let proxy = Proxy::start(addr, Cut::Every(1)).expect("a proxy");
+    let mut bob = Guest::join(addr)?;
+    let (mut alice, alice_addr) = start_client(client(&proxy.addr().to_string()))?;
+    alice.type_line("Grüße 😀")?;
+    shown(&mut alice, &format!("{alice_addr} Grüße 😀"))?;
+    bob.expect_later(&format!("{alice_addr} Grüße 😀"))?;
+    bob.say("zurück")?;
+    shown(&mut alice, &bob.said("zurück"))
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_silent_client_is_asked_after_10_seconds_whether_it_is_still_there() -> Result<(), Failure> {
+    let (_server, addr) = Program::start_server(server())?;
+    let guest = Guest::join(addr)?;
+    // The system tells of each socket when its timer runs out, in hundredths of a second. While the
+    // line about the guest's arrival is not acknowledged, it is another timer.
+    let ports = [addr.port(), guest.addr.port()].map(|port| format!(":{port:04X}"));
+    let until = std::time::Instant::now() + conformance::DEADLINE;
+    loop {
+        let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux has it");
+        let row = table.lines().map(|row| row.split_whitespace().collect::<Vec<_>>());
+        let mut row = row.filter(|row| row[1].ends_with(&ports[0]) && row[2].ends_with(&ports[1]));
+        let timer = row.next().expect("the server has the connection")[5];
+        let (kind, when) = timer.split_once(':').expect("a kind and a time");
+        if kind == "02" {
+            let when = u64::from_str_radix(when, 16).expect("a number");
+            assert!((500..=1000).contains(&when), "{when} hundredths of a second");
+            return Ok(());
+        }
+        assert!(std::time::Instant::now() < until, "the timer of keepalive does not run: {timer}");
+        thread::sleep(Duration::from_millis(5)); // no event tells that a timer of the system runs
+    }
+}
+
+#[test]
+#[ignore = "needs python3"]
+fn python_client_talks_to_our_server() -> Result<(), Failure> {
+    a_conversation(server(), |addr| twin("client.py", addr))
+}
+
+#[test]
+#[ignore = "needs python3"]
+fn our_client_talks_to_python_server() -> Result<(), Failure> {
+    a_conversation(twin("server.py", "127.0.0.1:0"), client)
+}
+
+#[test]
+#[ignore = "needs python3"]
+fn the_python_server_drops_a_slow_reader_and_lists_who_is_online() -> Result<(), Failure> {
+    let (mut server, addr) = Program::start_server(twin("server.py", "127.0.0.1:0"))?;
+    let slow = Guest::join_slow(addr)?;
+    let mut guest = Guest::join(addr)?;
+    let text = "x".repeat(4000);
+    let left = format!("*** {} left", slow.addr);
+    loop {
+        guest.say(&text)?;
+        let said = guest.said(&text);
+        if guest.expect_later(&said)?.contains(&left) {
+            break;
+        }
+    }
+    assert_eq!(list(&mut server, 1)?, [format!("{}  0 bytes wait", guest.addr)]);
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs python3"]
+fn the_python_server_keeps_the_same_promises_wherever_the_stream_is_cut() {
+    let subject = || {
+        Subject::new(
+            9,
+            || twin("server.py", "127.0.0.1:0"),
+            |addr| twin("client.py", &addr.to_string()),
+        )
+    };
+    let every = [1, 1024]; // Python takes its time to start
+    check::assert_promises_at_cuts(env!("CARGO_MANIFEST_DIR"), &every, subject);
+}
+
+/// The same step in Python.
+fn twin(file: &str, addr: &str) -> Command {
+    let mut command = python().expect("Python 3 is installed");
+    command.arg(format!("{}/python/{file}", env!("CARGO_MANIFEST_DIR"))).arg(addr);
+    command
+}
+
+/// What takes long; `cargo xtask verify --only slow` runs it.
+mod slow {
+    use super::*;
+
+    #[test]
+    #[ignore = "slow: every check at eight cuts"]
+    fn keeps_every_promise_wherever_the_stream_is_cut() {
+        let every = [1, 2, 3, 7, 64, 1024, 4096];
+        check::assert_promises_at_cuts(env!("CARGO_MANIFEST_DIR"), &every, || {
+            Subject::of_step(9, STEP)
+        });
+    }
+}

@@ -1,0 +1,153 @@
+//! What the tests of this step share: the programs, and guests of the room.
+
+#![allow(dead_code, reason = "not every file of tests needs all of it")]
+
+use std::net::SocketAddr;
+use std::process::Command;
+
+use conformance::{DEADLINE, Failure, Peer, Program};
+
+pub const STEP: &str = env!("CARGO_BIN_EXE_step-10-event-loop");
+
+/// The receive buffer of a client that is slow on purpose, in bytes.
+const SLOW_BUFFER_LEN: usize = 4096;
+
+/// The length of a time such as `2026-11-23 08:23:04`.
+const TIME_LEN: usize = 19;
+
+pub fn server() -> Command {
+    let mut command = Command::new(STEP);
+    command.args(["server", "127.0.0.1:0"]);
+    command
+}
+
+pub fn client(addr: &str) -> Command {
+    let mut command = Command::new(STEP);
+    command.args(["client", addr]);
+    command
+}
+
+/// What stands behind the time at the beginning of a line; the line itself, if none does.
+pub fn without_time(line: &str) -> &str {
+    let is_time = |text: &str| {
+        let digit_or = |(c, form): (char, char)| match form {
+            '0' => c.is_ascii_digit(),
+            form => c == form,
+        };
+        text.chars().zip("0000-00-00 00:00:00".chars()).all(digit_or)
+    };
+    match line.split_at_checked(TIME_LEN) {
+        Some((time, rest)) if is_time(time) => rest.strip_prefix(' ').unwrap_or(line),
+        _ => line,
+    }
+}
+
+/// Waits until the log says this, behind time and level.
+pub fn expect_log(server: &mut Program, expected: &str) -> Result<(), Failure> {
+    let matches = |line: &str| {
+        let rest = without_time(line).trim_start();
+        rest != line && rest.split_once(' ').is_some_and(|(_, text)| text == expected)
+    };
+    server.expect_later(expected, matches).map(drop)
+}
+
+/// Types something at the server's console, which must list so many clients; returns the list
+/// without the times.
+pub fn list(server: &mut Program, count: usize) -> Result<Vec<String>, Failure> {
+    server.type_line("who?")?;
+    let mut lines = Vec::new();
+    while lines.len() < count {
+        let line = server.expect_later("ADDR  since …", |line| line.contains("  since "))?;
+        let (addr, rest) = line.split_once("  since ").expect("since when");
+        lines.push(format!("{addr}  {}", without_time(rest).trim_start()));
+    }
+    Ok(lines)
+}
+
+/// A guest of the room, who reads line by line.
+pub struct Guest {
+    pub peer: Peer,
+    pub addr: SocketAddr,
+    came: Vec<u8>,
+}
+
+impl Guest {
+    /// Connects, and hears that it has joined: the first line that it gets.
+    pub fn join(addr: SocketAddr) -> Result<Self, Failure> {
+        Self::greet(Peer::connect(addr)?)
+    }
+
+    /// A guest who takes next to nothing from the server while it does not read.
+    pub fn join_slow(addr: SocketAddr) -> Result<Self, Failure> {
+        Self::greet(Peer::connect_with_receive_buffer(addr, DEADLINE, SLOW_BUFFER_LEN)?)
+    }
+
+    fn greet(peer: Peer) -> Result<Self, Failure> {
+        let mut guest = Self { addr: peer.local_addr()?, peer, came: Vec::new() };
+        guest.expect(&format!("*** {} joined", guest.addr))?;
+        Ok(guest)
+    }
+
+    /// The next line without its time; `None` at end of file.
+    pub fn next_line(&mut self) -> Result<Option<String>, Failure> {
+        loop {
+            if let Some(end) = self.came.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.came.drain(..=end).collect();
+                let line = String::from_utf8(line).expect("the server sends UTF-8");
+                let line = line.trim_end_matches('\n');
+                let rest = without_time(line);
+                assert!(rest != line || line.starts_with("error: "), "no time: `{line}`");
+                return Ok(Some(rest.to_owned()));
+            }
+            match self.peer.receive_some()? {
+                Some(bytes) => self.came.extend(bytes),
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// Expects this line, and no other before it.
+    pub fn expect(&mut self, expected: &str) -> Result<(), Failure> {
+        match self.next_line()? {
+            Some(line) if line == expected => Ok(()),
+            line => Err(Failure::new(format!("expected `{expected}`, got {line:?}"))),
+        }
+    }
+
+    /// Expects this line, whatever comes before it, and returns what did.
+    pub fn expect_later(&mut self, expected: &str) -> Result<Vec<String>, Failure> {
+        let mut before = Vec::new();
+        while let Some(line) = self.next_line()? {
+            if line == expected {
+                return Ok(before);
+            }
+            before.push(line);
+        }
+        Err(Failure::new(format!("`{expected}` did not come, but {before:?}")))
+    }
+
+    /// All lines until end of file.
+    pub fn rest(&mut self) -> Result<Vec<String>, Failure> {
+        let mut lines = Vec::new();
+        while let Some(line) = self.next_line()? {
+            lines.push(line);
+        }
+        Ok(lines)
+    }
+
+    pub fn say(&mut self, text: &str) -> Result<(), Failure> {
+        self.peer.send(format!("{text}\n").as_bytes())
+    }
+
+    /// What everybody hears when this one says `text`.
+    pub fn said(&self, text: &str) -> String {
+        format!("{} {text}", self.addr)
+    }
+
+    /// Says a line, and hears it, whatever comes before.
+    pub fn says_and_hears(&mut self, text: &str) -> Result<(), Failure> {
+        self.say(text)?;
+        let said = self.said(text);
+        self.expect_later(&said).map(drop)
+    }
+}

@@ -1,0 +1,134 @@
+//! The client at a terminal: what arrives does not tear what one types, and the terminal is given
+//! back in every case.
+
+#![cfg(unix)]
+
+use std::fs::File;
+use std::io::Write as _;
+use std::net::SocketAddr;
+
+use conformance::{Failure, Program};
+use room::{Guest, client, expect_log, server};
+use rustix::termios::{LocalModes, tcgetattr};
+
+mod room;
+
+/// A room with a guest, and a client at a terminal.
+struct Scene {
+    server: Program,
+    addr: SocketAddr,
+    guest: Guest,
+    client: Program,
+    keyboard: File,
+}
+
+impl Scene {
+    fn set() -> Result<Self, Failure> {
+        let (server, addr) = Program::start_server(server())?;
+        let guest = Guest::join(addr)?;
+        let (mut client, keyboard) = Program::start_in_terminal(client(&addr.to_string()))?;
+        client.expect_later("… joined", |line| line.ends_with(" joined"))?;
+        Ok(Self { server, addr, guest, client, keyboard })
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.keyboard.write_all(keys.as_bytes()).expect("the terminal is there");
+    }
+
+    /// The guest says this, and it appears; returns all that was drawn in front of it.
+    fn hear(&mut self, text: &str) -> Result<String, Failure> {
+        self.guest.says_and_hears(text)?;
+        let said = self.guest.said(text);
+        self.client.expect_later(&said, |line| line.ends_with(&said))
+    }
+
+    /// Waits for the client's end, and sees that keys are shown and lines made of them again.
+    fn ends_with(mut self, code: i32) -> Result<Vec<String>, Failure> {
+        assert_eq!(self.client.wait()?.code(), Some(code), "{}", self.client.transcript());
+        let modes = tcgetattr(&self.keyboard).expect("the terminal is there").local_modes;
+        assert!(modes.contains(LocalModes::ICANON | LocalModes::ECHO), "{modes:?}");
+        Ok(self.client.lines_left())
+    }
+}
+
+#[test]
+fn a_line_that_arrives_does_not_tear_the_line_that_one_types() -> Result<(), Failure> {
+    let mut scene = Scene::set()?;
+    scene.press("hel");
+    scene.hear("one")?;
+    for text in ["two", "three"] {
+        let drawn = scene.hear(text)?;
+        assert!(drawn.contains("> hel"), "it is drawn again after each line: {drawn:?}");
+    }
+    scene.press("lo\r");
+    let line = loop {
+        match scene.guest.next_line()? {
+            Some(line) if line.starts_with("***") => {} // who joined
+            line => break line.unwrap_or_default(),
+        }
+    };
+    assert!(line.ends_with(" hello"), "{line}");
+    scene.client.expect_later(&line, |came| came.ends_with(&line))?;
+    Ok(())
+}
+
+#[test]
+fn many_lines_at_once_and_long_ones_are_all_printed() -> Result<(), Failure> {
+    let mut scene = Scene::set()?;
+    scene.press("hel");
+    let lines: Vec<String> = (0..500).map(|number| format!("number {number}")).collect();
+    scene.guest.say(&lines.join("\n"))?;
+    for line in &lines {
+        let said = scene.guest.said(line);
+        scene.client.expect_later(&said, |came| came.ends_with(&said))?;
+    }
+    scene.hear("short")?;
+    scene.guest.say(&"x".repeat(200))?;
+    scene.client.expect_later("80 x", |came| came.ends_with(&"x".repeat(80)))?;
+    let drawn = scene.hear("the end")?;
+    assert!(drawn.contains("> hel"), "{drawn:?}");
+    Ok(())
+}
+
+#[test]
+fn quit_and_ctrl_c_and_ctrl_d_leave_politely() -> Result<(), Failure> {
+    for keys in ["quit\r", "not sent\x03", "\x04"] {
+        let mut scene = Scene::set()?;
+        scene.press(keys);
+        let left = |line: &str| line.starts_with("*** ") && line.ends_with(" left");
+        while !scene.guest.next_line()?.is_some_and(|line| left(&line)) {}
+        scene.ends_with(0)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn when_the_server_stops_the_client_ends_well_and_gives_the_terminal_back() -> Result<(), Failure> {
+    let mut scene = Scene::set()?;
+    scene.press("half a li");
+    scene.server.type_line("quit")?;
+    expect_log(&mut scene.server, "the server is stopping")?;
+    let shown = scene.ends_with(0)?;
+    assert!(shown.iter().any(|line| line.ends_with("*** the server is stopping")), "{shown:?}");
+    Ok(())
+}
+
+#[test]
+fn when_the_server_is_killed_the_client_says_so_and_gives_the_terminal_back() -> Result<(), Failure>
+{
+    let mut scene = Scene::set()?;
+    scene.press("half a li");
+    let (dead, _) = Program::start_server(server())?;
+    drop(std::mem::replace(&mut scene.server, dead)); // dropping a program kills it
+    let told = format!("error: {}: the server closed the connection", scene.addr);
+    assert_eq!(scene.ends_with(1)?.last(), Some(&told));
+    Ok(())
+}
+
+#[test]
+fn when_the_system_asks_it_to_end_the_client_gives_the_terminal_back() -> Result<(), Failure> {
+    let mut scene = Scene::set()?;
+    scene.press("half a li");
+    scene.client.interrupt()?;
+    scene.ends_with(0).map(drop)
+}
