@@ -1,4 +1,4 @@
-//! Step 10: the same room as a type, with one owner, queues, and an orderly end.
+//! Step 10: the same room on one thread: an event loop.
 //!
 //! This file is the command line, and the three ways to stop the server. The lesson is in
 //! `server.rs` and `member.rs`.
@@ -19,7 +19,7 @@ mod log;
 mod member;
 mod server;
 
-/// Where the server listens, and the client connects to, when nothing else is said.
+/// Where the server listens and the client connects, if no address is given.
 const DEFAULT_ADDR: &str = "127.0.0.1:9010";
 
 /// Step 10: the same room as a type, with one owner, queues, and an orderly end
@@ -59,7 +59,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // It fails where nobody can read it. Then the exit code has to tell it all.
+            // This fails if stderr is closed. Then the exit code is the only report.
             let _ = writeln!(io::stderr(), "error: {addr}: {}", explain(&error));
             ExitCode::FAILURE
         }

@@ -1,8 +1,8 @@
-//! One client, as the server sees it: its stream, the line that it has begun, and what it has not
-//! yet taken of what was said.
+//! One client, as the server sees it: its stream, the line that it has begun, and the queue of bytes
+//! that its stream has not taken yet.
 //!
-//! New in this step: nothing here waits. Where a read or a write would have to, it returns
-//! `WouldBlock` instead, and is tried again when the system says that the stream is ready.
+//! New in this step: nothing here waits. A read or a write that would have to wait returns
+//! `WouldBlock` instead, and is tried again when the system reports that the stream is ready.
 //!
 //! ```text
 //!               LineBuffer                  the room                queue
@@ -22,23 +22,23 @@ use socket2::{SockRef, TcpKeepalive};
 use crate::line::{BadLine, LineBuffer, MAX_LINE_LEN};
 use crate::log::local_time;
 
-/// How much one read takes, in bytes. More would make a turn of the loop longer, and there is a
-/// next one. Two bytes from a client can make a line of sixty: the longest line that one read can
-/// become must fit in a queue.
+/// How much one read takes, in bytes. A larger read would make a turn of the loop longer. Two bytes
+/// from a client can become a line of sixty: the longest text that one read can become must fit into
+/// a queue.
 const READ_LEN: usize = 4096;
 
 /// The most bytes that may wait for one client: 256 KiB.
 ///
-/// That is some 4,000 short lines, and 1,000 clients that do not read cost 256 MiB at most. The
-/// system has a buffer of its own for each stream, which is filled first.
+/// That is some 4,000 short lines; 1,000 clients that do not read cost at most 250 MiB. The system
+/// has a buffer of its own for each stream, which is filled first.
 pub const MAX_QUEUE_LEN: usize = 256 * 1024;
 
 // ANCHOR: keepalive-constants
-/// After so long a silence, the system asks whether the client is still there: a keepalive probe.
+/// After this long a silence, the system asks whether the client is still there: a keepalive probe.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
 /// The time between two probes.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
-/// After so many probes without an answer, the client is gone.
+/// After this many probes without an answer, the client is gone.
 const KEEPALIVE_PROBES: u32 = 3;
 /// How long what we send may stay unacknowledged. Meanwhile there are no keepalive probes.
 #[cfg(target_os = "linux")]
@@ -48,41 +48,41 @@ const USER_TIMEOUT: Duration = Duration::from_secs(16);
 // ANCHOR: member
 /// A client that is online.
 pub struct Member {
-    /// To be registered with the system, which then says when it is ready.
+    /// Public, so that the server can register it.
     pub stream: TcpStream,
-    /// Who it is: its address as the server sees it.
+    /// The client's address, by which the others know it.
     pub peer_addr: SocketAddr,
-    /// When it came, in local time.
+    /// When it joined, in local time.
     pub since: String,
-    /// Where the batch of this turn begins for this client: what was said before it came is not
-    /// for it. In bytes.
+    /// Where in the batch the part for this client begins, in bytes: what was said before it joined
+    /// is not for it.
     pub batch_start: usize,
     /// Whether it is in the server's queue of clients that may have more to read.
     pub is_ready: bool,
     lines: LineBuffer,
-    /// A line that cannot be taken, and was not answered yet.
+    /// Why a line cannot be taken, until that has been answered.
     bad_line: Option<BadLine>,
     /// What the stream has not taken yet, at most `MAX_QUEUE_LEN` bytes.
     queue: VecDeque<u8>,
-    /// It has said `quit` or ended its stream: nothing is read any more, and when its queue is
-    /// empty it is gone.
+    /// Whether it has said `quit` or ended its stream: nothing more is read, and when its queue is
+    /// empty it is removed.
     is_leaving: bool,
-    /// It has been told that nothing more will come.
+    /// Whether its stream is shut down for writing.
     is_shut_down: bool,
 }
 // ANCHOR_END: member
 
-/// What a read says about the next one.
+/// Whether another read is worth trying.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// There may be more: read again, when it is this client's turn.
+    /// There may be more: read again in this client's next turn.
     MayHaveMore,
-    /// There is nothing: the system will say when there is.
+    /// There is nothing now: the system will report when there is.
     MustWait,
 }
 
 // ANCHOR: gone
-/// Why a client is no longer there.
+/// Why a client is no longer online.
 #[derive(Debug)]
 pub enum Gone {
     /// It said `quit`, or ended its stream.
@@ -91,7 +91,7 @@ pub enum Gone {
     Lost(io::Error),
     /// It does not read, and its queue is full.
     Dropped {
-        /// How many bytes wait for it.
+        /// How many bytes wait in the queue.
         queue_len: usize,
     },
 }
@@ -116,7 +116,7 @@ impl From<io::Error> for Gone {
 }
 
 impl Member {
-    /// A client that has just come; the batch has `batch_start` bytes so far.
+    /// A client that has just connected; the batch has `batch_start` bytes so far.
     pub fn new(stream: TcpStream, peer_addr: SocketAddr, batch_start: usize) -> io::Result<Self> {
         set_up(&stream)?;
         Ok(Self {
@@ -139,7 +139,7 @@ impl Member {
     }
 
     // ANCHOR: read
-    /// Reads once, and adds the lines that are complete to the batch, as everybody will see them.
+    /// Reads once, and adds the lines that are complete to the batch.
     pub fn read(&mut self, batch: &mut Vec<u8>) -> Result<Progress, Gone> {
         if let Some(bad) = self.bad_line.take() {
             self.send(format!("error: {bad}\n").as_bytes())?;
@@ -157,10 +157,10 @@ impl Member {
         Ok(Progress::MayHaveMore)
     }
 
-    /// Adds the lines that are complete to the batch, up to one that cannot be taken. That one is
-    /// answered in the next turn, when the lines before it have been delivered.
+    /// Adds the lines that are complete to the batch, up to one that cannot be taken. That line is
+    /// answered in the next turn, after the lines before it have been delivered.
     fn take_lines(&mut self, batch: &mut Vec<u8>) {
-        // Once for all of them: to write a time and an address costs more than to copy them.
+        // Formatted once for all lines: formatting costs more than copying.
         let prefix = format!("{} {} ", local_time(), self.peer_addr);
         while let Some(line) = self.lines.next_line() {
             let line = match line {
@@ -187,9 +187,9 @@ impl Member {
     // ANCHOR_END: read
 
     // ANCHOR: send
-    /// Sends at once what the stream takes. The rest waits in the queue.
+    /// Sends at once what the stream takes, and queues the rest.
     ///
-    /// A queue that would become too long is the end of this client, and of nobody else.
+    /// An error if the queue has no room for the rest. It concerns this client only.
     pub fn send(&mut self, mut bytes: &[u8]) -> Result<(), Gone> {
         while self.queue.is_empty() && !bytes.is_empty() {
             match unless_it_would_block(self.stream.write(bytes))? {
@@ -204,7 +204,7 @@ impl Member {
         Ok(())
     }
 
-    /// Sends what waits in the queue, as far as the stream takes it: it has room again.
+    /// Sends what waits in the queue, as much as the stream takes.
     pub fn send_queue(&mut self) -> Result<(), Gone> {
         while !self.queue.is_empty() {
             let (first_part, _) = self.queue.as_slices();
@@ -213,22 +213,22 @@ impl Member {
             };
             self.queue.drain(..len);
         }
-        self.queue.shrink_to_fit(); // a slow moment must not cost memory for ever
+        self.queue.shrink_to_fit(); // a slow moment must not cost memory forever
         if self.is_leaving { Err(Gone::Left) } else { Ok(()) }
     }
     // ANCHOR_END: send
 
-    /// Gone, if nothing waits for it any more.
+    /// Returns `Gone::Left` if the queue is empty.
     fn leave_when_all_is_sent(&self) -> Result<(), Gone> {
         if self.queue.is_empty() { Err(Gone::Left) } else { Ok(()) }
     }
 
     // ANCHOR: end
-    /// Ends the connection in an orderly way, as far as that goes without waiting: sends the rest,
-    /// says that nothing more will come, and reads until the client has closed its side as well.
+    /// Ends the connection in an orderly way, as far as that is possible without waiting: sends the
+    /// rest, shuts the stream down for writing, and reads until the client has closed its side.
     ///
     /// What it reads is discarded, but it must be read. A stream that is closed with unread input is
-    /// reset, and a reset destroys what is still on its way to the client: the goodbye.
+    /// reset, and a reset discards what has not reached the client yet, such as the goodbye.
     pub fn end(&mut self) -> Result<Progress, Gone> {
         self.send_queue()?;
         if self.queue.is_empty() && !self.is_shut_down {
@@ -264,10 +264,10 @@ fn set_up(stream: &TcpStream) -> io::Result<()> {
 }
 
 // ANCHOR: would-block
-/// What a read or a write has done, or `None` if it would have to wait.
+/// Returns what a read or a write has done, or `None` if it would have to wait.
 ///
-/// After `None` the system tells us when the stream is ready, once. Before `None` it does not: who
-/// stops reading earlier must come back without being told. What does not wait cannot be interrupted.
+/// After `None`, an event follows when the stream is ready again. Before `None`, do not rely on one:
+/// try again without it. A call that does not wait is not interrupted, either.
 fn unless_it_would_block(result: io::Result<usize>) -> io::Result<Option<usize>> {
     match result {
         Ok(len) => Ok(Some(len)),

@@ -1,25 +1,25 @@
-//! The server: a room in which everybody hears what each one says, and nobody waits for anybody.
+//! The server: a room in which everyone hears each line, and one client cannot hold up the others.
 //!
-//! New in this step: one thread owns the whole room. It asks the system which of all its sockets
-//! are ready, does what can be done at once, and asks again. So there is no lock, and no thread
-//! that would have to be woken, or joined, to stop.
+//! New in this step: one thread serves all clients. It asks the system which of its sockets are
+//! ready, does what can be done at once, and asks again. Step 09 has two threads for each client;
+//! here a client costs a socket, a few fields, and what waits in its queue.
 //!
 //! ```text
 //!                 +----------- one turn of the loop ------------+
-//! keyboard \      |                                             |
+//! console \       |                                             |
 //! Ctrl-C   --> requests       accept       read        deliver  |
-//! Handle   /      |  wait --> who is  --> lines of --> them to  |
-//!                 |           new?        many         everybody|
+//! Handle  /       |  wait --> new     --> lines of --> them to  |
+//!                 |           clients     many         everyone |
 //!                 +---------------------------------------------+
 //!
 //! client                                     server
 //!   | -- hello\n ------------------------------> |
-//!   | <- 2026-11-23 08:23:04 ADDR hello\n ------ |   to everybody
+//!   | <- 2026-11-23 08:23:04 ADDR hello\n ------ |   to everyone
 //!   | <- 2026-11-23 08:23:05 *** ADDR left\n --- |   an announcement
 //! ```
 //!
-//! Still wrong: whoever can connect can speak, as often as they like. Who cannot take it as fast as
-//! others say it is dropped.
+//! Still wrong: one slow turn delays every client, and only one processor works. Anyone who can
+//! connect can speak, as often as they like; a client that cannot keep up is dropped.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{self, ErrorKind};
@@ -41,14 +41,14 @@ use crate::member::{Gone, Member, Progress};
 /// their own (on Linux `net.core.somaxconn`).
 const BACKLOG: u16 = 1024;
 
-/// How many clients one turn of the loop accepts: the others have lines to be delivered.
+/// How many clients one turn of the loop accepts: those that are online have lines to deliver.
 const ACCEPTS_PER_TURN: u16 = 64;
 
-/// How many events one turn of the loop takes from the system. The rest come in the next one.
+/// How many events one turn of the loop takes from the system. The rest arrive in the next one.
 const EVENTS_PER_TURN: usize = 1024;
 
-/// When a batch has so many bytes, it is delivered. It must be far below `MAX_QUEUE_LEN`: no client
-/// is slow only because one turn said much.
+/// A batch of this many bytes is delivered, even if more clients are ready. It must be far below
+/// `MAX_QUEUE_LEN`: one batch must not make a client slow.
 const BATCH_LEN: usize = 64 * 1024;
 
 /// After an error of `accept` that is not about one client: how long to wait before the next try.
@@ -57,29 +57,31 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long the clients have, when the server stops, to take the goodbye and close.
 const STOP_DEADLINE: Duration = Duration::from_millis(300);
 
-/// By these numbers the system tells us which socket an event is about. The clients have the
-/// numbers from `FIRST_MEMBER` on, and no number is used twice.
+// ANCHOR: tokens
+/// The system returns a token with each event: it tells which socket the event is about. The clients
+/// have the tokens from `FIRST_MEMBER` on, and no token is used twice.
 const LISTENER: Token = Token(0);
 const WAKER: Token = Token(1);
 const FIRST_MEMBER: usize = 2;
+// ANCHOR_END: tokens
 
 // ANCHOR: server
-/// A chat room, and all who are in it.
+/// A chat room and its members.
 pub struct ChatServer {
     /// Asks the system which sockets are ready.
     poll: Poll,
     listener: TcpListener,
-    /// When to accept next: there may be clients waiting. `None` if there are not.
+    /// When to accept next; `None` if no client is waiting to be accepted.
     accept_at: Option<Instant>,
-    /// The last accept failed, and not because of one client.
+    /// Whether the last accept failed for a reason that is not one client's.
     is_accept_failing: bool,
-    /// Who is online, in the order in which they came.
+    /// The clients that are online, in the order in which they joined.
     members: BTreeMap<Token, Member>,
     next_member: usize,
-    /// The clients that may have more to read. The first is the next to be read from, and goes to
-    /// the end of the queue after its turn.
+    /// The clients that may have more to read. The first one is read from next, and goes to the end
+    /// of the queue after its turn.
     ready: VecDeque<Token>,
-    /// What this turn has to tell everybody: lines, complete with time and newline.
+    /// What this turn has to deliver: lines, complete with time and newline.
     batch: Vec<u8>,
     requests: mpsc::Receiver<Request>,
     handle: Handle,
@@ -87,8 +89,8 @@ pub struct ChatServer {
 // ANCHOR_END: server
 
 // ANCHOR: handle
-/// What other threads can ask the server for. They have no part in the room: they send a request,
-/// and wake the server, which may be waiting for its sockets.
+/// With this, other threads can ask things of a running server. They cannot reach the room: they
+/// send a request and wake the server, which may be waiting for its sockets.
 #[derive(Clone)]
 pub struct Handle {
     requests: mpsc::Sender<Request>,
@@ -99,28 +101,28 @@ pub struct Handle {
 enum Request {
     /// Say goodbye and end.
     Stop,
-    /// Say on this channel who is online.
+    /// Answer on this channel who is online.
     Online(mpsc::Sender<Vec<Online>>),
 }
 
-/// A client that is online, as others may know it.
+/// A client that is online, as the console shows it.
 #[derive(Debug)]
 pub struct Online {
     /// Its address.
     pub peer_addr: SocketAddr,
-    /// When it came, in local time.
+    /// When it joined, in local time.
     pub since: String,
     /// How many bytes wait for it in its queue.
     pub queue_len: usize,
 }
 
 impl Handle {
-    /// Has the server stop. Returns at once; it is `run` that returns when it is done.
+    /// Has the server stop. This returns at once; `run` returns when the server has stopped.
     pub fn stop(&self) {
         self.request(Request::Stop);
     }
 
-    /// Who is online, in the order in which they came; nobody, if the server has stopped.
+    /// Returns who is online, in the order in which they joined; empty if the server has stopped.
     pub fn online(&self) -> Vec<Online> {
         let (answer, answers) = mpsc::channel();
         self.request(Request::Online(answer));
@@ -128,7 +130,7 @@ impl Handle {
     }
 
     fn request(&self, request: Request) {
-        // Both fail only where the server has stopped: then there is nobody to ask, or to wake.
+        // Both fail only if the server has stopped already.
         let _ = self.requests.send(request);
         let _ = self.waker.wake();
     }
@@ -163,18 +165,18 @@ impl ChatServer {
     }
     // ANCHOR_END: bind
 
-    /// The address that it listens on, with the port that it really got.
+    /// The address on which it listens, with the port that it really got.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
-    /// With this, other threads can stop the server, while this one runs it.
+    /// A handle for other threads.
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }
 
     // ANCHOR: run
-    /// Runs the room, until it is stopped.
+    /// Runs the room until it is stopped.
     pub fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS_PER_TURN);
         loop {
@@ -193,25 +195,27 @@ impl ChatServer {
     }
     // ANCHOR_END: run
 
-    /// How long the next turn may wait for events; `None` is for ever.
+    // ANCHOR: timeout
+    /// How long the next turn may wait for events; `None` means until there is one.
     fn timeout(&self) -> Option<Duration> {
         if !self.ready.is_empty() {
             return Some(Duration::ZERO);
         }
         self.accept_at.map(|at| at.saturating_duration_since(Instant::now()))
     }
+    // ANCHOR_END: timeout
 
     // ANCHOR: on-event
-    /// Remembers what an event says, or sends what waited for it.
+    /// Remembers which socket has become readable, and sends what waited for a writable one.
     ///
-    /// The system says once that a socket has become ready. It will not say so again before we have
-    /// read, or written, until that would block. So what is not done now must be remembered.
+    /// The system reports a change. It need not report it again before a read, or a write, has
+    /// returned `WouldBlock`. So a client that is not read from at once must be remembered.
     fn on_event(&mut self, event: &Event) {
         let token = event.token();
         if token == LISTENER {
             self.accept_at.get_or_insert_with(Instant::now);
         }
-        // A client that has left may still have an event. Its number means nobody any more.
+        // A client that was removed may still have an event. Its token belongs to no client now.
         let Some(member) = self.members.get_mut(&token) else {
             return;
         };
@@ -227,7 +231,8 @@ impl ChatServer {
     }
     // ANCHOR_END: on-event
 
-    /// Does what other threads have asked for, and returns whether one of them wants us to stop.
+    // ANCHOR: requests
+    /// Answers the requests of other threads, and returns whether one of them is to stop.
     fn answer_requests(&self) -> bool {
         self.requests.try_iter().any(|request| match request {
             Request::Stop => true,
@@ -237,14 +242,15 @@ impl ChatServer {
                     since: member.since.clone(),
                     queue_len: member.queue_len(),
                 });
-                let _ = answer.send(online.collect()); // who asked may not wait any more
+                let _ = answer.send(online.collect()); // fails if the thread that asked has ended
                 false
             }
         })
     }
+    // ANCHOR_END: requests
 
     // ANCHOR: accept
-    /// Lets in the clients that wait, but not more than so many.
+    /// Accepts the clients that wait, but no more than `max`.
     fn accept_members(&mut self, max: u16) {
         if self.accept_at.is_none_or(|at| at > Instant::now()) {
             return;
@@ -258,14 +264,14 @@ impl ChatServer {
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.accept_at = None; // an event will tell when there is one more
+                    self.accept_at = None; // an event will follow when another client connects
                     return;
                 }
                 // A client that left before it was accepted is no reason to stop.
                 Err(error) if client_is_gone(&error) => {}
-                // Most likely we have as many connections as the system allows. Who is online stays
-                // served. The client that waits is still there, so the next try may fail at once:
-                // it is told once, and a pause leaves the processor to the others.
+                // Most likely we have as many connections as the system allows. The clients that are
+                // online stay served. The one that waits is still there, so the next try may fail at
+                // once: the error is logged once, and a pause leaves the processor to the others.
                 Err(error) => {
                     if !mem::replace(&mut self.is_accept_failing, true) {
                         warn!("cannot accept clients for now: {error}");
@@ -277,7 +283,7 @@ impl ChatServer {
         }
     }
 
-    /// Adds a client to the room, and tells everybody.
+    /// Adds a client to the room, and announces it.
     fn join(&mut self, stream: TcpStream, peer_addr: SocketAddr) -> io::Result<()> {
         let token = Token(self.next_member);
         let mut member = Member::new(stream, peer_addr, self.batch.len())?;
@@ -291,7 +297,8 @@ impl ChatServer {
     }
     // ANCHOR_END: accept
 
-    /// Removes a client from the room, and tells everybody else.
+    // ANCHOR: remove
+    /// Removes a client from the room, and announces that to the others.
     fn remove(&mut self, token: Token, gone: &Gone) {
         let Some(member) = self.members.remove(&token) else {
             return;
@@ -304,24 +311,25 @@ impl ChatServer {
         self.announce(&format!("{peer_addr} left"));
     }
 
-    /// Adds a line to the batch that is not said by a client. Nobody can fake it: what a client
-    /// says has its address in front, where this has the stars.
+    /// Adds an announcement to the batch. No client can forge it: a line that a client says has an
+    /// address where an announcement has the stars.
     fn announce(&mut self, text: &str) {
         self.batch.extend_from_slice(announcement(text).as_bytes());
     }
+    // ANCHOR_END: remove
 
     // ANCHOR: read
-    /// Gives a turn to those who may have more to read: one read for each.
+    /// Reads once from each client that may have more to read.
     ///
-    /// Who sends without end has the same turns as everybody else.
+    /// So a client that sends without end gets no more reads than the others.
     fn read_members(&mut self) {
         for _ in 0..self.ready.len() {
             if self.batch.len() >= BATCH_LEN {
-                return; // the others are the first in the next turn
+                return; // the others come first in the next turn
             }
             let token = self.ready.pop_front().expect("it has as many as were counted");
             let Some(member) = self.members.get_mut(&token) else {
-                continue; // it was removed meanwhile
+                continue; // it was removed in the meantime
             };
             match member.read(&mut self.batch) {
                 Ok(Progress::MayHaveMore) => self.ready.push_back(token),
@@ -333,10 +341,10 @@ impl ChatServer {
     // ANCHOR_END: read
 
     // ANCHOR: deliver
-    /// Sends the batch to everybody, in one write for each: a write costs about as much for a
+    /// Sends the batch to every client, in one write for each: a write costs about as much for a
     /// hundred lines as for one. All get the same bytes, so all see the same order.
     fn deliver(&mut self) {
-        // Who cannot be sent to has left, and that is news for the others: one more batch.
+        // That a client was removed is news for the others: one more batch.
         while !self.batch.is_empty() {
             let batch = mem::replace(&mut self.batch, Vec::with_capacity(2 * BATCH_LEN));
             let mut gone = Vec::new();
@@ -357,18 +365,18 @@ impl ChatServer {
     /// Ends everything, in this order, and within `STOP_DEADLINE`, whatever the clients do.
     fn stop(mut self) -> io::Result<()> {
         info!("the server is stopping");
-        // 1. Those who have connected are let in, so that they hear the goodbye; then nobody. The
-        //    port is free from here on.
+        // 1. The clients that have connected are accepted, so that they get the goodbye. Then the
+        //    listening socket is closed: the port is free from here on.
         self.accept_at = Some(Instant::now());
         self.accept_members(BACKLOG);
         drop(self.listener);
 
-        // 2. The goodbye, behind all that was said before it.
+        // 2. The goodbye, after everything that was said before it.
         self.batch.extend_from_slice(announcement("the server is stopping").as_bytes());
         let (batch, mut members) = (self.batch, self.members);
         members.retain(|_, member| member.send(&batch[member.batch_start..]).is_ok());
 
-        // 3. Each stream is shut down for writing: behind the goodbye, the client reads end of file.
+        // 3. Each stream is shut down for writing: after the goodbye, the client reads end of file.
         //    Then it closes its side, and we read end of file, too.
         let deadline = Instant::now() + STOP_DEADLINE;
         let mut events = Events::with_capacity(EVENTS_PER_TURN);
@@ -387,7 +395,7 @@ impl ChatServer {
             ready.extend(events.iter().map(Event::token));
         }
 
-        // 4. What is left is closed as it stands: those clients do not read, or do not close.
+        // 4. The other clients do not read, or do not close. Their streams are closed now.
         if !members.is_empty() {
             info!("clients that did not close in time: {}", members.len());
         }
@@ -396,23 +404,25 @@ impl ChatServer {
     // ANCHOR_END: stop
 }
 
-/// Waits until a socket is ready, or another thread wakes us, or the time is over.
+// ANCHOR: wait
+/// Waits until a socket is ready, another thread wakes us, or the time is over.
 fn wait(poll: &mut Poll, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
     match poll.poll(events, timeout) {
         Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()), // a turn without events
         result => result,
     }
 }
+// ANCHOR_END: wait
 
-/// A line for everybody that is not said by a client.
+/// A line from the room itself.
 fn announcement(text: &str) -> String {
     format!("{} *** {text}\n", local_time())
 }
 
 /// Whether an error of `accept` is about one client that has left already, and not about us.
 ///
-/// Linux never says so, macOS and Windows have names of their own for it, and where the client's
-/// address is gone as well, `std` has nothing to return (`InvalidInput`).
+/// Linux never reports this; macOS and Windows have different errors for it. If the client's address
+/// is gone as well, `std` has nothing to return (`InvalidInput`).
 fn client_is_gone(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, InvalidInput, NotConnected};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | InvalidInput | NotConnected)
