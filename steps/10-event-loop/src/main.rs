@@ -22,7 +22,7 @@ mod server;
 /// Where the server listens and the client connects, if no address is given.
 const DEFAULT_ADDR: &str = "127.0.0.1:9010";
 
-/// Step 10: the same room as a type, with one owner, queues, and an orderly end
+/// Step 10: the same room on one thread: an event loop
 #[derive(Parser)]
 struct Cli {
     #[command(subcommand)]
