@@ -94,8 +94,9 @@ fn a_client_that_sends_without_end_holds_up_no_other() -> Result<(), Failure> {
     let mut peer = Peer::connect(addr)?;
     thread::scope(|scope| {
         scope.spawn(|| {
+            let piece = vec![b'x'; 64 * 1024];
             while !is_over.load(Ordering::Relaxed) {
-                writing.write_all(&[b'x'; 64 * 1024]).expect("the server reads it");
+                writing.write_all(&piece).expect("the server reads it");
             }
             writing.shutdown(std::net::Shutdown::Write).expect("it is connected");
         });
