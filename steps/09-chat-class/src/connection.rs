@@ -21,7 +21,7 @@ use crate::server::{ClientId, Event};
 
 /// How much one read takes, in bytes. Two bytes from a client can become a line of sixty: the
 /// longest text that one read can become must fit into a queue.
-const READ_LEN: usize = 1024;
+const READ_LEN: usize = 4096;
 
 /// The most bytes that may wait for one client: 256 KiB, some 4,000 short lines. The system has a
 /// buffer of its own for each stream, which is filled first.
