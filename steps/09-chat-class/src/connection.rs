@@ -144,14 +144,16 @@ pub fn start(
     let queue = Queue { texts, level: Arc::default() };
 
     let (to_client, level) = (Arc::clone(&stream), Arc::clone(&queue.level));
+    let reports = events.clone();
     let writing = thread::Builder::new().spawn(move || {
-        // If it cannot write, the reading thread sees the end of the stream, and reports it. Shutting
-        // down fails if the connection has ended already.
         let how = match write_queue(&to_client, queued, &level) {
             Ok(()) => Shutdown::Write,
-            Err(_) => Shutdown::Both,
+            Err(error) => {
+                let _ = reports.send(Event::Left(id, Err(error))); // fails as below
+                Shutdown::Both
+            }
         };
-        let _ = to_client.shutdown(how);
+        let _ = to_client.shutdown(how); // fails if the connection has ended already
         level.end();
     })?;
 

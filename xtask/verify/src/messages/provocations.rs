@@ -289,12 +289,21 @@ pub const PROVOCATIONS: &[Provocation] = &[
     needing(Need::Shell, "cannot-accept", crowd),
     needing(Need::Shell, "warn-cannot-accept", crowd),
     message("dropped", |scene| {
-        // It says much, and does not even read its own words.
-        scene.server_of_one_who(|mut peer| {
-            let line = [&[b'x'; 4000][..], b"\n"].concat();
-            while peer.send(&line).is_ok() {}
-            Ok(())
-        })
+        // One client does not read, while another one speaks and reads.
+        let (server, addr) = scene.server(&[])?;
+        let idle = Peer::connect(addr)?;
+        let idle_addr = idle.local_addr()?;
+        scene.keep(idle);
+        let mut speaker = Peer::connect(addr)?;
+        let line = [&[b'x'; 4000][..], b"\n"].concat();
+        let left = format!("*** {idle_addr} left\n");
+        let mut heard = Vec::new();
+        while !heard.windows(left.len()).any(|part| part == left.as_bytes()) {
+            speaker.send(&line)?;
+            heard = speaker.receive_some()?.unwrap_or_default();
+        }
+        scene.keep(speaker);
+        Ok(server)
     }),
     message("not-closed", |scene| {
         let (mut server, addr) = scene.server(&[])?;

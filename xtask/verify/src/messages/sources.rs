@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn an_exception_that_no_step_says_any_more_is_found() {
         let tree = fixture::copy();
-        for step in ["08-chat-fn", "09-chat-class"] {
+        for step in ["08-chat-fn", "09-chat-class", "10-event-loop"] {
             let file = format!("steps/{step}/src/client.rs");
             fixture::replace(
                 tree.path(),
@@ -205,8 +205,15 @@ mod tests {
                 "is gone, {line}",
             );
         }
-        let file = "steps/09-chat-class/src/editor.rs";
-        fixture::replace(tree.path(), file, "a thread of the client is gone", "is gone, {line}");
+        for step in ["09-chat-class", "10-event-loop"] {
+            let file = format!("steps/{step}/src/editor.rs");
+            fixture::replace(
+                tree.path(),
+                &file,
+                "a thread of the client is gone",
+                "is gone, {line}",
+            );
+        }
         let found = complaints(tree.path()).unwrap();
         let stale = "no step says \"a thread of the client is gone\"; take it from the list";
         assert!(found.iter().any(|complaint| complaint.ends_with(stale)), "{found:?}");
