@@ -24,7 +24,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct Acceptor {
     thread: JoinHandle<()>,
     is_stopping: Arc<AtomicBool>,
-    /// Not connected yet. It is made beforehand: later there may be no descriptor left for it.
+    /// The socket that will wake the thread by connecting. It is made beforehand: later there may be
+    /// no descriptor left for it.
     alarm: Socket,
     server_addr: SocketAddr,
 }
@@ -47,7 +48,7 @@ impl Acceptor {
         Ok(Self { thread, is_stopping, alarm, server_addr })
     }
 
-    /// Has the thread let in the clients that have connected so far, close the port, and end.
+    /// Makes the thread accept the clients that have connected so far, close the port, and end.
     pub fn stop(&self) {
         self.is_stopping.store(true, Ordering::Relaxed);
         // Fails if it is connected already, or so many clients wait to be accepted that there is no

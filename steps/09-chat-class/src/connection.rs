@@ -44,7 +44,8 @@ const USER_TIMEOUT: Duration = Duration::from_secs(16);
 // ANCHOR_END: keepalive-constants
 
 // ANCHOR: queue
-/// What waits for one client. When this is dropped, its writing thread sends the rest and ends.
+/// The owner's end of a client's queue. When this is dropped, the writing thread sends the rest and
+/// ends.
 pub struct Queue {
     texts: mpsc::Sender<Arc<str>>,
     level: Arc<Level>,
@@ -76,14 +77,14 @@ struct Level {
 struct State {
     /// How many bytes wait.
     waiting: usize,
-    /// The room has not passed on yet what the client said last.
+    /// The room has not yet passed on what the client said last.
     is_unheard: bool,
     /// The writing thread has ended.
     is_over: bool,
 }
 
 impl Level {
-    /// Notes that so many more bytes wait, if there is room for them. Otherwise returns how many wait.
+    /// Adds `len` to the bytes that wait, if there is room for them. Otherwise returns how many wait.
     fn rise(&self, len: usize) -> Result<(), usize> {
         let mut state = self.lock();
         state.is_unheard = false;
@@ -95,7 +96,7 @@ impl Level {
         Ok(())
     }
 
-    /// Notes that the writing thread has taken so many bytes.
+    /// Subtracts `len` bytes, which the writing thread has taken.
     fn sink(&self, len: usize) {
         self.lock().waiting -= len;
         self.has_changed.notify_one();
@@ -110,14 +111,14 @@ impl Level {
         drop(turn); // the lock
     }
 
-    /// Nothing more will be written.
+    /// Records that nothing more will be written, and wakes the reading thread.
     fn end(&self) {
         self.lock().is_over = true;
         self.has_changed.notify_one();
     }
 
-    /// A thread that panics while it has the lock leaves three plain values, which are right each by
-    /// itself. So the room goes on.
+    /// Locks the state. A thread that panics while it holds the lock leaves three plain values, each
+    /// of which is still valid. So the room goes on.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

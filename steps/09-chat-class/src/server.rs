@@ -52,7 +52,7 @@ const BATCH_LEN: usize = 64 * 1024;
 const STOP_DEADLINE: Duration = Duration::from_millis(300);
 
 // ANCHOR: event
-/// What the other threads tell the owner of the room.
+/// What the other threads report to the owner of the room.
 pub enum Event {
     /// A client has connected.
     Joined(TcpStream, SocketAddr),
@@ -97,14 +97,14 @@ pub struct ChatServer {
     handle: Handle,
 }
 
-/// With this, other threads can ask things of a running server.
+/// Lets other threads ask a running server who is online, and stop it.
 #[derive(Clone)]
 pub struct Handle {
     events: mpsc::SyncSender<Event>,
 }
 
 impl Handle {
-    /// Has the server stop. `run` returns when it has.
+    /// Asks the server to stop. `run` returns when it has stopped.
     pub fn stop(&self) {
         let _ = self.events.send(Event::Stop); // fails if it has stopped already
     }
