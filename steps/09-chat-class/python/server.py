@@ -1,179 +1,213 @@
-"""Step 09, the server: a room in which nobody waits for anybody, and that stops in an orderly way.
+r"""Step 09, the server: everyone hears each line, and one client cannot hold up the others.
 
     python3 server.py [HOST:PORT]
 
-One loop owns the whole room. So there is no lock, and no thread that would have to be joined; the
-one that waits for the keyboard owns nothing.
+One thread owns the room, so the room needs no lock. The other threads put events into its queue:
+
+    acceptor ------------------ join ----\
+    alice --> reading thread -- say -----+             +--> queue --> writing thread --> alice
+    bob ----> reading thread -- remove --+--> owner ---+
+    console ------------------- online --+             +--> queue --> writing thread --> bob
+    Ctrl-C -------------------- stop ----/
 """
 
-import asyncio
+import queue
 import signal
 import socket
 import sys
 import threading
 import time
 
-from line import BadLine, LineBuffer, check
+from acceptor import Acceptor
+from connection import Connection
+from log import local_time, log
 
-BACKLOG = 1024  # clients that may wait to be accepted
-MAX_QUEUE_LEN = 256 * 1024  # bytes that may wait for one client
+EVENTS = 256  # that may wait for the owner; then the threads that send them wait, and their clients
+BATCH_LEN = 64 * 1024  # bytes; such a batch is delivered, even if more events wait
 STOP_DEADLINE = 0.3  # seconds that the clients have to take the goodbye and close
-
-KEEPALIVE_IDLE = 10  # seconds of silence before the first probe
-KEEPALIVE_INTERVAL = 2  # seconds between two probes
-KEEPALIVE_PROBES = 3  # without an answer, the client is gone
-USER_TIMEOUT = 16_000  # milliseconds for which what we send may wait
-
-
-def local_time():
-    return time.strftime("%Y-%m-%d %H:%M:%S")
-
-
-def log(text):
-    try:
-        print(f"{local_time()}  INFO {text}", file=sys.stderr, flush=True)
-    except OSError:
-        pass  # the room goes on, also where nobody reads this
 
 
 class ChatServer:
-    """A chat room, and all who are in it."""
+    """A chat room. Other threads call `stop` and `online`, or put an event into its queue.
+
+    An event is a method of the room and its arguments. Only the owner calls it.
+    """
 
     def __init__(self):
-        self.members = []  # who is online, in the order in which they came
-        self.batch = []  # what this turn of the loop has to tell everybody
-        self.stopping = asyncio.Event()
-        self.all_gone = asyncio.Event()
+        self.events = queue.Queue(EVENTS)
+        self.connections = []  # those whose threads run, in the order in which the clients joined
+        self.batch = bytearray()  # what has been said since the last delivery
+        self.is_open = True
 
-    async def run(self, host, port):
-        """Runs the room, until it is stopped."""
-        loop = asyncio.get_running_loop()
-        listener = await loop.create_server(lambda: Member(self), host, port, backlog=BACKLOG)
-        print("listening on %s:%d" % listener.sockets[0].getsockname()[:2], flush=True)
-        for number in signal.SIGINT, signal.SIGTERM:
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(self.stopping.set))
-        threading.Thread(target=self.console, args=(loop,), daemon=True).start()
+    def bind(self, host, port):
+        """Listens on this address, and returns it with the port that it really got."""
+        self.acceptor = Acceptor(host, port)
+        return self.acceptor.addr
 
-        await self.stopping.wait()
+    def run(self):
+        """Runs the room until it is stopped. The thread that calls this owns the room."""
+        self.acceptor.start(self)
+        while self.is_open:
+            # What arrives meanwhile goes into the same batch: sending a hundred lines costs about as
+            # much as sending one.
+            handle, *args = self.events.get()
+            handle(*args)
+            if self.events.empty() or len(self.batch) >= BATCH_LEN:
+                self.deliver()
+        self.acceptor.join()
+
         log("the server is stopping")
-        listener.close()  # nobody new; the port is free
         self.announce("the server is stopping")
         self.deliver()
-        for member in self.members:
-            member.transport.write_eof()  # behind the goodbye, the client reads end of file
-        if self.members:
-            try:
-                await asyncio.wait_for(self.all_gone.wait(), STOP_DEADLINE)
-            except asyncio.TimeoutError:
-                log(f"clients that did not close in time: {len(self.members)}")
+        for member in self.members():
+            member.leave()  # after the goodbye, the client reads end of file, and closes
+        self.wait_for_connections(time.monotonic() + STOP_DEADLINE)
+        if self.connections:
+            log(f"clients that did not close in time: {len(self.connections)}")
+            for connection in self.connections:
+                connection.shut_down()  # wakes the threads that wait for the client
+            self.wait_for_connections()
 
-    def say(self, line):
-        """Adds a line to the batch, which goes out when this turn has read all it can."""
-        if not self.batch:
-            asyncio.get_running_loop().call_soon(self.deliver)
-        self.batch.append(line + "\n")
+    def wait_for_connections(self, deadline=float("inf")):
+        """Waits until the threads of all connections have ended, or the time is over."""
+        while self.connections and (now := time.monotonic()) < deadline:
+            try:
+                handle, *args = self.events.get(timeout=min(deadline - now, STOP_DEADLINE))
+            except queue.Empty:
+                continue
+            if handle == self.forget:  # what clients still say is read, but not passed on
+                handle(*args)
+
+    # Two methods for other threads. An event does the work.
+
+    def stop(self):
+        """Has the server stop. `run` returns when everything has ended."""
+        self.events.put((self.acceptor.stop,))
+
+    def online(self):
+        """Returns a line for each client that is online, in the order in which they joined."""
+        answer = queue.SimpleQueue()
+        self.events.put((self.list_members, answer))
+        return answer.get()
+
+    # All other methods are for the owner.
+
+    def list_members(self, answer):
+        answer.put([
+            f"{member.name}  since {member.since}  {member.queue_len()} bytes wait"
+            for member in self.members()
+        ])
+
+    def members(self):
+        """Returns the connections of the clients that are online."""
+        return [connection for connection in self.connections if connection.is_online]
+
+    def join(self, stream, name):
+        """Adds a client, starts its threads, and tells everyone."""
+        connection = Connection(self, stream, name, len(self.batch))
+        try:
+            connection.start()
+        except (OSError, RuntimeError) as error:  # it has gone, or there are too many threads
+            log(f"{name} lost: {error}")
+            return
+        self.connections.append(connection)
+        log(f"{name} joined")
+        self.announce(f"{name} joined")
+
+    def remove(self, member, how, level="INFO"):
+        """Removes a client, and tells everyone else. Its writing thread sends the rest."""
+        if member.is_online:  # it may have been dropped before
+            member.leave()
+            log(f"{member.name} {how}", level)
+            if self.is_open:  # otherwise, the goodbye is the last line
+                self.announce(f"{member.name} left")
+
+    def forget(self, connection):
+        """Lets go of a connection whose threads have nothing more to do."""
+        connection.join()
+        self.connections.remove(connection)
+
+    def close(self):
+        """Ends the loop of `run`: the port is closed, so no more clients will join."""
+        self.is_open = False
+
+    def say(self, member, text):
+        """Adds what a client has said to the batch, unless the client was dropped before."""
+        if member.is_online:
+            self.batch += text.encode()
 
     def announce(self, text):
-        """Says what no client can say: there, an address stands where this has the stars."""
-        self.say(f"{local_time()} *** {text}")
+        """Adds a line that no client can forge: theirs have an address in place of the stars."""
+        self.batch += f"{local_time()} *** {text}\n".encode()
+
+    def refuse(self, member, bad):
+        """Answers a line that cannot be taken, after everything that was said before it."""
+        self.deliver()
+        if member.is_online:
+            self.send(member, f"error: {bad}\n".encode())
 
     def deliver(self):
-        """Sends the batch to everybody: the same bytes, so all see the same order."""
-        lines, self.batch = self.batch, []
-        for member in list(self.members):
-            member.send("".join(lines[member.batch_start :]).encode())
-            member.batch_start = 0
+        """Puts the batch into the queue of everyone. All get the same bytes, in the same order."""
+        while self.batch:  # that a client was dropped is news for the others: one more batch
+            batch, self.batch = bytes(self.batch), bytearray()
+            for member in self.members():
+                start, member.batch_start = member.batch_start, 0
+                self.send(member, batch[start:])
 
-    def console(self, loop):
-        """A thread: `quit` stops the server, anything else shows who is online."""
-        for line in sys.stdin:
-            if line.strip() == "quit":
-                loop.call_soon_threadsafe(self.stopping.set)
-                return
-            loop.call_soon_threadsafe(self.show_who_is_online)
-
-    def show_who_is_online(self):
-        for member in self.members:
-            queue_len = member.transport.get_write_buffer_size()
-            print(f"{member.name}  since {member.since}  {queue_len} bytes wait", flush=True)
-        if not self.members:
-            print("nobody is online", flush=True)
+    def send(self, member, data):
+        """Adds to the queue of a client. A client whose queue has no room for it is dropped."""
+        if not member.push(data):
+            how = f"dropped: it does not read, {member.queue_len()} bytes wait"
+            self.remove(member, how, "WARN")
+            member.shut_down()  # its writing thread waits for it, and stops waiting
 
 
-class Member(asyncio.Protocol):
-    """A client that is online. The loop calls these methods."""
-
-    def __init__(self, room):
-        self.room = room
-        self.lines = LineBuffer()
-
-    def connection_made(self, transport):
-        self.transport = transport
-        self.name = "%s:%d" % transport.get_extra_info("peername")[:2]
-        self.since = local_time()
-        self.batch_start = len(self.room.batch)  # what was said before is not for this client
-        set_up(transport.get_extra_info("socket"))
-        self.room.members.append(self)
-        log(f"{self.name} joined")
-        self.room.announce(f"{self.name} joined")
-
-    def data_received(self, data):
-        if self.room.stopping.is_set() or self.transport.is_closing():
-            return  # it must be read, but nobody is interested any more
-        for line in self.lines.push(data):
-            try:
-                text = check(line)
-            except BadLine as bad:
-                self.room.deliver()  # what came before this line
-                self.send(f"error: {bad}\n".encode())
-                continue
-            if text.strip() == "quit":
-                self.room.deliver()
-                self.transport.close()  # when all is sent
-                return
-            if text.strip():
-                self.room.say(f"{local_time()} {self.name} {text}")
-
-    def eof_received(self):
-        self.room.deliver()
-        return False  # the loop closes the stream when all is sent
-
-    def connection_lost(self, error):
-        self.room.members.remove(self)
-        if not self.room.stopping.is_set():
-            log(f"{self.name} {f'lost: {error}' if error else 'left'}")
-            self.room.announce(f"{self.name} left")
-        if not self.room.members:
-            self.room.all_gone.set()
-
-    def send(self, data):
-        """Sends at once what the stream takes; the rest waits, up to a bound."""
-        if self.transport.is_closing():
+def console(server):
+    """A daemon thread, since nothing but the keyboard can wake it: `quit` stops the server."""
+    # A file of its own: at exit, Python would wait for the thread that reads from `sys.stdin`.
+    for line in open(0, "rb", closefd=False):
+        if line.strip() == b"quit":
+            server.stop()
             return
-        self.transport.write(data)
-        queue_len = self.transport.get_write_buffer_size()
-        if queue_len > MAX_QUEUE_LEN:
-            log(f"{self.name} dropped: it does not read, {queue_len} bytes wait")
-            self.transport.abort()
+        try:
+            print("\n".join(server.online() or ["nobody is online"]), flush=True)
+        except OSError:
+            pass  # the room goes on, even if nothing can be printed
 
 
-def set_up(stream):
-    """Has the system find out when the client vanishes without a word."""
-    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in [  # not every system has each of them
-        ("TCP_KEEPIDLE", KEEPALIVE_IDLE),
-        ("TCP_KEEPINTVL", KEEPALIVE_INTERVAL),
-        ("TCP_KEEPCNT", KEEPALIVE_PROBES),
-        ("TCP_USER_TIMEOUT", USER_TIMEOUT),
-    ]:
-        if hasattr(socket, option):
-            stream.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+def wait_for_signal(server, signals):
+    """A daemon thread: stops the server at Ctrl-C, or when the system asks the program to end."""
+    signals.recv(1)
+    server.stop()
 
 
-async def main():
-    host, _, port = (sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9009").rpartition(":")
-    await ChatServer().run(host, int(port))
+def catch_signals():
+    """Returns a socket on which the numbers of the signals arrive.
+
+    A handler runs in the main thread, which may be inside its queue just then, with the lock of the
+    queue. A handler that needs that lock would wait forever, so these do nothing.
+    """
+    signals, sender = socket.socketpair()
+    sender.setblocking(False)
+    signal.set_wakeup_fd(sender.detach())
+    for number in signal.SIGINT, signal.SIGTERM:
+        signal.signal(number, lambda *_: None)
+    return signals
 
 
-asyncio.run(main())
+def main():
+    addr = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9009"
+    host, _, port = addr.rpartition(":")
+    server = ChatServer()
+    try:
+        local_addr = server.bind(host, int(port))
+    except OSError as error:
+        sys.exit(f"error: {addr}: {error}")
+    print("listening on %s:%d" % local_addr, flush=True)
+    signals = catch_signals()
+    threading.Thread(target=wait_for_signal, args=(server, signals), daemon=True).start()
+    threading.Thread(target=console, args=(server,), daemon=True).start()
+    server.run()
+
+
+main()

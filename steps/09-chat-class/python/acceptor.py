@@ -1,0 +1,72 @@
+"""The thread that accepts clients, and how it is stopped.
+
+`accept` waits until a client connects, and nothing else ends that wait on every system. So the server
+connects to itself: that wakes the thread, which knows the address from which it came.
+"""
+
+import socket
+import threading
+import time
+
+from log import log
+
+BACKLOG = 1024  # clients that may wait to be accepted
+ACCEPT_PAUSE = 0.1  # seconds; after an error of accept
+
+
+class Acceptor:
+    """A thread that accepts clients for a room."""
+
+    def __init__(self, host, port):
+        self.listener = socket.create_server((host, port), backlog=BACKLOG)
+        self.addr = host, port = self.listener.getsockname()
+        # Where this computer reaches a server that listens on all of its addresses.
+        self.reachable_addr = ("127.0.0.1" if host == "0.0.0.0" else host), port
+        # Not connected yet. It is made now: later there may be no descriptor left for it.
+        self.alarm = socket.socket()
+        self.alarm.bind((self.reachable_addr[0], 0))
+        self.alarm_addr = self.alarm.getsockname()
+        self.is_stopping = False
+
+    def start(self, room):
+        self.thread = threading.Thread(target=self.accept_clients, args=(room,))
+        self.thread.start()
+
+    def stop(self):
+        """Has the thread let in the clients that have connected so far, close the port, and end."""
+        self.is_stopping = True
+        try:
+            self.alarm.settimeout(ACCEPT_PAUSE)
+            self.alarm.connect(self.reachable_addr)
+        except OSError:
+            pass  # it is connected already, or so many clients wait that the thread is awake
+
+    def join(self):
+        self.thread.join()
+        self.alarm.close()
+
+    def accept_clients(self, room):
+        """Reports each client to the room, until the alarm connects."""
+        is_failing = False
+        with self.listener:
+            while True:
+                try:
+                    stream, peer_addr = self.listener.accept()
+                except ConnectionAbortedError:
+                    continue  # a client that left before it was accepted
+                except OSError as error:
+                    if self.is_stopping:
+                        break  # all clients that have connected are in
+                    if not is_failing:  # most likely, all descriptors are in use
+                        log(f"cannot accept clients for now: {error}", "WARN")
+                    is_failing = True
+                    time.sleep(ACCEPT_PAUSE)  # no event tells that a descriptor is free
+                    continue
+                is_failing = False
+                if peer_addr == self.alarm_addr:
+                    stream.close()
+                    break
+                room.events.put((room.join, stream, "%s:%d" % peer_addr))
+                if self.is_stopping:
+                    self.listener.setblocking(False)
+        room.events.put((room.close,))
