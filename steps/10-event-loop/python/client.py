@@ -1,22 +1,24 @@
-"""Step 10, the client: says each line of its input, and prints what everybody says.
+"""Step 10, the client: says each line of its input, and prints what everyone says.
 
     python3 client.py [HOST:PORT]
 """
 
-import asyncio
-import os
+import signal
+import socket
 import sys
 import threading
 import unicodedata
 
 from line import MAX_LINE_LEN, LineBuffer
 
-READ_LEN = 4096  # bytes; how much one read may take
+READ_LEN = 4096  # bytes; how much one recv may take
 MAX_PREFIX_LEN = 128  # bytes that the server may put in front of a line
+TIME_LEN = len("2026-11-23 08:23:04")  # characters; each line begins with the time
+GOODBYE = " *** the server is stopping"  # no client can forge it: theirs have an address there
 
 
 def harmless(text):
-    """The text with its control characters spelled out: they do nothing to the terminal."""
+    """Returns the text with its control characters spelled out: they do nothing to the terminal."""
     return "".join(
         repr(c)[1:-1] if unicodedata.category(c) == "Cc" and c != "\t" else c for c in text
     )
@@ -27,58 +29,63 @@ class ChatClient:
 
     def __init__(self, addr):
         self.addr = addr
+        host, _, port = addr.rpartition(":")
+        self.stream = socket.create_connection((host, int(port)))
         self.is_leaving = False
 
-    async def run(self):
-        """Talks to the server until the input ends, or `quit` is typed; returns the exit code."""
-        host, _, port = self.addr.rpartition(":")
-        reader, self.writer = await asyncio.open_connection(host, int(port))
-        loop = asyncio.get_running_loop()
-        # Nobody joins this thread: it may be waiting for the keyboard.
-        threading.Thread(target=self.keyboard, args=(loop,), daemon=True).start()
-        await self.show_lines(reader)
-        if self.is_leaving:
+    def run(self):
+        """Talks to the server until one of the sides ends; returns the exit code."""
+        # A daemon, which nothing waits for: it may be waiting for the keyboard.
+        threading.Thread(target=self.send_lines, daemon=True).start()
+        last_line = self.show_lines()
+        if self.is_leaving or last_line[TIME_LEN:] == GOODBYE:
             return 0
         print(f"error: {self.addr}: the server closed the connection", file=sys.stderr, flush=True)
         return 1
 
-    async def show_lines(self, reader):
-        """Prints the lines that come, until the server closes the connection, or it breaks."""
+    def show_lines(self):
+        """Prints the lines that arrive until the server closes the connection, and returns the last
+        one. If the connection breaks, no line was the last one."""
         lines = LineBuffer(MAX_PREFIX_LEN + MAX_LINE_LEN)
+        text = ""
         try:
-            while data := await reader.read(READ_LEN):
+            while data := self.stream.recv(READ_LEN):
                 for line in lines.push(data):
-                    print(harmless(line.decode(errors="replace").rstrip("\r")), flush=True)
+                    text = harmless(line.decode(errors="replace").rstrip("\r"))
+                    print(text, flush=True)
         except OSError:
-            pass  # for who waits for lines, that is the same
+            return ""
+        return text
 
-    def keyboard(self, loop):
-        """A thread: hands each line of the input to the loop."""
+    def send_lines(self):
+        """Sends the lines of the input until it ends, or one of them is `quit`."""
+        # A file of its own: at exit, Python would wait for the thread that reads from `sys.stdin`.
+        keyboard = open(0, "rb", closefd=False)
         while True:
-            if sys.stdin.isatty():
+            if keyboard.isatty():
                 print("> ", end="", flush=True)
-            line = sys.stdin.buffer.readline()
+            line = keyboard.readline()
             if not line or line.strip() == b"quit":
-                loop.call_soon_threadsafe(self.leave)
-                return
+                break
             line = line.rstrip(b"\r\n")
             if len(line) > MAX_LINE_LEN:
                 print(f"error: a line has at most {MAX_LINE_LEN} bytes", file=sys.stderr)
                 continue
-            loop.call_soon_threadsafe(self.writer.write, line + b"\n")
-
-    def leave(self):
-        """End of file for the server. What it has sent until then still comes."""
+            try:
+                self.stream.sendall(line + b"\n")
+            except OSError:
+                return  # show_lines sees that, too, and first shows what has arrived
         self.is_leaving = True
         try:
-            self.writer.write_eof()
+            self.stream.shutdown(socket.SHUT_WR)  # end of file for the server
         except OSError:
             pass  # the connection has ended already
 
 
 addr = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9010"
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends the program, whatever it waits for
 try:
-    status = asyncio.run(ChatClient(addr).run())
+    status = ChatClient(addr).run()
 except OSError as error:
     sys.exit(f"error: {addr}: {error}")
-os._exit(status)  # the keyboard's thread may hold the input; nobody waits for it
+sys.exit(status)

@@ -1,179 +1,231 @@
-"""Step 10, the server: a room in which nobody waits for anybody, and that stops in an orderly way.
+r"""Step 10, the server: the room of step 09, with one thread that never waits for a client.
 
     python3 server.py [HOST:PORT]
 
-One loop owns the whole room. So there is no lock, and no thread that would have to be joined; the
-one that waits for the keyboard owns nothing.
+The thread asks the system which of all its sockets are ready, does what can be done at once, and asks
+again. Other threads send it requests, and wake it:
+
+                    +------------ one turn of the loop -------------+
+    console \       |                                               |
+    Ctrl-C   --> requests --> accept --> read ----> deliver them -->|
+                    |         clients    lines      to everyone     |
+                    +-----------------------------------------------+
 """
 
-import asyncio
+import queue
+import selectors
 import signal
 import socket
 import sys
 import threading
 import time
+from selectors import EVENT_READ, EVENT_WRITE
 
-from line import BadLine, LineBuffer, check
+from log import local_time, log
+from member import Gone, Member
 
 BACKLOG = 1024  # clients that may wait to be accepted
-MAX_QUEUE_LEN = 256 * 1024  # bytes that may wait for one client
+ACCEPTS_PER_TURN = 64  # clients; the others have lines to be delivered
+ACCEPT_PAUSE = 0.1  # seconds; after an error of accept
+BATCH_LEN = 64 * 1024  # bytes; when a turn has read this much, it delivers
 STOP_DEADLINE = 0.3  # seconds that the clients have to take the goodbye and close
-
-KEEPALIVE_IDLE = 10  # seconds of silence before the first probe
-KEEPALIVE_INTERVAL = 2  # seconds between two probes
-KEEPALIVE_PROBES = 3  # without an answer, the client is gone
-USER_TIMEOUT = 16_000  # milliseconds for which what we send may wait
-
-
-def local_time():
-    return time.strftime("%Y-%m-%d %H:%M:%S")
-
-
-def log(text):
-    try:
-        print(f"{local_time()}  INFO {text}", file=sys.stderr, flush=True)
-    except OSError:
-        pass  # the room goes on, also where nobody reads this
 
 
 class ChatServer:
-    """A chat room, and all who are in it."""
+    """A chat room. The thread that calls `run` owns it; others may call `stop` and `online`."""
 
     def __init__(self):
-        self.members = []  # who is online, in the order in which they came
-        self.batch = []  # what this turn of the loop has to tell everybody
-        self.stopping = asyncio.Event()
-        self.all_gone = asyncio.Event()
+        self.selector = selectors.DefaultSelector()
+        self.members = {}  # their streams, in the order in which they joined, and the members
+        self.ready = {}  # those with something to read; the first is the next to be read from
+        self.batch = bytearray()  # what this turn has to tell everyone
+        self.is_running = True
+        self.is_accept_failing = False
+        self.requests = queue.SimpleQueue()  # each a method; another queue would need a lock
+        self.waker, self.alarm = socket.socketpair()
 
-    async def run(self, host, port):
-        """Runs the room, until it is stopped."""
-        loop = asyncio.get_running_loop()
-        listener = await loop.create_server(lambda: Member(self), host, port, backlog=BACKLOG)
-        print("listening on %s:%d" % listener.sockets[0].getsockname()[:2], flush=True)
-        for number in signal.SIGINT, signal.SIGTERM:
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(self.stopping.set))
-        threading.Thread(target=self.console, args=(loop,), daemon=True).start()
+    def bind(self, host, port):
+        """Listens on this address, and returns it with the port that it really got."""
+        self.listener = socket.create_server((host, port), backlog=BACKLOG)
+        for stream in self.listener, self.waker, self.alarm:
+            stream.setblocking(False)
+        self.selector.register(self.listener, EVENT_READ, self.accept_clients)
+        self.selector.register(self.waker, EVENT_READ, self.answer_requests)
+        return self.listener.getsockname()
 
-        await self.stopping.wait()
-        log("the server is stopping")
-        listener.close()  # nobody new; the port is free
-        self.announce("the server is stopping")
-        self.deliver()
-        for member in self.members:
-            member.transport.write_eof()  # behind the goodbye, the client reads end of file
-        if self.members:
-            try:
-                await asyncio.wait_for(self.all_gone.wait(), STOP_DEADLINE)
-            except asyncio.TimeoutError:
-                log(f"clients that did not close in time: {len(self.members)}")
+    # What other threads and signal handlers may call.
+
+    def stop(self):
+        """Has the server stop. `run` returns when everything has ended."""
+        self.request(self.end)
+
+    def online(self):
+        """Returns a line for each client that is online, in the order in which they joined."""
+        answer = queue.SimpleQueue()
+        self.request(lambda: answer.put([str(member) for member in self.members.values()]))
+        return answer.get()
+
+    def request(self, method):
+        self.requests.put(method)
+        try:
+            self.alarm.send(b"!")
+        except BlockingIOError:
+            pass  # so many requests wait that the server is awake
+
+    # The loop.
+
+    def run(self):
+        """Runs the room until it is stopped."""
+        while self.is_running:
+            self.wait(0 if self.ready else ACCEPT_PAUSE if self.is_accept_failing else None)
+            if self.is_accept_failing:
+                self.accept_clients()
+            self.read_members()
+            self.deliver()
+        self.say_goodbye()
+
+    def wait(self, timeout):
+        """Waits until a socket is ready, and does what can be done. Reading has to wait its turn."""
+        for key, events in self.selector.select(timeout):
+            if isinstance(key.data, Member):
+                if events & EVENT_WRITE:
+                    self.attempt(key.data, key.data.send_queue)
+                if events & EVENT_READ and key.data.stream in self.members:
+                    self.ready[key.data] = True
+            else:
+                key.data()
+
+    def answer_requests(self):
+        """Does what other threads have asked for."""
+        self.waker.recv(4096)
+        while not self.requests.empty():
+            self.requests.get()()
+
+    def end(self):
+        self.is_running = False
+
+    def accept_clients(self, most=ACCEPTS_PER_TURN):
+        """Lets in the clients that wait, but not more than this many."""
+        try:
+            for _ in range(most):
+                stream, peer_addr = self.listener.accept()
+                self.join(stream, "%s:%d" % peer_addr)
+        except (BlockingIOError, ConnectionAbortedError):
+            pass  # no client waits, or it left before it was accepted
+        except OSError as error:  # most likely, all descriptors are in use
+            if not self.is_accept_failing:
+                log(f"cannot accept clients for now: {error}", "WARN")
+                self.selector.unregister(self.listener)  # otherwise, it would be ready all the time
+                self.is_accept_failing = True
+            return
+        if self.is_accept_failing:
+            self.selector.register(self.listener, EVENT_READ, self.accept_clients)
+            self.is_accept_failing = False
+
+    def read_members(self):
+        """Reads once from each client that is ready, until the batch is full.
+
+        A client that sends without end has the same turns as the others.
+        """
+        for member in list(self.ready):
+            if len(self.batch) >= BATCH_LEN:
+                return  # the others are the first in the next turn
+            if self.ready.pop(member, None):  # it may have been dropped meanwhile
+                self.attempt(member, member.read, self)
+
+    # The room.
+
+    def join(self, stream, name):
+        """Adds a client, and tells everyone."""
+        try:
+            member = Member(stream, name, self.selector, len(self.batch))
+        except OSError as error:  # it has gone already
+            stream.close()
+            log(f"{name} lost: {error.strerror}")
+            return
+        self.members[stream] = member
+        log(f"{name} joined")
+        self.announce(f"{name} joined")
+
+    def attempt(self, member, method, *args):
+        """Calls a method of a client. If the client is gone, it is removed."""
+        try:
+            method(*args)
+        except Gone as gone:
+            self.remove(member, *gone.args)
+        except OSError as error:
+            self.remove(member, f"lost: {error.strerror}")
+
+    def remove(self, member, how, level="INFO"):
+        """Removes a client, and tells everyone else."""
+        if self.members.pop(member.stream, None):  # it may have been dropped before
+            self.ready.pop(member, None)
+            member.close()
+            if self.is_running:  # otherwise, the goodbye is the last line
+                log(f"{member.name} {how}", level)
+                self.announce(f"{member.name} left")
 
     def say(self, line):
-        """Adds a line to the batch, which goes out when this turn has read all it can."""
-        if not self.batch:
-            asyncio.get_running_loop().call_soon(self.deliver)
-        self.batch.append(line + "\n")
+        self.batch += line.encode()
 
     def announce(self, text):
-        """Says what no client can say: there, an address stands where this has the stars."""
-        self.say(f"{local_time()} *** {text}")
+        """Adds a line that no client can forge: theirs have an address in place of the stars."""
+        self.say(f"{local_time()} *** {text}\n")
 
     def deliver(self):
-        """Sends the batch to everybody: the same bytes, so all see the same order."""
-        lines, self.batch = self.batch, []
-        for member in list(self.members):
-            member.send("".join(lines[member.batch_start :]).encode())
-            member.batch_start = 0
+        """Sends the batch to everyone. All get the same bytes, in the same order."""
+        while self.batch:  # that a client is gone is news for the others: one more batch
+            batch, self.batch = bytes(self.batch), bytearray()
+            for member in list(self.members.values()):
+                start, member.batch_start = member.batch_start, 0
+                self.attempt(member, member.send, batch[start:])
 
-    def console(self, loop):
-        """A thread: `quit` stops the server, anything else shows who is online."""
-        for line in sys.stdin:
-            if line.strip() == "quit":
-                loop.call_soon_threadsafe(self.stopping.set)
-                return
-            loop.call_soon_threadsafe(self.show_who_is_online)
+    def say_goodbye(self):
+        """Ends everything, in this order, and in time, whatever the clients do."""
+        log("the server is stopping")
+        self.accept_clients(BACKLOG)  # those who have connected hear the goodbye, too
+        if not self.is_accept_failing:
+            self.selector.unregister(self.listener)
+        self.listener.close()
+        self.announce("the server is stopping")
+        self.deliver()
+        for member in list(self.members.values()):
+            self.attempt(member, member.end)  # after the goodbye, the client reads end of file
+        deadline = time.monotonic() + STOP_DEADLINE
+        while self.members and (now := time.monotonic()) < deadline:
+            self.wait(0 if self.ready else deadline - now)
+            self.read_members()
+        if self.members:
+            log(f"clients that did not close in time: {len(self.members)}")
 
-    def show_who_is_online(self):
-        for member in self.members:
-            queue_len = member.transport.get_write_buffer_size()
-            print(f"{member.name}  since {member.since}  {queue_len} bytes wait", flush=True)
-        if not self.members:
-            print("nobody is online", flush=True)
 
-
-class Member(asyncio.Protocol):
-    """A client that is online. The loop calls these methods."""
-
-    def __init__(self, room):
-        self.room = room
-        self.lines = LineBuffer()
-
-    def connection_made(self, transport):
-        self.transport = transport
-        self.name = "%s:%d" % transport.get_extra_info("peername")[:2]
-        self.since = local_time()
-        self.batch_start = len(self.room.batch)  # what was said before is not for this client
-        set_up(transport.get_extra_info("socket"))
-        self.room.members.append(self)
-        log(f"{self.name} joined")
-        self.room.announce(f"{self.name} joined")
-
-    def data_received(self, data):
-        if self.room.stopping.is_set() or self.transport.is_closing():
-            return  # it must be read, but nobody is interested any more
-        for line in self.lines.push(data):
-            try:
-                text = check(line)
-            except BadLine as bad:
-                self.room.deliver()  # what came before this line
-                self.send(f"error: {bad}\n".encode())
-                continue
-            if text.strip() == "quit":
-                self.room.deliver()
-                self.transport.close()  # when all is sent
-                return
-            if text.strip():
-                self.room.say(f"{local_time()} {self.name} {text}")
-
-    def eof_received(self):
-        self.room.deliver()
-        return False  # the loop closes the stream when all is sent
-
-    def connection_lost(self, error):
-        self.room.members.remove(self)
-        if not self.room.stopping.is_set():
-            log(f"{self.name} {f'lost: {error}' if error else 'left'}")
-            self.room.announce(f"{self.name} left")
-        if not self.room.members:
-            self.room.all_gone.set()
-
-    def send(self, data):
-        """Sends at once what the stream takes; the rest waits, up to a bound."""
-        if self.transport.is_closing():
+def console(server):
+    """A daemon thread, since nothing but the keyboard can wake it: `quit` stops the server."""
+    # A file of its own: at exit, Python would wait for the thread that reads from `sys.stdin`.
+    for line in open(0, "rb", closefd=False):
+        if line.strip() == b"quit":
+            server.stop()
             return
-        self.transport.write(data)
-        queue_len = self.transport.get_write_buffer_size()
-        if queue_len > MAX_QUEUE_LEN:
-            log(f"{self.name} dropped: it does not read, {queue_len} bytes wait")
-            self.transport.abort()
+        try:
+            print("\n".join(server.online() or ["nobody is online"]), flush=True)
+        except OSError:
+            pass  # the room goes on, even if nothing can be printed
 
 
-def set_up(stream):
-    """Has the system find out when the client vanishes without a word."""
-    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in [  # not every system has each of them
-        ("TCP_KEEPIDLE", KEEPALIVE_IDLE),
-        ("TCP_KEEPINTVL", KEEPALIVE_INTERVAL),
-        ("TCP_KEEPCNT", KEEPALIVE_PROBES),
-        ("TCP_USER_TIMEOUT", USER_TIMEOUT),
-    ]:
-        if hasattr(socket, option):
-            stream.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+def main():
+    addr = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9010"
+    host, _, port = addr.rpartition(":")
+    server = ChatServer()
+    try:
+        local_addr = server.bind(host, int(port))
+    except OSError as error:
+        sys.exit(f"error: {addr}: {error}")
+    print("listening on %s:%d" % local_addr, flush=True)
+    for number in signal.SIGINT, signal.SIGTERM:
+        signal.signal(number, lambda *_: server.stop())
+    signal.set_wakeup_fd(server.alarm.fileno())  # on Windows, no handler can run during a select
+    threading.Thread(target=console, args=(server,), daemon=True).start()
+    server.run()
 
 
-async def main():
-    host, _, port = (sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9010").rpartition(":")
-    await ChatServer().run(host, int(port))
-
-
-asyncio.run(main())
+main()
