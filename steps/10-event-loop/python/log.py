@@ -10,6 +10,7 @@ def local_time():
 
 def log(text, level="INFO"):
     try:
-        print(f"{local_time()}  {level} {text}", file=sys.stderr, flush=True)
+        # One write, with the newline: two threads may log at the same time.
+        print(f"{local_time()}  {level} {text}\n", end="", file=sys.stderr, flush=True)
     except OSError:
         pass  # the room goes on, even if its log cannot be written
