@@ -23,9 +23,8 @@ const READ_LEN: usize = 4096;
 /// more.
 const MAX_PREFIX_LEN: usize = 128;
 
-/// How the last line from a server that stops in an orderly way ends. Before it stands the time:
-/// a line that a client says has an address there, so no client can forge it.
-const GOODBYE: &str = " *** the server is stopping";
+/// The last announcement of a server that stops in an orderly way.
+const GOODBYE: &str = "the server is stopping";
 
 /// The length of a time such as `2026-11-23 08:23:04`, in bytes.
 const TIME_LEN: usize = 19;
@@ -130,14 +129,22 @@ pub fn show_lines(
         };
         lines.push(&buffer[..len]);
         while let Some(line) = lines.next_line() {
-            let is_goodbye = line.as_ref().is_ok_and(|line| line.get(TIME_LEN..) == Some(GOODBYE));
-            end = if is_goodbye { End::Goodbye } else { End::Server };
+            end = match &line {
+                Ok(line) if is_goodbye(line) => End::Goodbye,
+                _ => End::Server,
+            };
             show(match line {
                 Err(BadLine::ControlCharacter(line)) => Ok(harmless(&line)),
                 line => line.map(str::to_owned),
             })?;
         }
     }
+}
+
+/// Whether a line is the goodbye. No client can forge one: a line that a client says has an address
+/// where an announcement has the stars.
+fn is_goodbye(line: &str) -> bool {
+    line.get(TIME_LEN..).and_then(|text| text.strip_prefix(" *** ")) == Some(GOODBYE)
 }
 
 /// What a person is told when the server has sent such a line.

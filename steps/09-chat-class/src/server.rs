@@ -373,7 +373,7 @@ impl Room {
     /// Waits until the threads of all connections have ended, or the time is over.
     fn wait_for_connections(&mut self, events: &mpsc::Receiver<Event>) {
         let deadline = Instant::now() + STOP_DEADLINE;
-        while !self.connections.is_empty() {
+        while !self.connections.is_empty() && Instant::now() < deadline {
             let left = deadline.saturating_duration_since(Instant::now());
             match events.recv_timeout(left) {
                 Ok(Event::Ended(id)) => self.forget(id),
