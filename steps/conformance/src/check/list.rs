@@ -292,7 +292,7 @@ pub const EXERCISES: &[Check] = &[
     },
     Check {
         name: "rate-limit",
-        section: "chat-class.md#exercises",
+        section: "event-loop.md#exercises",
         side: Side::Server,
         protocols: &[Protocol::Chat],
         scenario: chat::rate_limit,

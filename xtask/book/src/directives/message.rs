@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(
             markdown("refused").unwrap(),
             "<samp>error: <var>ADDR</var>: connection refused: start the server first</samp> \
-         <small>steps 01 to 09</small>"
+         <small>steps 01 to 10</small>"
         );
         let two = markdown("no-xtask warning").unwrap();
         assert!(two.starts_with(
