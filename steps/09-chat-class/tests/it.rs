@@ -1,4 +1,4 @@
-//! What step 09 does.
+//! What the room of this step does.
 //!
 //! Stopping is tested in `stop.rs`, crowds and hostile guests in `crowd.rs`, and the client's
 //! terminal in `terminal.rs`, beside this file.
@@ -13,7 +13,8 @@ use assert_cmd::Command as Assert;
 use conformance::check::{self, Subject};
 use conformance::proxy::{Cut, Proxy};
 use conformance::{Failure, NobodyListens, Program, python};
-use room::{Guest, STEP, client, expect_log, list, server, without_time};
+use room::step::{NUMBER, STEP};
+use room::{Guest, client, expect_log, list, server, without_time};
 
 mod room;
 
@@ -31,13 +32,13 @@ fn the_solutions_of_the_exercises_in_python_keep_what_this_step_breaks() {
 #[cfg(unix)]
 #[test]
 fn the_server_neither_panics_nor_spins_when_it_is_treated_roughly() {
-    conformance::rough::assert_server_survives(9, STEP);
+    conformance::rough::assert_server_survives(NUMBER, STEP);
 }
 
 #[cfg(unix)]
 #[test]
 fn the_client_neither_panics_nor_spins_when_it_is_treated_roughly() {
-    conformance::rough::assert_client_survives(9, STEP);
+    conformance::rough::assert_client_survives(NUMBER, STEP);
 }
 
 #[test]

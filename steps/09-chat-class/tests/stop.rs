@@ -1,57 +1,23 @@
-//! Stopping: whatever asks for it, and whoever is there, everybody is told, and it is over within a
-//! second.
+//! Stopping: whatever causes it and whoever is online, every client gets the goodbye, and the server ends
+//! within a second. The handle is tested in `handle.rs`, beside this file.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use conformance::check::FreePorts;
 use conformance::{Failure, Program};
-use room::{Guest, STEP, expect_log, server};
+use room::step::STEP;
+use room::{GOODBYE, Guest, STOP_TIME, all_are_told, expect_log, idle_guests, server};
 
 mod room;
-
-/// The server itself, as a part of this test: a program cannot be asked for its handle.
-#[path = "../src/acceptor.rs"]
-mod acceptor;
-#[path = "../src/connection.rs"]
-mod connection;
-#[path = "../src/line.rs"]
-mod line;
-#[path = "../src/log.rs"]
-#[expect(dead_code, reason = "what is logged is of no interest here")]
-mod log;
-#[path = "../src/server.rs"]
-mod server;
 
 /// Held by a test while it has a crowd: the time for stopping is that of one room, not of several
 /// that share the processors.
 static CROWD: Mutex<()> = Mutex::new(());
 
-/// How long stopping may take.
-const STOP_TIME: Duration = Duration::from_secs(1);
-
-const GOODBYE: &str = "*** the server is stopping";
-
-/// Lets so many guests join, who are idle from then on.
-fn idle_guests(addr: SocketAddr, count: usize) -> Result<Vec<Guest>, Failure> {
-    (0..count).map(|_| Guest::join(addr)).collect()
-}
-
-/// Everybody must have heard who came after them, the goodbye, and end of file.
-fn all_are_told(guests: Vec<Guest>) -> Result<(), Failure> {
-    let addrs: Vec<SocketAddr> = guests.iter().map(|guest| guest.addr).collect();
-    for (index, mut guest) in guests.into_iter().enumerate() {
-        let mut expected: Vec<String> =
-            addrs[index + 1..].iter().map(|addr| format!("*** {addr} joined")).collect();
-        expected.push(GOODBYE.to_owned());
-        assert_eq!(guest.rest()?, expected);
-    }
-    Ok(())
-}
-
-/// Starts a server and so many idle guests, has it stop, and sees that all goes as it should.
+/// Starts a server and `count` idle guests, stops it, and checks that all goes as it should.
 fn stops(
     count: usize,
     stop: impl FnOnce(&mut Program) -> Result<(), Failure>,
@@ -100,42 +66,6 @@ fn the_system_can_ask_it_to_end_as_well() -> Result<(), Failure> {
         kill_process(pid.expect("not 0"), Signal::TERM).expect("it runs");
         Ok(())
     })
-}
-
-#[test]
-fn the_handle_stops_it_and_every_thread_has_ended() -> Result<(), Failure> {
-    let _alone = CROWD.lock().unwrap_or_else(PoisonError::into_inner);
-    let ports = FreePorts::claim()?;
-    for count in [0, 1, 500] {
-        let server = server::ChatServer::bind(ports.next()?).expect("a free port");
-        let addr = server.local_addr().expect("it is bound");
-        let handle = server.handle();
-        let thread = std::thread::spawn(|| server.run());
-        let guests = idle_guests(addr, count)?;
-
-        let mut online = handle.online();
-        // A writing thread may not have had its turn yet.
-        let until = Instant::now() + conformance::DEADLINE;
-        while online.iter().any(|member| member.queue_len > 0) && Instant::now() < until {
-            online = handle.online();
-        }
-        let addrs: Vec<SocketAddr> = guests.iter().map(|guest| guest.addr).collect();
-        assert!(online.iter().map(|member| member.peer_addr).eq(addrs), "in the order they came");
-        assert!(online.iter().all(|member| member.queue_len == 0), "{online:?}");
-        let is_time = |time: &str| room::without_time(&format!("{time} .")) == ".";
-        assert!(online.iter().all(|member| is_time(&member.since)), "{online:?}");
-
-        let start = Instant::now();
-        handle.clone().stop();
-        // It waits for the threads that it has started, so when this one has ended, all have.
-        thread.join().expect("it does not panic").expect("it ends well");
-        assert!(start.elapsed() < STOP_TIME, "{count} guests: {:?}", start.elapsed());
-        TcpListener::bind(addr).expect("the port is free at once");
-        handle.stop(); // once more does no harm
-        assert_eq!(handle.online().len(), 0);
-        all_are_told(guests)?;
-    }
-    Ok(())
 }
 
 #[test]

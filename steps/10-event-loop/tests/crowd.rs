@@ -128,6 +128,7 @@ fn who_sends_without_end_keeps_nobody_waiting() -> Result<(), Failure> {
 mod resources {
     use super::*;
     use conformance::{DEADLINE, Peer};
+    use room::step::{MAX_KIB_EACH, OWN_THREADS, STEP, THREADS_EACH};
     use rustix::process::{Resource, getrlimit, setrlimit};
     use std::time::{Duration, Instant};
 
@@ -222,7 +223,7 @@ mod resources {
             guest.peer.send(b"half a li")?;
         }
         let (threads, descriptors) = before;
-        assert_eq!(used(&server), (threads, descriptors + 100));
+        assert_eq!(used(&server), (threads + 100 * THREADS_EACH, descriptors + 100));
         bob.says_and_hears("are you there?")?;
 
         let memory = status(&server, "VmHWM:");
@@ -249,7 +250,7 @@ mod resources {
     -> Result<(), Failure> {
         let mut command = std::process::Command::new("sh");
         let limited = "ulimit -n 20 && exec \"$0\" server 127.0.0.1:0";
-        command.args(["-c", limited, room::STEP]);
+        command.args(["-c", limited, STEP]);
         let (mut server, addr) = Program::start_server(command)?;
         let mut bob = Guest::join(addr)?;
         let crowd: Result<Vec<Peer>, Failure> = (0..30).map(|_| Peer::connect(addr)).collect();
@@ -270,7 +271,6 @@ mod resources {
         #[test]
         #[ignore = "slow: a thousand clients"]
         fn a_thousand_guests_at_once_hear_everything_and_cost_little() -> Result<(), Failure> {
-            const MAX_KIB_EACH: usize = 16;
             let count = guests_that_fit();
             let (server, addr) = Program::start_server(server())?;
             let empty = status(&server, "VmRSS:");
@@ -281,7 +281,7 @@ mod resources {
                 growth * 1024 / count
             );
             assert!(growth < count * MAX_KIB_EACH, "{growth} KiB");
-            assert_eq!(used(&server).0, 3, "no thread for any of them");
+            assert_eq!(used(&server).0, OWN_THREADS + count * THREADS_EACH);
 
             let last = guests.len() - 1;
             guests[last].say("is everybody here?")?;

@@ -4,10 +4,19 @@
 
 use std::net::SocketAddr;
 use std::process::Command;
+use std::time::Duration;
 
 use conformance::{DEADLINE, Failure, Peer, Program};
 
-pub const STEP: &str = env!("CARGO_BIN_EXE_step-09-chat-class");
+pub mod step;
+
+use step::STEP;
+
+/// How long stopping may take.
+pub const STOP_TIME: Duration = Duration::from_secs(1);
+
+/// The last line that a client gets from a server that stops, without its time.
+pub const GOODBYE: &str = "*** the server is stopping";
 
 /// The receive buffer of a client that is slow on purpose, in bytes.
 const SLOW_BUFFER_LEN: usize = 4096;
@@ -150,4 +159,22 @@ impl Guest {
         let said = self.said(text);
         self.expect_later(&said).map(drop)
     }
+}
+
+/// Lets `count` guests join, who are idle from then on.
+pub fn idle_guests(addr: SocketAddr, count: usize) -> Result<Vec<Guest>, Failure> {
+    (0..count).map(|_| Guest::join(addr)).collect()
+}
+
+/// Checks that each guest got the announcements of those that joined after it, the goodbye, and end of
+/// file.
+pub fn all_are_told(guests: Vec<Guest>) -> Result<(), Failure> {
+    let addrs: Vec<SocketAddr> = guests.iter().map(|guest| guest.addr).collect();
+    for (index, mut guest) in guests.into_iter().enumerate() {
+        let mut expected: Vec<String> =
+            addrs[index + 1..].iter().map(|addr| format!("*** {addr} joined")).collect();
+        expected.push(GOODBYE.to_owned());
+        assert_eq!(guest.rest()?, expected);
+    }
+    Ok(())
 }
