@@ -1,16 +1,16 @@
-//! Lines: text messages, each with a newline behind it, for a stream of bytes.
+//! Lines: text messages, each followed by a newline, on a stream of bytes.
 //!
 //! A read returns whatever has arrived: a piece of a line, or several lines and
-//! a piece of the next. A `LineBuffer` is fed with what the reads return, and
-//! gives the lines back:
+//! a piece of the next. A `LineBuffer` takes what the reads return, and returns
+//! the lines:
 //!
 //! ```text
 //!   what the reads return        the lines
 //! | h i \n y |  | o u \n |       | hi |  | you |
 //! ```
 //!
-//! There are no reads in this file. So it can be tested without a network, and
-//! both sides use it.
+//! This file does not read. So it can be tested without a network, and both
+//! sides use it.
 
 use std::fmt;
 
@@ -18,15 +18,16 @@ use std::fmt;
 pub const MAX_LINE_LEN: usize = 4096;
 
 // ANCHOR: buffer
-/// Puts lines together from the pieces in which a stream brings them.
+/// Assembles lines from the pieces in which they arrive.
 pub struct LineBuffer {
     max_len: usize,
-    /// What has come. It is bytes, since a piece may end inside a character.
+    /// What has arrived. It is bytes, since a piece may end inside a character.
     bytes: Vec<u8>,
-    /// Where in `bytes` the next line begins. What stands before that was given
-    /// back.
+    /// Where in `bytes` the next line begins. The bytes before that have been
+    /// returned.
     start: usize,
-    /// Up to where it was searched for a newline. No byte is looked at twice.
+    /// Up to where `bytes` has been searched for a newline, so that no byte is
+    /// searched twice.
     searched: usize,
 }
 // ANCHOR_END: buffer
@@ -42,8 +43,8 @@ pub enum BadLine {
     },
     /// Its bytes are not UTF-8.
     NotUtf8,
-    /// It has a control character other than a tab. Here it is, for a reader
-    /// that knows how to show it.
+    /// It has a control character other than a tab. The line is included, for a
+    /// caller that can show it safely.
     ControlCharacter(String),
 }
 
@@ -66,20 +67,20 @@ impl LineBuffer {
     }
 
     // ANCHOR: lines
-    /// Takes in what a read has returned: any bytes, cut anywhere.
+    /// Adds what a read has returned: any bytes, cut anywhere.
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// The next line that is complete, without its ending; `None` if more has
-    /// to come first.
+    /// Returns the next complete line without its ending, or `None` if more bytes
+    /// must arrive first.
     pub fn next_line(&mut self) -> Option<Result<&str, BadLine>> {
         let new = &self.bytes[self.searched..];
         let Some(len) = new.iter().position(|byte| *byte == b'\n') else {
             // What is left is the beginning of a line, and that line may never
             // end. Two bytes above the limit are kept: a `\r` that may belong to
             // the ending, and one that shows that the line is too long. What
-            // comes behind them is forgotten.
+            // follows them is discarded.
             self.bytes.drain(..self.start);
             self.bytes.truncate(self.max_len + 2);
             (self.start, self.searched) = (0, self.bytes.len());
@@ -87,22 +88,22 @@ impl LineBuffer {
         };
         let end = self.searched + len;
         let line = &self.bytes[self.start..end];
-        (self.start, self.searched) = (end + 1, end + 1); // behind the newline
+        (self.start, self.searched) = (end + 1, end + 1); // after the newline
         Some(check(line, self.max_len))
     }
     // ANCHOR_END: lines
 }
 
 // ANCHOR: check
-/// The text of a line, if everybody may see it.
+/// Returns the text of a line, or why it is not fit to be shown.
 fn check(line: &[u8], max_len: usize) -> Result<&str, BadLine> {
     let line = line.strip_suffix(b"\r").unwrap_or(line); // telnet ends its lines with \r\n
     if line.len() > max_len {
         return Err(BadLine::TooLong { max_len });
     }
     let text = str::from_utf8(line).map_err(|_| BadLine::NotUtf8)?;
-    // Control characters do things to a terminal: ESC can clear the screen, or
-    // have other text shown in place of what is there.
+    // Control characters act on a terminal: ESC can clear the screen, or
+    // overwrite what is on it.
     if may_have_control(line) && text.chars().any(|c| c.is_control() && c != '\t') {
         return Err(BadLine::ControlCharacter(text.to_owned()));
     }
@@ -110,7 +111,7 @@ fn check(line: &[u8], max_len: usize) -> Result<&str, BadLine> {
 }
 
 /// Whether there may be a control character in a line. Nearly always there is
-/// none, and then nobody has to take the line apart into characters.
+/// none, and then the line need not be decoded into characters.
 fn may_have_control(line: &[u8]) -> bool {
     // Those of ASCII, and the byte with which U+0080 to U+009F begin in UTF-8.
     let counts = |byte: u8| (byte.is_ascii_control() && byte != b'\t') || byte == 0xC2;

@@ -1,4 +1,4 @@
-"""Lines: text messages, each with a newline behind it, for a stream of bytes."""
+"""Lines: text messages, each followed by a newline, on a stream of bytes."""
 
 import unicodedata
 
@@ -10,14 +10,14 @@ class BadLine(ValueError):
 
 
 class LineBuffer:
-    """Puts lines together from the pieces in which a stream brings them."""
+    """Assembles lines from the pieces in which they arrive."""
 
     def __init__(self, max_len=MAX_LINE_LEN):
         self.max_len = max_len
-        self.partial = bytearray()  # the line whose end has not come yet
+        self.partial = bytearray()  # the line whose end has not arrived yet
 
     def push(self, data):
-        """Takes in what a recv has returned, and returns the lines that are complete now."""
+        """Adds what a recv has returned, and returns the lines that are complete now."""
         lines = []
         *ends, rest = data.split(b"\n")
         for piece in ends:
@@ -28,12 +28,12 @@ class LineBuffer:
         return lines
 
     def keep(self, piece):
-        """What is beyond the limit is forgotten, but for what shows that the line is too long."""
+        """Discards what exceeds the limit, except for the bytes that show that the line is too long."""
         self.partial += piece[: self.max_len + 2 - len(self.partial)]
 
 
 def check(line, max_len=MAX_LINE_LEN):
-    """The text of a line, if everybody may see it; else a BadLine says why not."""
+    """Returns the text of a line if it is fit to be shown; otherwise raises BadLine."""
     line = line.removesuffix(b"\r")  # telnet ends its lines with \r\n
     if len(line) > max_len:
         raise BadLine(f"a line has at most {max_len} bytes")

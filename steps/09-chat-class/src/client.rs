@@ -1,7 +1,8 @@
-//! The client: says each line of its input, and prints what everybody says.
+//! The client: sends each line of its input, and prints what every client says.
 //!
-//! New in this step: on a terminal, a line that arrives appears above the line that one is typing,
-//! and does not tear it. That is the work of `editor.rs`. Elsewhere, lines are lines.
+//! New in this step: on a terminal, a line that arrives is printed above the line that you are typing,
+//! and does not tear it. `editor.rs` does that, and is not part of the lesson. If the input or the
+//! output is not a terminal, this file is all there is.
 //!
 //! ```text
 //! keyboard --> say_lines  --> server
@@ -19,8 +20,7 @@ use crate::line::{BadLine, LineBuffer, MAX_LINE_LEN};
 /// How much one read takes, in bytes.
 const READ_LEN: usize = 4096;
 
-/// How much the server may put in front of what somebody said, in bytes: a time, an address, and
-/// more.
+/// How many bytes the server may put before what a client said: a time, an address, and some reserve.
 const MAX_PREFIX_LEN: usize = 128;
 
 /// The last announcement of a server that stops in an orderly way.
@@ -32,7 +32,7 @@ const TIME_LEN: usize = 19;
 /// How a conversation has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// Nothing more is to be said.
+    /// The input has ended, or `quit` was typed.
     Input,
     /// The server has said goodbye, and closed the connection.
     Goodbye,
@@ -75,8 +75,8 @@ impl ChatClient {
 fn run(stream: TcpStream) -> io::Result<End> {
     let (ended, ends) = mpsc::channel();
     let from_server = stream.try_clone()?;
-    // `run` is over when it has what it waits for, and nobody receives after that. So it is no
-    // error if an end cannot be sent.
+    // `run` returns as soon as it has what it waits for, and drops the receiver. So it is no error if
+    // an end cannot be sent.
     let server_ended = ended.clone();
     thread::Builder::new().spawn(move || {
         let shown = show_lines(&from_server, |line| match line {
@@ -85,10 +85,10 @@ fn run(stream: TcpStream) -> io::Result<End> {
         });
         let _ = server_ended.send(shown);
     })?;
-    // Nobody joins this thread: it may be waiting for the keyboard. It ends with the process.
+    // This thread is not joined: it may be waiting for the keyboard. It ends with the process.
     thread::Builder::new().spawn(move || {
-        // First it is told here that the input has ended, and then to the server. In the other order,
-        // the server could answer with its own end, and that would be told first.
+        // The end of the input is reported here first, and then to the server. In the other order, the
+        // server could close its side, and that end would be reported first.
         if let Some(end) = say_lines(&stream).transpose() {
             let _ = ended.send(end);
         }
@@ -97,7 +97,7 @@ fn run(stream: TcpStream) -> io::Result<End> {
 
     let first = next_end(&ends)?;
     if first == End::Input {
-        next_end(&ends)?; // what is still on its way is shown
+        next_end(&ends)?; // shows what is still on its way
     }
     Ok(first)
 }
@@ -109,7 +109,7 @@ fn next_end(ends: &mpsc::Receiver<io::Result<End>>) -> io::Result<End> {
 // ANCHOR_END: run
 
 // ANCHOR: show-lines
-/// Shows the lines that come, until the server closes the connection, or it breaks. Returns which
+/// Shows the lines that arrive, until the server closes the connection, or it breaks. Returns which
 /// of the two it was: an end of file after a goodbye is an orderly one.
 ///
 /// An error is one of `show`.
@@ -147,7 +147,7 @@ fn is_goodbye(line: &str) -> bool {
     line.get(TIME_LEN..).and_then(|text| text.strip_prefix(" *** ")) == Some(GOODBYE)
 }
 
-/// What a person is told when the server has sent such a line.
+/// The message for a line from the server that cannot be shown.
 pub fn cannot_be_shown(bad: &BadLine) -> String {
     format!("a line from the server cannot be shown: {bad}")
 }
@@ -167,10 +167,10 @@ fn harmless(line: &str) -> String {
 // ANCHOR_END: show-lines
 
 // ANCHOR: say-lines
-/// Says the lines of the input until it ends, or one of them is `quit`.
+/// Sends the lines of the input until it ends, or one of them is `quit`.
 ///
-/// `None` if the server cannot be written to: `show_lines` sees that too, and first shows what has
-/// come. An error is one of the input, or of the prompt.
+/// Returns `None` if the server cannot be written to: `show_lines` notices that too, and first shows
+/// what has arrived. An error is one of the input, or of the prompt.
 fn say_lines(stream: &TcpStream) -> io::Result<Option<End>> {
     while let Some(line) = read_line()? {
         if line.trim_ascii() == b"quit" {
@@ -187,7 +187,7 @@ fn say_lines(stream: &TcpStream) -> io::Result<Option<End>> {
     Ok(Some(End::Input))
 }
 
-/// What a person is told who has typed a longer line.
+/// The message for a line that is longer than the chat allows.
 pub fn too_long() -> String {
     format!("a line has at most {MAX_LINE_LEN} bytes; this one was not sent")
 }
@@ -197,15 +197,15 @@ pub fn say(mut stream: &TcpStream, line: &[u8]) -> io::Result<()> {
     stream.write_all(&[line, b"\n"].concat())
 }
 
-/// End of file for the server. What it has sent until then still comes.
+/// Ends the sending direction: the server reads end of file. What it has sent by then still arrives.
 pub fn say_no_more(stream: &TcpStream) {
-    let _ = stream.shutdown(Shutdown::Write); // fails where the connection has ended already
+    let _ = stream.shutdown(Shutdown::Write); // fails if the connection has ended already
 }
 // ANCHOR_END: say-lines
 
-/// The next line of the input without its line ending, or `None` where the input ends.
+/// Returns the next line of the input without its line ending, or `None` at the end of the input.
 ///
-/// It is bytes: what the user types need not be UTF-8. A prompt is shown only to a person.
+/// A line is bytes: what the user types need not be UTF-8. The prompt appears only on a terminal.
 fn read_line() -> io::Result<Option<Vec<u8>>> {
     let stdin = io::stdin();
     if stdin.is_terminal() {

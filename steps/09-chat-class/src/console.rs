@@ -1,5 +1,4 @@
-//! The console: what the keyboard of the server can do. `quit` stops it, anything else shows who is
-//! online.
+//! The console: the keyboard of the server. `quit` stops the server, any other line lists who is online.
 //!
 //! ```text
 //! 127.0.0.1:50001  since 2026-11-23 08:23:04  0 bytes wait
@@ -12,10 +11,10 @@ use std::thread;
 use crate::server::Handle;
 
 // ANCHOR: start
-/// Says where the server listens, and starts a thread that waits for the keyboard.
+/// Prints where the server listens, and starts a thread that waits for the keyboard.
 ///
-/// Nobody joins this thread: it may wait for ever, since nothing but the keyboard can wake it. It
-/// owns nothing that anybody else needs, so it can end with the process.
+/// This thread is not joined: only the keyboard can wake it, so it may wait forever. It owns nothing
+/// that must be cleaned up, so it can end with the process.
 pub fn start(local_addr: SocketAddr, handle: Handle) -> io::Result<()> {
     writeln!(io::stdout(), "listening on {local_addr}")?;
     thread::Builder::new().spawn(move || {
@@ -23,16 +22,16 @@ pub fn start(local_addr: SocketAddr, handle: Handle) -> io::Result<()> {
             if line == "quit" {
                 return handle.stop();
             }
-            let _ = show_who_is_online(&handle); // the room goes on, also where nobody reads this
+            let _ = show_who_is_online(&handle); // the room goes on even if stdout is closed
         }
-        // The console has ended, as it does where a program runs in the background. The room goes on.
+        // The console has ended, as it does for a program in the background. The room goes on.
     })?;
     Ok(())
 }
 // ANCHOR_END: start
 
-/// The next line that is typed at the console, without blanks around it; `None` where no more will
-/// come, for whatever reason.
+/// Returns the next line that is typed at the console, without blanks around it, or `None` if there
+/// will be no more, for whatever reason.
 fn read_console() -> Option<String> {
     let mut line = Vec::new();
     match io::stdin().lock().read_until(b'\n', &mut line) {
@@ -41,7 +40,7 @@ fn read_console() -> Option<String> {
     }
 }
 
-/// One line for each client, in the order in which they came.
+/// Prints one line for each client, in the order in which they joined.
 fn show_who_is_online(handle: &Handle) -> io::Result<()> {
     let online = handle.online();
     if online.is_empty() {

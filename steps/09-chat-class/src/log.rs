@@ -1,4 +1,4 @@
-//! The log: what happens in the room, for whoever runs the server, on stderr.
+//! The log: reports what happens in the room, on stderr.
 //!
 //! ```text
 //! 2026-11-23 08:23:04  INFO 127.0.0.1:50001 joined
@@ -12,23 +12,23 @@ use jiff::Zoned;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 
-/// The time on the clock of this computer, such as `2026-11-23 08:23:04`.
+/// Returns the local time, such as `2026-11-23 08:23:04`.
 pub fn local_time() -> String {
     Zoned::now().strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-/// Has everything that is logged from now on appear on stderr.
+/// Sends everything that is logged from now on to stderr.
 pub fn init() {
     tracing_subscriber::fmt()
         .with_writer(io::stderr)
         .with_timer(LocalTime)
-        .with_target(false) // which module says it is of no use to who runs a room
+        .with_target(false) // the module's name is of no use to a user
         .with_ansi(false)
         .log_internal_errors(false) // a closed stderr is no reason to end
         .init();
 }
 
-/// Puts `local_time` in front of each line of the log.
+/// Begins each line of the log with `local_time`.
 struct LocalTime;
 
 impl FormatTime for LocalTime {

@@ -21,7 +21,7 @@ mod log;
 
 mod server;
 
-/// Where the server listens, and the client connects to, when nothing else is said.
+/// Where the server listens and the client connects, if no address is given.
 const DEFAULT_ADDR: &str = "127.0.0.1:9009";
 
 /// Step 09: the same room as a type, with one owner, queues, and an orderly end
@@ -33,13 +33,13 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Role {
-    /// Pass on what each client says to everybody; type `quit` to stop, anything else to see who is online
+    /// Pass each line on to every client; type `quit` to stop, anything else to list who is online
     Server {
         /// Address to listen on; port 0 takes any free port
         #[arg(default_value = DEFAULT_ADDR)]
         addr: String,
     },
-    /// Say each line of the input, and print what everybody says; `quit` leaves
+    /// Send each line of the input, and print what every client says; `quit` leaves
     Client {
         /// Address of the server
         #[arg(default_value = DEFAULT_ADDR)]
@@ -61,7 +61,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // It fails where nobody can read it. Then the exit code has to tell it all.
+            // This fails if stderr is closed. Then the exit code is the only report.
             let _ = writeln!(io::stderr(), "error: {addr}: {}", explain(&error));
             ExitCode::FAILURE
         }

@@ -1,4 +1,4 @@
-//! Many guests, slow ones, and hostile ones: nobody waits for them, and they leave nothing behind.
+//! Many guests, slow ones, and hostile ones: the room does not wait for them, and frees all they used.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -10,8 +10,8 @@ use room::{Guest, server};
 
 mod room;
 
-/// Everybody says so many lines, one after the other has been heard by all; returns what each of
-/// them heard of it, in order.
+/// Lets every guest say `lines_each` lines, each as soon as the others have kept up; returns what each
+/// guest heard, in order.
 fn all_talk(
     guests: Vec<Guest>,
     lines_each: usize,
@@ -26,8 +26,8 @@ fn all_talk(
                     let mut heard = Vec::new();
                     let mut said = 0;
                     while heard.len() < everything {
-                        // Not much further than the others: who says more than all can take at
-                        // once makes slow readers of them.
+                        // Not much further than the others: more than all can take at once would
+                        // turn them into slow readers.
                         if said * (everything / lines_each) <= heard.len() && said < lines_each {
                             guest.say(&format!("{said} {text}"))?;
                             said += 1;
@@ -65,7 +65,7 @@ fn fifty_guests_hear_all_lines_in_the_same_order() -> Result<(), Failure> {
 
 #[test]
 fn a_slow_reader_is_dropped_and_fifty_fast_ones_hear_every_line() -> Result<(), Failure> {
-    const TEXT_LEN: usize = 2000; // 50 guests say 20 each: 2 MB for everybody
+    const TEXT_LEN: usize = 2000; // 50 guests say 20 each: 2 MB for each
     let (mut server, addr) = Program::start_server(server())?;
     let slow = Guest::join_slow(addr)?;
     let guests = join_all(addr, 50)?;
@@ -143,7 +143,7 @@ mod resources {
     fn guests_that_fit() -> usize {
         let mut limit = getrlimit(Resource::Nofile);
         limit.current = limit.maximum;
-        setrlimit(Resource::Nofile, limit).expect("up to the maximum, everybody may");
+        setrlimit(Resource::Nofile, limit).expect("any process may raise it to the maximum");
         // Two tests run at the same time, in the same process.
         let limit =
             limit.current.map_or(usize::MAX, |limit| usize::try_from(limit).expect("64 bits"));
@@ -155,7 +155,7 @@ mod resources {
         fit
     }
 
-    /// The number behind such a word in `/proc/PID/status`.
+    /// The number after this word in `/proc/PID/status`.
     fn status(server: &Program, name: &str) -> usize {
         let path = format!("/proc/{}/status", server.id());
         let status = std::fs::read_to_string(path).expect("the server runs");
@@ -174,7 +174,7 @@ mod resources {
         let until = Instant::now() + DEADLINE;
         while used(server) != before {
             assert!(Instant::now() < until, "{:?}, before: {before:?}", used(server));
-            thread::sleep(Duration::from_millis(5)); // no event tells what another process uses
+            thread::sleep(Duration::from_millis(5)); // no event reports what another process uses
         }
     }
 
@@ -197,7 +197,7 @@ mod resources {
                     bob.says_and_hears("I do read")?;
                 }
             }
-            // They are accepted in their order, so this one comes after all of them.
+            // They are accepted in their order, so this one joins after all of them.
             Guest::join(addr)?.peer.close();
             wait_until_used(&server, before);
             Ok((before.1, status(&server, "VmRSS:")))
@@ -254,12 +254,12 @@ mod resources {
         let (mut server, addr) = Program::start_server(command)?;
         let mut bob = Guest::join(addr)?;
         let crowd: Result<Vec<Peer>, Failure> = (0..30).map(|_| Peer::connect(addr)).collect();
-        let told = " WARN cannot accept clients for now: ";
-        server.expect_later(told, |line| line.contains(told))?;
+        let warning = " WARN cannot accept clients for now: ";
+        server.expect_later(warning, |line| line.contains(warning))?;
         bob.says_and_hears("still here")?;
         conformance::cpu::expect_waiting(&server)?;
-        let again = server.lines_left().into_iter().filter(|line| line.contains(told)).count();
-        assert_eq!(again, 0, "it is told once");
+        let again = server.lines_left().into_iter().filter(|line| line.contains(warning)).count();
+        assert_eq!(again, 0, "the warning is logged once");
         drop(crowd);
         Guest::join(addr)?.says_and_hears("me, too")
     }
@@ -287,7 +287,11 @@ mod resources {
             guests[last].say("is everybody here?")?;
             let said = guests[last].said("is everybody here?");
             for (index, guest) in guests.iter_mut().enumerate() {
-                assert_eq!(guest.expect_later(&said)?.len(), last - index, "who came after it");
+                assert_eq!(
+                    guest.expect_later(&said)?.len(),
+                    last - index,
+                    "those that joined after it"
+                );
             }
             Ok(())
         }

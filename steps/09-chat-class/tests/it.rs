@@ -1,7 +1,7 @@
 //! What the room of this step does.
 //!
-//! Stopping is tested in `stop.rs`, crowds and hostile guests in `crowd.rs`, and the client's
-//! terminal in `terminal.rs`, beside this file.
+//! The files beside this one test stopping (`stop.rs`, `handle.rs`), crowds and hostile guests
+//! (`crowd.rs`), and the client at a terminal (`terminal.rs`).
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -42,7 +42,7 @@ fn the_client_neither_panics_nor_spins_when_it_is_treated_roughly() {
 }
 
 #[test]
-fn who_joins_and_who_leaves_is_announced_to_everybody() -> Result<(), Failure> {
+fn every_client_hears_who_joins_and_who_leaves() -> Result<(), Failure> {
     let (mut server, addr) = Program::start_server(server())?;
     let mut bob = Guest::join(addr)?;
     for way in ["quit", "end", "half a line", "reset"] {
@@ -54,7 +54,7 @@ fn who_joins_and_who_leaves_is_announced_to_everybody() -> Result<(), Failure> {
         match way {
             "quit" => {
                 alice.say("quit")?;
-                assert_eq!(alice.next_line()?, None, "the server ends the connection, too");
+                assert_eq!(alice.next_line()?, None, "the server closes the connection as well");
             }
             "end" => alice.peer.close(),
             "half a line" => {
@@ -66,7 +66,7 @@ fn who_joins_and_who_leaves_is_announced_to_everybody() -> Result<(), Failure> {
         bob.expect(&format!("*** {who} left"))?;
         expect_log(&mut server, &format!("{who} joined"))?;
         if way == "reset" {
-            // Windows tells a reset in one of two ways.
+            // Windows reports a reset in one of two ways.
             let lost = format!(" INFO {who} lost: connection ");
             server.expect_later(&lost, |line| line.contains(&lost))?;
         } else {
@@ -78,7 +78,7 @@ fn who_joins_and_who_leaves_is_announced_to_everybody() -> Result<(), Failure> {
 }
 
 #[test]
-fn nobody_can_fake_an_announcement() -> Result<(), Failure> {
+fn an_announcement_cannot_be_forged() -> Result<(), Failure> {
     let (_server, addr) = Program::start_server(server())?;
     let mut bob = Guest::join(addr)?;
     let mut mallory = Guest::join(addr)?;
@@ -91,7 +91,7 @@ fn nobody_can_fake_an_announcement() -> Result<(), Failure> {
 }
 
 #[test]
-fn what_one_says_comes_back_in_its_order_good_lines_and_bad_ones() -> Result<(), Failure> {
+fn good_lines_and_bad_ones_are_answered_in_their_order() -> Result<(), Failure> {
     let (_server, addr) = Program::start_server(server())?;
     let mut bob = Guest::join(addr)?;
     let mut alice = Guest::join(addr)?;
@@ -134,19 +134,19 @@ fn the_console_lists_who_is_online_and_its_end_is_not_the_end_of_the_room() -> R
     assert_eq!(server.expect_line("nobody is online")?, "nobody is online");
     let guests: Result<Vec<Guest>, Failure> = (0..12).map(|_| Guest::join(addr)).collect();
     let mut guests = guests?;
-    // The list is what was queued and not written yet: nothing, once all have heard the last one join.
+    // Nothing is queued any more once all of them have received the last announcement.
     let joined = format!("*** {} joined", guests[11].addr);
     guests[..11].iter_mut().try_for_each(|guest| guest.expect_later(&joined).map(drop))?;
     let expected: Vec<String> =
         guests.iter().map(|guest| format!("{}  0 bytes wait", guest.addr)).collect();
-    assert_eq!(list(&mut server, 12)?, expected, "in the order in which they came");
+    assert_eq!(list(&mut server, 12)?, expected, "in the order in which they joined");
     server.end_input();
     guests[0].says_and_hears("still here")?;
     Guest::join(addr)?.says_and_hears("me, too")
 }
 
 #[test]
-fn the_room_goes_on_where_nobody_reads_what_the_server_prints() {
+fn the_room_goes_on_when_the_server_cannot_print() {
     use std::io::{BufRead as _, BufReader};
     use std::process::Stdio;
 
@@ -162,25 +162,25 @@ fn the_room_goes_on_where_nobody_reads_what_the_server_prints() {
     guest.says_and_hears("one").expect("it is heard");
     let mut stdin = server.stdin.take().expect("it is piped");
     stdin.write_all(b"who?\nquit\n").expect("the server reads it");
-    guest.expect("*** the server is stopping").expect("it is told");
+    guest.expect("*** the server is stopping").expect("the goodbye arrives");
     guest.peer.close();
     assert_eq!(server.wait().expect("it ends").code(), Some(0));
 }
 
-/// What a person sees behind the time.
+/// Expects that the client prints this, after a time.
 fn shown(client: &mut Program, expected: &str) -> Result<(), Failure> {
     let line = client.expect_line(expected)?;
-    assert_ne!(line, without_time(&line), "a time stands in front");
+    assert_ne!(line, without_time(&line), "the line begins with a time");
     assert_eq!(without_time(&line), expected);
     Ok(())
 }
 
-/// Starts a client, and returns it with its address: its own arrival is what it shows first.
+/// Starts a client, and returns it with its address: the first line that it prints announces it.
 fn start_client(command: Command) -> Result<(Program, String), Failure> {
     let mut client = Program::start(command)?;
     let line = client.expect_line("*** ADDR joined")?;
     let joined = without_time(&line).strip_prefix("*** ").and_then(|l| l.strip_suffix(" joined"));
-    let addr = joined.unwrap_or_else(|| panic!("nobody joined: {line}")).to_owned();
+    let addr = joined.unwrap_or_else(|| panic!("no announcement: {line}")).to_owned();
     Ok((client, addr))
 }
 
@@ -219,7 +219,7 @@ fn the_client_does_not_send_a_line_that_is_too_long() -> Result<(), Failure> {
     let ran = ran.stderr("error: a line has at most 4096 bytes; this one was not sent\n");
     let shown = String::from_utf8_lossy(&ran.get_output().stdout).into_owned();
     assert!(shown.ends_with(&format!(" {longest}\n")), "the next one is: {} bytes", shown.len());
-    assert_eq!(shown.lines().count(), 2, "its own arrival, and that line");
+    assert_eq!(shown.lines().count(), 2, "its own announcement, and that line");
     Ok(())
 }
 
@@ -272,8 +272,8 @@ fn a_client_whose_server_goes_away_says_so_while_it_waits_for_the_keyboard() -> 
             set.expect("the stream is open");
         }
         drop(stream);
-        let told = format!("error: {addr}: the server closed the connection");
-        assert_eq!(client.expect_line(&told)?, told);
+        let error = format!("error: {addr}: the server closed the connection");
+        assert_eq!(client.expect_line(&error)?, error);
         assert_eq!(client.wait()?.code(), Some(1));
     }
     Ok(())
@@ -287,7 +287,7 @@ fn a_client_that_leaves_shows_what_comes_until_the_server_closes() {
             scope.spawn(|| {
                 let (mut stream, _) = listener.accept().expect("the client connects");
                 let mut sent = String::new();
-                stream.read_to_string(&mut sent).expect("it comes, and its end");
+                stream.read_to_string(&mut sent).expect("the client sends it, and ends the stream");
                 assert_eq!(sent, "hello\n", "quit is not sent, but end of file");
                 stream.write_all(b"good").expect("the client is there");
                 stream.write_all(b"bye\n").expect("the client is there");
@@ -347,8 +347,8 @@ fn a_client_behind_a_proxy_that_cuts_every_byte_takes_part() -> Result<(), Failu
 fn a_silent_client_is_asked_after_10_seconds_whether_it_is_still_there() -> Result<(), Failure> {
     let (_server, addr) = Program::start_server(server())?;
     let guest = Guest::join(addr)?;
-    // The system tells of each socket when its timer runs out, in hundredths of a second. While the
-    // line about the guest's arrival is not acknowledged, it is another timer.
+    // For each socket, the system shows when its timer expires, in hundredths of a second. While the
+    // announcement of the guest is not acknowledged, that is another timer.
     let ports = [addr.port(), guest.addr.port()].map(|port| format!(":{port:04X}"));
     let until = std::time::Instant::now() + conformance::DEADLINE;
     loop {
@@ -363,7 +363,7 @@ fn a_silent_client_is_asked_after_10_seconds_whether_it_is_still_there() -> Resu
             return Ok(());
         }
         assert!(std::time::Instant::now() < until, "the timer of keepalive does not run: {timer}");
-        thread::sleep(Duration::from_millis(5)); // no event tells that a timer of the system runs
+        thread::sleep(Duration::from_millis(5)); // no event reports that a timer of the system runs
     }
 }
 

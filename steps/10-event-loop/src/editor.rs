@@ -1,14 +1,14 @@
-//! The client at a terminal: an editor for the line that one types, above which the lines that
-//! arrive can be printed.
+//! The client at a terminal: an editor for the line that you type. Lines that arrive are printed above
+//! it. This file is not part of the lesson.
 //!
 //! ```text
 //! 2026-11-23 08:23:04 127.0.0.1:50002 hello       what arrives is printed above
-//! > how are y                                     what one types stays in one piece
+//! > how are y                                     what you type stays in one piece
 //! ```
 //!
-//! To do this, an editor has the terminal in raw mode: every key comes to it at once, and nothing
-//! is shown but what it draws. Whatever ends the conversation, the terminal must be as it was. So
-//! the end of the connection is told to the editor, and the editor returns.
+//! To do this, an editor switches the terminal to raw mode: it gets every key at once, and nothing is
+//! shown but what it draws. Whatever ends the conversation, the terminal must be restored. So the end
+//! of the connection is a signal to the editor, and the editor returns.
 
 use std::borrow::Cow;
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -32,7 +32,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// How many rows may wait for the editor's next look. While there are more, nothing is read.
 const MAX_ROWS: usize = 1000;
 
-/// The columns of a screen, if it does not tell.
+/// The columns of a screen that does not report its size.
 const DEFAULT_WIDTH: u16 = 80;
 
 /// The columns from one tab stop to the next.
@@ -72,13 +72,13 @@ pub fn run(stream: &TcpStream) -> io::Result<End> {
         .with_break_signal(must_return)
         .with_idle_callback(Box::new(move || {
             for row in rows_to_print(&lock(&rows_waiting)) {
-                let _ = sender.send(row); // the editor is there: it has called us
+                let _ = sender.send(row); // the editor exists: it has called us
             }
         }))
         .with_external_printer(printer);
     let end = edit_lines(editor, stream);
     say_no_more(stream);
-    // What the editor had no time to print, and what still comes, until the thread ends.
+    // What the editor had no time to print, and what still arrives until the thread ends.
     for row in unprinted.try_iter().chain(lock(&waiting).iter()) {
         writeln!(io::stdout(), "{row}")?;
     }
@@ -94,8 +94,8 @@ pub fn run(stream: &TcpStream) -> io::Result<End> {
 /// The rows that the editor can print now: the first of those that wait, or all of them where the
 /// prompt is at the bottom of the screen, as it soon is.
 ///
-/// Above the bottom, this editor can miscount two rows that come at once: it asks where the cursor
-/// is before it has drawn them. The next one comes with its next look.
+/// Above the bottom, this editor can miscount two rows that arrive at once: it asks where the cursor is
+/// before it has drawn them. The next row is printed at its next look.
 fn rows_to_print(waiting: &Receiver<String>) -> Vec<String> {
     let mut rows: Vec<String> = waiting.try_iter().take(1).collect();
     let is_at_bottom = || match (cursor::position(), terminal::size()) {
@@ -114,17 +114,17 @@ fn lock(waiting: &Mutex<Receiver<String>>) -> MutexGuard<'_, Receiver<String>> {
 }
 
 // ANCHOR: edit-lines
-/// Says the lines that are typed until one of them is `quit`, or Ctrl-C or Ctrl-D is pressed, or
-/// the server has gone.
+/// Sends the lines that are typed until one of them is `quit`, or Ctrl-C or Ctrl-D is pressed, or the
+/// server has gone.
 ///
-/// The editor has the terminal only inside `read_line`, and gives it back whenever that returns.
+/// The editor controls the terminal only inside `read_line`, and restores it whenever that returns.
 fn edit_lines(mut editor: Reedline, stream: &TcpStream) -> io::Result<End> {
     loop {
         let line = match editor.read_line(&Arrow)? {
             Signal::Success(line) if line.trim() == "quit" => return Ok(End::Input),
             Signal::Success(line) => line,
             Signal::ExternalBreak(_) => {
-                writeln!(io::stdout())?; // behind the line that was being typed
+                writeln!(io::stdout())?; // after the line that was being typed
                 return Ok(End::Server);
             }
             _ => return Ok(End::Input), // Ctrl-C or Ctrl-D
@@ -139,19 +139,19 @@ fn edit_lines(mut editor: Reedline, stream: &TcpStream) -> io::Result<End> {
 // ANCHOR_END: edit-lines
 
 /// Ends the conversation when the system asks the program to end, instead of ending the program at
-/// once: the terminal must be given back first. Returns whether that has happened.
+/// once: the terminal must be restored first. Returns whether that has happened.
 fn end_when_interrupted(stream: TcpStream) -> io::Result<Arc<AtomicBool>> {
     let is_interrupted = Arc::new(AtomicBool::new(false));
     let interrupted = Arc::clone(&is_interrupted);
     let end = move || {
         interrupted.store(true, Ordering::Relaxed);
-        let _ = stream.shutdown(Shutdown::Both); // fails where the connection has ended already
+        let _ = stream.shutdown(Shutdown::Both); // fails if the connection has ended already
     };
     ctrlc::set_handler(end).map_err(io::Error::other)?;
     Ok(is_interrupted)
 }
 
-/// The columns of the screen; some terminals do not tell, or tell 0.
+/// The columns of the screen; some terminals report none, or 0.
 fn screen_width() -> u16 {
     terminal::size()
         .ok()

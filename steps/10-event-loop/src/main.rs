@@ -31,13 +31,13 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Role {
-    /// Pass on what each client says to everybody; type `quit` to stop, anything else to see who is online
+    /// Pass each line on to every client; type `quit` to stop, anything else to list who is online
     Server {
         /// Address to listen on; port 0 takes any free port
         #[arg(default_value = DEFAULT_ADDR)]
         addr: String,
     },
-    /// Say each line of the input, and print what everybody says; `quit` leaves
+    /// Send each line of the input, and print what every client says; `quit` leaves
     Client {
         /// Address of the server
         #[arg(default_value = DEFAULT_ADDR)]

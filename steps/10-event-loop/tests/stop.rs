@@ -23,7 +23,7 @@ fn stops(
     stop: impl FnOnce(&mut Program) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let _alone = CROWD.lock().unwrap_or_else(PoisonError::into_inner);
-    let ports = FreePorts::claim()?; // when it is free again, nobody else takes it
+    let ports = FreePorts::claim()?; // when it is free again, no other test takes it
     let mut command = Command::new(STEP);
     command.args(["server", &ports.next()?.to_string()]);
     let (mut server, addr) = Program::start_server(command)?;
@@ -40,7 +40,7 @@ fn stops(
 }
 
 #[test]
-fn quit_at_the_console_stops_it_whoever_is_there() -> Result<(), Failure> {
+fn quit_at_the_console_stops_it_however_many_are_online() -> Result<(), Failure> {
     for count in [0, 1, 500] {
         stops(count, |server| server.type_line(" quit "))?;
     }
@@ -49,7 +49,7 @@ fn quit_at_the_console_stops_it_whoever_is_there() -> Result<(), Failure> {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_stops_it_whoever_is_there() -> Result<(), Failure> {
+fn ctrl_c_stops_it_however_many_are_online() -> Result<(), Failure> {
     for count in [0, 1, 500] {
         stops(count, Program::interrupt)?;
     }
@@ -103,8 +103,8 @@ fn a_client_that_does_not_read_does_not_keep_it_from_stopping() -> Result<(), Fa
     expect_log(&mut server, "clients that did not close in time: 1")
 }
 
-/// What a client is saying while the server stops is discarded, but it is read: unread input would
-/// turn the end of the stream into a reset, and a reset destroys the goodbye.
+/// What a client says while the server stops is read and discarded: closing with unread input would send
+/// a reset, and the goodbye could be lost.
 #[test]
 fn a_client_that_speaks_while_it_stops_hears_the_goodbye() -> Result<(), Failure> {
     for _ in 0..20 {

@@ -35,7 +35,7 @@ impl Scene {
         self.keyboard.write_all(keys.as_bytes()).expect("the terminal is there");
     }
 
-    /// The guest says this, and it appears; returns all that was drawn in front of it.
+    /// Lets the guest say this, waits until it appears, and returns everything that was drawn before it.
     fn hear(&mut self, text: &str) -> Result<String, Failure> {
         self.guest.says_and_hears(text)?;
         let said = self.guest.said(text);
@@ -63,7 +63,7 @@ fn a_line_that_arrives_does_not_tear_the_line_that_one_types() -> Result<(), Fai
     scene.press("lo\r");
     let line = loop {
         match scene.guest.next_line()? {
-            Some(line) if line.starts_with("***") => {} // who joined
+            Some(line) if line.starts_with("***") => {} // a guest joined
             line => break line.unwrap_or_default(),
         }
     };
@@ -120,8 +120,8 @@ fn when_the_server_is_killed_the_client_says_so_and_gives_the_terminal_back() ->
     scene.press("half a li");
     let (dead, _) = Program::start_server(server())?;
     drop(std::mem::replace(&mut scene.server, dead)); // dropping a program kills it
-    let told = format!("error: {}: the server closed the connection", scene.addr);
-    assert_eq!(scene.ends_with(1)?.last(), Some(&told));
+    let error = format!("error: {}: the server closed the connection", scene.addr);
+    assert_eq!(scene.ends_with(1)?.last(), Some(&error));
     Ok(())
 }
 

@@ -56,22 +56,22 @@ pub struct Server {
     pub addr: SocketAddr,
 }
 
-/// The numbers of the steps that are a room.
+/// The steps that are a chat room.
 const ROOMS: [&str; 3] = ["08", "09", "10"];
 
-/// Those of them whose twins are compared as well.
+/// The steps among them whose Python twins are compared as well.
 const TWINS: [&str; 2] = ["09", "10"];
 
-/// The name of the contender that the others are compared with.
+/// The contender to which the others are compared.
 pub const REFERENCE: &str = "step 10";
 
-/// A room whose lines have no address in front, and so are less than half as long.
+/// A room whose lines have no time and no address, and so are less than half as long.
 pub const NCAT: &str = "ncat --broker";
 
-/// The same room, whose clients put as much in front of their lines as step 10 does.
+/// The same room with clients that begin their lines with as many bytes as step 10 puts there.
 const NCAT_AS_LONG: &str = "ncat, as long";
 
-/// What stands in front of a line in steps 09 and 10.
+/// What steps 09 and 10 put before a line.
 pub const PREFIX: &str = "2026-11-23 08:23:04 127.0.0.1:50001 ";
 
 /// How the names of the bare writers begin.

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use workspace::command_line::is_on_path;
 use workspace::{cargo, root};
 
-/// Where the steps' servers listen, unless they are told otherwise.
+/// The ports on which the steps' servers listen by default.
 const PORTS: RangeInclusive<u16> = 9001..=9010;
 
 /// How far away from a port another one is proposed.

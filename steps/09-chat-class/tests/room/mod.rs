@@ -36,7 +36,7 @@ pub fn client(addr: &str) -> Command {
     command
 }
 
-/// What stands behind the time at the beginning of a line; the line itself, if none does.
+/// Returns the line without the time at its beginning, or the whole line if there is none.
 pub fn without_time(line: &str) -> &str {
     let is_time = |text: &str| {
         let digit_or = |(c, form): (char, char)| match form {
@@ -51,7 +51,7 @@ pub fn without_time(line: &str) -> &str {
     }
 }
 
-/// Waits until the log says this, behind time and level.
+/// Waits until the log has this text, after a time and a level.
 pub fn expect_log(server: &mut Program, expected: &str) -> Result<(), Failure> {
     let matches = |line: &str| {
         let rest = without_time(line).trim_start();
@@ -60,8 +60,8 @@ pub fn expect_log(server: &mut Program, expected: &str) -> Result<(), Failure> {
     server.expect_later(expected, matches).map(drop)
 }
 
-/// Types something at the server's console, which must list so many clients; returns the list
-/// without the times.
+/// Asks the server's console who is online. It must list `count` clients; returns the list without the
+/// times.
 pub fn list(server: &mut Program, count: usize) -> Result<Vec<String>, Failure> {
     server.type_line("who?")?;
     let mut lines = Vec::new();
@@ -73,7 +73,7 @@ pub fn list(server: &mut Program, count: usize) -> Result<Vec<String>, Failure> 
     Ok(lines)
 }
 
-/// A guest of the room, who reads line by line.
+/// A guest of the room, which reads line by line.
 pub struct Guest {
     pub peer: Peer,
     pub addr: SocketAddr,
@@ -81,12 +81,12 @@ pub struct Guest {
 }
 
 impl Guest {
-    /// Connects, and hears that it has joined: the first line that it gets.
+    /// Connects, and receives its own announcement, which must be the first line.
     pub fn join(addr: SocketAddr) -> Result<Self, Failure> {
         Self::greet(Peer::connect(addr)?)
     }
 
-    /// A guest who takes next to nothing from the server while it does not read.
+    /// A guest whose system accepts next to nothing while the guest does not read.
     pub fn join_slow(addr: SocketAddr) -> Result<Self, Failure> {
         Self::greet(Peer::connect_with_receive_buffer(addr, DEADLINE, SLOW_BUFFER_LEN)?)
     }
@@ -123,7 +123,7 @@ impl Guest {
         }
     }
 
-    /// Expects this line, whatever comes before it, and returns what did.
+    /// Waits for this line, and returns the lines before it.
     pub fn expect_later(&mut self, expected: &str) -> Result<Vec<String>, Failure> {
         let mut before = Vec::new();
         while let Some(line) = self.next_line()? {
@@ -132,7 +132,7 @@ impl Guest {
             }
             before.push(line);
         }
-        Err(Failure::new(format!("`{expected}` did not come, but {before:?}")))
+        Err(Failure::new(format!("`{expected}` did not arrive, but {before:?}")))
     }
 
     /// All lines until end of file.
@@ -148,12 +148,12 @@ impl Guest {
         self.peer.send(format!("{text}\n").as_bytes())
     }
 
-    /// What everybody hears when this one says `text`.
+    /// What every guest hears when this one says `text`.
     pub fn said(&self, text: &str) -> String {
         format!("{} {text}", self.addr)
     }
 
-    /// Says a line, and hears it, whatever comes before.
+    /// Says a line, and waits until it hears it.
     pub fn says_and_hears(&mut self, text: &str) -> Result<(), Failure> {
         self.say(text)?;
         let said = self.said(text);
@@ -161,7 +161,7 @@ impl Guest {
     }
 }
 
-/// Lets `count` guests join, who are idle from then on.
+/// Lets `count` guests join, which are idle from then on.
 pub fn idle_guests(addr: SocketAddr, count: usize) -> Result<Vec<Guest>, Failure> {
     (0..count).map(|_| Guest::join(addr)).collect()
 }
