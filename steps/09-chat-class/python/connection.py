@@ -35,8 +35,9 @@ class Connection:
         # In bytes. Each number has one thread that changes it, so no lock is needed.
         self.queued_len = 0
         self.sent_len = 0
-        self.reading = threading.Thread(target=self.serve)
-        self.writing = threading.Thread(target=self.write_queue)
+        # Daemon threads: one that does not wake in time ends with the process.
+        self.reading = threading.Thread(target=self.serve, daemon=True)
+        self.writing = threading.Thread(target=self.write_queue, daemon=True)
 
     def start(self):
         """Starts the two threads. If one cannot be started, the other ends."""
@@ -86,8 +87,10 @@ class Connection:
                 self.stream.sendall(data)
                 self.sent_len += len(data)
             self.stream.shutdown(socket.SHUT_WR)
-        except OSError:
-            self.shut_down()  # the reading thread sees the end of the stream, and reports it
+        except OSError as error:
+            # The reading thread will see the end of the stream, and not why.
+            self.room.events.put((self.room.remove, self, f"lost: {error.strerror}"))
+            self.shut_down()
 
     def serve(self):
         """Reports what the client says, that it has left, and that both threads are about to end."""

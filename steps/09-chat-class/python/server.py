@@ -61,20 +61,21 @@ class ChatServer:
         self.deliver()
         for member in self.members():
             member.leave()  # after the goodbye, the client reads end of file, and closes
-        self.wait_for_connections(time.monotonic() + STOP_DEADLINE)
+        self.wait_for_connections()
         if self.connections:
             log(f"clients that did not close in time: {len(self.connections)}")
             for connection in self.connections:
                 connection.shut_down()  # wakes the threads that wait for the client
-            self.wait_for_connections()
+            self.wait_for_connections()  # on Windows, a thread in recv does not wake
 
-    def wait_for_connections(self, deadline=float("inf")):
+    def wait_for_connections(self):
         """Waits until the threads of all connections have ended, or the time is over."""
-        while self.connections and (now := time.monotonic()) < deadline:
+        deadline = time.monotonic() + STOP_DEADLINE
+        while self.connections and (left := deadline - time.monotonic()) > 0:
             try:
-                handle, *args = self.events.get(timeout=min(deadline - now, STOP_DEADLINE))
+                handle, *args = self.events.get(timeout=left)
             except queue.Empty:
-                continue
+                return
             if handle == self.forget:  # what clients still say is read, but not passed on
                 handle(*args)
 

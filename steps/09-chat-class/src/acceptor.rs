@@ -5,7 +5,7 @@
 
 use std::io::{self, ErrorKind};
 use std::mem;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
@@ -34,8 +34,10 @@ impl Acceptor {
     /// Starts the thread, which reports each client as an event.
     pub fn start(listener: TcpListener, events: mpsc::SyncSender<Event>) -> io::Result<Self> {
         let server_addr = reachable(listener.local_addr()?);
-        let alarm = Socket::new(Domain::for_address(server_addr), Type::STREAM, None)?;
-        alarm.bind(&SocketAddr::new(server_addr.ip(), 0).into())?;
+        let mut alarm_addr = server_addr;
+        alarm_addr.set_port(0);
+        let alarm = Socket::new(Domain::for_address(alarm_addr), Type::STREAM, None)?;
+        alarm.bind(&alarm_addr.into())?;
         let alarm_addr = alarm.local_addr()?.as_socket();
 
         let is_stopping = Arc::new(AtomicBool::new(false));
@@ -107,13 +109,14 @@ fn accept_clients(
 
 /// The address at which this computer reaches a server that listens on `addr`: one that listens on
 /// all addresses is reached at the loopback address.
-fn reachable(addr: SocketAddr) -> SocketAddr {
-    let ip = match addr.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ip => ip,
-    };
-    SocketAddr::new(ip, addr.port())
+fn reachable(mut addr: SocketAddr) -> SocketAddr {
+    if addr.ip().is_unspecified() {
+        addr.set_ip(match addr {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    addr // with its scope, if it is a link-local one
 }
 
 /// Whether an error of `accept` is about one client that has left already, and not about us.

@@ -38,7 +38,8 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
 /// After this many probes without an answer, the client is gone.
 const KEEPALIVE_PROBES: u32 = 3;
-/// How long what we send may stay unacknowledged. Meanwhile there are no keepalive probes.
+/// How long what we send may wait for an acknowledgement. Each acknowledgement starts it again, and
+/// meanwhile there are no keepalive probes.
 #[cfg(target_os = "linux")]
 const USER_TIMEOUT: Duration = Duration::from_secs(16);
 // ANCHOR_END: keepalive-constants
@@ -55,9 +56,14 @@ impl Queue {
     /// Adds a text. An error if there is no room for it: how many bytes wait already.
     pub fn push(&self, text: Arc<str>) -> Result<(), usize> {
         self.level.rise(text.len())?;
-        // Fails if the connection has broken. The reading thread reports that.
+        // Fails if the connection has broken, which the writing thread has reported.
         let _ = self.texts.send(text);
         Ok(())
+    }
+
+    /// Records that the room has passed on what the client said: it may speak again.
+    pub fn give_turn(&self) {
+        self.level.change(|state| state.is_unheard = false);
     }
 
     /// How many bytes wait.
@@ -87,8 +93,6 @@ impl Level {
     /// Adds `len` to the bytes that wait, if there is room for them. Otherwise returns how many wait.
     fn rise(&self, len: usize) -> Result<(), usize> {
         let mut state = self.lock();
-        state.is_unheard = false;
-        self.has_changed.notify_one();
         if state.waiting + len > MAX_QUEUE_LEN {
             return Err(state.waiting);
         }
@@ -96,9 +100,9 @@ impl Level {
         Ok(())
     }
 
-    /// Subtracts `len` bytes, which the writing thread has taken.
-    fn sink(&self, len: usize) {
-        self.lock().waiting -= len;
+    /// Changes the state, and wakes the reading thread if it waits for that.
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.lock());
         self.has_changed.notify_one();
     }
 
@@ -109,12 +113,6 @@ impl Level {
             |state: &mut State| !state.is_over && (state.is_unheard || state.waiting > MAX_UNREAD);
         let turn = self.has_changed.wait_while(self.lock(), must_wait);
         drop(turn); // the lock
-    }
-
-    /// Records that nothing more will be written, and wakes the reading thread.
-    fn end(&self) {
-        self.lock().is_over = true;
-        self.has_changed.notify_one();
     }
 
     /// Locks the state. A thread that panics while it holds the lock leaves three plain values, each
@@ -150,18 +148,19 @@ pub fn start(
         let how = match write_queue(&to_client, queued, &level) {
             Ok(()) => Shutdown::Write,
             Err(error) => {
-                let _ = reports.send(Event::Left(id, Err(error))); // fails as below
+                // The reading thread will see the end of the stream, and not why. Sending an event
+                // fails if the server has stopped: then the report is not needed.
+                let _ = reports.send(Event::Left(id, Err(error)));
                 Shutdown::Both
             }
         };
         let _ = to_client.shutdown(how); // fails if the connection has ended already
-        level.end();
+        level.change(|state| state.is_over = true);
     })?;
 
     let (from_client, level) = (Arc::clone(&stream), Arc::clone(&queue.level));
     let events = events.clone();
     let reading = thread::Builder::new().spawn(move || {
-        // Sending an event fails when the server has stopped. Then nobody needs to know.
         let how = read_lines(id, &from_client, peer_addr, &level, &events);
         let _ = events.send(Event::Left(id, how));
         let _ = writing.join();
@@ -171,7 +170,8 @@ pub fn start(
 }
 
 impl Connection {
-    /// Ends the connection in both directions: a thread that waits for the client waits no longer.
+    /// Ends the connection in both directions, which wakes the threads that wait for the client. On
+    /// Windows, a thread that waits in `read` goes on waiting until the client closes.
     pub fn shut_down(&self) {
         let _ = self.stream.shutdown(Shutdown::Both); // fails if the connection has ended already
     }
@@ -242,7 +242,7 @@ fn write_queue(
     level: &Level,
 ) -> io::Result<()> {
     for text in queued {
-        level.sink(text.len());
+        level.change(|state| state.waiting -= text.len());
         stream.write_all(text.as_bytes())?;
     }
     Ok(())

@@ -196,6 +196,8 @@ struct Member {
     /// Where in the batch the part for this client begins: it has the bytes before that already, or
     /// they were said before it joined.
     batch_start: usize,
+    /// The batch has something that this client said.
+    has_spoken: bool,
     queue: Queue,
 }
 
@@ -239,7 +241,8 @@ impl Room {
         match connection::start(id, stream, peer_addr, &self.events) {
             Ok((connection, queue)) => {
                 let (since, batch_start) = (local_time(), self.batch.len());
-                self.members.insert(id, Member { peer_addr, since, batch_start, queue });
+                self.members
+                    .insert(id, Member { peer_addr, since, batch_start, has_spoken: false, queue });
                 self.connections.insert(id, connection);
                 info!("{peer_addr} joined");
                 self.announce(&format!("{peer_addr} joined"));
@@ -276,8 +279,9 @@ impl Room {
     /// Adds what a client has said to the batch.
     fn say(&mut self, id: ClientId, lines: &str) {
         // A client that was dropped has left: what it said afterwards is not passed on.
-        if self.members.contains_key(&id) {
+        if let Some(member) = self.members.get_mut(&id) {
             self.batch.push_str(lines);
+            member.has_spoken = true;
         }
     }
 
@@ -315,7 +319,7 @@ impl Room {
     fn drop_member(&mut self, id: ClientId, len: usize) {
         self.remove(id, &Gone::Dropped(len));
         if let Some(connection) = self.connections.get(&id) {
-            connection.shut_down(); // its writing thread waits for it, and stops waiting
+            connection.shut_down(); // its writing thread waits for it, and is woken
         }
     }
 
@@ -332,6 +336,9 @@ impl Room {
             };
             if let Err(len) = member.queue.push(part) {
                 full.push((*id, len));
+            }
+            if mem::take(&mut member.has_spoken) {
+                member.queue.give_turn();
             }
         }
         full
@@ -353,6 +360,7 @@ impl Room {
         acceptor.join();
         info!("the server is stopping");
         // 1. The goodbye, after everything that was said before it.
+        //    A client whose queue is full gets none: it does not read.
         self.announce("the server is stopping");
         self.queue_batch();
 
@@ -361,8 +369,9 @@ impl Room {
         self.members.clear();
         self.wait_for_connections(events);
 
-        // 3. The other clients do not read, or do not close. Their connections are shut down, which
-        //    wakes the threads that wait for them.
+        // 3. The other clients do not read, or do not close. Shutting their connections down wakes the
+        //    threads that wait for them. A thread that does not wake, as on Windows, ends with the
+        //    process.
         if !self.connections.is_empty() {
             info!("clients that did not close in time: {}", self.connections.len());
             self.connections.values().for_each(Connection::shut_down);
@@ -377,7 +386,7 @@ impl Room {
             let left = deadline.saturating_duration_since(Instant::now());
             match events.recv_timeout(left) {
                 Ok(Event::Ended(id)) => self.forget(id),
-                Ok(_) => {} // what clients still say is read, but nobody hears it
+                Ok(_) => {} // what clients still say is read, but not passed on
                 Err(_) => return,
             }
         }
