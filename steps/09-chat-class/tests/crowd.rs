@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use conformance::{Failure, Program};
-use room::{Guest, server};
+use room::{Guest, join_all, server};
 
 mod room;
 
@@ -44,10 +44,6 @@ fn all_talk(
             .collect();
         talks.into_iter().map(|talk| talk.join().expect("it does not panic")).collect()
     })
-}
-
-fn join_all(addr: SocketAddr, count: usize) -> Result<Vec<Guest>, Failure> {
-    (0..count).map(|_| Guest::join(addr)).collect()
 }
 
 #[test]

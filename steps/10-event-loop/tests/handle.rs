@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use conformance::Failure;
 use conformance::check::FreePorts;
-use room::{STOP_TIME, all_are_told, idle_guests};
+use room::{STOP_TIME, all_are_told, join_all};
 
 mod room;
 
@@ -28,7 +28,7 @@ fn the_handle_stops_it_and_every_thread_has_ended() -> Result<(), Failure> {
         let addr = server.local_addr().expect("it is bound");
         let handle = server.handle();
         let running = thread::spawn(|| server.run());
-        let guests = idle_guests(addr, count)?;
+        let guests = join_all(addr, count)?;
 
         let online = handle.online();
         let addrs: Vec<SocketAddr> = guests.iter().map(|guest| guest.addr).collect();

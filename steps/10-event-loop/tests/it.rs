@@ -1,9 +1,9 @@
 //! What the room of this step does.
 //!
-//! The files beside this one test stopping (`stop.rs`, `handle.rs`), crowds and hostile guests
-//! (`crowd.rs`), and the client at a terminal (`terminal.rs`).
+//! The files beside this one test how it stops (`stop.rs`, `handle.rs`), and crowds and hostile guests
+//! (`crowd.rs`).
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::process::Command;
 use std::thread;
@@ -33,12 +33,6 @@ fn the_solutions_of_the_exercises_in_python_keep_what_this_step_breaks() {
 #[test]
 fn the_server_neither_panics_nor_spins_when_it_is_treated_roughly() {
     conformance::rough::assert_server_survives(NUMBER, STEP);
-}
-
-#[cfg(unix)]
-#[test]
-fn the_client_neither_panics_nor_spins_when_it_is_treated_roughly() {
-    conformance::rough::assert_client_survives(NUMBER, STEP);
 }
 
 #[test]
@@ -132,8 +126,7 @@ fn the_console_lists_who_is_online_and_its_end_is_not_the_end_of_the_room() -> R
     let (mut server, addr) = Program::start_server(server())?;
     server.type_line("")?;
     assert_eq!(server.expect_line("nobody is online")?, "nobody is online");
-    let guests: Result<Vec<Guest>, Failure> = (0..12).map(|_| Guest::join(addr)).collect();
-    let mut guests = guests?;
+    let mut guests = room::join_all(addr, 12)?;
     // Nothing is queued any more once all of them have received the last announcement.
     let joined = format!("*** {} joined", guests[11].addr);
     guests[..11].iter_mut().try_for_each(|guest| guest.expect_later(&joined).map(drop))?;
@@ -211,115 +204,9 @@ fn a_conversation_of_two_clients_until_the_server_stops() -> Result<(), Failure>
 }
 
 #[test]
-fn the_client_does_not_send_a_line_that_is_too_long() -> Result<(), Failure> {
-    let (_server, addr) = Program::start_server(server())?;
-    let longest = "x".repeat(4096);
-    let input = format!("{longest}x\n{longest}\n");
-    let ran = Assert::from_std(client(&addr.to_string())).write_stdin(input).assert().success();
-    let ran = ran.stderr("error: a line has at most 4096 bytes; this one was not sent\n");
-    let shown = String::from_utf8_lossy(&ran.get_output().stdout).into_owned();
-    assert!(shown.ends_with(&format!(" {longest}\n")), "the next one is: {} bytes", shown.len());
-    assert_eq!(shown.lines().count(), 2, "its own announcement, and that line");
-    Ok(())
-}
-
-/// A listener in place of the server, and its address.
-fn listener() -> (TcpListener, String) {
+fn a_server_that_is_not_there_and_an_address_that_is_taken_are_one_clear_line() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let addr = listener.local_addr().expect("it is bound").to_string();
-    (listener, addr)
-}
-
-#[test]
-fn after_a_goodbye_only_a_reset_or_more_lines_make_the_end_an_error() -> Result<(), Failure> {
-    const GOODBYE: &str = "2026-11-23 08:23:04 *** the server is stopping\n";
-    let forged = "2026-11-23 08:23:04 127.0.0.1:50002 *** the server is stopping\n";
-    for (last_words, is_reset, code) in [
-        (GOODBYE.to_owned(), false, 0),
-        (GOODBYE.to_owned(), true, 1),
-        (format!("{GOODBYE}no, it goes on\n"), false, 1),
-        (forged.to_owned(), false, 1),
-    ] {
-        let (listener, addr) = listener();
-        let mut client = Program::start(client(&addr))?;
-        let (mut stream, _) = listener.accept().expect("the client connects");
-        stream.write_all(last_words.as_bytes()).expect("the client is there");
-        let last = last_words.lines().last().expect("there is one");
-        assert_eq!(client.expect_later(last, |line| line == last)?, last);
-        if is_reset {
-            // With a linger time of zero, closing sends a reset instead of an orderly end.
-            let set = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
-            set.expect("the stream is open");
-        }
-        drop(stream);
-        assert_eq!(client.wait()?.code(), Some(code), "{last_words}, reset: {is_reset}");
-    }
-    Ok(())
-}
-
-#[test]
-fn a_client_whose_server_goes_away_says_so_while_it_waits_for_the_keyboard() -> Result<(), Failure>
-{
-    for reset in [false, true] {
-        let (listener, addr) = listener();
-        let mut client = Program::start(client(&addr))?;
-        let (mut stream, _) = listener.accept().expect("the client connects");
-        stream.write_all(b"last words\nhalf a li").expect("the client is there");
-        assert_eq!(client.expect_line("last words")?, "last words");
-        if reset {
-            // With a linger time of zero, closing sends a reset instead of an orderly end.
-            let set = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
-            set.expect("the stream is open");
-        }
-        drop(stream);
-        let error = format!("error: {addr}: the server closed the connection");
-        assert_eq!(client.expect_line(&error)?, error);
-        assert_eq!(client.wait()?.code(), Some(1));
-    }
-    Ok(())
-}
-
-#[test]
-fn a_client_that_leaves_shows_what_comes_until_the_server_closes() {
-    for input in ["hello\nquit\nnot sent\n", "hello\n", "hello\n quit \n"] {
-        let (listener, addr) = listener();
-        thread::scope(|scope| {
-            scope.spawn(|| {
-                let (mut stream, _) = listener.accept().expect("the client connects");
-                let mut sent = String::new();
-                stream.read_to_string(&mut sent).expect("the client sends it, and ends the stream");
-                assert_eq!(sent, "hello\n", "quit is not sent, but end of file");
-                stream.write_all(b"good").expect("the client is there");
-                stream.write_all(b"bye\n").expect("the client is there");
-            });
-            let ran = Assert::from_std(client(&addr)).write_stdin(input).assert().success();
-            ran.stdout("goodbye\n").stderr("");
-        });
-    }
-}
-
-#[test]
-fn what_a_server_sends_does_nothing_to_the_terminal() {
-    let (listener, addr) = listener();
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            let (mut stream, _) = listener.accept().expect("the client connects");
-            stream.write_all(b"\x1b[2J\ta\rb\x07 \xc2\x9b1m Gr\xc3\xbc\xc3\x9fe\n").expect("sent");
-            stream.write_all(b"\xff\xfe\n").expect("sent");
-            stream.write_all(&vec![b'x'; 1024 * 1024]).expect("sent");
-            stream.write_all(b"\nthe end\n").expect("sent");
-            stream.read_to_end(&mut Vec::new()).expect("the client leaves");
-        });
-        let ran = Assert::from_std(client(&addr)).write_stdin("").assert().success();
-        let cannot = "error: a line from the server cannot be shown: a line";
-        ran.stdout("\\u{1b}[2J\ta\\rb\\u{7} \\u{9b}1m Grüße\nthe end\n")
-            .stderr(format!("{cannot} must be UTF-8\n{cannot} has at most 4224 bytes\n"));
-    });
-}
-
-#[test]
-fn a_server_that_is_not_there_and_an_address_that_is_taken_are_one_clear_line() {
-    let (_listener, addr) = listener();
     let text = "address in use: stop the program that has it, or choose another port";
     let ran = Assert::new(STEP).args(["server", &addr]).assert().failure();
     ran.stdout("").stderr(format!("error: {addr}: {text}\n"));
@@ -403,7 +290,7 @@ fn the_python_server_drops_a_slow_reader_and_lists_who_is_online() -> Result<(),
 fn the_python_server_keeps_the_same_promises_wherever_the_stream_is_cut() {
     let subject = || {
         Subject::new(
-            9,
+            NUMBER,
             || twin("server.py", "127.0.0.1:0"),
             |addr| twin("client.py", &addr.to_string()),
         )
@@ -428,7 +315,7 @@ mod slow {
     fn keeps_every_promise_wherever_the_stream_is_cut() {
         let every = [1, 2, 3, 7, 64, 1024, 4096];
         check::assert_promises_at_cuts(env!("CARGO_MANIFEST_DIR"), &every, || {
-            Subject::of_step(9, STEP)
+            Subject::of_step(NUMBER, STEP)
         });
     }
 }

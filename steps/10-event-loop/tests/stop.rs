@@ -9,7 +9,7 @@ use std::time::Instant;
 use conformance::check::FreePorts;
 use conformance::{Failure, Program};
 use room::step::STEP;
-use room::{GOODBYE, Guest, STOP_TIME, all_are_told, expect_log, idle_guests, server};
+use room::{GOODBYE, Guest, STOP_TIME, all_are_told, expect_log, join_all, server};
 
 mod room;
 
@@ -27,7 +27,7 @@ fn stops(
     let mut command = Command::new(STEP);
     command.args(["server", &ports.next()?.to_string()]);
     let (mut server, addr) = Program::start_server(command)?;
-    let guests = idle_guests(addr, count)?;
+    let guests = join_all(addr, count)?;
     let start = Instant::now();
     stop(&mut server)?;
     let code = server.wait()?.code();

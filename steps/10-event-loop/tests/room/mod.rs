@@ -161,8 +161,8 @@ impl Guest {
     }
 }
 
-/// Lets `count` guests join, which are idle from then on.
-pub fn idle_guests(addr: SocketAddr, count: usize) -> Result<Vec<Guest>, Failure> {
+/// Lets `count` guests join.
+pub fn join_all(addr: SocketAddr, count: usize) -> Result<Vec<Guest>, Failure> {
     (0..count).map(|_| Guest::join(addr)).collect()
 }
 
