@@ -50,3 +50,21 @@ fn the_handle_stops_it_and_every_thread_has_ended() -> Result<(), Failure> {
     }
     Ok(())
 }
+
+#[test]
+fn it_stops_wherever_it_listens() {
+    let every = ["127.0.0.1:0", "0.0.0.0:0", "[::1]:0", "[::]:0"];
+    let has_ipv6 = TcpListener::bind(every[2]).is_ok();
+    println!("IPv6 is {}", if has_ipv6 { "tested" } else { "not available here" });
+    for addr in every.into_iter().take(if has_ipv6 { 4 } else { 2 }) {
+        let server = server::ChatServer::bind(addr).expect("a free port");
+        let local_addr = server.local_addr().expect("it is bound");
+        let handle = server.handle();
+        let running = thread::spawn(|| server.run());
+        let start = Instant::now();
+        handle.stop();
+        running.join().expect("it does not panic").expect("it ends well");
+        assert!(start.elapsed() < STOP_TIME, "{addr}: {:?}", start.elapsed());
+        TcpListener::bind(local_addr).expect("the port is free at once");
+    }
+}

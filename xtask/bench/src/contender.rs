@@ -77,6 +77,9 @@ pub const PREFIX: &str = "2026-11-23 08:23:04 127.0.0.1:50001 ";
 /// How the names of the bare writers begin.
 pub const BARE_WRITES: &str = "bare writes";
 
+/// The manners of our rooms.
+const OURS: Manners = Manners { echoes: true, whole_lines: true, prefix: "" };
+
 /// All contenders that are here, and one line for each that is not.
 pub fn find(root: &Path, target: &Target) -> Result<(Vec<Contender>, Vec<String>)> {
     let mut found = Vec::new();
@@ -88,11 +91,7 @@ pub fn find(root: &Path, target: &Target) -> Result<(Vec<Contender>, Vec<String>
         match step(number) {
             Some(step) => {
                 let start = release_server(root, target, step)?;
-                found.push(room(
-                    name,
-                    Manners { echoes: true, whole_lines: true, prefix: "" },
-                    start,
-                ));
+                found.push(room(name, OURS, start));
             }
             None => missing.push(format!("{name}: not in this workspace")),
         }
@@ -105,8 +104,7 @@ pub fn find(root: &Path, target: &Target) -> Result<(Vec<Contender>, Vec<String>
             (Some(step), Some(_)) => {
                 let twin = step.dir(root).join("python/server.py");
                 let start = Box::new(move |_| python_server(&twin));
-                let manners = Manners { echoes: true, whole_lines: true, prefix: "" };
-                found.push(room(name, manners, start));
+                found.push(room(name, OURS, start));
             }
         }
     }

@@ -204,33 +204,28 @@ impl<'a> Verifier<'a> {
         self.meaningful().filter(|check| !checks.contains(check)).map(row).collect()
     }
 
-    /// Runs these checks. What cannot be built is not run.
+    /// Runs these checks one after the other, and light ones that are neighbours side by side. What
+    /// cannot be built is not run. Each check has a line on the terminal when it is done, and a check
+    /// that runs alone has begun that line when it begins.
     fn rows(&self, checks: &[Check], strict: bool) -> Vec<Row> {
-        let built = checks.iter().position(|check| *check == Check::Build).map_or(0, |it| it + 1);
-        let (first, rest) = checks.split_at(built);
-        let mut rows = self.in_turn(first, checks, strict);
-        let is_built = !rows.iter().any(|row| row.name == "build" && row.has_failed());
-        let rest: Vec<Check> =
-            rest.iter().copied().filter(|check| is_built || !check.needs_programs()).collect();
-        rows.extend(self.in_turn(&rest, checks, strict));
-        rows
-    }
-
-    /// Runs these checks one after the other, and light ones that are neighbours side by side. Each has a
-    /// line on the terminal when it is done, and one that is alone has begun it when it begins.
-    fn in_turn(&self, now: &[Check], checks: &[Check], strict: bool) -> Vec<Row> {
-        let mut rows = Vec::new();
-        for group in now.chunk_by(|a, b| a.is_light() && b.is_light()) {
-            if let [check] = group {
+        let mut rows: Vec<Row> = Vec::new();
+        for group in checks.chunk_by(|a, b| a.is_light() && b.is_light()) {
+            let is_built = !rows.iter().any(|row| row.name == "build" && row.has_failed());
+            let group: Vec<Check> =
+                group.iter().copied().filter(|it| is_built || !it.needs_programs()).collect();
+            if group.is_empty() {
+                continue;
+            }
+            if let [check] = group[..] {
                 print!("{:<12}  ", check.name());
-                // If the terminal is gone, the next line says so.
+                // If the terminal is gone, the next line fails as well.
                 let _ = io::stdout().flush();
-                let row = self.row(*check, checks, strict);
+                let row = self.row(check, checks, strict);
                 println!("{}", row.columns());
                 rows.push(row);
                 continue;
             }
-            rows.extend(side_by_side_at_most(group.len(), group, |check| {
+            rows.extend(side_by_side_at_most(group.len(), &group, |check| {
                 let row = self.row(*check, checks, strict);
                 println!("{}", row.line());
                 row
@@ -258,13 +253,13 @@ impl<'a> Verifier<'a> {
                 silent(format)
             }
             Check::Build => self.build(checks),
+            Check::Clippy => self.clippy(checks),
             Check::Tests => self.tests(checks),
             Check::Slow => Ok(outcome_of(&self.steps_programs()?.run(&["--ignored", "slow::"])?)),
             Check::Python => self.python(),
             Check::Sessions => Ok(sessions::check(root, target, step)?.outcome("session")),
             Check::Messages => Ok(messages::check(root, target, step)?.outcome("message")),
             Check::Staircase => self.staircase(),
-            Check::Clippy => self.clippy(checks),
             Check::Soak => self.soak(),
             Check::Cable => self.cable(),
             Check::CarriedOver => {
@@ -276,7 +271,7 @@ impl<'a> Verifier<'a> {
         }
     }
 
-    /// Before anything runs: cargo locks the folder, and what runs may want to build.
+    /// Runs before the tests do: it locks the target folder, and a test that starts cargo would wait for it.
     fn clippy(&self, checks: &[Check]) -> Result<Outcome> {
         let mut clippy = cargo::command(self.root);
         clippy.arg("clippy").args(programs::packages(checks.contains(&Check::Browser)));

@@ -18,7 +18,8 @@ pub struct Output {
 /// The cargo that runs this program, in the repository's root.
 #[must_use]
 pub fn command(root: &Path) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
     command.current_dir(root).env("CARGO_TERM_COLOR", "never");
     command
 }

@@ -26,8 +26,7 @@ pub enum Protocol {
     /// As `Frames`, but a frame holds a header in JSON: all of a request, while an answer's is
     /// followed by a body (step 07).
     Messages,
-    /// A message is a line; it goes to everybody who is connected, with the sender's address in
-    /// front (steps 08 and 09).
+    /// A message is a line; it goes to every client, after the sender's address (from step 08 on).
     Chat,
 }
 

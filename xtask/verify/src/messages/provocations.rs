@@ -277,8 +277,8 @@ pub const PROVOCATIONS: &[Provocation] = &[
         let (server, addr) = scene.server(&[])?;
         scene.keep(server);
         let line = [&[b'x'; 5000][..], b"\n"].concat();
-        // As `nc` does, this client sends what it gets. It shows one line for each, and in step 09 the
-        // first is that it has joined.
+        // As `nc` does, this client sends what it gets. It prints one line for each, and from step 09 on
+        // the first one announces the client itself.
         start(scene.example("lines", &["client", &addr.to_string()]), &line.repeat(2))
     }),
     message("line-utf-8", |scene| scene.client(&[], &[], b"caf\xe9\n")),
