@@ -65,8 +65,8 @@ pub fn run(listener: TcpListener, root: &Root, timeout: Duration) -> io::Result<
 
 /// Whether an error of `accept` is about one client that has left already, and not about us.
 ///
-/// Linux never says so, macOS and Windows have names of their own for it, and where the client's
-/// address is gone as well, `std` has nothing to return (`InvalidInput`).
+/// Linux never reports this; macOS and Windows have different errors for it. If the client's address
+/// is gone as well, `std` has nothing to return (`InvalidInput`).
 fn client_is_gone(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, InvalidInput, NotConnected};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | InvalidInput | NotConnected)

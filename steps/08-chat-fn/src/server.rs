@@ -1,4 +1,4 @@
-//! The server: a room in which everybody hears what each one says.
+//! The server: a room in which every client receives what each one says.
 //!
 //! New in this step: many clients at once. One thread accepts them, one thread for each client
 //! reads what it says, and the main thread reads the console. They share one map: who is online,
@@ -10,10 +10,10 @@
 //!   | <- 127.0.0.1:50001 hello\n ------- | -- 127.0.0.1:50001 hello\n ---> |
 //! ```
 //!
-//! Still wrong, on purpose: a client that does not read stops the room for everybody. Lines are
+//! Still wrong, on purpose: a client that does not read stops the room for every client. Lines are
 //! written while the map is locked, and a write to that client waits: on Linux until its system has
-//! taken nothing for `USER_TIMEOUT`, elsewhere as long as it does not read. Stopping is abrupt: nobody
-//! is told.
+//! taken nothing for `USER_TIMEOUT`, elsewhere as long as it does not read. Stopping is abrupt: no client
+//! gets a goodbye.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -34,11 +34,11 @@ const READ_LEN: usize = 4096;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 // ANCHOR: keepalive-constants
-/// After so long a silence, the system asks whether the client is still there: a keepalive probe.
+/// After this long a silence, the system asks whether the client is still there: a keepalive probe.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
 /// The time between two probes.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
-/// After so many probes without an answer, the client is gone.
+/// After this many probes without an answer, the client is gone.
 const KEEPALIVE_PROBES: u32 = 3;
 /// How long what we send may wait for its acknowledgement, or for room at the other side. Each
 /// acknowledgement, even of a few bytes, starts it again. Meanwhile there are no keepalive probes.
@@ -47,10 +47,10 @@ const USER_TIMEOUT: Duration = Duration::from_secs(16);
 // ANCHOR_END: keepalive-constants
 
 // ANCHOR: clients
-/// Who is online: the address of each client, and the stream on which it is written to.
+/// The clients that are online: the address of each, and the stream on which it is written to.
 ///
 /// All threads have this map: `Arc` gives each of them a share in it. Only one may use it at a
-/// time: `Mutex` lets nobody in without the lock.
+/// time: `Mutex` gives no access without the lock.
 type Clients = Arc<Mutex<HashMap<SocketAddr, TcpStream>>>;
 // ANCHOR_END: clients
 
@@ -77,7 +77,7 @@ pub fn run(listener: TcpListener) -> io::Result<()> {
 // ANCHOR_END: run
 
 /// The next line that is typed at the console, without blanks around it; `None` where no more will
-/// come, for whatever reason.
+/// arrive, for whatever reason.
 fn read_console() -> Option<String> {
     let mut line = Vec::new();
     match io::stdin().lock().read_until(b'\n', &mut line) {
@@ -98,7 +98,7 @@ fn who_is_online(clients: &Clients) -> String {
 }
 
 // ANCHOR: accept
-/// Accepts clients, for ever, and starts a thread for each.
+/// Accepts clients until the process ends, and starts a thread for each.
 fn accept_clients(listener: &TcpListener, clients: &Clients) {
     loop {
         let accepted = keep_trying(|| match listener.accept() {
@@ -115,27 +115,27 @@ fn accept_clients(listener: &TcpListener, clients: &Clients) {
 
 /// Tries until it works.
 ///
-/// If it does not, most likely the process has as many descriptors as the system allows. Who is
-/// online stays served, who waits can come in when somebody leaves. What is wrong is told once, and
-/// the pause leaves the processor to the others.
+/// If it does not, most likely the process has as many descriptors as the system allows. Clients
+/// that are online continue to be served; those that wait are accepted when another leaves. The error
+/// is logged once, and the pause leaves the processor to the others.
 fn keep_trying<T>(attempt: impl Fn() -> io::Result<T>) -> T {
-    let mut told = false;
+    let mut is_logged = false;
     loop {
         match attempt() {
             Ok(value) => return value,
-            Err(error) if !told => log(&format!("cannot accept clients for now: {error}")),
+            Err(error) if !is_logged => log(&format!("cannot accept clients for now: {error}")),
             Err(_) => {}
         }
-        told = true;
-        thread::sleep(ACCEPT_PAUSE); // no event tells that a descriptor is free
+        is_logged = true;
+        thread::sleep(ACCEPT_PAUSE); // no event reports that a descriptor is free
     }
 }
 // ANCHOR_END: accept
 
 /// Whether an error of `accept` is about one client that has left already, and not about us.
 ///
-/// Linux never says so, macOS and Windows have names of their own for it, and where the client's
-/// address is gone as well, `std` has nothing to return (`InvalidInput`).
+/// Linux never reports this; macOS and Windows have different errors for it. If the client's address
+/// is gone as well, `std` has nothing to return (`InvalidInput`).
 fn client_is_gone(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, InvalidInput, NotConnected};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | InvalidInput | NotConnected)
@@ -145,8 +145,8 @@ fn client_is_gone(error: &io::Error) -> bool {
 /// Starts the thread that serves one client.
 fn start_thread(reader: TcpStream, writer: TcpStream, peer_addr: SocketAddr, clients: &Clients) {
     let clients = Arc::clone(clients);
-    // A read waits until its own client says something. So each client has a thread, and nobody
-    // waits for the silence of another.
+    // A read waits until its own client says something. So each client has a thread, and no
+    // client waits for the silence of another.
     let started = thread::Builder::new().spawn(move || {
         match handle_connection(reader, writer, peer_addr, &clients) {
             Ok(()) => log(&format!("{peer_addr} left")),
@@ -204,8 +204,8 @@ fn set_up(stream: &TcpStream) -> io::Result<()> {
         .with_interval(KEEPALIVE_INTERVAL)
         .with_retries(KEEPALIVE_PROBES);
     let socket = SockRef::from(stream);
-    // An old system cannot be told all of this. A client is served there, too: only one that vanishes
-    // stays online for longer.
+    // An old system may not support all of these options. Clients are served all the same; only one
+    // that vanishes stays online for longer.
     let _ = socket.set_tcp_keepalive(&keepalive);
     // Other systems give up on unacknowledged data after a time of their own: minutes.
     #[cfg(target_os = "linux")]
@@ -244,10 +244,10 @@ impl Drop for Online<'_> {
 // ANCHOR_END: online
 
 // ANCHOR: broadcast
-/// Writes a line to everybody who is online.
+/// Writes a line to every client that is online.
 ///
-/// The lock is held until everybody has it. So nobody's line gets between the bytes of another one,
-/// and all see the lines in the same order. It also means that everybody waits for the slowest.
+/// The lock is held until every client has the line. So no line gets between the bytes of another, and
+/// all clients see the lines in the same order. It also means that all wait for the slowest.
 fn broadcast(clients: &Clients, line: &str) {
     for stream in lock(clients).values() {
         write_line(stream, line);
@@ -264,7 +264,7 @@ fn tell(clients: &Clients, peer_addr: SocketAddr, line: &str) {
 fn write_line(mut stream: &TcpStream, line: &str) {
     if stream.write_all(line.as_bytes()).is_err() {
         // One broken connection is not the fault of who speaks. The thread that reads from it
-        // removes the client: the system tells an error only once, but after this, it sees the end.
+        // removes the client: the system reports an error only once, but after this, it sees the end.
         // Shutting down may fail, too, where the connection is gone.
         let _ = stream.shutdown(Shutdown::Both);
     }
@@ -281,7 +281,7 @@ fn lock(clients: &Clients) -> MutexGuard<'_, HashMap<SocketAddr, TcpStream>> {
 }
 // ANCHOR_END: lock
 
-/// Prints a line for whoever runs the server.
+/// Prints a line on the console.
 fn log(line: &str) {
-    let _ = writeln!(io::stdout(), "{line}"); // the room goes on, also where nobody reads this
+    let _ = writeln!(io::stdout(), "{line}"); // the room goes on even if stdout is closed
 }

@@ -1,4 +1,4 @@
-"""A solution: a room that tells whoever joins the last ten lines. What the step does besides is
+"""A solution: a room that sends the last ten lines to each client that joins. The rest of the step is
 left out: checks of lines, announcements, a bound for slow readers, and an orderly end.
 
     python3 latecomers.py [HOST:PORT]
@@ -13,18 +13,18 @@ REMEMBERED_LINES = 10
 
 
 class ChatServer:
-    """A chat room, and all who are in it. One loop owns it, so there is no lock."""
+    """A chat room and its clients. One loop owns it, so there is no lock."""
 
     def __init__(self):
         self.members = set()
-        # One that is full drops a line at the front for each that comes at the back.
+        # When it is full, it drops the first line for each that is appended.
         self.last_lines = collections.deque(maxlen=REMEMBERED_LINES)
 
     async def handle_connection(self, reader, writer):
         """Passes on what a client says, until it leaves."""
         name = "%s:%d" % writer.get_extra_info("peername")[:2]
-        # Nothing here waits (there is no `await`), so nobody can say a line in between: the
-        # newcomer hears each one exactly once.
+        # Nothing here waits (there is no `await`), so no client can say a line in between: the
+        # newcomer gets each line exactly once.
         writer.writelines(self.last_lines)
         self.members.add(writer)
         try:
@@ -32,13 +32,13 @@ class ChatServer:
                 now = time.strftime("%Y-%m-%d %H:%M:%S")
                 self.say(f"{now} {name} ".encode() + line)
         except ConnectionError:
-            pass  # it has left without a word
+            pass  # the connection broke
         finally:
             self.members.remove(writer)
             writer.close()
 
     def say(self, line):
-        """Sends a line to everybody, and remembers it as it was sent."""
+        """Sends a line to every client, and remembers it as it was sent."""
         self.last_lines.append(line)
         for writer in self.members:
             writer.write(line)

@@ -1,5 +1,5 @@
-"""A solution: a server with as many rooms as people name. What the step does besides is left out:
-checks of lines, announcements, a bound for slow readers, and an orderly end.
+"""A solution: a server with as many rooms as people name. The rest of the step is left out: checks
+of lines, announcements, a bound for slow readers, and an orderly end.
 
     python3 rooms.py [HOST:PORT]
 """
@@ -10,7 +10,7 @@ import time
 
 
 class ChatServer:
-    """All who are online, wherever they are. One loop owns them, so there is no lock."""
+    """All clients that are online, in whatever room. One loop owns them, so there is no lock."""
 
     def __init__(self):
         self.room_of = {}  # each client's stream, and the name of the room in which it is
@@ -18,23 +18,23 @@ class ChatServer:
     async def handle_connection(self, reader, writer):
         """Passes on what a client says, until it leaves."""
         name = "%s:%d" % writer.get_extra_info("peername")[:2]
-        self.room_of[writer] = b""  # here everybody begins
+        self.room_of[writer] = b""  # every client begins here
         try:
             while (line := await reader.readline()).endswith(b"\n"):
                 if line.startswith(b"/join "):
-                    # Nobody has to be taken out of another room: this is the only place.
+                    # No client has to be removed from another room: this is the only place.
                     self.room_of[writer] = line.removeprefix(b"/join ").strip()
                     continue
                 now = time.strftime("%Y-%m-%d %H:%M:%S")
                 self.say(self.room_of[writer], f"{now} {name} ".encode() + line)
         except ConnectionError:
-            pass  # it has left without a word
+            pass  # the connection broke
         finally:
             del self.room_of[writer]
             writer.close()
 
     def say(self, room, line):
-        """Sends a line to everybody who is in this room."""
+        """Sends a line to every client in this room."""
         for writer, where in self.room_of.items():
             if where == room:
                 writer.write(line)

@@ -1,7 +1,7 @@
 """The thread that accepts clients, and how it is stopped.
 
 `accept` waits until a client connects, and nothing else ends that wait on every system. So the server
-connects to itself: that wakes the thread, which knows the address from which it came.
+connects to itself: that wakes the thread, which knows the address of that connection.
 """
 
 import socket
@@ -39,7 +39,7 @@ class Acceptor:
             self.alarm.settimeout(ACCEPT_PAUSE)
             self.alarm.connect(self.reachable_addr)
         except OSError:
-            pass  # it is connected already, or so many clients wait that the thread is awake
+            pass  # it is connected already, or the backlog is full, so the thread is awake
 
     def join(self):
         self.thread.join()
@@ -60,7 +60,7 @@ class Acceptor:
                     if not is_failing:  # most likely, all descriptors are in use
                         log(f"cannot accept clients for now: {error}", "WARN")
                     is_failing = True
-                    time.sleep(ACCEPT_PAUSE)  # no event tells that a descriptor is free
+                    time.sleep(ACCEPT_PAUSE)  # no event reports that a descriptor is free
                     continue
                 is_failing = False
                 if peer_addr == self.alarm_addr:

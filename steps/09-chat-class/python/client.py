@@ -1,4 +1,4 @@
-"""Step 09, the client: says each line of its input, and prints what everyone says.
+"""Step 09, the client: sends each line of its input, and prints what every client says.
 
     python3 client.py [HOST:PORT]
 """
@@ -12,7 +12,7 @@ import unicodedata
 from line import MAX_LINE_LEN, LineBuffer
 
 READ_LEN = 4096  # bytes; how much one recv may take
-MAX_PREFIX_LEN = 128  # bytes that the server may put in front of a line
+MAX_PREFIX_LEN = 128  # bytes that the server may put before a line
 TIME_LEN = len("2026-11-23 08:23:04")  # characters; each line begins with the time
 GOODBYE = " *** the server is stopping"  # no client can forge it: theirs have an address there
 

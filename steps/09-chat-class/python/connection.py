@@ -14,6 +14,7 @@ from log import local_time
 
 READ_LEN = 4096  # bytes; how much one recv may take
 MAX_QUEUE_LEN = 256 * 1024  # bytes that may wait for one client
+MAX_UNREAD = MAX_QUEUE_LEN // 4  # while more bytes wait for a client, nothing is read from it
 
 KEEPALIVE_IDLE = 10  # seconds of silence before the first probe
 KEEPALIVE_INTERVAL = 2  # seconds between two probes
@@ -31,10 +32,13 @@ class Connection:
         self.since = local_time()
         self.batch_start = batch_start  # what is before this in the batch was said before it joined
         self.is_online = True
+        self.has_spoken = False  # the batch has something that this client said
         self.queue = queue.SimpleQueue()
-        # In bytes. Each number has one thread that changes it, so no lock is needed.
-        self.queued_len = 0
-        self.sent_len = 0
+        # What both threads and the owner share. Whoever changes it wakes the reading thread.
+        self.level = threading.Condition()
+        self.waiting = 0  # bytes in the queue
+        self.is_unheard = False  # the room has not yet passed on what the client said last
+        self.is_over = False  # the writing thread has ended
         # Daemon threads: one that does not wake in time ends with the process.
         self.reading = threading.Thread(target=self.serve, daemon=True)
         self.writing = threading.Thread(target=self.write_queue, daemon=True)
@@ -56,7 +60,7 @@ class Connection:
         self.stream.close()
 
     def shut_down(self):
-        """Ends the connection: a thread that waits for the client waits no longer."""
+        """Ends the connection: a thread that waits for the client is woken."""
         try:
             self.stream.shutdown(socket.SHUT_RDWR)
         except OSError:
@@ -64,15 +68,25 @@ class Connection:
 
     def push(self, data):
         """Adds to the queue, and returns whether there was room for it."""
-        if self.queue_len() + len(data) > MAX_QUEUE_LEN:
-            return False
-        self.queued_len += len(data)
+        with self.level:
+            if self.waiting + len(data) > MAX_QUEUE_LEN:
+                return False
+            self.waiting += len(data)
         self.queue.put(data)
         return True
 
-    def queue_len(self):
-        """Returns how many bytes wait."""
-        return self.queued_len - self.sent_len
+    def give_turn(self):
+        """Records that the room has passed on what the client said: it may speak again."""
+        with self.level:
+            self.is_unheard = False
+            self.level.notify()
+
+    def wait_for_turn(self):
+        """Waits until the client may speak again, and has read most of what waits for it."""
+        with self.level:
+            self.level.wait_for(
+                lambda: self.is_over or not self.is_unheard and self.waiting <= MAX_UNREAD
+            )
 
     def leave(self):
         """Ends the queue. The writing thread sends what is in it, and then the end of file."""
@@ -84,13 +98,18 @@ class Connection:
         other."""
         try:
             while (data := self.queue.get()) is not None:
+                with self.level:
+                    self.waiting -= len(data)
+                    self.level.notify()
                 self.stream.sendall(data)
-                self.sent_len += len(data)
             self.stream.shutdown(socket.SHUT_WR)
         except OSError as error:
             # The reading thread will see the end of the stream, and not why.
             self.room.events.put((self.room.remove, self, f"lost: {error.strerror}"))
             self.shut_down()
+        with self.level:
+            self.is_over = True
+            self.level.notify()
 
     def serve(self):
         """Reports what the client says, that it has left, and that both threads are about to end."""
@@ -107,22 +126,35 @@ class Connection:
         """Reports what the client says, until it leaves."""
         lines = LineBuffer()
         while data := self.stream.recv(READ_LEN):
-            now = local_time()
+            prefix = f"{local_time()} {self.name} "
+            said = ""
             for line in lines.push(data):
                 try:
                     text = check(line)
                 except BadLine as bad:
+                    self.report(said)
+                    said = ""
                     self.room.events.put((self.room.refuse, self, bad))
                     continue
                 if text.strip() == "quit":
+                    self.report(said)
                     return
                 if text.strip():
-                    self.room.events.put((self.room.say, self, f"{now} {self.name} {text}\n"))
+                    said += f"{prefix}{text}\n"
+            self.report(said)
+            self.wait_for_turn()  # meanwhile what the client sends waits in the system
+
+    def report(self, said):
+        """Reports lines that the client has said, if there are any."""
+        if said:
+            with self.level:
+                self.is_unheard = True
+            self.room.events.put((self.room.say, self, said))
 
 
 def set_up(stream):
     """Has the system find out when the client vanishes without a word."""
-    stream.setblocking(True)  # some systems take this over from the listener
+    stream.setblocking(True)  # on some systems, inherited from the listener
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in [  # not every system has each of them

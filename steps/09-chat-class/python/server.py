@@ -1,4 +1,4 @@
-r"""Step 09, the server: everyone hears each line, and one client cannot hold up the others.
+r"""Step 09, the server: every client receives each line, and one client cannot hold up the others.
 
     python3 server.py [HOST:PORT]
 
@@ -95,7 +95,7 @@ class ChatServer:
 
     def list_members(self, answer):
         answer.put([
-            f"{member.name}  since {member.since}  {member.queue_len()} bytes wait"
+            f"{member.name}  since {member.since}  {member.waiting} bytes wait"
             for member in self.members()
         ])
 
@@ -104,7 +104,7 @@ class ChatServer:
         return [connection for connection in self.connections if connection.is_online]
 
     def join(self, stream, name):
-        """Adds a client, starts its threads, and tells everyone."""
+        """Adds a client, starts its threads, and announces it."""
         connection = Connection(self, stream, name, len(self.batch))
         try:
             connection.start()
@@ -116,7 +116,7 @@ class ChatServer:
         self.announce(f"{name} joined")
 
     def remove(self, member, how, level="INFO"):
-        """Removes a client, and tells everyone else. Its writing thread sends the rest."""
+        """Removes a client, and announces that to the others. Its writing thread sends the rest."""
         if member.is_online:  # it may have been dropped before
             member.leave()
             log(f"{member.name} {how}", level)
@@ -136,6 +136,7 @@ class ChatServer:
         """Adds what a client has said to the batch, unless the client was dropped before."""
         if member.is_online:
             self.batch += text.encode()
+            member.has_spoken = True
 
     def announce(self, text):
         """Adds a line that no client can forge: theirs have an address in place of the stars."""
@@ -148,19 +149,22 @@ class ChatServer:
             self.send(member, f"error: {bad}\n".encode())
 
     def deliver(self):
-        """Puts the batch into the queue of everyone. All get the same bytes, in the same order."""
+        """Puts the batch into every client's queue. All clients get the same bytes, in the same order."""
         while self.batch:  # that a client was dropped is news for the others: one more batch
             batch, self.batch = bytes(self.batch), bytearray()
             for member in self.members():
                 start, member.batch_start = member.batch_start, 0
                 self.send(member, batch[start:])
+                if member.has_spoken:
+                    member.has_spoken = False
+                    member.give_turn()
 
     def send(self, member, data):
         """Adds to the queue of a client. A client whose queue has no room for it is dropped."""
         if not member.push(data):
-            how = f"dropped: it does not read, {member.queue_len()} bytes wait"
+            how = f"dropped: it does not read, {member.waiting} bytes wait"
             self.remove(member, how, "WARN")
-            member.shut_down()  # its writing thread waits for it, and stops waiting
+            member.shut_down()  # its writing thread waits for it, and is woken
 
 
 def console(server):

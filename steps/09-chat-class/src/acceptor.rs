@@ -1,7 +1,7 @@
 //! The thread that accepts clients, and how it is stopped.
 //!
 //! `accept` waits until a client connects, and nothing else ends that wait on every system. So the
-//! server connects to itself: that wakes the thread, which knows the address from which it came.
+//! server connects to itself: that wakes the thread, which knows the address of that connection.
 
 use std::io::{self, ErrorKind};
 use std::mem;
@@ -53,8 +53,7 @@ impl Acceptor {
     /// Makes the thread accept the clients that have connected so far, close the port, and end.
     pub fn stop(&self) {
         self.is_stopping.store(true, Ordering::Relaxed);
-        // Fails if it is connected already, or so many clients wait to be accepted that there is no
-        // room for one more. Then the thread is awake anyway.
+        // Fails if it is connected already, or the backlog is full. Then the thread is awake anyway.
         let _ = self.alarm.connect_timeout(&self.server_addr.into(), ACCEPT_PAUSE);
     }
 
@@ -88,7 +87,7 @@ fn accept_clients(
             // A client that left before it was accepted is no reason to stop.
             Err(error) if client_is_gone(&error) => {}
             // Most likely we have as many connections as the system allows. The clients that are
-            // online stay served. The one that waits is still there, so the next try may fail at
+            // online continue to be served. The one that waits is still there, so the next try may fail at
             // once: it is logged once, and a pause leaves the processor to the others.
             Err(error) => {
                 if !mem::replace(&mut is_failing, true) {
@@ -97,7 +96,7 @@ fn accept_clients(
                 if is_stopping.load(Ordering::Relaxed) {
                     return;
                 }
-                thread::sleep(ACCEPT_PAUSE); // no event tells that a descriptor is free
+                thread::sleep(ACCEPT_PAUSE); // no event reports that a descriptor is free
             }
         }
         if is_stopping.load(Ordering::Relaxed) && listener.set_nonblocking(true).is_err() {
@@ -121,8 +120,8 @@ fn reachable(mut addr: SocketAddr) -> SocketAddr {
 
 /// Whether an error of `accept` is about one client that has left already, and not about us.
 ///
-/// Linux never says so, macOS and Windows have names of their own for it, and where the client's
-/// address is gone as well, `std` has nothing to return (`InvalidInput`).
+/// Linux never reports this; macOS and Windows have different errors for it. If the client's address
+/// is gone as well, `std` has nothing to return (`InvalidInput`).
 fn client_is_gone(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, InvalidInput, NotConnected};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | InvalidInput | NotConnected)

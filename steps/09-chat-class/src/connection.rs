@@ -66,7 +66,7 @@ impl Queue {
         self.level.change(|state| state.is_unheard = false);
     }
 
-    /// How many bytes wait.
+    /// How many bytes wait in the queue; the text that is being written does not count.
     pub fn len(&self) -> usize {
         self.level.lock().waiting
     }
@@ -252,15 +252,15 @@ fn write_queue(
 /// Has the system find out when the client vanishes without a word, as after a pulled cable. Reads
 /// and writes fail then.
 fn set_up(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nonblocking(false)?; // some systems take this over from the listener
+    stream.set_nonblocking(false)?; // on some systems, the stream inherits this from the listener
     stream.set_nodelay(true)?; // a line is a whole message: there is nothing to wait for
     let keepalive = TcpKeepalive::new()
         .with_time(KEEPALIVE_IDLE)
         .with_interval(KEEPALIVE_INTERVAL)
         .with_retries(KEEPALIVE_PROBES);
     let socket = SockRef::from(stream);
-    // An old system cannot be told all of this. A client is served there, too: only one that vanishes
-    // stays online for longer.
+    // An old system may not support all of these options. Clients are served all the same; only one
+    // that vanishes stays online for longer.
     let _ = socket.set_tcp_keepalive(&keepalive);
     // Other systems give up on unacknowledged data after a time of their own: minutes.
     #[cfg(target_os = "linux")]

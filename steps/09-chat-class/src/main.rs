@@ -18,7 +18,6 @@ mod console;
 mod editor;
 mod line;
 mod log;
-
 mod server;
 
 /// Where the server listens and the client connects, if no address is given.

@@ -1,8 +1,8 @@
-//! The server: a room in which everyone hears each line, and one client cannot hold up the others.
+//! The server: a room in which every client receives each line, and one client cannot hold up the others.
 //!
-//! New in this step: the room has one owner. In step 08 all threads share the map behind a lock.
-//! Here one thread owns it, and the others tell that thread what has happened: they send it events.
-//! What a client is to hear goes into a queue of its own, so a slow client delays nobody else.
+//! New in this step: the room has one owner. In step 08 all threads share the map under a lock.
+//! Here one thread owns it, and the others send it events that report what has happened. What a
+//! client is to hear goes into a queue of its own, so a slow client delays no other.
 //!
 //! ```text
 //! acceptor ------------------ Joined --\
@@ -13,12 +13,12 @@
 //!
 //! client                                     server
 //!   | -- hello\n ------------------------------> |
-//!   | <- 2026-11-23 08:23:04 ADDR hello\n ------ |   to everyone
+//!   | <- 2026-11-23 08:23:04 ADDR hello\n ------ |   to every client
 //!   | <- 2026-11-23 08:23:05 *** ADDR left\n --- |   an announcement
 //! ```
 //!
-//! Still wrong: each client costs two threads, whether it speaks or not. Anyone who can connect can
-//! speak, as often as they like; a client that cannot keep up is dropped.
+//! Still wrong: each client costs two threads, whether it speaks or not. Any client that can
+//! connect can speak, as often as it likes; a client that cannot keep up is dropped.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -73,7 +73,7 @@ pub enum Event {
     PortClosed,
 }
 
-/// Tells clients apart, also when one has the address that another one had. Later clients have
+/// Distinguishes clients, even if one has an address that another had before. Later clients have
 /// higher numbers.
 pub type ClientId = u64;
 // ANCHOR_END: event
@@ -234,7 +234,7 @@ impl Room {
     }
 
     // ANCHOR: join
-    /// Adds a client, starts its threads, and tells everyone.
+    /// Adds a client, starts its threads, and announces it.
     fn join(&mut self, stream: TcpStream, peer_addr: SocketAddr) {
         let id = self.next_id;
         self.next_id += 1;
@@ -252,12 +252,12 @@ impl Room {
         }
     }
 
-    /// Removes a client, and tells everyone else. Its writing thread sends what is in its queue.
+    /// Removes a client, and announces that to the others. Its writing thread sends what is in its queue.
     fn remove(&mut self, id: ClientId, gone: &Gone) {
         let Some(mut member) = self.members.remove(&id) else {
             return; // it was dropped before
         };
-        let _ = member.catch_up(&self.batch); // with what it said itself; if there is no room, so be it
+        let _ = member.catch_up(&self.batch); // with what it said itself; if there is no room, it loses that
         let peer_addr = member.peer_addr;
         match gone {
             Gone::Left => info!("{peer_addr} left"),
@@ -305,7 +305,8 @@ impl Room {
     // ANCHOR_END: say
 
     // ANCHOR: deliver
-    /// Puts the batch into the queue of everyone. All get the same bytes, so all see the same order.
+    /// Puts the batch into every client's queue. All clients get the same bytes, so all see the same
+    /// order.
     fn deliver(&mut self) {
         // That a client was dropped is news for the others: one more batch.
         while !self.batch.is_empty() {
@@ -359,19 +360,18 @@ impl Room {
     fn stop(mut self, events: &mpsc::Receiver<Event>, acceptor: Acceptor) {
         acceptor.join();
         info!("the server is stopping");
-        // 1. The goodbye, after everything that was said before it.
-        //    A client whose queue is full gets none: it does not read.
+        // The goodbye, after everything that was said before it.
+        // A client whose queue is full gets none: it does not read.
         self.announce("the server is stopping");
         self.queue_batch();
 
-        // 2. Without members there are no queues. A writing thread whose queue is gone sends the
-        //    rest, and then the end of file. The client closes as well, and its reading thread ends.
+        // Without members there are no queues. A writing thread whose queue is gone sends the rest, and
+        // then the end of file. The client closes as well, and its reading thread ends.
         self.members.clear();
         self.wait_for_connections(events);
 
-        // 3. The other clients do not read, or do not close. Shutting their connections down wakes the
-        //    threads that wait for them. A thread that does not wake, as on Windows, ends with the
-        //    process.
+        // The other clients do not read, or do not close. Shutting their connections down wakes the
+        // threads that wait for them. A thread that does not wake, as on Windows, ends with the process.
         if !self.connections.is_empty() {
             info!("clients that did not close in time: {}", self.connections.len());
             self.connections.values().for_each(Connection::shut_down);
@@ -379,7 +379,7 @@ impl Room {
         }
     }
 
-    /// Waits until the threads of all connections have ended, or the time is over.
+    /// Waits until the threads of all connections have ended, or the deadline has passed.
     fn wait_for_connections(&mut self, events: &mpsc::Receiver<Event>) {
         let deadline = Instant::now() + STOP_DEADLINE;
         while !self.connections.is_empty() && Instant::now() < deadline {

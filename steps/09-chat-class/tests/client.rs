@@ -90,7 +90,7 @@ fn a_client_whose_server_goes_away_says_so_while_it_waits_for_the_keyboard() -> 
 }
 
 #[test]
-fn a_client_that_leaves_shows_what_comes_until_the_server_closes() {
+fn a_client_that_leaves_shows_what_arrives_until_the_server_closes() {
     for input in ["hello\nquit\nnot sent\n", "hello\n", "hello\n quit \n"] {
         let (listener, addr) = listener();
         thread::scope(|scope| {

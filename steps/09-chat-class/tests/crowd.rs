@@ -61,7 +61,7 @@ fn fifty_guests_hear_all_lines_in_the_same_order() -> Result<(), Failure> {
 
 #[test]
 fn a_slow_reader_is_dropped_and_fifty_fast_ones_hear_every_line() -> Result<(), Failure> {
-    const TEXT_LEN: usize = 2000; // 50 guests say 20 each: 2 MB for each
+    const TEXT_LEN: usize = 2000; // 50 guests say 40 each: 4 MB for each
     let (mut server, addr) = Program::start_server(server())?;
     let slow = Guest::join_slow(addr)?;
     let guests = join_all(addr, 50)?;
@@ -76,11 +76,11 @@ fn a_slow_reader_is_dropped_and_fifty_fast_ones_hear_every_line() -> Result<(), 
 }
 
 #[test]
-fn who_says_much_in_one_write_has_it_heard_whole() -> Result<(), Failure> {
+fn a_long_text_in_one_write_arrives_whole() -> Result<(), Failure> {
     let (_server, addr) = Program::start_server(server())?;
     let mut bob = Guest::join(addr)?;
     let mut alice = Guest::join(addr)?;
-    // Short lines: what goes out is eight times what came in.
+    // Short lines: what is sent is eight times what is received.
     let lines: Vec<String> = (0..20_000).map(|number| number.to_string()).collect();
     let expected: Vec<String> = lines.iter().map(|line| alice.said(line)).collect();
     thread::scope(|scope| {
@@ -96,7 +96,7 @@ fn who_says_much_in_one_write_has_it_heard_whole() -> Result<(), Failure> {
 }
 
 #[test]
-fn who_sends_without_end_keeps_nobody_waiting() -> Result<(), Failure> {
+fn a_client_that_sends_without_end_holds_up_no_other() -> Result<(), Failure> {
     let (mut server, addr) = Program::start_server(server())?;
     let mut bob = Guest::join(addr)?;
     let mut hostile = Guest::join(addr)?;
@@ -280,8 +280,8 @@ mod resources {
             assert_eq!(used(&server).0, OWN_THREADS + count * THREADS_EACH);
 
             let last = guests.len() - 1;
-            guests[last].say("is everybody here?")?;
-            let said = guests[last].said("is everybody here?");
+            guests[last].say("is the whole class here?")?;
+            let said = guests[last].said("is the whole class here?");
             for (index, guest) in guests.iter_mut().enumerate() {
                 assert_eq!(
                     guest.expect_later(&said)?.len(),

@@ -1,4 +1,4 @@
-//! The server's handle. The server is a part of this test: a handle cannot be had from another process.
+//! The server's handle. The server is a part of this test, since another process cannot get a handle.
 
 use std::net::{SocketAddr, TcpListener};
 use std::thread;
@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use conformance::Failure;
 use conformance::check::FreePorts;
-use room::{STOP_TIME, all_are_told, join_all};
+use room::{STOP_TIME, all_get_the_goodbye, join_all};
 
 mod room;
 
@@ -48,7 +48,7 @@ fn the_handle_stops_it_and_every_thread_has_ended() -> Result<(), Failure> {
         TcpListener::bind(addr).expect("the port is free at once");
         handle.stop(); // a second call does nothing
         assert_eq!(handle.online().len(), 0);
-        all_are_told(guests)?;
+        all_get_the_goodbye(guests)?;
     }
     Ok(())
 }

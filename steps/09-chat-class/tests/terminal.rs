@@ -1,5 +1,5 @@
-//! The client at a terminal: what arrives does not tear what one types, and the terminal is given
-//! back in every case.
+//! The client at a terminal: what arrives does not tear the line that is being typed, and the terminal
+//! is restored in every case.
 
 #![cfg(unix)]
 
@@ -42,7 +42,7 @@ impl Scene {
         self.client.expect_later(&said, |line| line.ends_with(&said))
     }
 
-    /// Waits for the client's end, and sees that keys are shown and lines made of them again.
+    /// Waits for the client's end, and checks that the terminal echoes keys and edits lines again.
     fn ends_with(mut self, code: i32) -> Result<Vec<String>, Failure> {
         assert_eq!(self.client.wait()?.code(), Some(code), "{}", self.client.transcript());
         let modes = tcgetattr(&self.keyboard).expect("the terminal is there").local_modes;
@@ -52,7 +52,7 @@ impl Scene {
 }
 
 #[test]
-fn a_line_that_arrives_does_not_tear_the_line_that_one_types() -> Result<(), Failure> {
+fn a_line_that_arrives_does_not_tear_the_line_being_typed() -> Result<(), Failure> {
     let mut scene = Scene::set()?;
     scene.press("hel");
     scene.hear("one")?;
@@ -68,7 +68,7 @@ fn a_line_that_arrives_does_not_tear_the_line_that_one_types() -> Result<(), Fai
         }
     };
     assert!(line.ends_with(" hello"), "{line}");
-    scene.client.expect_later(&line, |came| came.ends_with(&line))?;
+    scene.client.expect_later(&line, |line| line.ends_with(&line))?;
     Ok(())
 }
 
@@ -80,11 +80,11 @@ fn many_lines_at_once_and_long_ones_are_all_printed() -> Result<(), Failure> {
     scene.guest.say(&lines.join("\n"))?;
     for line in &lines {
         let said = scene.guest.said(line);
-        scene.client.expect_later(&said, |came| came.ends_with(&said))?;
+        scene.client.expect_later(&said, |line| line.ends_with(&said))?;
     }
     scene.hear("short")?;
     scene.guest.say(&"x".repeat(200))?;
-    scene.client.expect_later("80 x", |came| came.ends_with(&"x".repeat(80)))?;
+    scene.client.expect_later("80 x", |line| line.ends_with(&"x".repeat(80)))?;
     let drawn = scene.hear("the end")?;
     assert!(drawn.contains("> hel"), "{drawn:?}");
     Ok(())
@@ -103,7 +103,7 @@ fn quit_and_ctrl_c_and_ctrl_d_leave_politely() -> Result<(), Failure> {
 }
 
 #[test]
-fn when_the_server_stops_the_client_ends_well_and_gives_the_terminal_back() -> Result<(), Failure> {
+fn when_the_server_stops_the_client_ends_well_and_restores_the_terminal() -> Result<(), Failure> {
     let mut scene = Scene::set()?;
     scene.press("half a li");
     scene.server.type_line("quit")?;
@@ -114,8 +114,7 @@ fn when_the_server_stops_the_client_ends_well_and_gives_the_terminal_back() -> R
 }
 
 #[test]
-fn when_the_server_is_killed_the_client_says_so_and_gives_the_terminal_back() -> Result<(), Failure>
-{
+fn when_the_server_is_killed_the_client_says_so_and_restores_the_terminal() -> Result<(), Failure> {
     let mut scene = Scene::set()?;
     scene.press("half a li");
     let (dead, _) = Program::start_server(server())?;
@@ -126,7 +125,7 @@ fn when_the_server_is_killed_the_client_says_so_and_gives_the_terminal_back() ->
 }
 
 #[test]
-fn when_the_system_asks_it_to_end_the_client_gives_the_terminal_back() -> Result<(), Failure> {
+fn when_the_system_asks_it_to_end_the_client_restores_the_terminal() -> Result<(), Failure> {
     let mut scene = Scene::set()?;
     scene.press("half a li");
     scene.client.interrupt()?;

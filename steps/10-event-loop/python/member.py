@@ -1,7 +1,7 @@
 """A client, as the server sees it: its stream, the line that it has begun, and what it has not taken
 yet of what was said.
 
-Nothing here waits. Where a recv or a send would have to, it raises BlockingIOError instead, and is
+Nothing here waits. If a recv or a send would have to, it raises BlockingIOError instead, and is
 tried again when the system reports that the stream is ready.
 """
 
@@ -49,7 +49,7 @@ class Member:
         self.stream.close()
 
     def read(self, room):
-        """Reads once, and tells the room the lines that are complete."""
+        """Reads once, and passes complete lines to the room."""
         try:
             data = self.stream.recv(READ_LEN)
         except BlockingIOError:

@@ -8,7 +8,7 @@ again. Other threads send it requests, and wake it:
                     +------------ one turn of the loop -------------+
     console \       |                                               |
     Ctrl-C   --> requests --> accept --> read ----> deliver them -->|
-                    |         clients    lines      to everyone     |
+                    |         clients    lines      to the clients  |
                     +-----------------------------------------------+
 """
 
@@ -38,7 +38,7 @@ class ChatServer:
         self.selector = selectors.DefaultSelector()
         self.members = {}  # their streams, in the order in which they joined, and the members
         self.ready = {}  # those with something to read; the first is the next to be read from
-        self.batch = bytearray()  # what this turn has to tell everyone
+        self.batch = bytearray()  # what this turn has to deliver
         self.is_running = True
         self.is_accept_failing = False
         self.requests = queue.SimpleQueue()  # each a method; another queue would need a lock
@@ -70,7 +70,7 @@ class ChatServer:
         try:
             self.alarm.send(b"!")
         except BlockingIOError:
-            pass  # so many requests wait that the server is awake
+            pass  # the socket is full of requests, so the server is awake
 
     # The loop.
 
@@ -105,7 +105,7 @@ class ChatServer:
         self.is_running = False
 
     def accept_clients(self, most=ACCEPTS_PER_TURN):
-        """Lets in the clients that wait, but not more than this many."""
+        """Accepts the clients that wait, but no more than `most`."""
         try:
             for _ in range(most):
                 stream, peer_addr = self.listener.accept()
@@ -136,7 +136,7 @@ class ChatServer:
     # The room.
 
     def join(self, stream, name):
-        """Adds a client, and tells everyone."""
+        """Adds a client, and announces it."""
         try:
             member = Member(stream, name, self.selector, len(self.batch))
         except OSError as error:  # it has gone already
@@ -157,7 +157,7 @@ class ChatServer:
             self.remove(member, f"lost: {error.strerror}")
 
     def remove(self, member, how, level="INFO"):
-        """Removes a client, and tells everyone else."""
+        """Removes a client, and announces that to the others."""
         if self.members.pop(member.stream, None):  # it may have been dropped before
             self.ready.pop(member, None)
             member.close()
@@ -173,7 +173,7 @@ class ChatServer:
         self.say(f"{local_time()} *** {text}\n")
 
     def deliver(self):
-        """Sends the batch to everyone. All get the same bytes, in the same order."""
+        """Sends the batch to every client. All get the same bytes, in the same order."""
         while self.batch:  # that a client is gone is news for the others: one more batch
             batch, self.batch = bytes(self.batch), bytearray()
             for member in list(self.members.values()):
@@ -183,7 +183,7 @@ class ChatServer:
     def say_goodbye(self):
         """Ends everything, in this order, and in time, whatever the clients do."""
         log("the server is stopping")
-        self.accept_clients(BACKLOG)  # those who have connected hear the goodbye, too
+        self.accept_clients(BACKLOG)  # the clients that have connected get the goodbye as well
         if not self.is_accept_failing:
             self.selector.unregister(self.listener)
         self.listener.close()

@@ -40,7 +40,8 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
 /// After this many probes without an answer, the client is gone.
 const KEEPALIVE_PROBES: u32 = 3;
-/// How long what we send may stay unacknowledged. Meanwhile there are no keepalive probes.
+/// How long what we send may wait for an acknowledgement. Each acknowledgement starts it again, and
+/// meanwhile there are no keepalive probes.
 #[cfg(target_os = "linux")]
 const USER_TIMEOUT: Duration = Duration::from_secs(16);
 // ANCHOR_END: keepalive-constants
@@ -216,12 +217,12 @@ impl Member {
         self.queue.shrink_to_fit(); // a slow moment must not cost memory forever
         if self.is_leaving { Err(Gone::Left) } else { Ok(()) }
     }
-    // ANCHOR_END: send
 
     /// Returns `Gone::Left` if the queue is empty.
     fn leave_when_all_is_sent(&self) -> Result<(), Gone> {
         if self.queue.is_empty() { Err(Gone::Left) } else { Ok(()) }
     }
+    // ANCHOR_END: send
 
     // ANCHOR: end
     /// Ends the connection in an orderly way, as far as that is possible without waiting: sends the
@@ -254,8 +255,8 @@ fn set_up(stream: &TcpStream) -> io::Result<()> {
         .with_interval(KEEPALIVE_INTERVAL)
         .with_retries(KEEPALIVE_PROBES);
     let socket = SockRef::from(stream);
-    // An old system cannot be told all of this. A client is served there, too: only one that vanishes
-    // stays online for longer.
+    // An old system may not support all of these options. Clients are served all the same; only one
+    // that vanishes stays online for longer.
     let _ = socket.set_tcp_keepalive(&keepalive);
     // Other systems give up on unacknowledged data after a time of their own: minutes.
     #[cfg(target_os = "linux")]

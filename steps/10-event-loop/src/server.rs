@@ -1,4 +1,4 @@
-//! The server: a room in which everyone hears each line, and one client cannot hold up the others.
+//! The server: a room in which every client receives each line, and one client cannot hold up the others.
 //!
 //! New in this step: one thread serves all clients. It asks the system which of its sockets are
 //! ready, does what can be done at once, and asks again. Step 09 has two threads for each client;
@@ -9,17 +9,17 @@
 //! console \       |                                             |
 //! Ctrl-C   --> requests       accept       read        deliver  |
 //! Handle  /       |  wait --> new     --> lines of --> them to  |
-//!                 |           clients     many         everyone |
+//!                 |           clients     many         clients  |
 //!                 +---------------------------------------------+
 //!
 //! client                                     server
 //!   | -- hello\n ------------------------------> |
-//!   | <- 2026-11-23 08:23:04 ADDR hello\n ------ |   to everyone
+//!   | <- 2026-11-23 08:23:04 ADDR hello\n ------ |   to every client
 //!   | <- 2026-11-23 08:23:05 *** ADDR left\n --- |   an announcement
 //! ```
 //!
-//! Still wrong: one slow turn delays every client, and only one processor works. Anyone who can
-//! connect can speak, as often as they like; a client that cannot keep up is dropped.
+//! Still wrong: one slow turn delays every client, and only one processor works. Any client that
+//! can connect can speak, as often as it likes; a client that cannot keep up is dropped.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{self, ErrorKind};
@@ -58,7 +58,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const STOP_DEADLINE: Duration = Duration::from_millis(300);
 
 // ANCHOR: tokens
-/// The system returns a token with each event: it tells which socket the event is about. The clients
+/// The system returns a token with each event: it identifies the socket. The clients
 /// have the tokens from `FIRST_MEMBER` on, and no token is used twice.
 const LISTENER: Token = Token(0);
 const WAKER: Token = Token(1);
@@ -270,7 +270,7 @@ impl ChatServer {
                 // A client that left before it was accepted is no reason to stop.
                 Err(error) if client_is_gone(&error) => {}
                 // Most likely we have as many connections as the system allows. The clients that are
-                // online stay served. The one that waits is still there, so the next try may fail at
+                // online continue to be served. The one that waits is still there, so the next try may fail at
                 // once: the error is logged once, and a pause leaves the processor to the others.
                 Err(error) => {
                     if !mem::replace(&mut self.is_accept_failing, true) {
@@ -325,7 +325,7 @@ impl ChatServer {
     fn read_members(&mut self) {
         for _ in 0..self.ready.len() {
             if self.batch.len() >= BATCH_LEN {
-                return; // the others come first in the next turn
+                return; // the others are first in the next turn
             }
             let token = self.ready.pop_front().expect("it has as many as were counted");
             let Some(member) = self.members.get_mut(&token) else {
@@ -386,7 +386,7 @@ impl ChatServer {
                 match members.get_mut(&token).map(Member::end) {
                     Some(Ok(Progress::MayHaveMore)) => drop(ready.insert(token)),
                     Some(Ok(Progress::MustWait)) | None => {}
-                    Some(Err(_)) => drop(members.remove(&token)), // closed, or broken: it is over
+                    Some(Err(_)) => drop(members.remove(&token)), // the connection has ended
                 }
             }
             let left = deadline.saturating_duration_since(Instant::now());
@@ -405,7 +405,7 @@ impl ChatServer {
 }
 
 // ANCHOR: wait
-/// Waits until a socket is ready, another thread wakes us, or the time is over.
+/// Waits until a socket is ready, another thread wakes us, or the deadline has passed.
 fn wait(poll: &mut Poll, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
     match poll.poll(events, timeout) {
         Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()), // a turn without events

@@ -112,12 +112,12 @@ fn a_client_that_leaves_gets_its_last_answer_and_the_others_stay() -> Result<(),
     let (mut server, addr) = start()?;
     let mut stays = Peer::connect(addr)?;
     let mut leaves = Peer::connect(addr)?;
-    let who = leaves.local_addr()?;
-    expect_report(&mut server, &format!("{who} connected"))?;
+    let leaving_addr = leaves.local_addr()?;
+    expect_report(&mut server, &format!("{leaving_addr} connected"))?;
     leaves.send(b"goodbye")?;
     leaves.end_sending()?;
     assert_eq!(leaves.receive_to_end()?, b"GOODBYE");
-    expect_report(&mut server, &format!("{who} disconnected"))?;
+    expect_report(&mut server, &format!("{leaving_addr} disconnected"))?;
 
     let mut breaks_off = Peer::connect(addr)?;
     exchange(&mut breaks_off)?;
@@ -139,8 +139,8 @@ fn when_all_descriptors_are_in_use_the_next_client_waits_until_another_leaves()
     let (mut server, addr) = Program::start_server(limited)?;
     let peers: Result<Vec<Peer>, Failure> = (0..30).map(|_| Peer::connect(addr)).collect();
     let mut peers = peers?;
-    let told = "cannot accept clients for now: ";
-    server.expect_later(told, |line| line.starts_with(told))?;
+    let warning = "cannot accept clients for now: ";
+    server.expect_later(warning, |line| line.starts_with(warning))?;
     exchange(&mut peers[0])?;
     cpu::expect_waiting(&server)?;
     let mut last = peers.pop().expect("thirty clients");

@@ -1,4 +1,4 @@
-//! The server's handle. The server is a part of this test: a handle cannot be had from another process.
+//! The server's handle. The server is a part of this test, since another process cannot get a handle.
 
 use std::net::{SocketAddr, TcpListener};
 use std::thread;
@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use conformance::Failure;
 use conformance::check::FreePorts;
-use room::{STOP_TIME, all_are_told, join_all};
+use room::{STOP_TIME, all_get_the_goodbye, join_all};
 
 mod room;
 
@@ -21,7 +21,7 @@ mod member;
 mod server;
 
 #[test]
-fn the_handle_stops_it_and_every_thread_has_ended() -> Result<(), Failure> {
+fn the_handle_lists_who_is_online_and_stops_it() -> Result<(), Failure> {
     let ports = FreePorts::claim()?;
     for count in [0, 1, 500] {
         let server = server::ChatServer::bind(ports.next()?).expect("a free port");
@@ -33,20 +33,19 @@ fn the_handle_stops_it_and_every_thread_has_ended() -> Result<(), Failure> {
         let online = handle.online();
         let addrs: Vec<SocketAddr> = guests.iter().map(|guest| guest.addr).collect();
         assert!(online.iter().map(|member| member.peer_addr).eq(addrs), "in the order they joined");
-        let announced = 64 * count; // bytes, at most: a writing thread may not have had its turn yet
+        let announced = 64 * count; // bytes, at most: a socket may be full for a moment
         assert!(online.iter().all(|member| member.queue_len <= announced), "{online:?}");
         let is_time = |time: &str| room::without_time(&format!("{time} .")) == ".";
         assert!(online.iter().all(|member| is_time(&member.since)), "{online:?}");
 
         let start = Instant::now();
         handle.clone().stop();
-        // `run` waits for every thread that it started.
         running.join().expect("it does not panic").expect("it ends well");
         assert!(start.elapsed() < STOP_TIME, "{count} guests: {:?}", start.elapsed());
         TcpListener::bind(addr).expect("the port is free at once");
         handle.stop(); // a second call does nothing
         assert_eq!(handle.online().len(), 0);
-        all_are_told(guests)?;
+        all_get_the_goodbye(guests)?;
     }
     Ok(())
 }

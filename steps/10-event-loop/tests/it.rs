@@ -210,8 +210,8 @@ fn a_server_that_is_not_there_and_an_address_that_is_taken_are_one_clear_line() 
     let text = "address in use: stop the program that has it, or choose another port";
     let ran = Assert::new(STEP).args(["server", &addr]).assert().failure();
     ran.stdout("").stderr(format!("error: {addr}: {text}\n"));
-    let nobody = NobodyListens::new();
-    let addr = nobody.addr().to_string();
+    let unused = NobodyListens::new();
+    let addr = unused.addr().to_string();
     let text = format!("error: {addr}: connection refused: start the server first\n");
     Assert::from_std(client(&addr)).assert().failure().stdout("").stderr(text);
 }
@@ -239,7 +239,7 @@ fn a_silent_client_is_asked_after_10_seconds_whether_it_is_still_there() -> Resu
     let ports = [addr.port(), guest.addr.port()].map(|port| format!(":{port:04X}"));
     let until = std::time::Instant::now() + conformance::DEADLINE;
     loop {
-        let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux has it");
+        let table = std::fs::read_to_string("/proc/net/tcp").expect("it exists on Linux");
         let row = table.lines().map(|row| row.split_whitespace().collect::<Vec<_>>());
         let mut row = row.filter(|row| row[1].ends_with(&ports[0]) && row[2].ends_with(&ports[1]));
         let timer = row.next().expect("the server has the connection")[5];

@@ -1,5 +1,5 @@
-//! Stopping: whatever causes it and whoever is online, every client gets the goodbye, and the server ends
-//! within a second. The handle is tested in `handle.rs`, beside this file.
+//! Stopping: whatever causes it and however many clients are online, each gets the goodbye, and the server
+//! ends within a second. The handle is tested in `handle.rs`, beside this file.
 
 use std::net::TcpListener;
 use std::process::Command;
@@ -9,7 +9,7 @@ use std::time::Instant;
 use conformance::check::FreePorts;
 use conformance::{Failure, Program};
 use room::step::STEP;
-use room::{GOODBYE, Guest, STOP_TIME, all_are_told, expect_log, join_all, server};
+use room::{GOODBYE, Guest, STOP_TIME, all_get_the_goodbye, expect_log, join_all, server};
 
 mod room;
 
@@ -36,7 +36,7 @@ fn stops(
     assert!(took < STOP_TIME, "{count} guests: {took:?}");
     TcpListener::bind(addr).expect("the port is free at once");
     expect_log(&mut server, "the server is stopping")?;
-    all_are_told(guests)
+    all_get_the_goodbye(guests)
 }
 
 #[test]

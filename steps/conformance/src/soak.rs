@@ -359,7 +359,7 @@ impl Running {
             if self.lock().last_lines.len() >= LINES_WITH_A_WORD {
                 return;
             }
-            thread::sleep(LOOK); // a server that has nothing to say causes no event
+            thread::sleep(LOOK); // a server that prints nothing causes no event
         }
     }
 

@@ -91,7 +91,7 @@ impl Row {
         }
     }
 
-    /// The name, and what comes after it.
+    /// The name, and the columns after it.
     pub fn line(&self) -> String {
         format!("{:<12}  {}", self.name, self.columns())
     }

@@ -65,7 +65,7 @@ enum Check {
     Format,
     /// The tests and the programs can be built; comes before what runs them
     Build,
-    /// Clippy has nothing to say
+    /// Clippy reports nothing
     Clippy,
     /// All tests pass, but the slowest
     Tests,

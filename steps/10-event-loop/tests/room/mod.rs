@@ -77,7 +77,7 @@ pub fn list(server: &mut Program, count: usize) -> Result<Vec<String>, Failure> 
 pub struct Guest {
     pub peer: Peer,
     pub addr: SocketAddr,
-    came: Vec<u8>,
+    received: Vec<u8>,
 }
 
 impl Guest {
@@ -92,7 +92,7 @@ impl Guest {
     }
 
     fn greet(peer: Peer) -> Result<Self, Failure> {
-        let mut guest = Self { addr: peer.local_addr()?, peer, came: Vec::new() };
+        let mut guest = Self { addr: peer.local_addr()?, peer, received: Vec::new() };
         guest.expect(&format!("*** {} joined", guest.addr))?;
         Ok(guest)
     }
@@ -100,8 +100,8 @@ impl Guest {
     /// The next line without its time; `None` at end of file.
     pub fn next_line(&mut self) -> Result<Option<String>, Failure> {
         loop {
-            if let Some(end) = self.came.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.came.drain(..=end).collect();
+            if let Some(end) = self.received.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.received.drain(..=end).collect();
                 let line = String::from_utf8(line).expect("the server sends UTF-8");
                 let line = line.trim_end_matches('\n');
                 let rest = without_time(line);
@@ -109,7 +109,7 @@ impl Guest {
                 return Ok(Some(rest.to_owned()));
             }
             match self.peer.receive_some()? {
-                Some(bytes) => self.came.extend(bytes),
+                Some(bytes) => self.received.extend(bytes),
                 None => return Ok(None),
             }
         }
@@ -168,7 +168,7 @@ pub fn join_all(addr: SocketAddr, count: usize) -> Result<Vec<Guest>, Failure> {
 
 /// Checks that each guest got the announcements of those that joined after it, the goodbye, and end of
 /// file.
-pub fn all_are_told(guests: Vec<Guest>) -> Result<(), Failure> {
+pub fn all_get_the_goodbye(guests: Vec<Guest>) -> Result<(), Failure> {
     let addrs: Vec<SocketAddr> = guests.iter().map(|guest| guest.addr).collect();
     for (index, mut guest) in guests.into_iter().enumerate() {
         let mut expected: Vec<String> =

@@ -289,7 +289,7 @@ pub const PROVOCATIONS: &[Provocation] = &[
     needing(Need::Shell, "cannot-accept", crowd),
     needing(Need::Shell, "warn-cannot-accept", crowd),
     message("dropped", |scene| {
-        // One client does not read, while another one speaks and reads.
+        // One client does not read, while another speaks and reads.
         let (server, addr) = scene.server(&[])?;
         let idle = Peer::connect(addr)?;
         let idle_addr = idle.local_addr()?;
