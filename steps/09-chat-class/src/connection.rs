@@ -15,21 +15,25 @@ use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 
-use crate::line::{LineBuffer, MAX_LINE_LEN};
+use crate::line::{BadLine, LineBuffer, MAX_LINE_LEN};
 use crate::log::local_time;
 use crate::server::{ClientId, Event};
 
-/// How much one read takes, in bytes. Two bytes from a client can become a line of sixty: the
-/// longest text that one read can become must fit into a queue.
+/// How much one read takes, in bytes.
 const READ_LEN: usize = 4096;
 
-/// The most bytes that may wait for one client: 256 KiB, some 4,000 short lines. The system has a
-/// buffer of its own for each stream, which is filled first.
-const MAX_QUEUE_LEN: usize = 256 * 1024;
+/// How much of what a client says is passed on at a time, in bytes. Two bytes from a client can become
+/// a line of sixty. As many clients as fit into a queue can talk without end, and no reader is dropped.
+const MAX_SAID_LEN: usize = 16 * 1024;
 
-/// While more bytes than these wait for a client, nothing is read from it. A client that talks
+/// The most bytes that may wait for one client: 512 KiB, some 8,000 short lines. All queues share the
+/// same texts, so a thousand full queues need little more memory than one. The system has a buffer of
+/// its own for each stream, which is filled first.
+const MAX_QUEUE_LEN: usize = 512 * 1024;
+
+/// While more bytes than these wait for a client, nothing that it says is passed on. A client that talks
 /// without end waits for itself, and is not dropped for what it has said.
-const MAX_UNREAD: usize = MAX_QUEUE_LEN / 4;
+const MAX_UNREAD: usize = MAX_SAID_LEN;
 
 // ANCHOR: keepalive-constants
 /// After this long a silence, the system asks whether the client is still there: a keepalive probe.
@@ -93,6 +97,9 @@ impl Level {
     /// Adds `len` to the bytes that wait, if there is room for them. Otherwise returns how many wait.
     fn rise(&self, len: usize) -> Result<(), usize> {
         let mut state = self.lock();
+        if state.is_over {
+            return Ok(()); // nothing waits any more
+        }
         if state.waiting + len > MAX_QUEUE_LEN {
             return Err(state.waiting);
         }
@@ -106,13 +113,10 @@ impl Level {
         self.has_changed.notify_one();
     }
 
-    /// Waits until the client may speak again: the room has passed on what it said, and the client
-    /// itself has not fallen behind with reading.
-    fn wait_for_turn(&self) {
-        let must_wait =
-            |state: &mut State| !state.is_over && (state.is_unheard || state.waiting > MAX_UNREAD);
-        let turn = self.has_changed.wait_while(self.lock(), must_wait);
-        drop(turn); // the lock
+    /// Waits while the state is like this, but not for a client whose writing thread has ended.
+    fn wait_while(&self, must_wait: impl Fn(&State) -> bool) {
+        let must_wait = |state: &mut State| !state.is_over && must_wait(state);
+        drop(self.has_changed.wait_while(self.lock(), must_wait)); // gives the lock back
     }
 
     /// Locks the state. A thread that panics while it holds the lock leaves three plain values, each
@@ -148,6 +152,7 @@ pub fn start(
         let how = match write_queue(&to_client, queued, &level) {
             Ok(()) => Shutdown::Write,
             Err(error) => {
+                level.change(|state| state.is_over = true);
                 // The reading thread will see the end of the stream, and not why. Sending an event
                 // fails if the server has stopped: then the report is not needed.
                 let _ = reports.send(Event::Left(id, Err(error)));
@@ -158,10 +163,11 @@ pub fn start(
         level.change(|state| state.is_over = true);
     })?;
 
-    let (from_client, level) = (Arc::clone(&stream), Arc::clone(&queue.level));
-    let events = events.clone();
+    let (from_client, level, events) =
+        (Arc::clone(&stream), Arc::clone(&queue.level), events.clone());
     let reading = thread::Builder::new().spawn(move || {
-        let how = read_lines(id, &from_client, peer_addr, &level, &events);
+        let reporter = Reporter { id, said: String::new(), level, events: events.clone() };
+        let how = read_lines(&from_client, peer_addr, reporter);
         let _ = events.send(Event::Left(id, how));
         let _ = writing.join();
         let _ = events.send(Event::Ended(id));
@@ -186,14 +192,10 @@ impl Connection {
 // ANCHOR: read-lines
 /// The reading thread: reports what the client says, until it leaves.
 fn read_lines(
-    id: ClientId,
     mut stream: &TcpStream,
     peer_addr: SocketAddr,
-    level: &Level,
-    events: &mpsc::SyncSender<Event>,
+    mut reporter: Reporter,
 ) -> io::Result<()> {
-    // An error if the server has stopped.
-    let report = |event| events.send(event).map_err(io::Error::other);
     let mut lines = LineBuffer::new(MAX_LINE_LEN);
     let mut buffer = [0; READ_LEN];
     loop {
@@ -205,30 +207,57 @@ fn read_lines(
         };
         lines.push(&buffer[..len]);
         let prefix = format!("{} {peer_addr} ", local_time());
-        let mut said = String::new();
-        let mut has_left = false;
         while let Some(line) = lines.next_line() {
             match line {
-                Ok(line) if line.trim() == "quit" => {
-                    has_left = true;
-                    break;
-                }
+                Ok(line) if line.trim() == "quit" => return reporter.flush(),
                 Ok(line) if line.trim().is_empty() => {}
-                Ok(line) => said.extend([&prefix, line, "\n"]),
-                Err(bad) => {
-                    report(Event::Said(id, mem::take(&mut said)))?;
-                    report(Event::Refused(id, bad))?;
-                }
+                Ok(line) => reporter.say([&prefix, line, "\n"])?,
+                Err(bad) => reporter.refuse(bad)?,
             }
         }
-        if !said.is_empty() {
-            level.lock().is_unheard = true;
-            report(Event::Said(id, said))?;
+        reporter.flush()?;
+    }
+}
+
+/// What one client says, on its way to the owner of the room.
+///
+/// Its methods wait until the client's turn has come, and until the owner has dealt with what it said.
+/// Meanwhile, what the client sends waits in the system, and then at the client. They return an error
+/// if the server has stopped.
+struct Reporter {
+    id: ClientId,
+    said: String,
+    level: Arc<Level>,
+    events: mpsc::SyncSender<Event>,
+}
+
+impl Reporter {
+    /// Adds a line, which is not reported before there are enough of them, or `flush` is called.
+    fn say(&mut self, line: [&str; 3]) -> io::Result<()> {
+        self.said.extend(line);
+        if self.said.len() < MAX_SAID_LEN { Ok(()) } else { self.flush() }
+    }
+
+    /// Reports the lines that have been added.
+    fn flush(&mut self) -> io::Result<()> {
+        match mem::take(&mut self.said) {
+            said if said.is_empty() => Ok(()),
+            said => self.report(Event::Said(self.id, said)),
         }
-        if has_left {
-            return Ok(());
-        }
-        level.wait_for_turn(); // meanwhile what the client sends waits in the system, and then at the client
+    }
+
+    /// Reports a line that cannot be taken.
+    fn refuse(&mut self, bad: BadLine) -> io::Result<()> {
+        self.flush()?;
+        self.report(Event::Refused(self.id, bad))
+    }
+
+    fn report(&self, event: Event) -> io::Result<()> {
+        self.level.wait_while(|state| state.waiting > MAX_UNREAD);
+        self.level.change(|state| state.is_unheard = true);
+        self.events.send(event).map_err(io::Error::other)?;
+        self.level.wait_while(|state| state.is_unheard);
+        Ok(())
     }
 }
 // ANCHOR_END: read-lines

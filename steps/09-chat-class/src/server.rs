@@ -145,11 +145,11 @@ impl ChatServer {
         let acceptor = Acceptor::start(self.listener, self.handle.events.clone())?;
         let mut room = Room::new(self.handle.events);
         loop {
-            // Wait for one event. Whatever else has arrived meanwhile goes into the same batch: a
+            // Wait for one event. What else has arrived meanwhile goes into the same batch: a
             // write costs about as much for a hundred lines as for one.
             let first =
                 self.events.recv().expect("the room holds a sender, so there is always one");
-            for event in iter::once(first).chain(self.events.try_iter()) {
+            for event in iter::once(first).chain(self.events.try_iter().take(EVENTS)) {
                 match event {
                     Event::Joined(stream, peer_addr) => room.join(stream, peer_addr),
                     Event::Said(id, lines) => room.say(id, &lines),
@@ -193,8 +193,8 @@ struct Room {
 struct Member {
     peer_addr: SocketAddr,
     since: String,
-    /// Where in the batch the part for this client begins: it has the bytes before that already, or
-    /// they were said before it joined.
+    /// Where in the batch the part for this client begins: the bytes before that were said before it
+    /// joined.
     batch_start: usize,
     /// The batch has something that this client said.
     has_spoken: bool,
@@ -209,15 +209,6 @@ enum Gone {
     Lost(io::ErrorKind),
     /// It does not read: this many bytes wait for it, and there is no room for more.
     Dropped(usize),
-}
-
-impl Member {
-    /// Queues its part of the batch before the others get theirs. An error if there is no room for
-    /// it: how many bytes wait already.
-    fn catch_up(&mut self, batch: &str) -> Result<(), usize> {
-        let start = mem::replace(&mut self.batch_start, batch.len());
-        self.queue.push(batch[start..].into())
-    }
 }
 
 impl From<io::Result<()>> for Gone {
@@ -254,11 +245,9 @@ impl Room {
 
     /// Removes a client, and announces that to the others. Its writing thread sends what is in its queue.
     fn remove(&mut self, id: ClientId, gone: &Gone) {
-        let Some(mut member) = self.members.remove(&id) else {
-            return; // it was dropped before
+        let Some(Member { peer_addr, .. }) = self.members.remove(&id) else {
+            return; // it was removed before
         };
-        let _ = member.catch_up(&self.batch); // with what it said itself; if there is no room, it loses that
-        let peer_addr = member.peer_addr;
         match gone {
             Gone::Left => info!("{peer_addr} left"),
             Gone::Lost(kind) => info!("{peer_addr} lost: {kind}"),
@@ -291,13 +280,13 @@ impl Room {
         self.batch.extend([&local_time(), " *** ", text, "\n"]);
     }
 
-    /// Answers a line that cannot be taken, after everything that was said before it.
+    /// Answers a line that cannot be taken. What the client said before it has been delivered.
     fn refuse(&mut self, id: ClientId, bad: &BadLine) {
         let Some(member) = self.members.get_mut(&id) else {
             return; // it was dropped before
         };
-        let answer = format!("error: {bad}\n");
-        let queued = member.catch_up(&self.batch).and_then(|()| member.queue.push(answer.into()));
+        let queued = member.queue.push(format!("error: {bad}\n").into());
+        member.queue.give_turn();
         if let Err(len) = queued {
             self.drop_member(id, len);
         }

@@ -1,11 +1,13 @@
 //! Many guests, slow ones, and hostile ones: the room does not wait for them, and frees all they used.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::io::{self, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use conformance::{Failure, Program};
+use room::step::MAX_QUEUE_LEN;
 use room::{Guest, join_all, server};
 
 mod room;
@@ -71,7 +73,7 @@ fn a_slow_reader_is_dropped_and_fifty_fast_ones_hear_every_line() -> Result<(), 
     let line = server.expect_later(&dropped, |line| line.contains(&dropped))?;
     let waits = line.rsplit(", ").next().and_then(|end| end.strip_suffix(" bytes wait"));
     let waits: usize = waits.and_then(|number| number.parse().ok()).expect("how many bytes");
-    assert!((128 * 1024..=256 * 1024).contains(&waits), "{waits} bytes");
+    assert!((MAX_QUEUE_LEN / 2..=MAX_QUEUE_LEN).contains(&waits), "{waits} bytes");
     Ok(())
 }
 
@@ -116,6 +118,62 @@ fn a_client_that_sends_without_end_holds_up_no_other() -> Result<(), Failure> {
     })?;
     bob.expect_later(&format!("*** {hostile_addr} left"))?;
     assert_eq!(room::list(&mut server, 1)?, [format!("{}  0 bytes wait", bob.addr)]);
+    Ok(())
+}
+
+/// What a client says between its bad lines must not pile up in the queues of the others.
+#[test]
+fn a_flood_with_bad_lines_in_it_gets_no_reader_dropped() -> Result<(), Failure> {
+    const TALKERS: usize = 5;
+    const ROUNDS: usize = 20;
+    let (_server, addr) = Program::start_server(server())?;
+    let mut bob = Guest::join(addr)?;
+    let round = ["a\n".repeat(2000), "\x01\n".to_owned()].concat();
+    let flood = round.repeat(ROUNDS);
+    let start_talker = || -> io::Result<()> {
+        let mut writer = TcpStream::connect(addr)?;
+        let mut reader = writer.try_clone()?;
+        let flood = flood.clone();
+        thread::spawn(move || io::copy(&mut reader, &mut io::sink()));
+        thread::spawn(move || {
+            writer.write_all(flood.as_bytes())?;
+            writer.shutdown(Shutdown::Write)
+        });
+        Ok(())
+    };
+    (0..TALKERS).try_for_each(|_| start_talker()).expect("the server accepts");
+    // Bob reads as fast as he can, and only counts: a slow reader would be dropped rightly.
+    let mut lines = 0;
+    while lines < TALKERS * ROUNDS * 2000 {
+        let bytes = bob.peer.receive_some()?.expect("bob reads, so he is not dropped");
+        lines += bytes.split(|byte| *byte == b'\n').count() - 1;
+    }
+    Ok(())
+}
+
+/// A client that leaves gets what was said until then, however slowly it reads.
+#[test]
+fn a_client_that_quits_while_lines_wait_for_it_gets_them_and_no_others() -> Result<(), Failure> {
+    let (mut server, addr) = Program::start_server(server())?;
+    let mut slow = Guest::join_slow(addr)?;
+    let mut bob = Guest::join(addr)?;
+    let text = "x".repeat(4000);
+    let waits = |list: &[String]| !list[0].ends_with("  0 bytes wait");
+    let mut said = 0;
+    while !waits(&room::list(&mut server, 2)?) {
+        for _ in 0..10 {
+            bob.says_and_hears(&text)?;
+            said += 1;
+        }
+    }
+    slow.say("quit")?;
+    bob.expect_later(&format!("*** {} left", slow.addr))?;
+    for _ in 0..2 * MAX_QUEUE_LEN / text.len() {
+        bob.says_and_hears(&text)?;
+    }
+    let heard = slow.rest()?;
+    let lines = heard.iter().filter(|line| **line == bob.said(&text)).count();
+    assert_eq!(lines, said, "those before it left");
     Ok(())
 }
 

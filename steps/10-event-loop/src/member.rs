@@ -65,8 +65,8 @@ pub struct Member {
     bad_line: Option<BadLine>,
     /// What the stream has not taken yet, at most `MAX_QUEUE_LEN` bytes.
     queue: VecDeque<u8>,
-    /// Whether it has said `quit` or ended its stream: nothing more is read, and when its queue is
-    /// empty it is removed.
+    /// Whether it has said `quit` or ended its stream: nothing more is read, and it leaves the room
+    /// when its own last lines have been delivered.
     is_leaving: bool,
     /// Whether its stream is shut down for writing.
     is_shut_down: bool,
@@ -145,7 +145,7 @@ impl Member {
         if let Some(bad) = self.bad_line.take() {
             self.send(format!("error: {bad}\n").as_bytes())?;
         } else if self.is_leaving {
-            return self.leave_when_all_is_sent().map(|()| Progress::MustWait);
+            return Err(Gone::Left); // its last lines were delivered in the turn before
         } else {
             let mut buffer = [0; READ_LEN];
             let Some(len) = unless_it_would_block(self.stream.read(&mut buffer))? else {
@@ -215,12 +215,7 @@ impl Member {
             self.queue.drain(..len);
         }
         self.queue.shrink_to_fit(); // a slow moment must not cost memory forever
-        if self.is_leaving { Err(Gone::Left) } else { Ok(()) }
-    }
-
-    /// Returns `Gone::Left` if the queue is empty.
-    fn leave_when_all_is_sent(&self) -> Result<(), Gone> {
-        if self.queue.is_empty() { Err(Gone::Left) } else { Ok(()) }
+        Ok(())
     }
     // ANCHOR_END: send
 

@@ -77,6 +77,8 @@ pub struct ChatServer {
     is_accept_failing: bool,
     /// The clients that are online, in the order in which they joined.
     members: BTreeMap<Token, Member>,
+    /// The clients that have left, but have not taken everything that was said before.
+    leaving: BTreeMap<Token, Member>,
     next_member: usize,
     /// The clients that may have more to read. The first one is read from next, and goes to the end
     /// of the queue after its turn.
@@ -156,6 +158,7 @@ impl ChatServer {
             accept_at: None,
             is_accept_failing: false,
             members: BTreeMap::new(),
+            leaving: BTreeMap::new(),
             next_member: FIRST_MEMBER,
             ready: VecDeque::new(),
             batch: Vec::new(),
@@ -215,9 +218,9 @@ impl ChatServer {
         if token == LISTENER {
             self.accept_at.get_or_insert_with(Instant::now);
         }
-        // A client that was removed may still have an event. Its token belongs to no client now.
+        // A client that was removed may still have an event: then its token belongs to no client.
         let Some(member) = self.members.get_mut(&token) else {
-            return;
+            return self.send_rest(token);
         };
         let is_readable = event.is_readable() || event.is_read_closed() || event.is_error();
         if is_readable && !mem::replace(&mut member.is_ready, true) {
@@ -309,6 +312,18 @@ impl ChatServer {
             Gone::Left | Gone::Lost(_) => info!("{peer_addr} {gone}"),
         }
         self.announce(&format!("{peer_addr} left"));
+        if matches!(gone, Gone::Left) && member.queue_len() > 0 {
+            self.leaving.insert(token, member);
+        }
+    }
+
+    /// Sends what waits for a client that has left. When there is nothing more, its stream is closed.
+    fn send_rest(&mut self, token: Token) {
+        if let Some(member) = self.leaving.get_mut(&token)
+            && (member.send_queue().is_err() || member.queue_len() == 0)
+        {
+            self.leaving.remove(&token);
+        }
     }
 
     /// Adds an announcement to the batch. No client can forge it: a line that a client says has an
@@ -375,6 +390,7 @@ impl ChatServer {
         self.batch.extend_from_slice(announcement("the server is stopping").as_bytes());
         let (batch, mut members) = (self.batch, self.members);
         members.retain(|_, member| member.send(&batch[member.batch_start..]).is_ok());
+        members.append(&mut self.leaving);
 
         // 3. Each stream is shut down for writing: after the goodbye, the client reads end of file.
         //    Then it closes its side, and we read end of file, too.

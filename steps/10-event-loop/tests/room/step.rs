@@ -14,3 +14,6 @@ pub const THREADS_EACH: usize = 0;
 
 /// The most memory that an idle client may add to the server, in KiB.
 pub const MAX_KIB_EACH: usize = 16;
+
+/// The most bytes that may wait for one client.
+pub const MAX_QUEUE_LEN: usize = 256 * 1024;
