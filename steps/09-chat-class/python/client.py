@@ -36,7 +36,8 @@ class ChatClient:
     def run(self):
         """Talks to the server until one of the sides ends; returns the exit code."""
         # A daemon, which nothing waits for: it may be waiting for the keyboard.
-        threading.Thread(target=self.send_lines, daemon=True).start()
+        if sys.stdin:  # without one, descriptor 0 may be the socket
+            threading.Thread(target=self.send_lines, daemon=True).start()
         last_line = self.show_lines()
         if self.is_leaving or last_line[TIME_LEN:] == GOODBYE:
             return 0
@@ -48,14 +49,16 @@ class ChatClient:
         one. If the connection breaks, no line was the last one."""
         lines = LineBuffer(MAX_PREFIX_LEN + MAX_LINE_LEN)
         text = ""
-        try:
-            while data := self.stream.recv(READ_LEN):
-                for line in lines.push(data):
-                    text = harmless(line.decode(errors="replace").rstrip("\r"))
-                    print(text, flush=True)
-        except OSError:
-            return ""
-        return text
+        while True:
+            try:
+                data = self.stream.recv(READ_LEN)
+            except OSError:
+                return ""
+            if not data:
+                return text
+            for line in lines.push(data):
+                text = harmless(line.decode(errors="replace").rstrip("\r"))
+                print(text, flush=True)
 
     def send_lines(self):
         """Sends the lines of the input until it ends, or one of them is `quit`."""

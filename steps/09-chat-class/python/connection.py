@@ -13,8 +13,9 @@ from line import BadLine, LineBuffer, check
 from log import local_time
 
 READ_LEN = 4096  # bytes; how much one recv may take
-MAX_QUEUE_LEN = 256 * 1024  # bytes that may wait for one client
-MAX_UNREAD = MAX_QUEUE_LEN // 4  # while more bytes wait for a client, nothing is read from it
+MAX_SAID_LEN = 16 * 1024  # characters of what a client says that are passed on at a time
+MAX_QUEUE_LEN = 512 * 1024  # bytes that may wait for one client
+MAX_UNREAD = 16 * 1024  # while more bytes wait for a client, nothing that it says is passed on
 
 KEEPALIVE_IDLE = 10  # seconds of silence before the first probe
 KEEPALIVE_INTERVAL = 2  # seconds between two probes
@@ -34,7 +35,7 @@ class Connection:
         self.is_online = True
         self.has_spoken = False  # the batch has something that this client said
         self.queue = queue.SimpleQueue()
-        # What both threads and the owner share. Whoever changes it wakes the reading thread.
+        # What both threads and the owner share. Each change wakes the reading thread.
         self.level = threading.Condition()
         self.waiting = 0  # bytes in the queue
         self.is_unheard = False  # the room has not yet passed on what the client said last
@@ -81,13 +82,6 @@ class Connection:
             self.is_unheard = False
             self.level.notify()
 
-    def wait_for_turn(self):
-        """Waits until the client may speak again, and has read most of what waits for it."""
-        with self.level:
-            self.level.wait_for(
-                lambda: self.is_over or not self.is_unheard and self.waiting <= MAX_UNREAD
-            )
-
     def leave(self):
         """Ends the queue. The writing thread sends what is in it, and then the end of file."""
         self.is_online = False
@@ -125,31 +119,40 @@ class Connection:
     def read_lines(self):
         """Reports what the client says, until it leaves."""
         lines = LineBuffer()
+        said = ""
         while data := self.stream.recv(READ_LEN):
             prefix = f"{local_time()} {self.name} "
-            said = ""
             for line in lines.push(data):
                 try:
                     text = check(line)
                 except BadLine as bad:
-                    self.report(said)
-                    said = ""
-                    self.room.events.put((self.room.refuse, self, bad))
+                    said = self.report_said(said)
+                    self.report(self.room.refuse, bad)
                     continue
                 if text.strip() == "quit":
-                    self.report(said)
+                    self.report_said(said)
                     return
                 if text.strip():
                     said += f"{prefix}{text}\n"
-            self.report(said)
-            self.wait_for_turn()  # meanwhile what the client sends waits in the system
+                if len(said) >= MAX_SAID_LEN:
+                    said = self.report_said(said)
+            said = self.report_said(said)
 
-    def report(self, said):
-        """Reports lines that the client has said, if there are any."""
+    def report_said(self, said):
+        """Reports lines that the client has said, if there are any; returns what is left: nothing."""
         if said:
-            with self.level:
-                self.is_unheard = True
-            self.room.events.put((self.room.say, self, said))
+            self.report(self.room.say, said)
+        return ""
+
+    def report(self, handle, what):
+        """Reports what the client said, when it has read most of what waits for it. Waits until the
+        owner has dealt with it. Meanwhile, what the client sends waits in the system."""
+        with self.level:
+            self.level.wait_for(lambda: self.is_over or self.waiting <= MAX_UNREAD)
+            self.is_unheard = True
+        self.room.events.put((handle, self, what))
+        with self.level:
+            self.level.wait_for(lambda: self.is_over or not self.is_unheard)
 
 
 def set_up(stream):

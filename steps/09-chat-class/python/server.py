@@ -24,6 +24,7 @@ from log import local_time, log
 
 EVENTS = 256  # that may wait for the owner; then the threads that send them wait, and their clients
 BATCH_LEN = 64 * 1024  # bytes; such a batch is delivered, even if more events wait
+EVENTS = 256  # after at most this many events, the batch is delivered
 STOP_DEADLINE = 0.3  # seconds that the clients have to take the goodbye and close
 
 
@@ -47,12 +48,14 @@ class ChatServer:
     def run(self):
         """Runs the room until it is stopped. The thread that calls this owns the room."""
         self.acceptor.start(self)
+        count = 0
         while self.is_open:
             # What arrives meanwhile goes into the same batch: sending a hundred lines costs about as
             # much as sending one.
             handle, *args = self.events.get()
             handle(*args)
-            if self.events.empty() or len(self.batch) >= BATCH_LEN:
+            count += 1
+            if self.events.empty() or len(self.batch) >= BATCH_LEN or count % EVENTS == 0:
                 self.deliver()
         self.acceptor.join()
 
@@ -143,10 +146,10 @@ class ChatServer:
         self.batch += f"{local_time()} *** {text}\n".encode()
 
     def refuse(self, member, bad):
-        """Answers a line that cannot be taken, after everything that was said before it."""
-        self.deliver()
+        """Answers a line that cannot be taken. What the client said before it has been delivered."""
         if member.is_online:
             self.send(member, f"error: {bad}\n".encode())
+            member.give_turn()
 
     def deliver(self):
         """Puts the batch into every client's queue. All clients get the same bytes, in the same order."""
@@ -208,10 +211,11 @@ def main():
         local_addr = server.bind(host, int(port))
     except OSError as error:
         sys.exit(f"error: {addr}: {error}")
-    print("listening on %s:%d" % local_addr, flush=True)
     signals = catch_signals()
     threading.Thread(target=wait_for_signal, args=(server, signals), daemon=True).start()
-    threading.Thread(target=console, args=(server,), daemon=True).start()
+    print("listening on %s:%d" % local_addr, flush=True)
+    if sys.stdin:  # without one, descriptor 0 may be a socket
+        threading.Thread(target=console, args=(server,), daemon=True).start()
     server.run()
 
 

@@ -35,7 +35,7 @@ class Member:
         self.batch_start = batch_start  # what is before this in the batch was said before it joined
         self.lines = LineBuffer()
         self.queue = bytearray()  # what the stream has not taken yet
-        self.is_leaving = False  # nothing more is read; when its queue is empty, it is gone
+        self.is_leaving = False  # nothing more is read; when its queue is empty, its stream is closed
         self.is_ending = False  # the server stops; when its queue is empty, end of file is sent
         self.selector = selector
         self.events = EVENT_READ
@@ -56,18 +56,23 @@ class Member:
             return
         if self.is_ending and data:
             return  # it must be read: closing a stream with unread input would destroy the goodbye
+        answers = ""  # to bad lines; they come after everything that was said before these
         for line in self.lines.push(data):
             try:
                 text = check(line)
             except BadLine as bad:
-                room.deliver()  # everything that was said before this line
-                self.send(f"error: {bad}\n".encode())
+                room.deliver()
+                answers += f"error: {bad}\n"
                 continue
+            if answers:
+                self.send(answers.encode())
+                answers = ""
             if text.strip() == "quit":
                 data = b""
                 break
             if text.strip():
                 room.say(f"{local_time()} {self.name} {text}\n")
+        self.send(answers.encode())
         if not data:
             room.deliver()
             self.is_leaving = True

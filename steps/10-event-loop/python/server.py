@@ -224,7 +224,8 @@ def main():
     for number in signal.SIGINT, signal.SIGTERM:
         signal.signal(number, lambda *_: server.stop())
     signal.set_wakeup_fd(server.alarm.fileno())  # on Windows, no handler can run during a select
-    threading.Thread(target=console, args=(server,), daemon=True).start()
+    if sys.stdin:  # without one, descriptor 0 may be a socket
+        threading.Thread(target=console, args=(server,), daemon=True).start()
     server.run()
 
 
