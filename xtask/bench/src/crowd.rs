@@ -28,7 +28,7 @@ const TAIL_LEN: usize = 256;
 const READ_LEN: usize = 256 * 1024;
 
 /// How far what is said may be ahead of the client that has heard the least, in bytes that the room
-/// sends to it. Rooms drop a client that does not keep up (steps 09 and 10 at 256 KiB), and all these
+/// sends to it. Rooms drop a client that does not keep up (step 10 at 256 KiB), and all these
 /// clients are one thread: without this limit, the figures would show how quick that thread is.
 const WINDOW: usize = 128 * 1024;
 
