@@ -14,7 +14,7 @@ from log import local_time
 
 READ_LEN = 4096  # bytes; how much one recv may take
 MAX_SAID_LEN = 16 * 1024  # characters of what a client says that are passed on at a time
-MAX_QUEUE_LEN = 512 * 1024  # bytes that may wait for one client
+MAX_QUEUE_LEN = 1024 * 1024  # bytes that may wait for one client
 MAX_UNREAD = 16 * 1024  # while more bytes wait for a client, nothing that it says is passed on
 
 KEEPALIVE_IDLE = 10  # seconds of silence before the first probe

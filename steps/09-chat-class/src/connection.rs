@@ -20,16 +20,16 @@ use crate::log::local_time;
 use crate::server::{ClientId, Event};
 
 /// How much one read takes, in bytes.
-const READ_LEN: usize = 4096;
+const READ_LEN: usize = 8192;
 
 /// How much of what a client says is passed on at a time, in bytes. Two bytes from a client can become
 /// a line of sixty. As many clients as fit into a queue can talk without end, and no reader is dropped.
 const MAX_SAID_LEN: usize = 16 * 1024;
 
-/// The most bytes that may wait for one client: 512 KiB, some 8,000 short lines. All queues share the
+/// The most bytes that may wait for one client: 1 MiB, some 16,000 short lines. All queues share the
 /// same texts, so a thousand full queues need little more memory than one. The system has a buffer of
 /// its own for each stream, which is filled first.
-const MAX_QUEUE_LEN: usize = 512 * 1024;
+const MAX_QUEUE_LEN: usize = 1024 * 1024;
 
 /// While more bytes than these wait for a client, nothing that it says is passed on. A client that talks
 /// without end waits for itself, and is not dropped for what it has said.

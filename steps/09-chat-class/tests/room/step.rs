@@ -16,4 +16,4 @@ pub const THREADS_EACH: usize = 2;
 pub const MAX_KIB_EACH: usize = 64;
 
 /// The most bytes that may wait for one client.
-pub const MAX_QUEUE_LEN: usize = 512 * 1024;
+pub const MAX_QUEUE_LEN: usize = 1024 * 1024;
