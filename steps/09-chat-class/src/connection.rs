@@ -23,7 +23,7 @@ use crate::server::{ClientId, Event};
 const READ_LEN: usize = 8192;
 
 /// How much of what a client says is passed on at a time, in bytes. Two bytes from a client can become
-/// a line of sixty. As many clients as fit into a queue can talk without end, and no reader is dropped.
+/// a line of sixty. The smaller the parts are, the more clients can talk at once before a queue overflows.
 const MAX_SAID_LEN: usize = 16 * 1024;
 
 /// The most bytes that may wait for one client: 1 MiB, some 16,000 short lines. All queues share the
