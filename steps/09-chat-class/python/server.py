@@ -24,7 +24,6 @@ from log import local_time, log
 
 EVENTS = 256  # that may wait for the owner; then the threads that send them wait, and their clients
 BATCH_LEN = 64 * 1024  # bytes; such a batch is delivered, even if more events wait
-EVENTS = 256  # after at most this many events, the batch is delivered
 STOP_DEADLINE = 0.3  # seconds that the clients have to take the goodbye and close
 
 
