@@ -20,7 +20,7 @@ import time
 
 from acceptor import Acceptor
 from connection import Connection
-from log import local_time, log
+from log import finish_log, local_time, log
 
 EVENTS = 256  # that may wait for the owner; then the threads that send them wait, and their clients
 BATCH_LEN = 64 * 1024  # bytes; such a batch is delivered, even if more events wait
@@ -216,6 +216,7 @@ def main():
     if sys.stdin:  # without one, descriptor 0 may be a socket
         threading.Thread(target=console, args=(server,), daemon=True).start()
     server.run()
+    finish_log()
 
 
 main()

@@ -11,10 +11,12 @@
 //! of the connection is a signal to the editor, and the editor returns.
 
 use std::borrow::Cow;
+use std::convert::Infallible;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::net::{Shutdown, TcpStream};
+use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -28,6 +30,9 @@ use crate::line::MAX_LINE_LEN;
 
 /// How often the editor looks for rows that have arrived.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// How long the editor may take to return. At a terminal that is gone, it never does.
+const MAX_END_TIME: Duration = Duration::from_secs(1);
 
 /// How many rows may wait for the editor's next look. While there are more, nothing is read.
 const MAX_ROWS: usize = 1000;
@@ -43,13 +48,13 @@ pub fn is_possible() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal() && io::stderr().is_terminal()
 }
 
-// ANCHOR: run
+// ANCHOR: talk
 /// Talks to the server, and returns which side has ended first.
-pub fn run(stream: &TcpStream) -> io::Result<End> {
+pub fn talk(stream: TcpStream) -> io::Result<End> {
     let (arrived, waiting) = mpsc::sync_channel(MAX_ROWS);
     let waiting = Arc::new(Mutex::new(waiting));
     let must_return = Arc::new(AtomicBool::new(false));
-    let is_interrupted = end_when_interrupted(stream.try_clone()?)?;
+    let interruption = Interruption::await_one(stream.try_clone()?)?;
 
     let from_server = stream.try_clone()?;
     let server_ended = Arc::clone(&must_return);
@@ -76,20 +81,20 @@ pub fn run(stream: &TcpStream) -> io::Result<End> {
             }
         }))
         .with_external_printer(printer);
-    let end = edit_lines(editor, stream);
-    say_no_more(stream);
+    let end = edit_lines(editor, &stream);
+    say_no_more(&stream);
     // What the editor had no time to print, and what still arrives until the thread ends.
     for row in unprinted.try_iter().chain(lock(&waiting).iter()) {
         writeln!(io::stdout(), "{row}")?;
     }
     let how = receiver.join().map_err(|_| io::Error::other("a thread of the client is gone"))??;
     match end? {
-        _ if is_interrupted.load(Ordering::Relaxed) => Ok(End::Input),
+        _ if interruption.has_come() => Ok(End::Input),
         End::Input => Ok(End::Input),
         _ => Ok(how), // the thread that reads knows whether there was a goodbye
     }
 }
-// ANCHOR_END: run
+// ANCHOR_END: talk
 
 /// The rows that the editor can print now: the first of those that wait, or all of them where the
 /// prompt is at the bottom of the screen, as it soon is.
@@ -138,17 +143,65 @@ fn edit_lines(mut editor: Reedline, stream: &TcpStream) -> io::Result<End> {
 }
 // ANCHOR_END: edit-lines
 
-/// Ends the conversation when the system asks the program to end, instead of ending the program at
-/// once: the terminal must be restored first. Returns whether that has happened.
-fn end_when_interrupted(stream: TcpStream) -> io::Result<Arc<AtomicBool>> {
-    let is_interrupted = Arc::new(AtomicBool::new(false));
-    let interrupted = Arc::clone(&is_interrupted);
-    let end = move || {
-        interrupted.store(true, Ordering::Relaxed);
-        let _ = stream.shutdown(Shutdown::Both); // fails if the connection has ended already
-    };
-    ctrlc::set_handler(end).map_err(io::Error::other)?;
-    Ok(is_interrupted)
+/// Something outside ends the conversation: the system asks the program to end (for instance because
+/// of Ctrl-C in another terminal), or the terminal is closed.
+struct Interruption {
+    has_come: Arc<AtomicBool>,
+    /// Dropped at the end of the conversation.
+    _in_time: Sender<Infallible>,
+}
+
+impl Interruption {
+    /// Starts to wait for it. Then it does not end the program at once, since the terminal must be
+    /// restored first: it ends the connection, which makes the editor return.
+    fn await_one(stream: TcpStream) -> io::Result<Self> {
+        let has_come = Arc::new(AtomicBool::new(false));
+        let (asked, requests) = mpsc::channel();
+        #[cfg(unix)]
+        tell_when_closed(asked.clone())?;
+        let interrupted = move || {
+            let _ = asked.send(()); // fails if the program is ending already
+        };
+        ctrlc::set_handler(interrupted).map_err(io::Error::other)?;
+
+        let (in_time, ended) = mpsc::channel();
+        let interrupted = Arc::clone(&has_come);
+        thread::Builder::new().spawn(move || {
+            if requests.recv().is_err() {
+                return; // nobody can ask
+            }
+            interrupted.store(true, Ordering::Relaxed);
+            let _ = stream.shutdown(Shutdown::Both); // fails if the connection has ended already
+            if ended.recv_timeout(MAX_END_TIME) == Err(RecvTimeoutError::Timeout) {
+                let _ = terminal::disable_raw_mode(); // fails if the terminal is gone
+                process::exit(0);
+            }
+        })?;
+        Ok(Self { has_come, _in_time: in_time })
+    }
+
+    fn has_come(&self) -> bool {
+        self.has_come.load(Ordering::Relaxed)
+    }
+}
+
+/// Sends a request when the terminal is closed. The editor does not notice that: it would try to read
+/// for ever.
+#[cfg(unix)]
+fn tell_when_closed(asked: Sender<()>) -> io::Result<()> {
+    use rustix::event::{PollFd, PollFlags, poll};
+    use rustix::io::Errno;
+
+    thread::Builder::new().spawn(move || {
+        let stdin = io::stdin();
+        // No flags: only a hang-up is reported, which needs none.
+        let mut terminal = [PollFd::new(&stdin, PollFlags::empty())];
+        while poll(&mut terminal, None) == Err(Errno::INTR) {}
+        if terminal[0].revents().contains(PollFlags::HUP) {
+            let _ = asked.send(()); // fails if the program is ending already
+        }
+    })?;
+    Ok(())
 }
 
 /// The columns of the screen; some terminals report none, or 0.

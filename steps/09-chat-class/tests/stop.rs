@@ -1,9 +1,11 @@
 //! Stopping: whatever causes it and however many clients are online, each gets the goodbye, and the server
 //! ends within a second. The handle is tested in `handle.rs`, beside this file.
 
+use std::io;
 use std::net::TcpListener;
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::Instant;
 
 use conformance::check::FreePorts;
@@ -117,5 +119,49 @@ fn a_client_that_speaks_while_it_stops_hears_the_goodbye() -> Result<(), Failure
         guest.peer.close();
         assert_eq!(server.wait()?.code(), Some(0));
     }
+    Ok(())
+}
+
+/// Starts a server whose log nobody reads, with a guest, and has more logged than a pipe takes. A
+/// terminal where somebody has pressed Ctrl-S is like such a pipe: whoever writes to it waits.
+fn start_unread(visits: usize) -> Result<(Program, Guest, io::PipeReader), Failure> {
+    let (log, stderr) = io::pipe().expect("a descriptor is free");
+    let mut server = Program::start_with_stderr(server(), stderr)?;
+    let addr = server.addr()?;
+    let bob = Guest::join(addr)?;
+    for _ in 0..visits {
+        Guest::join(addr)?.peer.close(); // two entries
+    }
+    Guest::join(addr)?.says_and_hears("hello")?;
+    Ok((server, bob, log))
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_neither_the_room_nor_its_end() -> Result<(), Failure> {
+    let (mut server, mut bob, _unread) = start_unread(1000)?;
+    let start = Instant::now();
+    server.type_line("quit")?;
+    assert_eq!(bob.rest()?.last().map(String::as_str), Some(GOODBYE));
+    bob.peer.close();
+    assert_eq!(server.wait()?.code(), Some(0));
+    assert!(start.elapsed() < STOP_TIME, "{:?}", start.elapsed());
+    Ok(())
+}
+
+#[test]
+fn a_log_that_is_read_too_late_says_how_much_is_lost() -> Result<(), Failure> {
+    let (mut server, _bob, log) = start_unread(2000)?;
+    let log = thread::spawn(|| io::read_to_string(log));
+    server.type_line("quit")?;
+    assert_eq!(server.wait()?.code(), Some(0));
+    let log = log.join().expect("it does not panic").expect("it is text");
+    let entries = log.lines().filter(|line| !line.contains(" WARN the log ")).count();
+    let lost: usize = log
+        .lines()
+        .filter_map(|line| line.split_once("WARN the log was not read: ")?.1.split_once(" entries"))
+        .map(|(count, _)| count.parse::<usize>().expect("a number"))
+        .sum();
+    assert!(lost > 0, "{log}");
+    assert!(entries + lost > 2 * 2000, "{entries} + {lost}");
     Ok(())
 }

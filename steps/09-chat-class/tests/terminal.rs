@@ -4,11 +4,15 @@
 #![cfg(unix)]
 
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
+use std::sync::mpsc;
+use std::thread;
 
-use conformance::{Failure, Program};
+use conformance::program::open_terminal;
+use conformance::{DEADLINE, Failure, Program};
 use room::{Guest, client, expect_log, server};
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::termios::{LocalModes, tcgetattr};
 
 mod room;
@@ -130,4 +134,44 @@ fn when_the_system_asks_it_to_end_the_client_restores_the_terminal() -> Result<(
     scene.press("half a li");
     scene.client.interrupt()?;
     scene.ends_with(0).map(drop)
+}
+
+/// Kills a client that goes on where it should have ended.
+struct Killed(Pid);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = kill_process(self.0, Signal::KILL); // fails if it has ended
+    }
+}
+
+/// Reading from a terminal that is gone ends at once, and the editor would do it for ever.
+#[test]
+fn when_its_terminal_is_closed_the_client_ends() -> Result<(), Failure> {
+    let (_server, addr) = Program::start_server(server())?;
+    let mut guest = Guest::join(addr)?;
+    let (mut screen, input) = open_terminal()?;
+    let copy = || input.try_clone().expect("a descriptor is free");
+    let mut command = client(&addr.to_string());
+    let mut client =
+        command.stdin(copy()).stdout(copy()).stderr(copy()).spawn().expect("the client starts");
+    let _killed = Killed(Pid::from_child(&client));
+    let (exited, exit) = mpsc::channel();
+    thread::spawn(move || exited.send(client.wait()));
+    drop((command, input));
+    while !guest.next_line()?.is_some_and(|line| line.ends_with(" joined")) {}
+    let mut drawn = Vec::new();
+    while !drawn.ends_with(b"\x1b[6n") {
+        // The editor has begun when it asks where the cursor is.
+        let mut buffer = [0; 100];
+        let len = screen.read(&mut buffer).expect("the client draws");
+        drawn.extend(&buffer[..len]);
+    }
+    write!(screen, "\x1b[1;1R").expect("the terminal is there");
+
+    drop(screen);
+    let status = exit.recv_timeout(DEADLINE).expect("it ends");
+    assert_eq!(status.expect("it was started").code(), Some(0));
+    while !guest.next_line()?.is_some_and(|line| line.ends_with(" left")) {}
+    Ok(())
 }

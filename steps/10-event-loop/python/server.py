@@ -21,7 +21,7 @@ import threading
 import time
 from selectors import EVENT_READ, EVENT_WRITE
 
-from log import local_time, log
+from log import finish_log, local_time, log
 from member import Gone, Member
 
 BACKLOG = 1024  # clients that may wait to be accepted
@@ -227,6 +227,7 @@ def main():
     if sys.stdin:  # without one, descriptor 0 may be a socket
         threading.Thread(target=console, args=(server,), daemon=True).start()
     server.run()
+    finish_log()
 
 
 main()

@@ -1,8 +1,8 @@
 //! The client: sends each line of its input, and prints what every client says.
 //!
-//! New in this step: on a terminal, a line that arrives is printed above the line that you are typing,
-//! and does not tear it. `editor.rs` does that, and is not part of the lesson. If the input or the
-//! output is not a terminal, this file is all there is.
+//! New in this step: at a terminal, a line that arrives is printed above the line that you are typing,
+//! and does not tear it. `editor.rs` does that. It is not part of the lesson, and this file can be read
+//! without it: `talk` is the conversation in plain lines.
 //!
 //! ```text
 //! keyboard --> say_lines  --> server
@@ -14,7 +14,6 @@ use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::sync::mpsc;
 use std::thread;
 
-use crate::editor;
 use crate::line::{BadLine, LineBuffer, MAX_LINE_LEN};
 
 /// How much one read takes, in bytes.
@@ -54,12 +53,11 @@ impl ChatClient {
         Ok(Self { stream })
     }
 
-    /// Talks to the server until the input ends, `quit` is typed, or the server stops.
+    /// Has `talk` hold the conversation, until the input ends, `quit` is typed, or the server stops.
     ///
     /// A connection that ends before that is an error (`UnexpectedEof`).
-    pub fn run(self) -> io::Result<()> {
-        let end = if editor::is_possible() { editor::run(&self.stream) } else { run(self.stream) }?;
-        match end {
+    pub fn run(self, talk: impl FnOnce(TcpStream) -> io::Result<End>) -> io::Result<()> {
+        match talk(self.stream)? {
             End::Input | End::Goodbye => Ok(()),
             End::Server => {
                 let message = "the server closed the connection";
@@ -70,12 +68,12 @@ impl ChatClient {
 }
 // ANCHOR_END: client
 
-// ANCHOR: run
-/// Talks to the server with plain lines, and returns which side has ended first.
-fn run(stream: TcpStream) -> io::Result<End> {
+// ANCHOR: talk
+/// Talks to the server in plain lines, and returns which side has ended first.
+pub fn talk(stream: TcpStream) -> io::Result<End> {
     let (ended, ends) = mpsc::channel();
     let from_server = stream.try_clone()?;
-    // `run` returns as soon as it has what it waits for, and drops the receiver. So it is no error if
+    // `talk` returns as soon as it has what it waits for, and drops the receiver. So it is no error if
     // an end cannot be sent.
     let server_ended = ended.clone();
     thread::Builder::new().spawn(move || {
@@ -106,7 +104,7 @@ fn run(stream: TcpStream) -> io::Result<End> {
 fn next_end(ends: &mpsc::Receiver<io::Result<End>>) -> io::Result<End> {
     ends.recv().map_err(|_| io::Error::other("a thread of the client is gone"))?
 }
-// ANCHOR_END: run
+// ANCHOR_END: talk
 
 // ANCHOR: show-lines
 /// Shows the lines that arrive, until the server closes the connection, or it breaks. Returns which

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use client::ChatClient;
+use log::Log;
 use server::ChatServer;
 
 mod client;
@@ -52,7 +53,8 @@ fn main() -> ExitCode {
             (addr, result)
         }
         Role::Client { addr } => {
-            let result = ChatClient::connect(&addr).and_then(ChatClient::run);
+            let talk = if editor::is_possible() { editor::talk } else { client::talk };
+            let result = ChatClient::connect(&addr).and_then(|client| client.run(talk));
             (addr, result)
         }
     };
@@ -70,7 +72,7 @@ fn main() -> ExitCode {
 /// Runs the room until it is stopped: by `quit` at the console, by Ctrl-C, or by the system, which
 /// asks programs to end before it shuts down.
 fn serve(addr: &str) -> io::Result<()> {
-    log::init();
+    let _log = Log::start()?;
     let server = ChatServer::bind(addr)?;
     let handle = server.handle();
     ctrlc::set_handler(move || handle.stop()).map_err(io::Error::other)?;

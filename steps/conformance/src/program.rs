@@ -37,7 +37,16 @@ pub struct Program {
 impl Program {
     /// Starts `command` with its input and its output in our hands.
     pub fn start(command: Command) -> Result<Self, Failure> {
-        Self::start_with(command, Stdio::piped())
+        Self::start_with(command, Stdio::piped(), None)
+    }
+
+    /// As `start`, with an stderr of the caller's: what the program writes there is not among its lines.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be started.
+    pub fn start_with_stderr(command: Command, stderr: impl Into<Stdio>) -> Result<Self, Failure> {
+        Self::start_with(command, Stdio::piped(), Some(stderr.into()))
     }
 
     /// As `start`, for a program that is not ours: it is ended with all that it has started.
@@ -54,7 +63,7 @@ impl Program {
     #[cfg(unix)]
     pub fn start_at_terminal(command: Command) -> Result<(Self, std::fs::File), Failure> {
         let (keyboard, input) = open_terminal()?;
-        Ok((Self::start_with(command, input.into())?, keyboard))
+        Ok((Self::start_with(command, input.into(), None)?, keyboard))
     }
 
     /// Starts `command` with a terminal as its input and its output: what it draws is there as well,
@@ -74,11 +83,16 @@ impl Program {
         Ok((Self::spawn(name.clone(), command, screen, false)?, keyboard))
     }
 
-    fn start_with(mut command: Command, stdin: Stdio) -> Result<Self, Failure> {
+    fn start_with(
+        mut command: Command,
+        stdin: Stdio,
+        stderr: Option<Stdio>,
+    ) -> Result<Self, Failure> {
         let name = describe(&command);
         let failed = |error| cannot_start(&name, &error);
         let (reader, writer) = io::pipe().map_err(failed)?;
-        command.stdin(stdin).stdout(writer.try_clone().map_err(failed)?).stderr(writer);
+        command.stdin(stdin).stdout(writer.try_clone().map_err(failed)?);
+        command.stderr(stderr.unwrap_or(writer.into()));
         Self::spawn(name.clone(), command, reader, false)
     }
 
@@ -101,12 +115,19 @@ impl Program {
     /// Starts a server and waits for its first line, `listening on ADDR`.
     pub fn start_server(command: Command) -> Result<(Self, SocketAddr), Failure> {
         let mut server = Self::start(command)?;
-        let line = server.expect_line("listening on ADDR")?;
+        let addr = server.addr()?;
+        Ok((server, addr))
+    }
+
+    /// Waits for the first line of a server, `listening on ADDR`.
+    ///
+    /// # Errors
+    ///
+    /// If its first line is another one, or none comes.
+    pub fn addr(&mut self) -> Result<SocketAddr, Failure> {
+        let line = self.expect_line("listening on ADDR")?;
         let addr = line.strip_prefix("listening on ").and_then(|addr| addr.parse().ok());
-        match addr {
-            Some(addr) => Ok((server, addr)),
-            None => Err(server.failure(&text!("program.first-line", line))),
-        }
+        addr.ok_or_else(|| self.failure(&text!("program.first-line", line)))
     }
 
     /// The same program with another deadline for all that follows.
@@ -334,13 +355,20 @@ impl Program {
 }
 
 /// A terminal: the side of the person, and the side of the program.
+///
+/// # Errors
+///
+/// If the system gives none.
 #[cfg(unix)]
-fn open_terminal() -> Result<(std::fs::File, std::fs::File), Failure> {
+pub fn open_terminal() -> Result<(std::fs::File, std::fs::File), Failure> {
+    use rustix::io::{FdFlags, fcntl_setfd};
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
     use rustix::termios::{Winsize, tcsetwinsize};
 
     let open = || -> io::Result<_> {
         let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
+        // Otherwise the program would have it as well, and its terminal could never be closed.
+        fcntl_setfd(&keyboard, FdFlags::CLOEXEC)?;
         grantpt(&keyboard)?;
         unlockpt(&keyboard)?;
         let path = ptsname(&keyboard, Vec::new())?;
