@@ -1,4 +1,4 @@
-//! The check `carried-over`: a file that a step has from the step before is that file, byte for byte.
+//! The check `carried-over`: a file that a step has from an earlier step is that file, byte for byte.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,8 @@ pub fn check(root: &Path, only: Option<&Step>) -> Result<usize> {
         }
         for file in &step.carried_over {
             count += 1;
-            let before = index.checked_sub(1).map(|index| &steps[index]);
+            let before =
+                steps[..index].iter().rev().find(|step| step.dir(root).join(file).exists());
             complaints.extend(compare(root, before, step, file));
         }
     }
@@ -27,11 +28,11 @@ pub fn check(root: &Path, only: Option<&Step>) -> Result<usize> {
     bail!("{}", complaints.join("\n"))
 }
 
-/// What is wrong with a file, if there is something.
+/// What is wrong with a file, if there is something. `before` is the nearest earlier step that has it.
 fn compare(root: &Path, before: Option<&Step>, step: &Step, file: &str) -> Option<String> {
     let here = format!("steps/{}/{file}", step.name);
     let Some(before) = before else {
-        return Some(format!("{here} is listed as carried over, but no step comes before it"));
+        return Some(format!("{here} is listed as carried over, but no earlier step has it"));
     };
     let there = format!("steps/{}/{file}", before.name);
     let (old, new) = match (fs::read(root.join(&there)), fs::read(root.join(&here))) {
@@ -111,18 +112,42 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_file_and_a_missing_step_are_named() {
+    fn a_missing_file_is_named() {
         let tree = fixture::tree();
         fs::remove_file(tree.path().join("steps/02-second/src/client.rs")).unwrap();
         let error = check(tree.path(), None).unwrap_err().to_string();
         assert!(error.starts_with("steps/02-second/src/client.rs: "), "{error}");
-        fixture::append(
-            tree.path(),
-            "steps/01-first/Cargo.toml",
-            "[package.metadata.step]\ncarried-over = [\"a\"]\n",
-        );
+    }
+
+    #[test]
+    fn a_file_that_no_earlier_step_has_is_named() {
+        let tree = fixture::tree();
+        fixture::write(tree.path(), "steps/01-first/src/frame.rs", "");
+        fixture::write(tree.path(), "steps/02-second/src/frame.rs", "");
+        let list = "[package.metadata.step]\ncarried-over = [\"src/frame.rs\"]\n";
+        fixture::append(tree.path(), "steps/01-first/Cargo.toml", list);
         let error = check(tree.path(), None).unwrap_err().to_string();
-        assert!(error.contains("no step comes before it"), "{error}");
+        let path = "steps/01-first/src/frame.rs";
+        assert_eq!(error, format!("{path} is listed as carried over, but no earlier step has it"));
+    }
+
+    /// The step between them may do without the file.
+    #[test]
+    fn a_file_is_compared_with_the_nearest_earlier_step_that_has_it() {
+        let tree = fixture::tree();
+        for (step, text) in [("01-first", "old"), ("02-second", "new"), ("04-fourth", "new")] {
+            fixture::write(tree.path(), &format!("steps/{step}/src/frame.rs"), text);
+        }
+        let manifest = "[package]\nname = \"third\"\n";
+        fixture::write(tree.path(), "steps/03-third/Cargo.toml", manifest);
+        let manifest = "[package]\nname = \"fourth\"\n\n\
+                        [package.metadata.step]\ncarried-over = [\"src/frame.rs\"]\n";
+        fixture::write(tree.path(), "steps/04-fourth/Cargo.toml", manifest);
+        assert_eq!(check(tree.path(), None).unwrap(), 2);
+        fixture::write(tree.path(), "steps/04-fourth/src/frame.rs", "old");
+        let error = check(tree.path(), None).unwrap_err().to_string();
+        let start = "steps/04-fourth/src/frame.rs:1 is not what steps/02-second/src/frame.rs has";
+        assert!(error.starts_with(start), "{error}");
     }
 
     #[test]

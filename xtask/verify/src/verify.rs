@@ -83,7 +83,7 @@ enum Check {
     Soak,
     /// A client whose cable is pulled is gone in time, and the others in the room do not wait for it
     Cable,
-    /// Files that a step has from the step before are the same
+    /// Files that a step has from an earlier step are the same
     CarriedOver,
     /// The licences of all crates are allowed
     Licences,

@@ -63,7 +63,7 @@ pub struct Step {
     pub name: String,
     /// The name of its package, such as `step-03-conn-loop`.
     pub package: String,
-    /// Its files that are those of the step before, byte for byte.
+    /// Its files that are those of an earlier step, byte for byte.
     pub carried_over: Vec<String>,
 }
 
