@@ -52,9 +52,16 @@ enum Demo {
         read: usize,
     },
     /// Messages against a reader that reads as fast as it can: how often do they merge?
-    Race(Race),
-    /// The same race with Nagle's algorithm off
-    Nodelay(Race),
+    Race {
+        /// How many rounds to run
+        #[arg(long, default_value = "1000", value_parser = up_to(MAX_ROUNDS))]
+        rounds: usize,
+        /// Switch Nagle's algorithm off: each write leaves at once
+        #[arg(long)]
+        nodelay: bool,
+        #[command(flatten)]
+        sizes: Sizes,
+    },
     /// Datagrams: their boundaries, and their limits
     Udp(Sizes),
     /// Serve one client after another, and show each read
@@ -87,15 +94,6 @@ struct Sizes {
     read: usize,
 }
 
-#[derive(Args)]
-struct Race {
-    /// How many rounds to run
-    #[arg(long, default_value = "1000", value_parser = up_to(MAX_ROUNDS))]
-    rounds: usize,
-    #[command(flatten)]
-    sizes: Sizes,
-}
-
 /// A number from 1 to `max`.
 fn up_to(max: u64) -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=max)
@@ -114,11 +112,8 @@ fn main() -> ExitCode {
             let plan = Plan { messages: 1, message_len: size, read_len: read };
             ("split".to_owned(), stream::run(plan))
         }
-        Demo::Race(Race { rounds, sizes }) => {
-            ("race".to_owned(), race::run(sizes.into(), rounds, false))
-        }
-        Demo::Nodelay(Race { rounds, sizes }) => {
-            ("nodelay".to_owned(), race::run(sizes.into(), rounds, true))
+        Demo::Race { rounds, nodelay, sizes } => {
+            ("race".to_owned(), race::run(sizes.into(), rounds, nodelay))
         }
         Demo::Udp(sizes) => ("udp".to_owned(), datagram::run(sizes.into())),
         Demo::Server { addr, read } => {

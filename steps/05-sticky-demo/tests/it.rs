@@ -122,7 +122,7 @@ fn a_hundred_of_the_longest_messages_are_one_read_too() {
 
 #[test]
 fn every_round_of_a_race_is_counted_once_and_no_byte_is_lost() {
-    for race in ["race", "nodelay"] {
+    for race in ["race", "race --nodelay"] {
         for (options, rounds) in [
             (String::new(), 1000),
             (" --rounds 1".to_owned(), 1),
@@ -147,7 +147,7 @@ fn a_race_with_one_message_and_enough_room_has_nothing_to_merge() {
 
 #[test]
 fn nodelay_says_what_it_sets_and_what_it_does_not_change() {
-    let chart = output("nodelay --rounds 10");
+    let chart = output("race --nodelay --rounds 10");
     assert!(chart.contains("Nagle's algorithm: off (TCP_NODELAY)"), "{chart}");
     assert!(chart.contains("promises no boundaries"), "{chart}");
     assert!(output("race --rounds 10").contains("Nagle's algorithm: on\n"));
@@ -195,7 +195,7 @@ fn a_number_out_of_range_gets_one_clear_line() {
         ("split --read 0", "'0' for '--read <READ>': 0 is not in 1..=65536"),
         ("udp --read 65537", "'65537' for '--read <READ>': 65537 is not in 1..=65536"),
         ("race --rounds 0", "'0' for '--rounds <ROUNDS>': 0 is not in 1..=100000"),
-        ("nodelay --rounds many", "'many' for '--rounds <ROUNDS>': invalid digit found in string"),
+        ("race --rounds many", "'many' for '--rounds <ROUNDS>': invalid digit found in string"),
         ("server --read 0", "'0' for '--read <READ>': 0 is not in 1..=65536"),
     ] {
         let line = predicate::str::starts_with(format!("error: invalid value {error}\n"));
