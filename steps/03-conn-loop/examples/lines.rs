@@ -15,6 +15,12 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::accept::client_is_gone;
+
+// A file of the step, used here as well.
+#[path = "../src/accept.rs"]
+mod accept;
+
 /// The longest line, in bytes with its newline; without a limit a peer could fill the memory.
 const MAX_LINE_LEN: u64 = 4096;
 
@@ -59,15 +65,6 @@ fn run_server(listener: TcpListener) -> io::Result<()> {
             Err(error) => writeln!(io::stdout(), "{peer_addr} lost: {error}")?,
         }
     }
-}
-
-/// Whether an error of `accept` is about one client that has left already, and not about us.
-///
-/// Linux never reports this; macOS and Windows have different errors for it. If the client's address
-/// is gone as well, `std` has nothing to return (`InvalidInput`).
-fn client_is_gone(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionReset, InvalidInput, NotConnected};
-    matches!(error.kind(), ConnectionAborted | ConnectionReset | InvalidInput | NotConnected)
 }
 
 // ANCHOR: handle-connection

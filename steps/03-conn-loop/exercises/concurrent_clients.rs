@@ -12,6 +12,12 @@ use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
+use crate::accept::client_is_gone;
+
+// A file of the step, used here as well.
+#[path = "../src/accept.rs"]
+mod accept;
+
 /// The most bytes that one `read` takes. It may take fewer; any size would do.
 const MAX_READ_LEN: usize = 1024;
 
@@ -36,13 +42,6 @@ fn main() -> io::Result<()> {
             drop(told); // if nobody reads our output any more, the others are still served
         });
     }
-}
-
-/// Whether an error of `accept` is about one client that has left already. Linux never says so;
-/// macOS and Windows have names of their own for it.
-fn client_is_gone(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionReset, InvalidInput, NotConnected};
-    matches!(error.kind(), ConnectionAborted | ConnectionReset | InvalidInput | NotConnected)
 }
 
 /// Sends back in upper case whatever comes, until the client has left.

@@ -1,7 +1,9 @@
 //! The client: sends each line of its input, and prints each answer.
 
-use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
+
+use crate::input::read_line;
 
 /// The most bytes that go out at once: the server reads no more than this at a time.
 const MAX_MESSAGE_LEN: usize = 1024;
@@ -28,31 +30,6 @@ pub fn run(mut stream: TcpStream) -> io::Result<()> {
         writeln!(io::stdout())?;
     }
     Ok(())
-}
-
-/// The next line of the input without its line ending, or `None` where the input ends.
-///
-/// It is bytes: what the user types need not be UTF-8. A prompt is shown only to a person.
-fn read_line() -> io::Result<Option<Vec<u8>>> {
-    let stdin = io::stdin();
-    if stdin.is_terminal() {
-        write!(io::stdout(), "> ")?;
-        io::stdout().flush()?;
-    }
-    let mut line = Vec::new();
-    if stdin.lock().read_until(b'\n', &mut line)? == 0 {
-        if stdin.is_terminal() {
-            writeln!(io::stdout())?; // the shell's prompt begins on a line of its own
-        }
-        return Ok(None);
-    }
-    if line.ends_with(b"\n") {
-        line.pop();
-    }
-    if line.ends_with(b"\r") {
-        line.pop(); // Windows ends its lines with \r\n.
-    }
-    Ok(Some(line))
 }
 
 /// Says in plain words what an early end of file means here.

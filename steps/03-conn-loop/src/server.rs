@@ -16,6 +16,8 @@
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
+use crate::accept::client_is_gone;
+
 /// The most bytes that one `read` takes. It may take fewer; any size would do.
 const MAX_READ_LEN: usize = 1024;
 
@@ -39,15 +41,6 @@ pub fn run(listener: TcpListener) -> io::Result<()> {
         }
     }
     // ANCHOR_END: accept-loop
-}
-
-/// Whether an error of `accept` is about one client that has left already, and not about us.
-///
-/// Linux never reports this; macOS and Windows have different errors for it. If the client's address
-/// is gone as well, `std` has nothing to return (`InvalidInput`).
-fn client_is_gone(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionReset, InvalidInput, NotConnected};
-    matches!(error.kind(), ConnectionAborted | ConnectionReset | InvalidInput | NotConnected)
 }
 
 /// Sends back in upper case whatever comes, until the client has left.

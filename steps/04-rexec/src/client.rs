@@ -4,8 +4,10 @@
 //! cut, and the rest is taken for the answer to the next command. An answer without bytes never
 //! comes.
 
-use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
+
+use crate::input::read_line;
 
 /// The most bytes of a command line: the server reads no more at a time.
 const MAX_COMMAND_LEN: usize = 1024;
@@ -39,29 +41,4 @@ pub fn run(mut stream: TcpStream) -> io::Result<()> {
         // ANCHOR_END: exchange
     }
     Ok(())
-}
-
-/// The next line of the input without its line ending, or `None` where the input ends.
-///
-/// It is bytes: what the user types need not be UTF-8. A prompt is shown only to a person.
-fn read_line() -> io::Result<Option<Vec<u8>>> {
-    let stdin = io::stdin();
-    if stdin.is_terminal() {
-        write!(io::stdout(), "> ")?;
-        io::stdout().flush()?;
-    }
-    let mut line = Vec::new();
-    if stdin.lock().read_until(b'\n', &mut line)? == 0 {
-        if stdin.is_terminal() {
-            writeln!(io::stdout())?; // the shell's prompt begins on a line of its own
-        }
-        return Ok(None);
-    }
-    if line.ends_with(b"\n") {
-        line.pop();
-    }
-    if line.ends_with(b"\r") {
-        line.pop(); // Windows ends its lines with \r\n.
-    }
-    Ok(Some(line))
 }

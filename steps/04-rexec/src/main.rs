@@ -2,14 +2,18 @@
 //!
 //! This file is the command line, and nothing else. The lesson is in `server.rs` and `client.rs`.
 
-use std::io::{self, Write};
 use std::net::TcpStream;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod accept;
+mod advice;
 mod client;
+mod input;
+mod loopback;
 mod server;
+mod shell;
 
 /// Where the server listens, and the client connects to, when nothing else is said.
 const DEFAULT_ADDR: &str = "127.0.0.1:9004";
@@ -43,7 +47,7 @@ enum Role {
 fn main() -> ExitCode {
     let (addr, result) = match Cli::parse().role {
         Role::Server { addr, allow_remote } => {
-            let result = server::bind(&addr, allow_remote).and_then(server::run);
+            let result = loopback::bind(&addr, allow_remote).and_then(server::run);
             (addr, result)
         }
         Role::Client { addr } => {
@@ -53,27 +57,6 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // It fails where nobody can read it. Then the exit code has to tell it all.
-            let _ = writeln!(io::stderr(), "error: {addr}: {}", explain(&error));
-            ExitCode::FAILURE
-        }
+        Err(error) => advice::report(&addr, &error),
     }
-}
-
-/// What went wrong, in one line, and what to do about it where that is known.
-fn explain(error: &io::Error) -> String {
-    let advice = match error.kind() {
-        io::ErrorKind::AddrInUse => "stop the program that has it, or choose another port",
-        io::ErrorKind::AddrNotAvailable => "this computer has no such address",
-        io::ErrorKind::BrokenPipe => "nobody reads what it writes, or the other side is gone",
-        io::ErrorKind::ConnectionRefused => "start the server first",
-        io::ErrorKind::ConnectionReset => "the other side broke the connection off",
-        io::ErrorKind::InvalidInput => "an address looks like 127.0.0.1:9004",
-        io::ErrorKind::PermissionDenied if error.raw_os_error().is_some() => {
-            "choose a port above 1023"
-        }
-        _ => return error.to_string(),
-    };
-    format!("{}: {advice}", error.kind())
 }

@@ -15,24 +15,14 @@
 //! holds up everybody, and goes on when the server is killed. Whether it succeeded is not told.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
-use std::process::{Command, Stdio};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::Stdio;
+
+use crate::accept::client_is_gone;
+use crate::shell::shell;
 
 /// The most bytes that one `read` takes, and so the longest command line.
 const MAX_COMMAND_LEN: usize = 1024;
-
-// ANCHOR: bind
-/// Listens on `addr`, which must be a loopback address unless `allow_remote` is set.
-pub fn bind(addr: &str, allow_remote: bool) -> io::Result<TcpListener> {
-    let addrs: Vec<SocketAddr> = addr.to_socket_addrs()?.collect();
-    if !allow_remote && !addrs.iter().all(|addr| addr.ip().is_loopback()) {
-        let message = "others could connect there and run any command here, as you; \
-                       say --allow-remote if that is what you want";
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
-    }
-    TcpListener::bind(&addrs[..])
-}
-// ANCHOR_END: bind
 
 /// Serves one client after another, for ever.
 pub fn run(listener: TcpListener) -> io::Result<()> {
@@ -56,15 +46,6 @@ pub fn run(listener: TcpListener) -> io::Result<()> {
             Err(error) => writeln!(io::stdout(), "{peer_addr} lost: {error}")?,
         }
     }
-}
-
-/// Whether an error of `accept` is about one client that has left already, and not about us.
-///
-/// Linux never reports this; macOS and Windows have different errors for it. If the client's address
-/// is gone as well, `std` has nothing to return (`InvalidInput`).
-fn client_is_gone(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionReset, InvalidInput, NotConnected};
-    matches!(error.kind(), ConnectionAborted | ConnectionReset | InvalidInput | NotConnected)
 }
 
 // ANCHOR: handle-connection
@@ -92,24 +73,5 @@ fn handle_connection(mut stream: TcpStream, peer_addr: SocketAddr) -> io::Result
 fn run_command(command_line: &str) -> io::Result<Vec<u8>> {
     let output = shell(command_line).stdin(Stdio::null()).output()?;
     Ok([output.stdout, output.stderr].concat())
-}
-
-/// The system's shell, with a command line for it.
-#[cfg(not(windows))]
-fn shell(command_line: &str) -> Command {
-    let mut command = Command::new("sh");
-    command.args(["-c", command_line]);
-    command
-}
-
-/// The system's shell, with a command line for it: as it stands, since `cmd` has quoting rules of
-/// its own. With /S it takes off the outermost quotes, and no others.
-#[cfg(windows)]
-fn shell(command_line: &str) -> Command {
-    use std::os::windows::process::CommandExt;
-
-    let mut command = Command::new("cmd");
-    command.args(["/S", "/C"]).raw_arg(format!("\"{command_line}\""));
-    command
 }
 // ANCHOR_END: run-command

@@ -3,8 +3,10 @@
 //! Typed slowly, each line has long arrived before the next one is written: the server mostly reads
 //! them one by one. Pasted, or from a file, they follow each other at once: they may merge.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, Write};
 use std::net::TcpStream;
+
+use crate::input::read_line;
 
 /// Sends the lines of the input until it ends.
 ///
@@ -21,29 +23,4 @@ pub fn run(mut stream: TcpStream) -> io::Result<()> {
         // ANCHOR_END: send
     }
     Ok(())
-}
-
-/// The next line of the input without its line ending, or `None` where the input ends.
-///
-/// It is bytes: what the user types need not be UTF-8. A prompt is shown only to a person.
-fn read_line() -> io::Result<Option<Vec<u8>>> {
-    let stdin = io::stdin();
-    if stdin.is_terminal() {
-        write!(io::stdout(), "> ")?;
-        io::stdout().flush()?;
-    }
-    let mut line = Vec::new();
-    if stdin.lock().read_until(b'\n', &mut line)? == 0 {
-        if stdin.is_terminal() {
-            writeln!(io::stdout())?; // the shell's prompt begins on a line of its own
-        }
-        return Ok(None);
-    }
-    if line.ends_with(b"\n") {
-        line.pop();
-    }
-    if line.ends_with(b"\r") {
-        line.pop(); // Windows ends its lines with \r\n.
-    }
-    Ok(Some(line))
 }

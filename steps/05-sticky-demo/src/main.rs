@@ -3,7 +3,6 @@
 //! This file is the command line, and nothing else. The lesson is in `stream.rs`; then come
 //! `race.rs` and `datagram.rs`. `server.rs` and `client.rs` do it between two terminals.
 
-use std::io::{self, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::ExitCode;
 
@@ -12,8 +11,11 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::stream::Plan;
 
+mod accept;
+mod advice;
 mod client;
 mod datagram;
+mod input;
 mod race;
 mod server;
 mod stream;
@@ -127,25 +129,6 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // It fails where nobody can read it. Then the exit code has to tell it all.
-            let _ = writeln!(io::stderr(), "error: {subject}: {}", explain(&error));
-            ExitCode::FAILURE
-        }
+        Err(error) => advice::report(&subject, &error),
     }
-}
-
-/// What went wrong, in one line, and what to do about it where that is known.
-fn explain(error: &io::Error) -> String {
-    let advice = match error.kind() {
-        io::ErrorKind::AddrInUse => "stop the program that has it, or choose another port",
-        io::ErrorKind::AddrNotAvailable => "this computer has no such address",
-        io::ErrorKind::BrokenPipe => "nobody reads what it writes, or the other side is gone",
-        io::ErrorKind::ConnectionRefused => "start the server first",
-        io::ErrorKind::ConnectionReset => "the other side broke the connection off",
-        io::ErrorKind::InvalidInput => "an address looks like 127.0.0.1:9005",
-        io::ErrorKind::PermissionDenied => "choose a port above 1023",
-        _ => return error.to_string(),
-    };
-    format!("{}: {advice}", error.kind())
 }

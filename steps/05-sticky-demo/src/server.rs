@@ -15,6 +15,8 @@
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
+use crate::accept::client_is_gone;
+
 /// Serves one client after another, for ever; one read takes at most `read_len` bytes.
 pub fn run(listener: TcpListener, read_len: usize) -> io::Result<()> {
     writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
@@ -33,15 +35,6 @@ pub fn run(listener: TcpListener, read_len: usize) -> io::Result<()> {
             Err(error) => writeln!(io::stdout(), "{peer_addr} lost: {}", error.kind())?,
         }
     }
-}
-
-/// Whether an error of `accept` is about one client that has left already, and not about us.
-///
-/// Linux never reports this; macOS and Windows have different errors for it. If the client's address
-/// is gone as well, `std` has nothing to return (`InvalidInput`).
-fn client_is_gone(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionReset, InvalidInput, NotConnected};
-    matches!(error.kind(), ConnectionAborted | ConnectionReset | InvalidInput | NotConnected)
 }
 
 /// Shows each read until the client has left.

@@ -5,10 +5,11 @@
 //! Still wrong, on purpose: it shows nothing before the whole answer is there, and it cannot tell
 //! output from an error.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, Write};
 use std::net::TcpStream;
 
 use crate::frame::{MAX_FRAME_LEN, read_frame, write_frame};
+use crate::input::read_line;
 
 /// Talks to the server until the input ends.
 ///
@@ -31,29 +32,4 @@ pub fn run(mut stream: TcpStream) -> io::Result<()> {
         // ANCHOR_END: exchange
     }
     Ok(())
-}
-
-/// The next line of the input without its line ending, or `None` where the input ends.
-///
-/// It is bytes: what the user types need not be UTF-8. A prompt is shown only to a person.
-fn read_line() -> io::Result<Option<Vec<u8>>> {
-    let stdin = io::stdin();
-    if stdin.is_terminal() {
-        write!(io::stdout(), "> ")?;
-        io::stdout().flush()?;
-    }
-    let mut line = Vec::new();
-    if stdin.lock().read_until(b'\n', &mut line)? == 0 {
-        if stdin.is_terminal() {
-            writeln!(io::stdout())?; // the shell's prompt begins on a line of its own
-        }
-        return Ok(None);
-    }
-    if line.ends_with(b"\n") {
-        line.pop();
-    }
-    if line.ends_with(b"\r") {
-        line.pop(); // Windows ends its lines with \r\n.
-    }
-    Ok(Some(line))
 }

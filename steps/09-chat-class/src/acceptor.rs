@@ -14,6 +14,7 @@ use std::time::Duration;
 use socket2::{Domain, Socket, Type};
 use tracing::warn;
 
+use crate::accept::client_is_gone;
 use crate::server::Event;
 
 /// After an error of `accept` that is not about one client: how long to wait before the next try.
@@ -116,13 +117,4 @@ fn reachable(mut addr: SocketAddr) -> SocketAddr {
         });
     }
     addr // with its scope, if it is a link-local one
-}
-
-/// Whether an error of `accept` is about one client that has left already, and not about us.
-///
-/// Linux never reports this; macOS and Windows have different errors for it. If the client's address
-/// is gone as well, `std` has nothing to return (`InvalidInput`).
-fn client_is_gone(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionReset, InvalidInput, NotConnected};
-    matches!(error.kind(), ConnectionAborted | ConnectionReset | InvalidInput | NotConnected)
 }

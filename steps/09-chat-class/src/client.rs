@@ -9,11 +9,12 @@
 //! screen  <--  show_lines <-- server         a thread
 //! ```
 
-use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::sync::mpsc;
 use std::thread;
 
+use crate::input::read_line;
 use crate::line::{BadLine, LineBuffer, MAX_LINE_LEN};
 
 /// How much one read takes, in bytes.
@@ -200,28 +201,3 @@ pub fn say_no_more(stream: &TcpStream) {
     let _ = stream.shutdown(Shutdown::Write); // fails if the connection has ended already
 }
 // ANCHOR_END: say-lines
-
-/// Returns the next line of the input without its line ending, or `None` at the end of the input.
-///
-/// A line is bytes: what the user types need not be UTF-8. The prompt appears only on a terminal.
-fn read_line() -> io::Result<Option<Vec<u8>>> {
-    let stdin = io::stdin();
-    if stdin.is_terminal() {
-        write!(io::stdout(), "> ")?;
-        io::stdout().flush()?;
-    }
-    let mut line = Vec::new();
-    if stdin.lock().read_until(b'\n', &mut line)? == 0 {
-        if stdin.is_terminal() {
-            writeln!(io::stdout())?; // the shell's prompt begins on a line of its own
-        }
-        return Ok(None);
-    }
-    if line.ends_with(b"\n") {
-        line.pop();
-    }
-    if line.ends_with(b"\r") {
-        line.pop(); // Windows ends its lines with \r\n.
-    }
-    Ok(Some(line))
-}

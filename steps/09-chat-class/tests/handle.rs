@@ -10,6 +10,8 @@ use room::{STOP_TIME, all_get_the_goodbye, join_all};
 
 mod room;
 
+#[path = "../src/accept.rs"]
+mod accept;
 #[path = "../src/acceptor.rs"]
 mod acceptor;
 #[path = "../src/connection.rs"]

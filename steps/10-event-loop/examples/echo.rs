@@ -18,6 +18,12 @@ use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 
+use crate::accept::client_is_gone;
+
+// A file of the step, used here as well.
+#[path = "../src/accept.rs"]
+mod accept;
+
 /// The most bytes that one `read` takes, and that wait for one client.
 const MAX_READ_LEN: usize = 1024;
 /// The most events that one turn takes from the system. The others arrive in the next turn.
@@ -156,12 +162,3 @@ impl Client {
     }
 }
 // ANCHOR_END: client
-
-/// Whether an error of `accept` is about one client that has left already, and not about us.
-///
-/// Linux never reports this; macOS and Windows have different errors for it. If the client's address
-/// is gone as well, `std` has nothing to return (`InvalidInput`).
-fn client_is_gone(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionReset, InvalidInput, NotConnected};
-    matches!(error.kind(), ConnectionAborted | ConnectionReset | InvalidInput | NotConnected)
-}

@@ -3,7 +3,7 @@
 //! This file is the command line, and the three ways to stop the server. The lesson is in
 //! `server.rs` and `member.rs`.
 
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -12,9 +12,12 @@ use client::ChatClient;
 use log::Log;
 use server::ChatServer;
 
+mod accept;
+mod advice;
 mod client;
 mod console;
 mod editor;
+mod input;
 mod line;
 mod log;
 mod member;
@@ -60,11 +63,7 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // This fails if stderr is closed. Then the exit code is the only report.
-            let _ = writeln!(io::stderr(), "error: {addr}: {}", explain(&error));
-            ExitCode::FAILURE
-        }
+        Err(error) => advice::report(&addr, &error),
     }
 }
 
@@ -80,18 +79,3 @@ fn serve(addr: &str) -> io::Result<()> {
     server.run()
 }
 // ANCHOR_END: serve
-
-/// What went wrong, in one line, and what to do about it where that is known.
-fn explain(error: &io::Error) -> String {
-    let advice = match error.kind() {
-        io::ErrorKind::AddrInUse => "stop the program that has it, or choose another port",
-        io::ErrorKind::AddrNotAvailable => "this computer has no such address",
-        io::ErrorKind::BrokenPipe => "nobody reads what it writes, or the other side is gone",
-        io::ErrorKind::ConnectionRefused => "start the server first",
-        io::ErrorKind::ConnectionReset => "the other side broke the connection off",
-        io::ErrorKind::InvalidInput => "an address looks like 127.0.0.1:9010",
-        io::ErrorKind::PermissionDenied => "choose a port above 1023",
-        _ => return error.to_string(),
-    };
-    format!("{}: {advice}", error.kind())
-}

@@ -34,6 +34,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use socket2::SockRef;
 use tracing::{info, warn};
 
+use crate::accept::client_is_gone;
 use crate::log::local_time;
 use crate::member::{Gone, Member, Progress};
 
@@ -433,13 +434,4 @@ fn wait(poll: &mut Poll, events: &mut Events, timeout: Option<Duration>) -> io::
 /// A line from the room itself.
 fn announcement(text: &str) -> String {
     format!("{} *** {text}\n", local_time())
-}
-
-/// Whether an error of `accept` is about one client that has left already, and not about us.
-///
-/// Linux never reports this; macOS and Windows have different errors for it. If the client's address
-/// is gone as well, `std` has nothing to return (`InvalidInput`).
-fn client_is_gone(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionReset, InvalidInput, NotConnected};
-    matches!(error.kind(), ConnectionAborted | ConnectionReset | InvalidInput | NotConnected)
 }
