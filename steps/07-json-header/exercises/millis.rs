@@ -31,6 +31,8 @@ mod frame;
 #[allow(dead_code)]
 #[path = "../src/header.rs"]
 mod header;
+#[path = "../src/shell.rs"]
+mod shell;
 
 /// How long a command may run.
 const TIMEOUT: Duration = Duration::from_secs(30);

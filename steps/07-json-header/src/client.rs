@@ -5,7 +5,7 @@
 //!
 //! Still wrong, on purpose: while a long answer comes, nothing else can be asked for.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, Write};
 use std::net::TcpStream;
 use std::process::ExitCode;
 
@@ -13,6 +13,7 @@ use crate::body::read_body;
 use crate::download::Downloads;
 use crate::frame::MAX_FRAME_LEN;
 use crate::header::{Answer, Request, one_line, read_header, write_header};
+use crate::input::read_line;
 
 // ANCHOR: run
 /// Talks to the server until the input ends. The exit code tells whether all downloads succeeded.
@@ -82,28 +83,3 @@ fn run_command(stream: &mut TcpStream, request: &Request) -> io::Result<()> {
     Ok(())
 }
 // ANCHOR_END: run-command
-
-/// The next line of the input without its line ending, or `None` where the input ends.
-///
-/// It is bytes: what the user types need not be UTF-8. A prompt is shown only to a person.
-fn read_line() -> io::Result<Option<Vec<u8>>> {
-    let stdin = io::stdin();
-    if stdin.is_terminal() {
-        write!(io::stdout(), "> ")?;
-        io::stdout().flush()?;
-    }
-    let mut line = Vec::new();
-    if stdin.lock().read_until(b'\n', &mut line)? == 0 {
-        if stdin.is_terminal() {
-            writeln!(io::stdout())?; // the shell's prompt begins on a line of its own
-        }
-        return Ok(None);
-    }
-    if line.ends_with(b"\n") {
-        line.pop();
-    }
-    if line.ends_with(b"\r") {
-        line.pop(); // Windows ends its lines with \r\n.
-    }
-    Ok(Some(line))
-}

@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
+use crate::shell::shell;
+
 /// How long a killed process may take to be gone. It may also be one that we may not kill.
 const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -142,14 +144,6 @@ fn start(mut command: Command) -> io::Result<(Child, Guard)> {
     Ok((command.process_group(group).spawn()?, guard))
 }
 
-/// The system's shell, with a command line for it.
-#[cfg(unix)]
-fn shell(command_line: &str) -> Command {
-    let mut command = Command::new("sh");
-    command.args(["-c", command_line]);
-    command
-}
-
 /// Starts a command and its guard, which kills (/F) the process and the tree (/T) of all that it has
 /// started. Ctrl-C at our terminal reaches all of them.
 #[cfg(windows)]
@@ -160,16 +154,5 @@ fn start(mut command: Command) -> io::Result<(Child, Guard)> {
         Ok(guard) => Ok((child, guard)),
         Err(error) => child.kill().and(Err(error)),
     }
-}
-
-/// The system's shell, with a command line for it: as it stands, since `cmd` has quoting rules of
-/// its own. With /S it takes off the outermost quotes, and no others.
-#[cfg(windows)]
-fn shell(command_line: &str) -> Command {
-    use std::os::windows::process::CommandExt;
-
-    let mut command = Command::new("cmd");
-    command.args(["/S", "/C"]).raw_arg(format!("\"{command_line}\""));
-    command
 }
 // ANCHOR_END: start

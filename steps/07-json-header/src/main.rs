@@ -3,7 +3,6 @@
 //! This file is the command line, and nothing else. The lesson is in `header.rs`, `body.rs` and
 //! `download.rs`.
 
-use std::io::{self, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,6 +10,8 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+mod accept;
+mod advice;
 mod body;
 mod client;
 mod command;
@@ -19,7 +20,10 @@ mod filename;
 mod files;
 mod frame;
 mod header;
+mod input;
+mod loopback;
 mod server;
+mod shell;
 
 /// Where the server listens, and the client connects to, when nothing else is said.
 const DEFAULT_ADDR: &str = "127.0.0.1:9007";
@@ -66,7 +70,7 @@ fn main() -> ExitCode {
     let (subject, result) = match Cli::parse().role {
         Role::Server { addr, allow_remote, root, timeout } => match files::Root::new(&root) {
             Ok(root) => {
-                let result = server::bind(&addr, allow_remote)
+                let result = loopback::bind(&addr, allow_remote)
                     .and_then(|listener| server::run(listener, &root, timeout));
                 (addr, result.map(|()| ExitCode::SUCCESS))
             }
@@ -79,11 +83,7 @@ fn main() -> ExitCode {
             (addr, result)
         }
     };
-    result.unwrap_or_else(|error| {
-        // It fails where nobody can read it. Then the exit code has to tell it all.
-        let _ = writeln!(io::stderr(), "error: {subject}: {}", explain(&error));
-        ExitCode::FAILURE
-    })
+    result.unwrap_or_else(|error| advice::report(&subject, &error))
 }
 
 /// A time in seconds, more than none.
@@ -92,21 +92,4 @@ fn seconds(text: &str) -> Result<Duration, String> {
     seconds
         .filter(|seconds| !seconds.is_zero())
         .ok_or_else(|| "a number of seconds above 0 is needed".to_owned())
-}
-
-/// What went wrong, in one line, and what to do about it where that is known.
-fn explain(error: &io::Error) -> String {
-    let advice = match error.kind() {
-        io::ErrorKind::AddrInUse => "stop the program that has it, or choose another port",
-        io::ErrorKind::AddrNotAvailable => "this computer has no such address",
-        io::ErrorKind::BrokenPipe => "nobody reads what it writes, or the other side is gone",
-        io::ErrorKind::ConnectionRefused => "start the server first",
-        io::ErrorKind::ConnectionReset => "the other side broke the connection off",
-        io::ErrorKind::InvalidInput => "an address looks like 127.0.0.1:9007",
-        io::ErrorKind::PermissionDenied if error.raw_os_error().is_some() => {
-            "choose a port above 1023"
-        }
-        _ => return error.to_string(),
-    };
-    format!("{}: {advice}", error.kind())
 }

@@ -14,29 +14,17 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Take, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use crate::accept::client_is_gone;
 use crate::body::{size_and_hash, write_body};
 use crate::command::run_command;
 use crate::files::Root;
 use crate::frame::read_frame;
 use crate::header::{Answer, Request, one_line, parse_header, write_header};
-
-// ANCHOR: bind
-/// Listens on `addr`, which must be a loopback address unless `allow_remote` is set.
-pub fn bind(addr: &str, allow_remote: bool) -> io::Result<TcpListener> {
-    let addrs: Vec<SocketAddr> = addr.to_socket_addrs()?.collect();
-    if !allow_remote && !addrs.iter().all(|addr| addr.ip().is_loopback()) {
-        let message = "others could connect there and run any command here, as you; \
-                       say --allow-remote if that is what you want";
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
-    }
-    TcpListener::bind(&addrs[..])
-}
-// ANCHOR_END: bind
 
 /// Serves one client after another, for ever: files below `root`, and commands that are stopped when
 /// `timeout` has passed.
@@ -61,15 +49,6 @@ pub fn run(listener: TcpListener, root: &Root, timeout: Duration) -> io::Result<
             Err(error) => writeln!(io::stdout(), "{peer_addr} lost: {}", explain(&error))?,
         }
     }
-}
-
-/// Whether an error of `accept` is about one client that has left already, and not about us.
-///
-/// Linux never reports this; macOS and Windows have different errors for it. If the client's address
-/// is gone as well, `std` has nothing to return (`InvalidInput`).
-fn client_is_gone(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionReset, InvalidInput, NotConnected};
-    matches!(error.kind(), ConnectionAborted | ConnectionReset | InvalidInput | NotConnected)
 }
 
 /// What went wrong: in our own words, where the error has them, or in `std`'s, which are the same on
