@@ -11,11 +11,12 @@
 //!
 //! Still wrong, on purpose: on a terminal, a line that arrives tears the line that one is typing.
 
-use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::mpsc;
 use std::thread;
 
+use crate::input::read_line;
 use crate::line::{BadLine, LineBuffer, MAX_LINE_LEN};
 
 /// How much one read takes, in bytes.
@@ -136,28 +137,3 @@ fn send_lines(mut stream: &TcpStream) -> io::Result<Option<End>> {
     Ok(Some(End::Input))
 }
 // ANCHOR_END: send-lines
-
-/// The next line of the input without its line ending, or `None` where the input ends.
-///
-/// It is bytes: what the user types need not be UTF-8. A prompt is shown only to a person.
-fn read_line() -> io::Result<Option<Vec<u8>>> {
-    let stdin = io::stdin();
-    if stdin.is_terminal() {
-        write!(io::stdout(), "> ")?;
-        io::stdout().flush()?;
-    }
-    let mut line = Vec::new();
-    if stdin.lock().read_until(b'\n', &mut line)? == 0 {
-        if stdin.is_terminal() {
-            writeln!(io::stdout())?; // the shell's prompt begins on a line of its own
-        }
-        return Ok(None);
-    }
-    if line.ends_with(b"\n") {
-        line.pop();
-    }
-    if line.ends_with(b"\r") {
-        line.pop(); // Windows ends its lines with \r\n.
-    }
-    Ok(Some(line))
-}

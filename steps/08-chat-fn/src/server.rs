@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 
+use crate::accept::client_is_gone;
 use crate::line::{LineBuffer, MAX_LINE_LEN};
 
 /// How much one read takes, in bytes.
@@ -131,15 +132,6 @@ fn keep_trying<T>(attempt: impl Fn() -> io::Result<T>) -> T {
     }
 }
 // ANCHOR_END: accept
-
-/// Whether an error of `accept` is about one client that has left already, and not about us.
-///
-/// Linux never reports this; macOS and Windows have different errors for it. If the client's address
-/// is gone as well, `std` has nothing to return (`InvalidInput`).
-fn client_is_gone(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionReset, InvalidInput, NotConnected};
-    matches!(error.kind(), ConnectionAborted | ConnectionReset | InvalidInput | NotConnected)
-}
 
 // ANCHOR: start-thread
 /// Starts the thread that serves one client.

@@ -1,0 +1,33 @@
+//! What a program reports when it fails, and what to do about it where that is known.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use crate::DEFAULT_ADDR;
+
+/// Prints an error on stderr, and returns the exit code of a failure.
+///
+/// `subject` is what the error is about: an address, or a file.
+pub fn report(subject: &str, error: &io::Error) -> ExitCode {
+    // This fails if stderr is closed. Then the exit code is the only report.
+    let _ = writeln!(io::stderr(), "error: {subject}: {}", explain(error));
+    ExitCode::FAILURE
+}
+
+/// Describes an error in one line, with advice where there is some.
+fn explain(error: &io::Error) -> String {
+    let advice = match error.kind() {
+        io::ErrorKind::AddrInUse => "stop the program that has it, or choose another port",
+        io::ErrorKind::AddrNotAvailable => "this computer has no such address",
+        io::ErrorKind::BrokenPipe => "nobody reads what it writes, or the other side is gone",
+        io::ErrorKind::ConnectionRefused => "start the server first",
+        io::ErrorKind::ConnectionReset => "the other side broke the connection off",
+        io::ErrorKind::InvalidInput => &format!("an address looks like {DEFAULT_ADDR}"),
+        // An error without a number is not the system's but our own, and has advice of its own.
+        io::ErrorKind::PermissionDenied if error.raw_os_error().is_some() => {
+            "choose a port above 1023"
+        }
+        _ => return error.to_string(),
+    };
+    format!("{}: {advice}", error.kind())
+}
