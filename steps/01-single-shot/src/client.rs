@@ -1,4 +1,6 @@
 //! The client: one message, one answer.
+//!
+//! Still wrong: it reads once. An answer that arrives in two pieces is cut after the first.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;

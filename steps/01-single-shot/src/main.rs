@@ -1,6 +1,7 @@
 //! Step 01: one message, one answer.
 //!
 //! This file is the command line, and nothing else. The lesson is in `server.rs` and `client.rs`.
+//! `clap` reads the command line into the types below; their comments are what `--help` prints.
 
 use std::net::{TcpListener, TcpStream};
 use std::process::ExitCode;
@@ -11,7 +12,7 @@ mod advice;
 mod client;
 mod server;
 
-/// Where the server listens, and the client connects to, when nothing else is said.
+/// Where the server listens and the client connects, if no address is given.
 const DEFAULT_ADDR: &str = "127.0.0.1:9001";
 
 /// Step 01: one message, one answer

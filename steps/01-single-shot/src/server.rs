@@ -1,7 +1,7 @@
 //! The server: one connection, one read, one answer.
 //!
-//! New in this step: everything. A listener takes one connection, reads once, sends back what
-//! came, and the program ends.
+//! New in this step: everything. The server accepts one connection, reads once, sends the same bytes
+//! back, and ends.
 //!
 //! ```text
 //! client                     server
@@ -20,6 +20,7 @@ const MAX_READ_LEN: usize = 1024;
 
 /// Answers one message of one client.
 pub fn run(listener: TcpListener) -> io::Result<()> {
+    // `println!` would panic if stdout is closed; this is an error like any other.
     writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
 
     // ANCHOR: accept

@@ -15,7 +15,7 @@ pub fn run(mut stream: TcpStream) -> io::Result<()> {
     while let Some(line) = read_line()? {
         // ANCHOR: empty
         if line.is_empty() {
-            continue; // TCP cannot send an empty message: both sides would wait for ever.
+            continue; // TCP cannot send an empty message: both sides would wait forever.
         }
         // ANCHOR_END: empty
         // ANCHOR: exchange
@@ -32,7 +32,7 @@ pub fn run(mut stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Says in plain words what an early end of file means here.
+/// Gives an early end of file a clear message; `read_exact` has "failed to fill whole buffer".
 fn server_left(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => {

@@ -10,8 +10,8 @@
 //!   | <--------- W O R L D -- |
 //! ```
 //!
-//! Still wrong, on purpose: when the client has left, `read` returns 0 at once, for ever, and the
-//! loop spins. A reset by the client ends the program. A second client is never accepted.
+//! Still wrong, on purpose: when the client has left, `read` returns 0 at once, every time, and
+//! the loop spins. A reset by the client ends the program. A second client is never accepted.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -28,7 +28,7 @@ pub fn run(listener: TcpListener) -> io::Result<()> {
     handle_connection(stream, peer_addr)
 }
 
-/// Sends back in upper case whatever comes.
+/// Sends back in upper case whatever comes. Only an error ends this function.
 fn handle_connection(mut stream: TcpStream, peer_addr: SocketAddr) -> io::Result<()> {
     let mut buffer = [0; MAX_READ_LEN];
     // ANCHOR: loop

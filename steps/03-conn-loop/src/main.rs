@@ -13,7 +13,7 @@ mod client;
 mod input;
 mod server;
 
-/// Where the server listens, and the client connects to, when nothing else is said.
+/// Where the server listens and the client connects, if no address is given.
 const DEFAULT_ADDR: &str = "127.0.0.1:9003";
 
 /// Step 03: one client after another

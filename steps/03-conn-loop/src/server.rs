@@ -21,7 +21,7 @@ use crate::accept::client_is_gone;
 /// The most bytes that one `read` takes. It may take fewer; any size would do.
 const MAX_READ_LEN: usize = 1024;
 
-/// Serves one client after another, for ever.
+/// Serves one client after another, until it is stopped.
 pub fn run(listener: TcpListener) -> io::Result<()> {
     writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
 

@@ -22,7 +22,7 @@ pub fn run(mut stream: TcpStream) -> io::Result<()> {
     let mut buffer = [0; MAX_READ_LEN];
     while let Some(command_line) = read_line()? {
         if command_line.is_empty() {
-            continue; // TCP cannot send an empty message: both sides would wait for ever.
+            continue; // TCP cannot send an empty message: both sides would wait forever.
         }
         if command_line.len() > MAX_COMMAND_LEN {
             let limit = format!("a command has at most {MAX_COMMAND_LEN} bytes");

@@ -15,7 +15,7 @@ mod loopback;
 mod server;
 mod shell;
 
-/// Where the server listens, and the client connects to, when nothing else is said.
+/// Where the server listens and the client connects, if no address is given.
 const DEFAULT_ADDR: &str = "127.0.0.1:9004";
 
 /// Step 04: commands, run on another computer

@@ -2,7 +2,7 @@
 //!
 //! New in this step: a message is a command line. The server gives it to the system's shell and
 //! sends back what the command wrote. It therefore does anything for anyone who can connect, so it
-//! listens on this computer only, unless it is told otherwise.
+//! listens on this computer only, unless `--allow-remote` is given.
 //!
 //! ```text
 //! client                     server
@@ -12,7 +12,8 @@
 //!
 //! Still wrong, on purpose: nothing says where a command or an answer ends. Two commands that come
 //! together are run as one; an answer without bytes cannot be seen. A command that does not end
-//! holds up everybody, and goes on when the server is killed. Whether it succeeded is not told.
+//! holds up every client, and continues when the server is killed. The client never learns whether a
+//! command succeeded.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -24,7 +25,7 @@ use crate::shell::shell;
 /// The most bytes that one `read` takes, and so the longest command line.
 const MAX_COMMAND_LEN: usize = 1024;
 
-/// Serves one client after another, for ever.
+/// Serves one client after another, until it is stopped.
 pub fn run(listener: TcpListener) -> io::Result<()> {
     let local_addr = listener.local_addr()?;
     writeln!(io::stdout(), "listening on {local_addr}")?;
@@ -58,7 +59,7 @@ fn handle_connection(mut stream: TcpStream, peer_addr: SocketAddr) -> io::Result
             return Ok(()); // end of file: the client sends no more
         }
         let command_line = str::from_utf8(&buffer[..len])
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?; // not UTF-8
         writeln!(io::stdout(), "{peer_addr} runs {command_line:?}")?;
         let answer = run_command(command_line)?; // waits for the command
         stream.write_all(&answer)?;

@@ -1,7 +1,7 @@
 //! The client: sends each line of its input in a write of its own, and waits for nothing.
 //!
-//! Typed slowly, each line has long arrived before the next one is written: the server mostly reads
-//! them one by one. Pasted, or from a file, they follow each other at once: they may merge.
+//! Typed slowly, each line has long arrived before the next one is written: the server usually
+//! reads them one by one. Pasted, or from a file, they follow each other at once: they may merge.
 
 use std::io::{self, Write};
 use std::net::TcpStream;

@@ -21,12 +21,12 @@ mod server;
 mod stream;
 mod table;
 
-/// Where the server listens, and the client connects to, when nothing else is said.
+/// Where the server listens and the client connects, if no address is given.
 const DEFAULT_ADDR: &str = "127.0.0.1:9005";
 
 /// The most messages in one go.
 const MAX_MESSAGES: u64 = 100;
-/// The longest message, in bytes. So many messages of it fit into every system's receive buffer.
+/// The longest message, in bytes. `MAX_MESSAGES` of these fit into every system's receive buffer.
 const MAX_MESSAGE_LEN: u64 = 100;
 /// The most room for one read, in bytes.
 const MAX_READ_LEN: u64 = 65_536;

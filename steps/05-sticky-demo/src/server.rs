@@ -17,7 +17,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use crate::accept::client_is_gone;
 
-/// Serves one client after another, for ever; one read takes at most `read_len` bytes.
+/// Serves one client after another, until it is stopped; one read takes at most `read_len` bytes.
 pub fn run(listener: TcpListener, read_len: usize) -> io::Result<()> {
     writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
 

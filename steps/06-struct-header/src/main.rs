@@ -16,7 +16,7 @@ mod loopback;
 mod server;
 mod shell;
 
-/// Where the server listens, and the client connects to, when nothing else is said.
+/// Where the server listens and the client connects, if no address is given.
 const DEFAULT_ADDR: &str = "127.0.0.1:9006";
 
 /// Step 06: a length in front of each message

@@ -9,9 +9,9 @@
 //!   | <---------- 00 00 00 03  h i \n ---- |     a frame: the length, and what the command wrote
 //! ```
 //!
-//! Still wrong, on purpose: an answer must fit in memory, and in a frame. Nothing but bytes can be
-//! said about it, so whether the command succeeded is not told. A command that does not end holds
-//! up everybody, and goes on when the server is killed.
+//! Still wrong, on purpose: an answer must fit in memory, and in a frame. It is bytes and
+//! nothing else, so the client never learns whether the command succeeded. A command that does not
+//! end holds up every client, and continues when the server is killed.
 
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -21,7 +21,7 @@ use crate::accept::client_is_gone;
 use crate::frame::{MAX_FRAME_LEN, read_frame, write_frame};
 use crate::shell::shell;
 
-/// Serves one client after another, for ever.
+/// Serves one client after another, until it is stopped.
 pub fn run(listener: TcpListener) -> io::Result<()> {
     let local_addr = listener.local_addr()?;
     writeln!(io::stdout(), "listening on {local_addr}")?;
@@ -60,7 +60,7 @@ fn explain(error: &io::Error) -> String {
 fn handle_connection(mut stream: TcpStream, peer_addr: SocketAddr) -> io::Result<()> {
     while let Some(command_line) = read_frame(&mut stream)? {
         let command_line = str::from_utf8(&command_line)
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?; // not UTF-8
         writeln!(io::stdout(), "{peer_addr} runs {command_line:?}")?;
         write_frame(&mut stream, &answer(command_line))?;
     }
