@@ -1,13 +1,15 @@
 //! What step 01 does, and what it does not do yet.
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::Command;
 
 use assert_cmd::Command as Assert;
-use conformance::{Failure, NobodyListens, Peer, Program, check, python};
+use conformance::{DEADLINE, Failure, NobodyListens, Peer, Program, check, python};
 use predicates::prelude::*;
 
 const STEP: &str = env!("CARGO_BIN_EXE_step-01-single-shot");
+const ANY_PORT: &str = "127.0.0.1:0";
 
 fn server() -> Command {
     let mut command = Command::new(STEP);
@@ -158,6 +160,76 @@ fn a_server_that_leaves_without_an_answer() -> Result<(), std::io::Error> {
 }
 
 #[test]
+fn half_close_the_answer_comes_after_the_end_of_the_input() -> Result<(), Failure> {
+    let (mut server, addr) = Program::start_server(example("half_close", &["server", ANY_PORT]))?;
+    Assert::from_std(example("half_close", &["client", &addr.to_string()]))
+        .write_stdin("one\ntwo\n")
+        .timeout(DEADLINE)
+        .assert()
+        .success()
+        .stdout("8 bytes\n");
+    server.expect_line("end of file after 8 bytes")?;
+    assert!(server.wait()?.success());
+    Ok(())
+}
+
+#[test]
+fn timeouts_an_answer_is_printed_and_a_name_will_do() -> Result<(), Failure> {
+    let (_server, addr) = Program::start_server(server())?;
+    let name = format!("localhost:{}", addr.port());
+    Assert::from_std(example("timeouts", &[&name])).assert().success().stdout("hello\n");
+    Ok(())
+}
+
+#[test]
+fn timeouts_a_server_that_says_nothing_is_waited_for_two_seconds() -> Result<(), Failure> {
+    let (_server, addr) = Program::start_server(server())?;
+    assert_gives_up(&addr.to_string());
+    Ok(())
+}
+
+/// On Linux a connection beyond the backlog gets no answer at all.
+#[cfg(target_os = "linux")]
+#[test]
+fn timeouts_a_connection_that_is_not_made_is_waited_for_two_seconds() -> Result<(), std::io::Error>
+{
+    use std::net::TcpStream;
+    use std::time::Duration;
+
+    let listener = TcpListener::bind(ANY_PORT)?;
+    let addr = listener.local_addr()?;
+    let connect = || TcpStream::connect_timeout(&addr, Duration::from_millis(200)).ok();
+    let backlog: Vec<TcpStream> = std::iter::from_fn(connect).take(1000).collect();
+    assert!(backlog.len() < 1000, "the backlog is not full");
+    assert_gives_up(&addr.to_string());
+    Ok(())
+}
+
+/// The example `timeouts` with an empty message: nothing comes back, and it says so.
+fn assert_gives_up(addr: &str) {
+    Assert::from_std(example("timeouts", &[addr, ""]))
+        .timeout(DEADLINE)
+        .assert()
+        .failure()
+        .stdout("")
+        .stderr(format!("error: {addr}: no answer within 2 seconds\n"));
+}
+
+#[test]
+fn gone_after_the_end_of_file_one_write_still_succeeds() -> Result<(), Failure> {
+    let (_server, addr) = Program::start_server(server())?;
+    let sequence = predicate::str::is_match(
+        r"^read: 5 bytes\nread: 0 bytes\nwrite: 5 bytes\nwrite again: (broken pipe|connection \w+)\n$",
+    );
+    Assert::from_std(example("gone", &["5", &addr.to_string()]))
+        .timeout(DEADLINE)
+        .assert()
+        .success()
+        .stdout(sequence.expect("the pattern is well formed"));
+    Ok(())
+}
+
+#[test]
 #[ignore = "needs python3"]
 fn python_client_talks_to_our_server() -> Result<(), Failure> {
     let (mut server, addr) = Program::start_server(server())?;
@@ -175,6 +247,14 @@ fn our_client_talks_to_python_server() -> Result<(), Failure> {
     client(&[&addr.to_string(), "to Python"]).success().stdout("to Python\n");
     assert!(server.wait()?.success());
     Ok(())
+}
+
+/// An example, which cargo builds beside the step when it tests the step.
+fn example(name: &str, args: &[&str]) -> Command {
+    let program = Path::new(STEP).with_file_name("examples").join(name);
+    let mut command = Command::new(program.with_extension(std::env::consts::EXE_EXTENSION));
+    command.args(args);
+    command
 }
 
 /// The same step in Python.

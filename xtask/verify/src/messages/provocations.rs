@@ -55,6 +55,12 @@ pub const PROVOCATIONS: &[Provocation] = &[
                              echo 1 >/proc/sys/net/ipv4/tcp_syn_retries && exec \"$0\" \"$@\"";
         start(scene.unshared("-n", no_answer, &["client", ELSEWHERE]), b"")
     }),
+    message("no-answer-in-time", |scene| {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let addr = listener.local_addr()?.to_string();
+        scene.keep(listener); // it accepts nobody
+        start(scene.example("timeouts", &[&addr]), b"")
+    }),
     needing(Need::Unshare, "no-route", |scene| {
         let no_route = "ip link set lo up && ip route add unreachable 192.0.2.1 && \
                             exec \"$0\" \"$@\"";

@@ -129,6 +129,8 @@ const EXCEPTIONS: &[&str] = &[
     "listening on {local_addr}",
     "read {len} bytes from {peer_addr}: \"{text}\"",
     "{peer_addr} answered, closing",
+    "end of file after {} bytes",
+    "write again: {}",
     // The tables of step 05.
     "cut: {} lost",
     "too long",
