@@ -8,9 +8,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+// ANCHOR: modules
 mod advice;
 mod client;
 mod server;
+// ANCHOR_END: modules
 
 /// Where the server listens and the client connects, if no address is given.
 const DEFAULT_ADDR: &str = "127.0.0.1:9001";

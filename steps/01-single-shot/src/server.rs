@@ -37,5 +37,7 @@ pub fn run(listener: TcpListener) -> io::Result<()> {
     stream.write_all(message)?;
     // ANCHOR_END: answer
 
+    // ANCHOR: close
     writeln!(io::stdout(), "{peer_addr} answered, closing")
 } // `stream` and `listener` are dropped here, and that closes them.
+// ANCHOR_END: close

@@ -104,10 +104,12 @@ fn run_client(stream: TcpStream) -> io::Result<()> {
     for line in io::stdin().lines() {
         writeln!(writer, "{}", line?)?;
         writer.flush()?;
+        // ANCHOR: answer
         let Some(answer) = read_line(&mut reader)? else {
             let message = "the server closed the connection";
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
         };
+        // ANCHOR_END: answer
         write!(io::stdout(), "{answer}")?;
         show_prompt()?;
     }

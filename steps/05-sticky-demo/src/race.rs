@@ -65,9 +65,11 @@ fn play(
     mut writer: TcpStream,
     reader: TcpStream,
 ) -> io::Result<Vec<Round>> {
+    // ANCHOR: thread
     let (report, reports) = mpsc::channel();
     let reading =
         thread::Builder::new().spawn(move || read_rounds(plan, rounds, reader, &report))?;
+    // ANCHOR_END: thread
 
     let messages = plan.to_messages();
     let mut played = Vec::new();

@@ -52,6 +52,7 @@ fn handle_connection(mut stream: TcpStream) -> io::Result<()> {
     }
 }
 
+// ANCHOR: hurried
 /// A stream all of whose reads together have one deadline.
 ///
 /// A timeout alone begins anew with each read: whoever sends a byte now and then could go on for
@@ -72,3 +73,4 @@ impl Read for Hurried<'_> {
         self.stream.read(buffer)
     }
 }
+// ANCHOR_END: hurried

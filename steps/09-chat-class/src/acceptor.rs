@@ -41,6 +41,7 @@ impl Acceptor {
         alarm.bind(&alarm_addr.into())?;
         let alarm_addr = alarm.local_addr()?.as_socket();
 
+        // ANCHOR: flag
         let is_stopping = Arc::new(AtomicBool::new(false));
         let stopping = Arc::clone(&is_stopping);
         let thread = thread::Builder::new().spawn(move || {
@@ -48,6 +49,7 @@ impl Acceptor {
             drop(listener); // the port is free from here on
             let _ = events.send(Event::PortClosed); // fails if the server has ended
         })?;
+        // ANCHOR_END: flag
         Ok(Self { thread, is_stopping, alarm, server_addr })
     }
 
