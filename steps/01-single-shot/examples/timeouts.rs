@@ -1,6 +1,6 @@
 //! The client of step 01, with a limit on each of its waits.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
 // ANCHOR: kinds
 fn explain(error: &io::Error) -> String {
     match error.kind() {
-        // A `read` that has waited too long: the first on Unix, the second on Windows.
+        // After a read that has waited too long: the first on Unix, the second on Windows.
         ErrorKind::WouldBlock | ErrorKind::TimedOut => {
             format!("no answer within {} seconds", TIMEOUT.as_secs())
         }
@@ -57,7 +57,7 @@ fn connect(name: &str) -> io::Result<TcpStream> {
 }
 // ANCHOR_END: connect
 
-/// Sends the message and prints what one `read` returns.
+/// Sends the message and prints the answer.
 fn exchange(mut stream: TcpStream, message: &str) -> io::Result<()> {
     // ANCHOR: options
     stream.set_read_timeout(Some(TIMEOUT))?;
@@ -65,8 +65,9 @@ fn exchange(mut stream: TcpStream, message: &str) -> io::Result<()> {
     stream.set_nodelay(true)?;
     // ANCHOR_END: options
     stream.write_all(message.as_bytes())?;
-    let mut buffer = [0; 1024];
-    let len = stream.read(&mut buffer)?; // waits no longer than `TIMEOUT`
-    io::stdout().write_all(&buffer[..len])?;
+    // Waits no longer than `TIMEOUT` for each piece.
+    if io::copy(&mut stream, &mut io::stdout())? == 0 {
+        return Err(ErrorKind::UnexpectedEof.into());
+    }
     writeln!(io::stdout())
 }

@@ -150,13 +150,19 @@ fn the_address_is_no_address() {
 
 #[test]
 fn a_server_that_leaves_without_an_answer() -> Result<(), std::io::Error> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    let addr = listener.local_addr()?;
-    let leaves = std::thread::spawn(move || listener.accept().map(drop));
-    let error = predicate::str::starts_with(format!("error: {addr}: "));
-    let one_line = predicate::str::ends_with("\n").and(predicate::str::contains("\n").count(1));
-    client(&[&addr.to_string()]).failure().stdout("").stderr(error.and(one_line));
-    leaves.join().expect("the listener does not panic")
+    let mut step = Command::new(STEP);
+    step.arg("client");
+    for mut client in [step, example("timeouts", &[])] {
+        let listener = TcpListener::bind(ANY_PORT)?;
+        let addr = listener.local_addr()?;
+        let leaves = std::thread::spawn(move || listener.accept().map(drop));
+        let error = predicate::str::starts_with(format!("error: {addr}: "));
+        let one_line = predicate::str::ends_with("\n").and(predicate::str::contains("\n").count(1));
+        client.arg(addr.to_string());
+        Assert::from_std(client).assert().failure().stdout("").stderr(error.and(one_line));
+        leaves.join().expect("the listener does not panic")?;
+    }
+    Ok(())
 }
 
 #[test]
