@@ -6,9 +6,9 @@
 use std::net::{TcpListener, TcpStream};
 use std::process::ExitCode;
 
+// ANCHOR: modules
 use clap::{Parser, Subcommand};
 
-// ANCHOR: modules
 mod advice;
 mod client;
 mod server;

@@ -94,7 +94,6 @@ struct State {
 }
 
 impl Level {
-    // ANCHOR: rise
     /// Adds `len` to the bytes that wait, if there is room for them. Otherwise returns how many wait.
     fn rise(&self, len: usize) -> Result<(), usize> {
         let mut state = self.lock();
@@ -107,7 +106,6 @@ impl Level {
         state.waiting += len;
         Ok(())
     }
-    // ANCHOR_END: rise
 
     /// Changes the state, and wakes the reading thread if it waits for that.
     fn change(&self, change: impl FnOnce(&mut State)) {
