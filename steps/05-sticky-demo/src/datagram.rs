@@ -29,7 +29,6 @@ const CUT_LEN: usize = 20;
 /// That little room, in bytes.
 const CUT_ROOM: usize = 8;
 
-// ANCHOR: too-long
 /// The system's code for "message too long": `EMSGSIZE`, on Windows `WSAEMSGSIZE`.
 const TOO_LONG: i32 = if cfg!(windows) {
     10040
@@ -38,7 +37,6 @@ const TOO_LONG: i32 = if cfg!(windows) {
 } else {
     40
 };
-// ANCHOR_END: too-long
 
 /// Sends datagrams, receives them, and prints what became of each.
 pub fn run(plan: Plan) -> io::Result<()> {
