@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::show::{cut, show};
+use crate::show::{cut, printable, printable_lines, show};
 
 /// How many columns of bytes the comparison shows before the first difference, at the most.
 const SHOWN_BEFORE: usize = 32;
@@ -11,6 +11,8 @@ const SHOWN_BEFORE: usize = 32;
 const SHOWN_WIDTH: usize = 64;
 
 /// Why something that a program should have done did not happen, with all that helps to see why.
+///
+/// Whatever part of it a program has written, a terminal can be given all of it: see [`printable`].
 #[derive(Debug)]
 pub struct Failure {
     /// What had been done before, the earliest first.
@@ -44,7 +46,8 @@ impl Failure {
     /// A failure with this text.
     pub fn new(text: impl Into<String>) -> Self {
         let (difference, program) = (None, None);
-        Self { done: Vec::new(), text: text.into(), difference, program, unable: false }
+        let text = printable_lines(&text.into());
+        Self { done: Vec::new(), text, difference, program, unable: false }
     }
 
     /// A failure with this text, for which nothing could be looked at: the program cannot be started,
@@ -72,7 +75,7 @@ impl Failure {
     /// The same failure, which came after this had been done.
     #[must_use]
     pub fn after(mut self, done: impl Into<String>) -> Self {
-        self.done.insert(0, done.into());
+        self.done.insert(0, printable_lines(&done.into()));
         self
     }
 
@@ -80,7 +83,7 @@ impl Failure {
     #[must_use]
     pub(crate) fn expecting(mut self, expected: &str) -> Self {
         let came = &self.text;
-        self.text = text!("failure.expecting", expected, came);
+        self.text = printable_lines(&text!("failure.expecting", expected, came));
         self
     }
 
@@ -88,7 +91,7 @@ impl Failure {
     #[must_use]
     pub(crate) fn besides(mut self, more: &str) -> Self {
         let text = &self.text;
-        self.text = text!("failure.besides", text, more);
+        self.text = printable_lines(&text!("failure.besides", text, more));
         self
     }
 
@@ -96,7 +99,8 @@ impl Failure {
     /// that knows its program keeps it.
     #[must_use]
     pub(crate) fn of(mut self, name: &str, transcript: String) -> Self {
-        let wrote = || Box::new(Wrote { name: name.to_owned(), transcript });
+        let wrote =
+            || Box::new(Wrote { name: printable(name), transcript: printable_lines(&transcript) });
         self.program.get_or_insert_with(wrote);
         self
     }
@@ -228,6 +232,17 @@ received  b"\x00\x00\x00\x05hullo"
         assert_eq!(lines[0].chars().nth(caret), Some('a'), "{text}");
         assert_eq!(lines[1].chars().nth(caret), Some('b'), "{text}");
         assert!(lines[0].ends_with("… and 468 bytes more"), "{text}");
+    }
+
+    #[test]
+    fn a_failure_gives_a_terminal_no_orders() {
+        let failure = Failure::new("got `\u{1b}[2J`").expecting("\u{9b}").besides("\r");
+        let failure = failure.after("\u{202e}").of("a\nb", "    \u{1b}c\n    11 ok\n".to_owned());
+        assert_eq!(
+            failure.to_string(),
+            "`a\\nb`: \\u{202e}: expected `\\u{9b}`, but got `\\u{1b}[2J`; \\r\n  it wrote:\n    \
+             \\u{1b}c\n    11 ok\n"
+        );
     }
 
     #[test]

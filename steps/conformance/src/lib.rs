@@ -34,6 +34,8 @@ use texts::TEXTS;
 pub use failure::{Difference, Failure};
 pub use nobody::NobodyListens;
 pub use peer::Peer;
+pub use process::become_judge;
 pub use program::{DEADLINE, Program};
 pub use python::python;
+pub use show::{is_printable, printable, printable_lines};
 pub use side_by_side::{side_by_side, side_by_side_at_most};

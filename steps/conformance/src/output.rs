@@ -6,6 +6,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::show::printable;
+
 /// How much of a program's output a failure shows, in lines from its end.
 const SHOWN_LINES: usize = 40;
 
@@ -138,7 +140,7 @@ impl OutputState {
         self.run(self.runs().checked_sub(1)?)
     }
 
-    /// The last lines, for a person.
+    /// The last lines, for a person, and for that person's terminal.
     pub(crate) fn transcript(&self) -> String {
         let mut text = String::new();
         let count = self.runs().saturating_sub(SHOWN_LINES);
@@ -152,10 +154,10 @@ impl OutputState {
             };
             let _ = match line.char_indices().nth(SHOWN_CHARS) {
                 Some((end, _)) => {
-                    let (start, len) = (&line[..end], line.len());
+                    let (start, len) = (printable(&line[..end]), line.len());
                     writeln!(text, "    {}{again}", text!("show.long-line", start, len))
                 }
-                None => writeln!(text, "    {line}{again}"),
+                None => writeln!(text, "    {}{again}", printable(line)),
             };
         }
         if self.runs() == 0 {

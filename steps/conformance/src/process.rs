@@ -1,8 +1,8 @@
 //! The processes of programs, and of those that they start themselves.
 //!
 //! A program that is not ours may start others. On Unix it gets a process group, which is ended
-//! whole; on Windows the tree of its processes is. On Linux it also gets a mark, so that whoever has
-//! left the group is found.
+//! whole; on Windows the tree of its processes is. On Linux it also gets a mark, so that a process
+//! that has left the group is found; and after [`become_judge`], one without a mark is found, too.
 
 use std::io;
 use std::process::{Child, Command, ExitStatus};
@@ -18,7 +18,6 @@ use crate::process_info::Status;
 pub(crate) struct Process {
     child: Arc<Mutex<Child>>,
     id: u32,
-    with_children: bool,
 }
 
 impl Process {
@@ -30,12 +29,13 @@ impl Process {
             std::os::unix::process::CommandExt::process_group(command, 0);
         }
         let mark = with_children.then(|| Mark::put_on(command));
-        let mut leaders = leaders(); // an interrupt comes before, or finds it in the list
+        let mut ours = ours(); // an interrupt comes before, or finds it in the list
         let mut child = command.spawn()?;
         let id = child.id();
-        leaders.extend(mark.map(|mark| Leader { id, mark }));
+        ours.children.push(id);
+        ours.leaders.extend(mark.map(|mark| Leader { id, mark }));
         let stdin = child.stdin.take();
-        Ok((Self { child: Arc::new(Mutex::new(child)), id, with_children }, stdin))
+        Ok((Self { child: Arc::new(Mutex::new(child)), id }, stdin))
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -50,14 +50,15 @@ impl Process {
     /// Ends it, and what it has started if that was arranged for, and waits for its end.
     pub(crate) fn end(&self) {
         // All of this fails only where the process has ended already, which is what we want.
-        if self.with_children {
-            let mut leaders = leaders();
-            leaders.iter().filter(|leader| leader.id == self.id).for_each(Leader::end_all);
-            leaders.retain(|leader| leader.id != self.id);
+        let mut ours = ours();
+        if let Some(at) = ours.leaders.iter().position(|leader| leader.id == self.id) {
+            let leader = ours.leaders.swap_remove(at);
+            leader.end_all(&ours);
         }
         let mut child = self.lock();
         let _ = child.kill();
         let _ = child.wait();
+        ours.children.retain(|id| *id != self.id);
     }
 
     fn lock(&self) -> MutexGuard<'_, Child> {
@@ -68,6 +69,14 @@ impl Process {
 /// The standard input of a child, if it is in our hands.
 type Input = Option<std::process::ChildStdin>;
 
+/// The processes that we have started and not ended.
+struct Ours {
+    /// Those that are to be ended with all that they have started.
+    leaders: Vec<Leader>,
+    /// All of them, by their ids.
+    children: Vec<u32>,
+}
+
 /// A process that is to be ended with all that it has started.
 struct Leader {
     id: u32,
@@ -75,16 +84,27 @@ struct Leader {
 }
 
 impl Leader {
-    fn end_all(&self) {
+    /// Ends the process and what it has started; `ours` are the others, which go on.
+    fn end_all(&self, ours: &Ours) {
         kill_group(self.id);
-        self.mark.kill_all();
+        mark::kill_all(self, ours);
     }
 }
 
-/// The processes that are to be ended with all that they have started.
-fn leaders() -> MutexGuard<'static, Vec<Leader>> {
-    static LEADERS: Mutex<Vec<Leader>> = Mutex::new(Vec::new());
-    LEADERS.lock().unwrap_or_else(PoisonError::into_inner)
+fn ours() -> MutexGuard<'static, Ours> {
+    static OURS: Mutex<Ours> = Mutex::new(Ours { leaders: Vec::new(), children: Vec::new() });
+    OURS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Makes this process one that starts programs of strangers. To be called before it starts any, and
+/// only by a process that starts all of its programs through this module.
+///
+/// On Linux, a process whose parent has ended becomes a child of this one from now on, so that nothing
+/// that a program has started is lost from sight. And no program of the same user can read this
+/// process's memory or use its descriptors, unless that user is root. Elsewhere it does nothing.
+pub fn become_judge() {
+    #[cfg(target_os = "linux")]
+    mark::become_judge();
 }
 
 #[cfg(unix)]
@@ -105,20 +125,28 @@ fn kill_group(leader: u32) {
 /// Finds what a program has started, and what that has started, wherever it has gone.
 #[cfg(target_os = "linux")]
 mod mark {
+    use std::collections::HashMap;
     use std::process::Command;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
     use std::thread;
     use std::time::{Duration, Instant, SystemTime};
 
-    use rustix::process::{Pid, Signal, kill_process};
+    use rustix::process::{
+        DumpableBehavior, Pid, Signal, WaitOptions, getpid, kill_process, set_child_subreaper,
+        set_dumpable_behavior, waitpid,
+    };
 
-    use crate::process_info;
+    use super::{Leader, Ours};
+    use crate::process_info::{self, Stat};
 
-    /// How long those with a mark may go on to start others while they are being killed.
+    /// How long those that are killed may go on to start others meanwhile.
     const PATIENCE: Duration = Duration::from_secs(5);
 
     /// Between two looks for them. There is no event for "none is left".
     const LOOK: Duration = Duration::from_millis(1);
+
+    /// Whether a process that loses its parent becomes a child of ours.
+    static ADOPTS: AtomicBool = AtomicBool::new(false);
 
     /// A variable of the environment that no other program has. What a program starts inherits it,
     /// also in a process group or a session of its own, and when its parent has ended. Only a program
@@ -133,47 +161,88 @@ mod mark {
             let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos();
             let name = format!("CHECKED_{}_{count}_{now}", std::process::id());
             command.env(&name, "1");
-            Self(name)
+            Self(format!("{name}=1"))
         }
 
-        /// Kills all that have the mark, and those that they start meanwhile.
-        pub(super) fn kill_all(&self) {
-            let until = Instant::now() + PATIENCE;
-            loop {
-                let marked = self.processes();
-                if marked.is_empty() || Instant::now() >= until {
-                    return;
+        /// Whether this process has the mark. One that has ended has no environment any more.
+        fn is_on(&self, id: u32) -> bool {
+            process_info::has_variable(id, &self.0)
+        }
+    }
+
+    /// See [`super::become_judge`]. Both calls are as old as Linux 3.4; without them, less is found.
+    pub(super) fn become_judge() {
+        let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+        ADOPTS.store(set_child_subreaper(Some(getpid())).is_ok(), Ordering::SeqCst);
+    }
+
+    /// Kills all that `leader` has started, and those that they start meanwhile.
+    pub(super) fn kill_all(leader: &Leader, ours: &Ours) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let left = left_of(leader, ours);
+            if left.is_empty() || Instant::now() >= until {
+                return;
+            }
+            for pid in left {
+                let _ = kill_process(pid, Signal::KILL); // it may be gone
+            }
+            thread::sleep(LOOK); // no event reports that none is left
+        }
+    }
+
+    /// The processes that `leader` has started: those with its mark, its descendants, and strays.
+    ///
+    /// A stray is a child of ours that we have not started: it has lost its parent. If it does not
+    /// have the mark of a program that goes on, it is one of this leader's, or of one before it.
+    fn left_of(leader: &Leader, ours: &Ours) -> Vec<Pid> {
+        let stats = process_info::all().filter_map(|id| Some((id, Stat::of(id).ok()?)));
+        let stats: HashMap<u32, Stat> = stats.collect();
+        let (me, adopts) = (std::process::id(), ADOPTS.load(Ordering::SeqCst));
+        let is_stray = |id: u32, stat: &Stat| {
+            adopts
+                && stat.parent == me
+                && !ours.children.contains(&id)
+                && !ours.leaders.iter().any(|other| other.mark.is_on(id))
+        };
+        let mut left = Vec::new();
+        for (id, stat) in &stats {
+            let Some(pid) = i32::try_from(*id).ok().and_then(Pid::from_raw) else { continue };
+            if stat.state == 'Z' {
+                if is_stray(*id, stat) {
+                    let _ = waitpid(Some(pid), WaitOptions::NOHANG); // it has no other parent
                 }
-                for pid in marked {
-                    let _ = kill_process(pid, Signal::KILL); // it may be gone
-                }
-                thread::sleep(LOOK); // no event reports that none is left
+                continue;
+            }
+            // The parents, up to the leader, to a stray, or to somebody else.
+            let line = std::iter::successors(Some((*id, stat)), |(_, stat)| {
+                Some((stat.parent, stats.get(&stat.parent)?))
+            });
+            let mut line = line.take(stats.len()); // they were not all looked at in one moment
+            if leader.mark.is_on(*id)
+                || line.any(|(id, stat)| id == leader.id || is_stray(id, stat))
+            {
+                left.push(pid);
             }
         }
-
-        /// The processes with the mark. One that has ended has no environment any more.
-        fn processes(&self) -> Vec<Pid> {
-            let variable = format!("{}=1", self.0);
-            let marked =
-                process_info::all().filter(|id| process_info::has_variable(*id, &variable));
-            marked.filter_map(|id| Pid::from_raw(i32::try_from(id).ok()?)).collect()
-        }
+        left
     }
 }
 
 /// Elsewhere, nothing tells the environment of another process: the group, or the tree, must do.
 #[cfg(not(target_os = "linux"))]
 mod mark {
+    use super::{Leader, Ours};
+
     pub(super) struct Mark;
 
     impl Mark {
         pub(super) fn put_on(_command: &mut std::process::Command) -> Self {
             Self
         }
-
-        #[expect(clippy::unused_self, reason = "on Linux, it is needed")]
-        pub(super) fn kill_all(&self) {}
     }
+
+    pub(super) fn kill_all(Leader { mark: Mark, .. }: &Leader, _ours: &Ours) {}
 }
 
 /// Sees to it that a signal to end ends the programs that we start.
@@ -198,8 +267,10 @@ fn end_programs_with_us() {
         std::thread::spawn(move || {
             for signal in signals.forever().filter(|signal| !ignored.contains(signal)) {
                 // Held until our end: nobody may start another one now.
-                let leaders = leaders();
-                leaders.iter().for_each(Leader::end_all);
+                let mut ours = ours();
+                while let Some(leader) = ours.leaders.pop() {
+                    leader.end_all(&ours);
+                }
                 let _ = emulate_default_handler(signal); // it does not return
             }
         });

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crate::Failure;
 use crate::output::{Output, OutputState};
 use crate::process::Process;
+use crate::show::printable;
 
 /// How long anything may take before it counts as not happening. Long, because machines can be
 /// busy; nothing waits for it when all is well.
@@ -53,6 +54,24 @@ impl Program {
     pub fn start_with_children(mut command: Command) -> Result<Self, Failure> {
         let name = describe(&command);
         let failed = |error| cannot_start(&name, &error);
+        let (reader, writer) = io::pipe().map_err(failed)?;
+        command.stdin(Stdio::piped()).stdout(writer.try_clone().map_err(failed)?).stderr(writer);
+        Self::spawn(name.clone(), command, reader, true)
+    }
+
+    /// As `start_with_children`, for a judge of programs that are not ours: none of them can write among
+    /// its lines.
+    ///
+    /// The lines come through a socket. On Linux, a program can open a pipe of any process of the same
+    /// user, as `/proc/PID/fd/1`, and write into it; a socket cannot be opened.
+    pub fn start_judge(mut command: Command) -> Result<Self, Failure> {
+        let name = describe(&command);
+        let failed = |error| cannot_start(&name, &error);
+        #[cfg(unix)]
+        let (reader, writer) = std::os::unix::net::UnixStream::pair()
+            .map(|(reader, writer)| (reader, std::os::fd::OwnedFd::from(writer)))
+            .map_err(failed)?;
+        #[cfg(not(unix))]
         let (reader, writer) = io::pipe().map_err(failed)?;
         command.stdin(Stdio::piped()).stdout(writer.try_clone().map_err(failed)?).stderr(writer);
         Self::spawn(name.clone(), command, reader, true)
@@ -430,7 +449,7 @@ fn describe(command: &Command) -> String {
         text.push(' ');
         text.push_str(&arg.to_string_lossy());
     }
-    text
+    printable(&text)
 }
 
 #[cfg(all(test, unix))]

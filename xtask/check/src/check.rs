@@ -22,7 +22,7 @@ use conformance::check::{
     Way,
 };
 use conformance::proxy::Cut;
-use conformance::text;
+use conformance::{printable_lines, text};
 use workspace::cargo;
 use workspace::root::{self, Step};
 
@@ -42,7 +42,7 @@ pub fn run(root: &Path, options: &Options) -> ExitCode {
         Err(error) => {
             // Whoever has read enough (`| head`) needs to be told nothing more.
             if !is_unread(&error) {
-                eprintln!("error: {error:#}");
+                eprintln!("error: {}", printable_lines(&format!("{error:#}")));
             }
             ExitCode::from(COULD_NOT_RUN)
         }
@@ -57,6 +57,7 @@ fn is_unread(error: &anyhow::Error) -> bool {
 
 /// Whether no check has failed; an error if the program could not be checked.
 fn examine(root: &Path, options: &Options) -> Result<bool> {
+    conformance::become_judge();
     if let Some(file) = &options.class {
         return examine_class(root, file, options);
     }

@@ -164,6 +164,20 @@ fn a_server_that_ends_at_once_cannot_be_checked_and_is_shown_with_what_it_wrote(
 
 #[cfg(unix)]
 #[test]
+fn what_a_server_writes_gives_the_terminal_no_orders() {
+    let says = r"printf '\033]0;title\007\033[2J\302\2332J5 ok\r\342\200\256ko 5\n'; exit 3";
+    for arguments in [&["03"][..], &["03", "--json"]] {
+        let (code, text, error) = check(&[arguments, &["--", "sh", "-c", says, "{addr}"]].concat());
+        assert_eq!(code, Some(2));
+        let orders = |c: &char| *c != '\n' && !conformance::is_printable(*c);
+        assert_eq!(text.chars().chain(error.chars()).find(orders), None, "{text}{error}");
+        let shown = "\n    \\u{1b}]0;title\\u{7}\\u{1b}[2J\\u{9b}2J5 ok\\r\\u{202e}ko 5\n";
+        assert!(error.ends_with(shown), "{error}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
 #[ignore = "needs python3"]
 fn a_python_server_that_ends_later_has_failed() {
     // It serves one client: the first check can be put, so it is no reason to stop that others cannot.

@@ -133,6 +133,63 @@ fn in_a_class_python_programs_that_attack_their_judge_spoil_nobodys_result() {
     must_be_gone(&lasts);
 }
 
+/// A server that answers with one letter of its own, and writes verdicts to all descriptors of its
+/// judge, of the judge's parent, and so on.
+fn forging() -> String {
+    let forges = r"
+import glob, os, json
+def parent(pid):
+    with open(f'/proc/{pid}/stat') as stat:
+        return int(stat.read().rpartition(')')[2].split()[1])
+verdicts = [{'check': f'forged-{n}', 'result': 'ok'} for n in range(10)]
+summary = {'summary': {'ok': 10, 'failed': 0, 'not asked': 0}}
+lines = ''.join(json.dumps(it) + '\n' for it in [*verdicts, summary])
+pid = os.getpid()
+for _ in range(2):
+    pid = parent(pid)
+    for file in glob.glob(f'/proc/{pid}/fd/*'):
+        try:
+            os.write(os.open(file, os.O_WRONLY | os.O_NONBLOCK), lines.encode())
+        except OSError:
+            pass
+";
+    format!("{forges}{}", SERVER.replace("message.upper()", "b'?' * len(message)"))
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "needs python3"]
+fn in_a_class_a_python_program_cannot_write_its_own_verdicts() {
+    let folder = class("step = 3", &[("forges", forging())], &[]);
+    // What is written to the descriptors of the class itself is no verdict, wherever it appears.
+    let (code, text, error) = check(folder.path(), &["--csv", "--deadline", "5"]);
+    assert_eq!(code, Some(1), "{text}{error}");
+    let rows: Vec<&str> = text.lines().filter(|line| !line.starts_with('{')).collect();
+    let [head, row] = rows[..] else { panic!("{text}") };
+    assert!(!head.contains("forged"), "{text}");
+    assert_eq!(row, "forges,failed,failed,failed,failed,failed,not asked,", "{text}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "needs python3"]
+fn in_a_class_what_a_python_program_has_cut_off_from_itself_is_ended_too() {
+    let lasts = format!("43210{}", std::process::id());
+    // It has another session, another parent, and an empty environment.
+    let sheds = |then: &str| {
+        format!(
+            "import os, shutil\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        \
+             os.execve(shutil.which('sleep'), ['sleep', '{lasts}'], {{}})\n    \
+             os._exit(0)\nos.wait()\n{then}{SERVER}"
+        )
+    };
+    let kills = sheds("os.kill(os.getppid(), 9)\n");
+    let folder = class("step = 3", &[("kills", kills), ("sheds", sheds(""))], &[]);
+    let rows = judge(folder.path(), &["--limit", "300"]);
+    assert_eq!(count(row(&rows, "sheds"), "ok"), 5, "{}", row(&rows, "sheds"));
+    must_be_gone(&lasts);
+}
+
 #[test]
 #[ignore = "needs python3"]
 fn in_a_class_a_python_program_that_takes_too_long_is_ended_with_what_it_has_started() {

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::Failure;
+use crate::{Failure, printable};
 
 /// Stands for the address, `HOST:PORT`.
 const ADDR: &str = "{addr}";
@@ -75,7 +75,7 @@ impl CommandLine {
 
 impl std::fmt::Display for CommandLine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0.join(" "))
+        f.write_str(&printable(&self.0.join(" ")))
     }
 }
 

@@ -24,12 +24,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, bail};
 use conformance::check::{self, CommandLine};
 use conformance::text;
-use conformance::{Program, side_by_side_at_most};
+use conformance::{Program, printable, side_by_side_at_most};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use workspace::command_line;
 
 use super::options::Options;
+use super::report::json_line;
 
 /// How long a judge may take to end when its time is over, and to end what it has started.
 const JUDGE_END: Duration = Duration::from_secs(2);
@@ -90,7 +91,8 @@ impl Class {
             if let Err(error) = command.and_then(|command| row.hear(command, limit)) {
                 row.trouble = Some(format!("{error:#}"));
             }
-            eprintln!("{name}: {}", row.in_short()); // how far it is; the table comes at the end
+            // How far it is; the table comes at the end.
+            eprintln!("{}", printable(&format!("{name}: {}", row.in_short())));
             row
         });
         show(&rows, options)?;
@@ -129,7 +131,7 @@ impl Row {
     /// Runs the judge, and takes down what it says until its end, or until its time is over.
     fn hear(&mut self, command: Command, limit: Duration) -> Result<()> {
         let until = Instant::now() + limit;
-        let mut judge = Program::start_with_children(command)?;
+        let mut judge = Program::start_judge(command)?;
         loop {
             judge = judge.with_deadline(until.saturating_duration_since(Instant::now()));
             let Ok(line) = judge.next_line() else {
@@ -145,10 +147,21 @@ impl Row {
             };
             match serde_json::from_str::<Value>(&line) {
                 Ok(verdict) if verdict["check"].is_string() => self.verdicts.push(verdict),
-                Ok(_) => return Ok(()), // the summary: it has come to its end
+                Ok(end) => return self.must_add_up_to(&end["summary"]),
                 Err(_) => bail!("{}", line.strip_prefix("error: ").unwrap_or(&line)),
             }
         }
+    }
+
+    /// Compares the verdicts that have come with the judge's own count of them, which comes last.
+    fn must_add_up_to(&self, summary: &Value) -> Result<()> {
+        for result in ["ok", "failed", "not asked"] {
+            let (came, counted) = (self.count(result), &summary[result]);
+            if *counted != came {
+                bail!(text!("class.wrong-count", counted, result, came));
+            }
+        }
+        Ok(())
     }
 
     fn count(&self, result: &str) -> usize {
@@ -183,15 +196,15 @@ fn show(rows: &[Row], options: &Options) -> Result<()> {
         for row in rows {
             let (name, checks, trouble) = (&row.name, &row.verdicts, &row.trouble);
             let object = json!({ "name": name, "checks": checks, "trouble": trouble });
-            writeln!(stdout, "{object}")?;
+            writeln!(stdout, "{}", json_line(&object))?;
         }
     } else if options.csv {
         let head = ["name"].into_iter().chain(checks.iter().copied()).chain(["trouble"]);
         writeln!(stdout, "{}", head.collect::<Vec<_>>().join(","))?;
         for row in rows {
             let results = checks.iter().map(|check| row.result(check).to_owned());
-            let trouble = quoted(row.trouble.as_deref().unwrap_or_default());
-            let cells = [quoted(&row.name)].into_iter().chain(results).chain([trouble]);
+            let trouble = cell(row.trouble.as_deref().unwrap_or_default());
+            let cells = [cell(&row.name)].into_iter().chain(results).chain([trouble]);
             writeln!(stdout, "{}", cells.collect::<Vec<_>>().join(","))?;
         }
     } else {
@@ -202,19 +215,21 @@ fn show(rows: &[Row], options: &Options) -> Result<()> {
 
 /// A line for each name and a column for each check, which has a number.
 fn table(rows: &[Row], checks: &[&str]) -> String {
-    let width = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or_default();
+    let names: Vec<String> = rows.iter().map(|row| printable(&row.name)).collect();
+    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or_default();
     let numbers = (1..=checks.len()).map(|number| format!("  {number:>2}"));
     let mut text = format!("{:width$}{}\n", "", numbers.collect::<String>());
-    for row in rows {
+    for (name, row) in names.iter().zip(rows) {
         let signs = checks.iter().map(|check| match row.result(check) {
             "ok" => "   +",
             "failed" => "   -",
             "not asked" => "   .",
             _ => "   ?",
         });
-        let trouble = row.trouble.as_ref().map_or(String::new(), |it| format!("   {it}"));
+        let trouble = row.trouble.as_deref().unwrap_or_default();
+        let trouble = if trouble.is_empty() { "" } else { &format!("   {}", printable(trouble)) };
         let signs = signs.collect::<String>();
-        let _ = writeln!(text, "{:width$}{signs}{trouble}", row.name); // cannot fail
+        let _ = writeln!(text, "{name:width$}{signs}{trouble}"); // cannot fail
     }
     text += "\n";
     for (index, check) in checks.iter().enumerate() {
@@ -223,12 +238,18 @@ fn table(rows: &[Row], checks: &[&str]) -> String {
     format!("{text}\n{}\n", text!("report.legend"))
 }
 
-/// A cell as CSV has it (RFC 4180).
-fn quoted(cell: &str) -> String {
-    if cell.contains([',', '"', '\n', '\r']) {
-        return format!("\"{}\"", cell.replace('"', "\"\""));
+/// A cell as CSV has it (RFC 4180), which a spreadsheet takes for text.
+///
+/// To a spreadsheet, a cell is a formula if it begins with one of these characters, and a formula can
+/// start programs; an apostrophe in front makes it text.
+fn cell(text: &str) -> String {
+    let text = printable(text);
+    let is_formula = text.starts_with(['=', '+', '-', '@']);
+    let text = if is_formula { format!("'{text}") } else { text };
+    if text.contains([',', '"']) {
+        return format!("\"{}\"", text.replace('"', "\"\""));
     }
-    cell.to_owned()
+    text
 }
 
 #[cfg(test)]
@@ -261,8 +282,38 @@ Ben K.   -   ?   it took longer
     }
 
     #[test]
+    fn verdicts_that_the_judge_has_not_counted_are_noticed() {
+        let row = row("Ana", &[("reply", "ok"), ("churn", "not asked"), ("reply", "ok")], None);
+        row.must_add_up_to(&json!({ "ok": 2, "failed": 0, "not asked": 1 })).unwrap();
+        let told = row.must_add_up_to(&json!({ "ok": 1, "failed": 0, "not asked": 1 }));
+        let told = told.unwrap_err().to_string();
+        assert_eq!(told, "its judge counts 1 verdicts `ok`, but 2 came");
+        row.must_add_up_to(&Value::Null).unwrap_err();
+    }
+
+    #[test]
     fn a_cell_with_a_comma_is_quoted() {
-        assert_eq!(quoted("Ana"), "Ana");
-        assert_eq!(quoted("K., \"Ben\""), "\"K., \"\"Ben\"\"\"");
+        assert_eq!(cell("Ana"), "Ana");
+        assert_eq!(cell("K., \"Ben\""), "\"K., \"\"Ben\"\"\"");
+    }
+
+    #[test]
+    fn a_cell_is_neither_a_formula_nor_several_lines() {
+        assert_eq!(cell("=HYPERLINK(\"http://x\",1)"), "\"'=HYPERLINK(\"\"http://x\"\",1)\"");
+        for (text, shown) in [("=1", "'=1"), ("+1", "'+1"), ("-1", "'-1"), ("@a", "'@a")] {
+            assert_eq!(cell(text), shown);
+        }
+        // The control characters before a formula are not left in front of it.
+        assert_eq!(cell("\t=1\r\n=2\u{1b}c"), r"\t=1\r\n=2\u{1b}c");
+        assert_eq!(cell("a-b=c"), "a-b=c");
+    }
+
+    #[test]
+    fn a_name_is_one_line_and_gives_no_orders() {
+        let rows =
+            [row("Eve   +\nBob\u{1b}[2J", &[("reply", "failed")], Some("\u{9b}2J\nBob   +"))];
+        let text = table(&rows, &["reply"]);
+        let expected = r"Eve   +\nBob\u{1b}[2J   -   \u{9b}2J\nBob   +";
+        assert_eq!(text.lines().nth(1), Some(expected));
     }
 }

@@ -1,15 +1,18 @@
 //! What came of the checks, for a person or for a program.
 
+use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
 use anyhow::Result;
-use conformance::Failure;
 use conformance::check::{Check, Outcome, Promises, Side};
-use conformance::text;
+use conformance::{Failure, is_printable, text};
 use serde_json::{Value, json};
 
 /// In front of what there is to say about a check.
 const INDENT: &str = "    ";
+
+/// The columns that a row of a program's output may take; with what stands before it, it fits into 80.
+const WIDTH: usize = 72;
 
 /// The report on one program.
 pub struct Report {
@@ -50,7 +53,7 @@ impl Report {
             Outcome::Unable(_) => {}
         }
         let text =
-            if self.json { object(check, outcome).to_string() } else { lines(check, outcome) };
+            if self.json { json_line(&object(check, outcome)) } else { lines(check, outcome) };
         Ok(writeln!(io::stdout(), "{text}")?)
     }
 
@@ -100,10 +103,47 @@ fn lines(check: &Check, outcome: &Outcome) -> String {
 
 /// What has kept the program from being checked, and what the program wrote.
 pub fn in_full(failure: &Failure) -> String {
-    let wrote = failure.program().map_or(String::new(), |(name, wrote)| {
-        format!("\n{}\n{}", text!("report.wrote", name), wrote.trim_end())
-    });
+    let wrote = wrote(failure).map_or(String::new(), |wrote| format!("\n{wrote}"));
     failure.text().to_owned() + &wrote
+}
+
+/// What the program wrote, in short rows: a terminal would go on with a long line at its left edge,
+/// where the report's own lines begin.
+fn wrote(failure: &Failure) -> Option<String> {
+    let (name, wrote) = failure.program()?;
+    let rows = wrote.lines().map(folded).collect::<Vec<_>>();
+    Some(format!("{}\n{}", text!("report.wrote", name), rows.join("\n")))
+}
+
+/// A line in rows of at most `WIDTH` columns, of which all but the first are indented.
+fn folded(line: &str) -> String {
+    let (mut rows, mut width) = (String::new(), 0);
+    for c in line.chars() {
+        let columns = if c.is_ascii() { 1 } else { 2 }; // at most
+        if width + columns > WIDTH {
+            rows.push_str("\n        ");
+            width = 2 * INDENT.len();
+        }
+        rows.push(c);
+        width += columns;
+    }
+    rows
+}
+
+/// An object as a line of JSON in which every character can be printed: the others are escaped as JSON
+/// escapes them, so the object is the same.
+pub fn json_line(object: &Value) -> String {
+    let mut line = String::new();
+    for c in object.to_string().chars() {
+        if is_printable(c) {
+            line.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(line, "\\u{unit:04x}"); // cannot fail
+            }
+        }
+    }
+    line
 }
 
 /// What failed, why it matters, and what to do about it.
@@ -118,9 +158,7 @@ fn explained(check: &Check, failure: &Failure) -> String {
     parts.push(text!("report.why", why));
     parts.push(text!("report.book", url));
     parts.push(text!("report.hint", hint));
-    if let Some((name, wrote)) = failure.program() {
-        parts.push(format!("{}\n{}", text!("report.wrote", name), wrote.trim_end()));
-    }
+    parts.extend(wrote(failure));
     parts.join("\n")
 }
 
@@ -180,4 +218,31 @@ pub fn whose(check: &Check) -> &'static str {
 /// Where the section is in the built book.
 fn url(check: &Check) -> String {
     format!("/{}", check.section.replacen(".md", ".html", 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_line_of_a_program_does_not_come_to_the_left_edge() {
+        assert_eq!(folded("    short"), "    short");
+        let line = format!("    {}11 ok, 0 failed", " ".repeat(100));
+        let rows = folded(&line);
+        assert!(rows.lines().all(|row| row.len() <= WIDTH), "{rows}");
+        assert!(rows.lines().skip(1).all(|row| row.starts_with("        ")), "{rows}");
+        let wide = folded(&"世".repeat(70));
+        assert_eq!(
+            wide.lines().map(|row| row.trim().chars().count()).collect::<Vec<_>>(),
+            [36, 32, 2]
+        );
+    }
+
+    #[test]
+    fn a_line_of_json_gives_a_terminal_no_orders_and_means_the_same() {
+        let object = json!({ "name": "\u{1b}c\u{9b}2J\u{7f}\u{202e}\u{e0041} Grüße \"世界\"" });
+        let line = json_line(&object);
+        assert!(line.chars().all(is_printable) && line.contains("Grüße"), "{line}");
+        assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), object);
+    }
 }
