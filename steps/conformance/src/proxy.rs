@@ -22,6 +22,10 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// cannot wake it without sending something.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// How long the proxy waits before it tries again to accept a client, when the system did not let it.
+/// There is no event for "a descriptor is free".
+const RETRY: Duration = Duration::from_millis(50);
+
 /// The longest random piece, in bytes.
 const MAX_RANDOM_LEN: u64 = 4096;
 
@@ -59,6 +63,12 @@ pub enum Event<'a> {
     },
     /// A client has connected, but the server cannot be reached; the client's connection is closed.
     Unreachable {
+        /// Why.
+        error: &'a io::Error,
+    },
+    /// A client waits, because the system does not let the proxy accept it; most likely the proxy has as
+    /// many files open as it may. It tries again, and reports the first failure in a row only.
+    NotAccepted {
         /// Why.
         error: &'a io::Error,
     },
@@ -180,15 +190,26 @@ impl Drop for Proxy {
 impl Shared {
     fn accept(&self, listener: &TcpListener) {
         let mut number = 0;
+        let mut fails = false;
         loop {
-            let (client, peer_addr) = match listener.accept() {
-                Ok(connection) => connection,
-                Err(error) if client_is_gone(&error) => continue,
-                Err(_) => return,
-            };
+            let accepted = listener.accept();
             if self.stopped.load(Ordering::SeqCst) {
                 return;
             }
+            let (client, peer_addr) = match accepted {
+                Ok(connection) => connection,
+                Err(error) if client_is_gone(&error) => continue,
+                Err(error) => {
+                    if !fails {
+                        let waits = Event::NotAccepted { error: &error };
+                        (self.options.observer)(number + 1, &waits);
+                    }
+                    fails = true;
+                    thread::sleep(RETRY); // no event tells that a descriptor is free
+                    continue;
+                }
+            };
+            fails = false;
             number += 1;
             let tell = |event: &Event| (self.options.observer)(number, event);
             match (self.connect)() {

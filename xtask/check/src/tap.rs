@@ -20,6 +20,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use conformance::proxy::{self, Cut, Direction, Event, Proxy};
+use conformance::text;
 
 /// The bytes on one line of a dump.
 const BYTES_PER_LINE: usize = 16;
@@ -155,8 +156,17 @@ impl Screen {
                 None => format!("connected from {}\n", peer_addr.ip()),
             },
             Event::Unreachable { error } => {
-                format!("closed: the server cannot be reached: {}\n", error.kind())
+                // A kind has the same name on all systems; what is no matter of networks has none.
+                let why = match error.kind() {
+                    kind @ (io::ErrorKind::ConnectionRefused
+                    | io::ErrorKind::HostUnreachable
+                    | io::ErrorKind::NetworkUnreachable
+                    | io::ErrorKind::TimedOut) => kind.to_string(),
+                    _ => error.to_string(),
+                };
+                format!("closed: the server cannot be reached: {why}\n")
             }
+            Event::NotAccepted { error } => text!("tap.not-accepted", error) + "\n",
             Event::Piece { direction, bytes } => {
                 let offset = self.offsets.entry((connection, *direction)).or_default();
                 let shown = if self.text { text(bytes) } else { dump(*offset, bytes) };

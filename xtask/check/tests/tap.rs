@@ -148,6 +148,62 @@ fn a_server_that_cannot_be_reached_is_told_and_the_next_client_is_awaited() -> R
     Ok(())
 }
 
+/// A server that sends back what comes, to each client.
+#[cfg(unix)]
+fn echo(listener: TcpListener) {
+    use std::io;
+    use std::thread;
+
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            thread::spawn(move || io::copy(&mut &stream, &mut &stream));
+        }
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn a_tap_that_is_out_of_descriptors_says_so_and_goes_on() -> Result<(), Failure> {
+    use std::time::{Duration, Instant};
+
+    let mut reports = Vec::new();
+    // Each connection takes two. One that is left over lets a client in, and does not reach the server.
+    for limit in [24, 25] {
+        let listener = listener();
+        let to = listener.local_addr().expect("a listener has an address").to_string();
+        echo(listener);
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -n $0; exec \"$@\"", &limit.to_string()]);
+        command.arg(env!("CARGO_BIN_EXE_xtask-check"));
+        command.args(["tap", "--listen", "127.0.0.1:0", "--to", &to, "--no-time", "--text"]);
+        let mut tap = Program::start(command)?;
+        let line = tap.expect_line("listening on ADDR, passing on to ADDR")?;
+        let addr = line.strip_prefix("listening on ").and_then(|rest| rest.split_once(", "));
+        let addr = addr.expect("it begins so").0.parse().expect("it shows an address");
+
+        let clients: Vec<Peer> =
+            (0..limit).map(|_| Peer::connect(addr)).collect::<Result<_, _>>()?;
+        let report = tap.expect_later("a report", |line| line.contains("Too many open files"))?;
+        reports.push(report.split_once("  ").expect("it has a number").1.to_owned());
+        drop(clients);
+        // No event tells when enough descriptors are free again.
+        let until = Instant::now() + conformance::DEADLINE;
+        let answered = || -> Result<(), Failure> {
+            let mut client = Peer::connect_within(addr, Duration::from_secs(1))?;
+            client.send(b"hello")?;
+            client.expect(b"hello")
+        };
+        while let Err(failure) = answered() {
+            assert!(Instant::now() < until, "with {limit}: {failure}\n{}", tap.transcript());
+        }
+    }
+    reports.sort_unstable();
+    let [closed, waits] = &reports[..] else { unreachable!("there are two limits") };
+    assert!(closed.starts_with("closed: the server cannot be reached: Too many"), "{closed}");
+    assert!(waits.starts_with("waits, and so do all after it: Too many open files"), "{waits}");
+    Ok(())
+}
+
 #[test]
 fn each_piece_has_its_time_and_each_client_its_port_unless_they_are_left_out() -> Result<(), Failure>
 {
