@@ -227,6 +227,13 @@ function mdbook_something_else_has_focus(event) {
         if (isOpen() && !wrapper.contains(event.target) && !toggle.contains(event.target)) close();
     });
 
+    // searcher.js stops for good at what it cannot decode, such as `?highlight=%`: the address loses it.
+    try {
+        decodeURIComponent(location.search);
+    } catch {
+        history.replaceState(null, '', location.pathname + location.hash);
+    }
+
     if (/[?&](search|highlight)=./.test(location.search)) load();
 })();
 
@@ -314,9 +321,18 @@ function mdbook_something_else_has_focus(event) {
             (word) => word.length <= 20 ? `<span class="whole">${word}</span>` : word);
     });
 
+    // What the address names; `#%` cannot be decoded, and names nothing.
+    function addressed() {
+        try {
+            return byId(decodeURIComponent(location.hash.slice(1)));
+        } catch {
+            return null;
+        }
+    }
+
     // A link into a folded block unfolds it.
     function reveal() {
-        const target = location.hash && byId(decodeURIComponent(location.hash.slice(1)));
+        const target = addressed();
         if (!target) return;
         let folded = null;
         for (let fold = target.closest('details'); fold; fold = fold.parentElement.closest('details')) {

@@ -16,6 +16,7 @@ mod copying;
 mod cost;
 mod every_page;
 mod keyboard;
+mod odd_addresses;
 mod printing;
 mod scriptless;
 mod searching;
@@ -99,6 +100,7 @@ fn behaviour(shared: &Shared) -> Vec<Trial> {
         test(shared, "a chosen theme is kept over a reload", theme::choice_is_kept),
         test(shared, "the theme Auto follows the system", theme::auto_follows_the_system),
         test(shared, "arrow keys do not leave the page", arrow_keys::stay_on_the_page),
+        test(shared, "odd addresses do no harm", odd_addresses::do_no_harm),
         test(shared, "axe finds nothing wrong with what opens", accessible::what_opens)
             .with_ignored_flag(no_axe),
         test(shared, "the first Tab leads to a way into the text", keyboard::skips_to_the_text),
