@@ -1,12 +1,15 @@
 //! `cargo xtask bundle`: the sources, all crates and the built book in one archive, for work without a network.
 
+use std::fmt::Write as _;
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use conformance::text;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use sha2::{Digest as _, Sha256};
 use tar::{Builder, HeaderMode};
 use tempfile::{NamedTempFile, TempDir};
 use workspace::{cargo, root};
@@ -50,6 +53,8 @@ pub fn run(root: &Path, out: Option<PathBuf>) -> Result<()> {
     };
     let bytes = write(root, &out)?;
     writeln!(io::stdout(), "the bundle is {}: {} MB", out.display(), bytes / 1_000_000)?;
+    let hash = hash(&out).with_context(|| format!("cannot read {}", out.display()))?;
+    writeln!(io::stdout(), "{}", text!("bundle.hash", hash))?;
     writeln!(io::stdout(), "it holds no Rust: that must be installed where it is unpacked")?;
     Ok(())
 }
@@ -78,6 +83,22 @@ fn write(root: &Path, out: &Path) -> Result<u64> {
     // Only a whole archive gets the name.
     file.persist(out).with_context(cannot_write)?;
     Ok(bytes)
+}
+
+/// The SHA-256 of a file, in hexadecimal digits: whoever gets a copy of it can compare.
+fn hash(file: &Path) -> io::Result<String> {
+    let (mut file, mut hasher, mut chunk) = (fs::File::open(file)?, Sha256::new(), vec![0; 65_536]);
+    loop {
+        match file.read(&mut chunk)? {
+            0 => break,
+            len => hasher.update(&chunk[..len]),
+        }
+    }
+    let mut digits = String::new();
+    for byte in hasher.finalize() {
+        let _ = write!(digits, "{byte:02x}"); // writing to a String cannot fail
+    }
+    Ok(digits)
 }
 
 /// Lets others read a file, which a temporary one does not: the archive is there to be handed out.

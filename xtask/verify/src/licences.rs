@@ -1,7 +1,8 @@
-//! The check `licences`: every crate that is used here may be used here.
+//! The check `licences`: every crate that is used here may be used here, and comes from crates.io.
 //!
-//! `deny.toml` lists the licences, as `cargo deny` wants it. What the crates say is in cargo's own
-//! metadata, so nothing has to be installed, and where the crates are, no network is needed.
+//! `deny.toml` lists the licences, as `cargo deny` wants it. What the crates say, and where they come
+//! from, is in cargo's own metadata, so nothing has to be installed, and where the crates are, no
+//! network is needed. Known vulnerabilities are on the network: CI asks `cargo deny` for them.
 
 use std::fs;
 use std::path::Path;
@@ -10,6 +11,9 @@ use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 use spdx::{Expression, ParseMode};
 use workspace::cargo;
+
+/// Where every crate comes from that is not in this repository; in a bundle, its copy.
+const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
 /// What is read of `deny.toml`.
 #[derive(Deserialize)]
@@ -33,6 +37,8 @@ struct Package {
     name: String,
     version: String,
     license: Option<String>,
+    /// None if it is in this repository.
+    source: Option<String>,
 }
 
 /// Compares what the crates say with what is allowed; returns how many crates there are.
@@ -61,7 +67,12 @@ pub fn check(root: &Path) -> Result<usize> {
 
 /// Why a crate may not be used, if it may not.
 fn complaint(package: &Package, allowed: &[String]) -> Option<String> {
-    let Package { name, version, license } = package;
+    let Package { name, version, license, source } = package;
+    if let Some(source) = source
+        && source != CRATES_IO
+    {
+        return Some(format!("{name} {version} comes from {source}, not from crates.io"));
+    }
     let Some(license) = license else {
         return Some(format!("{name} {version} says nothing about its licence"));
     };
@@ -82,12 +93,16 @@ mod tests {
 
     fn is_allowed(license: &str) -> bool {
         let allowed = ["MIT", "ISC", "Apache-2.0 WITH LLVM-exception"].map(str::to_owned);
-        let package = Package {
+        complaint(&package(Some(license), Some(CRATES_IO)), &allowed).is_none()
+    }
+
+    fn package(license: Option<&str>, source: Option<&str>) -> Package {
+        Package {
             name: "a".to_owned(),
             version: "1.0.0".to_owned(),
-            license: Some(license.to_owned()),
-        };
-        complaint(&package, &allowed).is_none()
+            license: license.map(str::to_owned),
+            source: source.map(str::to_owned),
+        }
     }
 
     #[test]
@@ -115,8 +130,18 @@ mod tests {
 
     #[test]
     fn a_crate_that_says_nothing_is_named() {
-        let package = Package { name: "a".to_owned(), version: "1.0.0".to_owned(), license: None };
-        let told = complaint(&package, &[]).unwrap();
+        let told = complaint(&package(None, None), &[]).unwrap();
         assert_eq!(told, "a 1.0.0 says nothing about its licence");
+    }
+
+    #[test]
+    fn a_crate_from_elsewhere_than_crates_io_is_named() {
+        let told = |source| complaint(&package(Some("MIT"), source), &["MIT".to_owned()]);
+        assert_eq!(told(None), None, "it is in the repository");
+        assert_eq!(told(Some(CRATES_IO)), None);
+        for source in ["git+https://example.org/a?rev=1#1", "registry+https://example.org/index"] {
+            let expected = format!("a 1.0.0 comes from {source}, not from crates.io");
+            assert_eq!(told(Some(source)), Some(expected));
+        }
     }
 }

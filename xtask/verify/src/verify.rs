@@ -85,7 +85,7 @@ enum Check {
     Cable,
     /// Files that a step has from an earlier step are the same
     CarriedOver,
-    /// The licences of all crates are allowed
+    /// The licences of all crates are allowed, and all come from crates.io
     Licences,
     /// The book builds without a warning, and every link in it leads somewhere
     Book,
@@ -428,7 +428,7 @@ fn silent(command: Command) -> Result<Outcome> {
 
 /// What some of the browser tests need, and is not there.
 fn missing_for_browser(has_axe: bool, has_pdftotext: bool) -> Vec<&'static str> {
-    let axe = "no axe-core was found (npm install in book/tests)";
+    let axe = "no axe-core was found (npm ci in book/tests)";
     let pdftotext = "no pdftotext was found";
     [(has_axe, axe), (has_pdftotext, pdftotext)]
         .into_iter()
@@ -451,7 +451,7 @@ mod tests {
         let passed = || Outcome::Passed("9 tests".to_owned());
         assert_eq!(passed().without(&missing_for_browser(true, true)), passed());
         let skipped = passed().without(&missing_for_browser(false, false));
-        let detail = "no axe-core was found (npm install in book/tests), \
+        let detail = "no axe-core was found (npm ci in book/tests), \
                       no pdftotext was found; 9 tests passed";
         assert_eq!(skipped, Outcome::Skipped(detail.to_owned()));
         let failed = || Outcome::Failed("1 of 9 tests".to_owned(), String::new());

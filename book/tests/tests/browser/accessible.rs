@@ -48,7 +48,7 @@ impl Rules {
 pub async fn violations(browser: &Browser, rules: Rules) -> Result<Vec<String>> {
     let is_loaded: bool = browser.run("return 'axe' in window", json!([])).await?;
     if !is_loaded {
-        let path = setup::axe().context("axe-core is not installed: npm install in book/tests")?;
+        let path = setup::axe().context("axe-core is not installed: npm ci in book/tests")?;
         let () = browser.run(&fs::read_to_string(path)?, json!([])).await?;
     }
     let pinned: Value = serde_json::from_str(include_str!("../../package.json"))?;
@@ -56,7 +56,7 @@ pub async fn violations(browser: &Browser, rules: Rules) -> Result<Vec<String>> 
     let report: Report = browser.run(include_str!("scripts/axe.js"), json!([rules])).await?;
     ensure!(
         report.version == pinned,
-        "axe-core is {}, but {pinned} is pinned: npm install in book/tests",
+        "axe-core is {}, but {pinned} is pinned: npm ci in book/tests",
         report.version
     );
     ensure!(report.kept > 0, "axe has looked at nothing");

@@ -5,7 +5,7 @@
 //! promises is checked on one walk over all pages, in `survey`; each promise is a test. There are
 //! as many browsers as tests that run at a time, and each test finds its own with nothing stored.
 //!
-//! Some tests need more, and count as ignored without it: axe-core, which `npm install` puts into
+//! Some tests need more, and count as ignored without it: axe-core, which `npm ci` puts into
 //! `book/tests/node_modules`, and `pdftotext`.
 
 mod accessible;

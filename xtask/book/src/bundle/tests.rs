@@ -117,6 +117,16 @@ fn the_archive_has_one_folder_and_tells_neither_owner_nor_time() {
     assert_eq!(fs::read(&first).unwrap(), fs::read(&second).unwrap());
 }
 
+#[test]
+fn the_hash_of_an_archive_is_the_one_that_other_programs_print() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("abc");
+    fs::write(&file, "abc").unwrap();
+    // The example of FIPS 180-4.
+    let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    assert_eq!(hash(&file).unwrap(), expected);
+}
+
 fn names_below(folder: &Path) -> BTreeSet<String> {
     let mut entries = Vec::new();
     walk(folder, "", &|_| true, &mut entries).unwrap();
