@@ -85,7 +85,7 @@ fn write(root: &Path, out: &Path) -> Result<u64> {
     Ok(bytes)
 }
 
-/// The SHA-256 of a file, in hexadecimal digits: whoever gets a copy of it can compare.
+/// The SHA-256 of a file, in hexadecimal digits: a copy can be compared with it.
 fn hash(file: &Path) -> io::Result<String> {
     let (mut file, mut hasher, mut chunk) = (fs::File::open(file)?, Sha256::new(), vec![0; 65_536]);
     loop {

@@ -1,5 +1,5 @@
-//! What others bring into this repository's builds is exactly what was looked at: the actions of the
-//! workflows, and what npm installs. The crates are in `Cargo.lock`, with their hashes.
+//! Code of others that the builds use is pinned: the actions of the workflows, what npm installs, and
+//! the crates.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -56,6 +56,20 @@ fn no_checkout_leaves_its_credentials_behind() {
             let wanted = ["with:", "persist-credentials: false"];
             assert_eq!(next, Some(&wanted[..]), "{}", lines[index].0);
         }
+    }
+}
+
+/// The fuzz targets are a workspace of their own, at whose crates `verify --only licences` does not look.
+#[test]
+fn every_crate_comes_from_crates_io_and_has_a_hash() {
+    for file in ["Cargo.lock", "xtask/fuzz/Cargo.lock"] {
+        let text = read(file);
+        let sources = text.lines().filter_map(|line| line.strip_prefix("source = "));
+        let sources: Vec<&str> = sources.collect();
+        let crates_io = "\"registry+https://github.com/rust-lang/crates.io-index\"";
+        let hashes = text.lines().filter(|line| line.starts_with("checksum = ")).count();
+        assert!(!sources.is_empty() && hashes == sources.len(), "{file}: {hashes} hashes");
+        assert_eq!(sources.iter().find(|source| **source != crates_io), None, "{file}");
     }
 }
 
