@@ -1,7 +1,9 @@
 //! `cargo xtask check --class FILE`: the programs of a class, side by side.
 //!
-//! Each is judged by a process of its own, which claims ports of its own, and under a limit. So nothing
-//! that one of them does is seen in the result of another. The file:
+//! Each is judged by a process of its own, which claims ports of its own, and under a limit. So a program
+//! that goes wrong does not change the result of another. The verdicts come through a channel that no
+//! program under test can open: see `Program::start_judge` and `become_judge`. What programs of one user
+//! can still do to each other is on the page *Teaching this book*. The file:
 //!
 //! ```toml
 //! step = 3
