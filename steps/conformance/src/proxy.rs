@@ -107,13 +107,15 @@ pub struct Options {
     pub delay: Duration,
     /// Who is told what crosses.
     pub observer: Observer,
+    /// After how many bytes for the client both sides are closed, as if the connection had broken.
+    pub end_after: Option<usize>,
 }
 
 impl Options {
     /// Cuts, without a delay, and tells nobody.
     #[must_use]
     pub fn cut(cut: Cut) -> Self {
-        Self { cut, delay: Duration::ZERO, observer: Arc::new(|_, _| {}) }
+        Self { cut, delay: Duration::ZERO, observer: Arc::new(|_, _| {}), end_after: None }
     }
 }
 
@@ -266,6 +268,8 @@ impl Link {
             Direction::ToClient => (&self.server, &self.client, 1),
         };
         let mut pieces = Pieces::new(self.options.cut, random);
+        let end_after = self.options.end_after.filter(|_| direction == Direction::ToClient);
+        let mut left = end_after.unwrap_or(usize::MAX);
         let mut buffer = vec![0; 64 * 1024];
         while !self.reset.load(Ordering::SeqCst) {
             match from.read(&mut buffer) {
@@ -275,9 +279,18 @@ impl Link {
                     return;
                 }
                 Ok(len) => {
+                    let len = len.min(left);
                     let mut far_side = Passing { link: self, direction, to };
                     if pieces.write(&buffer[..len], &mut far_side).is_err() {
                         self.reset(direction.opposite());
+                    }
+                    left -= len;
+                    if left == 0 {
+                        self.tell(&Event::End { direction });
+                        for stream in [&self.client, &self.server] {
+                            let _ = stream.shutdown(Shutdown::Both); // it may be gone already
+                        }
+                        return;
                     }
                 }
                 Err(error) if nothing_came(&error) => {}

@@ -43,6 +43,9 @@ pub struct Options {
     /// Wait so many milliseconds before each piece is passed on
     #[arg(long, value_name = "MS", default_value_t = 0)]
     delay: u64,
+    /// Close each connection after N bytes from the server, as if it had broken
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    end_after: Option<u32>,
     /// Repeat the random cuts of another run
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
@@ -82,7 +85,9 @@ pub fn run(options: &Options) -> Result<()> {
     });
     let delay = Duration::from_millis(options.delay);
     let connect = Box::new(move || TcpStream::connect(&upstream[..]));
-    let _proxy = Proxy::start_on(listener, connect, proxy::Options { cut, delay, observer })?;
+    let end_after = options.end_after.map(|len| len as usize);
+    let proxied = proxy::Options { cut, delay, observer, end_after };
+    let _proxy = Proxy::start_on(listener, connect, proxied)?;
     // Ctrl-C ends this program. Short of that, only an output that nobody takes does.
     match failure.recv() {
         Ok(error) => Err(error).context("cannot show what crosses"),

@@ -1,5 +1,6 @@
 //! What `cargo xtask tap` shows of real connections.
 
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
 
@@ -116,6 +117,29 @@ fn text_is_shown_in_lines_instead_of_a_hexdump() -> Result<(), Failure> {
             r#"  "two \"2\"\n""#,
             r#"  "thr""#,
             "#1  client → server  end of file",
+        ],
+    )
+}
+
+#[test]
+fn a_connection_ends_after_as_many_bytes_as_were_asked_for() -> Result<(), Failure> {
+    let listener = listener();
+    let (mut tap, addr) = start(&listener, &["--no-time", "--end-after", "5"])?;
+    let mut client = Peer::connect(addr)?;
+    let mut server = accept(&listener);
+    client.send(b"more than five")?;
+    server.read_exact(&mut [0; 14]).expect("a request of any length comes through");
+    server.write_all(b"hello, world").expect("the tap reads");
+    assert_eq!(client.receive_to_end()?, b"hello");
+    expect_lines(
+        &mut tap,
+        &[
+            "#1  connected from 127.0.0.1",
+            "#1  client → server  14 bytes",
+            "  00000000  6d 6f 72 65 20 74 68 61  6e 20 66 69 76 65        |more than five|",
+            "#1  server → client  5 bytes",
+            "  00000000  68 65 6c 6c 6f                                    |hello|",
+            "#1  server → client  end of file",
         ],
     )
 }
