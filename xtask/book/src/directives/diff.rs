@@ -1,4 +1,6 @@
 //! `{{#diff STEP-A STEP-B FILE}}`: the file of step B, with what it adds to that of step A and what it loses.
+//!
+//! Two files with different names, or parts of them: `{{#diff STEP-A FILE-A[:ANCHOR] STEP-B FILE-B[:ANCHOR]}}`.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -8,27 +10,57 @@ use conformance::text;
 use similar::{ChangeTag, TextDiff};
 
 use crate::directive::words;
-use crate::highlight::{Line, highlight, language_of};
+use crate::highlight::{Line, dedent, highlight, language_of};
 use crate::html::{escape, pre};
 use crate::source::read_source;
 
+const USAGE: &str =
+    "{{#diff STEP-A STEP-B FILE}} or {{#diff STEP-A FILE-A[:ANCHOR] STEP-B FILE-B[:ANCHOR]}}";
+
 pub fn render(root: &Path, arguments: &str) -> Result<String> {
-    let [before, after, file] = words(arguments, "{{#diff STEP-A STEP-B FILE}}")?;
-    let before = format!("steps/{before}/{file}");
-    let after = format!("steps/{after}/{file}");
-    let old = read_source(root, &before)?.text;
-    let new = read_source(root, &after)?.text;
-    if old == new {
+    let [before, old_file, after, new_file] = words(arguments, USAGE).or_else(|_| {
+        let [before, after, file] = words(arguments, USAGE)?;
+        anyhow::Ok([before, file, after, file])
+    })?;
+    let old = Part::read(root, before, old_file)?;
+    let new = Part::read(root, after, new_file)?;
+    if old.text == new.text {
         bail!("the files are identical; say so in prose");
     }
-    let diff = Diff::new(language_of(file), &old, &new);
-    let code = pre(language_of(file), &diff.code);
+    let diff = Diff::new(&old, &new);
+    let code = pre(language_of(&new.path), &diff.code);
     let (added, removed) = (lines(diff.added), diff.removed_as_words());
     let (counts, against) = (text!("diff.counts", added, removed), text!("diff.against"));
-    let (before, after) = (escape(&before), escape(&after));
+    let (before, after) = (escape(&old.path), escape(&new.path));
     Ok(format!(
         r#"<figure class="listing diff"><figcaption><span class="path">{after}</span> <span class="against">{against} <span class="path">{before}</span>: {counts}</span></figcaption>{code}</figure>"#
     ))
+}
+
+/// A file, or the part of it between two anchor comments.
+struct Part {
+    path: String,
+    text: String,
+    lines: Vec<Line>,
+}
+
+impl Part {
+    fn read(root: &Path, step: &str, file: &str) -> Result<Self> {
+        let (file, anchor) = match file.split_once(':') {
+            Some((file, anchor)) => (file, Some(anchor)),
+            None => (file, None),
+        };
+        let path = format!("steps/{step}/{file}");
+        let source = read_source(root, &path)?;
+        // The whole file is highlighted, not the part: only so is it known what each line is part of.
+        let lines = highlight(language_of(&path), &source.text);
+        let Some(anchor) = anchor else {
+            return Ok(Self { path, text: source.text, lines: lines.to_vec() });
+        };
+        let range = source.lines_of(&path, anchor)?;
+        let text = source.text.split_inclusive('\n').skip(range.start).take(range.len()).collect();
+        Ok(Self { path, text, lines: dedent(&lines[range]) })
+    }
 }
 
 struct Diff {
@@ -38,14 +70,13 @@ struct Diff {
 }
 
 impl Diff {
-    fn new(language: &str, old: &str, new: &str) -> Self {
-        let (old_lines, new_lines) = (highlight(language, old), highlight(language, new));
+    fn new(old: &Part, new: &Part) -> Self {
         let mut diff = Self { code: String::new(), added: 0, removed: 0 };
-        for change in TextDiff::from_lines(old, new).iter_all_changes() {
+        for change in TextDiff::from_lines(&old.text, &new.text).iter_all_changes() {
             let (element, sign, line) = match change.tag() {
-                ChangeTag::Equal => ("span", ' ', change.new_index().map(|i| &new_lines[i])),
-                ChangeTag::Delete => ("del", '-', change.old_index().map(|i| &old_lines[i])),
-                ChangeTag::Insert => ("ins", '+', change.new_index().map(|i| &new_lines[i])),
+                ChangeTag::Equal => ("span", ' ', change.new_index().map(|i| &new.lines[i])),
+                ChangeTag::Delete => ("del", '-', change.old_index().map(|i| &old.lines[i])),
+                ChangeTag::Insert => ("ins", '+', change.new_index().map(|i| &new.lines[i])),
             };
             diff.added += usize::from(sign == '+');
             diff.removed += usize::from(sign == '-');

@@ -93,6 +93,23 @@ fn two_files_that_are_the_same_are_no_difference() {
 }
 
 #[test]
+fn two_files_with_different_names_can_be_compared_and_so_can_parts_of_them() {
+    let tree = fixture::tree();
+    let old = "//! Old.\n// ANCHOR: run\nfn run() {\n    one();\n}\n// ANCHOR_END: run\n";
+    let new = "//! New.\n// ANCHOR: run\nfn run() {\n    two();\n}\n// ANCHOR_END: run\n";
+    fixture::write(tree.path(), "steps/01-first/src/old.rs", old);
+    fixture::write(tree.path(), "steps/02-second/examples/part/new.rs", new);
+    let html = |text| super::render(&Directive::alone_in(text).unwrap(), tree.path()).unwrap();
+    let whole = html("{{#diff 01-first src/old.rs 02-second examples/part/new.rs}}");
+    assert!(whole.contains(
+        r#"<span class="path">steps/02-second/examples/part/new.rs</span> <span class="against">against <span class="path">steps/01-first/src/old.rs</span>: 2 lines added, 2 removed</span>"#
+    ), "{whole}");
+    let part = html("{{#diff 01-first src/old.rs:run 02-second examples/part/new.rs:run}}");
+    assert!(part.contains(": 1 line added, 1 removed"), "{part}");
+    assert!(!part.contains("New") && part.contains("</del><ins"), "{part}");
+}
+
+#[test]
 fn a_session_has_a_column_for_each_terminal_and_a_row_for_each_turn() {
     assert_eq!(
         html("{{#session 01-first/hello}}"),

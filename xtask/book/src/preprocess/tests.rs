@@ -138,7 +138,8 @@ fn all_that_is_wrong_is_said_with_its_line() {
         [
             "book/en/src/page.md:1: {{#foo a}}: there is no directive `foo`; there are: listing, diff, session, message, figure, chart, staircase, collect, time, schedule, and mdBook's include and title",
             "book/en/src/page.md:3: {{#listing 01-first src/server.rs}}: a directive stands on a line of its own",
-            "book/en/src/page.md:4: {{#diff a b}}: expected {{#diff STEP-A STEP-B FILE}}",
+            "book/en/src/page.md:4: {{#diff a b}}: expected {{#diff STEP-A STEP-B FILE}} \
+             or {{#diff STEP-A FILE-A[:ANCHOR] STEP-B FILE-B[:ANCHOR]}}",
             "book/en/src/page.md:6: {{#include none.md}}: no such file: book/en/src/none.md",
             "book/en/src/page.md:7: {{#include part.txt:y}}: no anchor `y` in part.txt; it has: x",
             "book/en/src/page.md:8: {{#include part.txt:2:3}}: lines move: give a name, as in part.txt:NAME, and put `ANCHOR: NAME` there",
