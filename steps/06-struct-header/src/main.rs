@@ -13,6 +13,7 @@ mod client;
 mod frame;
 mod input;
 mod loopback;
+mod problem;
 mod server;
 mod shell;
 

@@ -19,6 +19,7 @@ use std::process::Stdio;
 
 use crate::accept::client_is_gone;
 use crate::frame::{MAX_FRAME_LEN, read_frame, write_frame};
+use crate::problem::explain;
 use crate::shell::shell;
 
 /// Serves one client after another, until it is stopped.
@@ -42,16 +43,6 @@ pub fn run(listener: TcpListener) -> io::Result<()> {
             // Whatever happens to one connection, the next client is served.
             Err(error) => writeln!(io::stdout(), "{peer_addr} lost: {}", explain(&error))?,
         }
-    }
-}
-
-/// What went wrong: in our own words, where the error has them, or in `std`'s, which are the same on
-/// all systems. For some errors it has none, such as too many open files: then in the system's.
-fn explain(error: &io::Error) -> String {
-    let kind = error.kind().to_string();
-    match error.raw_os_error() {
-        Some(_) if kind != "uncategorized error" => kind,
-        _ => error.to_string(),
     }
 }
 

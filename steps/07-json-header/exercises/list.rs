@@ -3,8 +3,8 @@
 //! ```text
 //! client                                                       server
 //!   | -- 00 00 00 12  {"request":"list"} -------------------------> |     a frame: the header
-//!   | <- 00 00 00 42  {"filename":null,"hash":null,"size":34,… ---- |     a frame: the header
-//!   | <- {"filename":"poem.txt","size":151} \n -------------------- |     the body: lines of JSON
+//!   | <- 00 00 00 36  {"filename":null,"size":34,"status":null,… - |     a frame: the header
+//!   | <- {"filename":"poem.txt","size":148} \n -------------------- |     the body: lines of JSON
 //! ```
 
 use std::fs;
@@ -16,7 +16,8 @@ use clap::Parser;
 use serde::{Deserialize, Serialize};
 
 use crate::frame::read_frame;
-use crate::header::{Answer, one_line, parse_header, write_header};
+use crate::header::{one_line, parse_header, write_header};
+use crate::message::Answer;
 
 // They are whole files of the step, of which only a part is needed here.
 #[allow(dead_code)]
@@ -25,6 +26,9 @@ mod frame;
 #[allow(dead_code)]
 #[path = "../src/header.rs"]
 mod header;
+#[allow(dead_code)]
+#[path = "../examples/files/message.rs"]
+mod message;
 
 /// A server that tells which files there are
 #[derive(Parser)]

@@ -1,9 +1,9 @@
 //! The client: sends each line of its input as a request, and prints or saves what comes back.
 //!
-//! New in this step: `get FILE` is a download, anything else a command. What a command wrote is shown
-//! while it comes, and how it ended is told.
+//! New in this step: `get FILE` is a download, anything else a command. What a command writes is shown as
+//! it arrives, and then how it ended.
 //!
-//! Still wrong, on purpose: while a long answer comes, nothing else can be asked for.
+//! Still wrong, on purpose: while a long answer arrives, nothing else can be asked for.
 
 use std::io::{self, Write};
 use std::net::TcpStream;
@@ -12,16 +12,16 @@ use std::process::ExitCode;
 use crate::body::read_body;
 use crate::download::Downloads;
 use crate::frame::MAX_FRAME_LEN;
-use crate::header::{Answer, Request, one_line, read_header, write_header};
+use crate::header::{one_line, read_header, write_header};
 use crate::input::read_line;
+use crate::message::{Answer, Request};
 
 // ANCHOR: run
-/// Talks to the server until the input ends. The exit code tells whether all downloads succeeded.
+/// Talks to the server until the input ends. The exit code is that of a failure if a download failed.
 ///
 /// A server that closes the connection early is an error (`UnexpectedEof`), and so is one that breaks
 /// the protocol (`InvalidData`).
 pub fn run(mut stream: TcpStream, downloads: &Downloads) -> io::Result<ExitCode> {
-    stream.set_nodelay(true)?;
     let mut exit_code = ExitCode::SUCCESS;
     while let Some(line) = read_line()? {
         match request(line) {
@@ -41,7 +41,7 @@ pub fn run(mut stream: TcpStream, downloads: &Downloads) -> io::Result<ExitCode>
 // ANCHOR_END: run
 
 // ANCHOR: request
-/// What a line asks for, or why it cannot be sent.
+/// Turns a line into a request, or says why it cannot be sent.
 fn request(line: Vec<u8>) -> Result<Request, String> {
     let line = String::from_utf8(line).map_err(|_| "a request is UTF-8; this one was not sent")?;
     let request = match line.strip_prefix("get") {
@@ -63,7 +63,7 @@ fn request(line: Vec<u8>) -> Result<Request, String> {
 // ANCHOR_END: request
 
 // ANCHOR: run-command
-/// Has a command run, and shows what it wrote and how it ended.
+/// Sends a command, and shows what it wrote and how it ended.
 fn run_command(stream: &mut TcpStream, request: &Request) -> io::Result<()> {
     write_header(stream, request)?;
     let Some(answer) = read_header::<Answer>(stream)? else {

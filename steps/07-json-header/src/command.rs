@@ -1,18 +1,20 @@
 //! Commands: run in the system's shell, for a limited time, with output of any size.
 //!
 //! New in this step: what a command writes goes into files, so it costs no memory. A command that
-//! takes too long is stopped, with all the processes that it has started, and none outlives the server.
+//! takes too long is stopped, with all the processes that it has started: `guard.rs` does that.
 //!
 //! Still wrong, on purpose: nothing limits these files but the time and the disk.
 
 use std::fs::File;
 use std::io::{self, Read, Take};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::path::Path;
+use std::process::{Child, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use tempfile::NamedTempFile;
+use crate::guard::{Guard, start};
+use crate::problem::explain;
 
 use crate::shell::shell;
 
@@ -30,7 +32,7 @@ pub struct Output {
 // ANCHOR: run-command
 /// Runs a command line in the system's shell, and stops it when `timeout` has passed.
 ///
-/// An error if it cannot be run, or cannot be stopped.
+/// A command that cannot be run, or cannot be stopped, is an error.
 pub fn run_command(command_line: &str, timeout: Duration) -> io::Result<Output> {
     let (stdout, stdout_part) = temporary_file()?;
     let (stderr, stderr_part) = temporary_file()?;
@@ -40,37 +42,35 @@ pub fn run_command(command_line: &str, timeout: Duration) -> io::Result<Output> 
     let status = wait(child, guard, timeout)?;
     let mut parts = Vec::new();
     for file in [stdout_part, stderr_part] {
-        // A process in the background may go on writing. The answer is what is there now.
+        // A process in the background may continue to write. The answer is what is there now.
         let len = file.metadata()?.len();
         parts.push(file.take(len));
     }
     Ok(Output { parts, status })
 }
 
-/// A new file without a name, opened twice: once for the command to write and once for us to read.
-/// With a single one, we would share one position in the file with the command.
+/// Creates a file without a name, opened twice: once for the command to write and once for us to read.
+/// With a single handle, we would share one position in the file with the command.
 fn temporary_file() -> io::Result<(File, File)> {
     let make = || -> io::Result<_> {
-        let file = NamedTempFile::new()?;
-        let reader = file.reopen()?;
-        let (writer, path) = file.into_parts();
-        path.close()?; // the name goes; the file goes when the last program has closed it
-        Ok((writer, reader))
+        // The crate finds a name that is free. We open the file: its own errors would tell the path.
+        let file = tempfile::Builder::new().make(create_private)?;
+        let reader = File::open(file.path())?;
+        Ok((file.into_file(), reader)) // the name goes; the file goes when the last program closes it
     };
     make().map_err(|error| {
-        let message = format!("no temporary file for its output: {}", without_path(&error));
+        let message = format!("no temporary file for its output: {}", explain(&error));
         io::Error::new(error.kind(), message)
     })
 }
 
-/// What went wrong, in `std`'s words or in the system's, as the server's `explain` has it. Behind
-/// these, `tempfile` tells the path, which is nobody's business.
-pub fn without_path(error: &io::Error) -> String {
-    let (kind, text) = (error.kind().to_string(), error.to_string());
-    match text.split_once(" at path ") {
-        Some((problem, _)) if kind == "uncategorized error" => problem.to_owned(),
-        _ => kind,
-    }
+/// Makes a file that no other user can read, if the system knows such files.
+fn create_private(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true).write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 // ANCHOR_END: run-command
 
@@ -78,9 +78,9 @@ pub fn without_path(error: &io::Error) -> String {
 /// Waits until the command has ended, or kills it when `timeout` has passed (`None`).
 fn wait(mut child: Child, guard: Guard, timeout: Duration) -> io::Result<Option<ExitStatus>> {
     let (sender, ended) = mpsc::channel();
-    // `std` cannot wait for a process for a limited time, but it can wait so for a message.
+    // `std` cannot wait for a process with a time limit. For a message it can.
     thread::Builder::new().spawn(move || {
-        // If nobody receives this any more, nobody wants to know.
+        // It fails if `wait` has given up, and then the status does not matter.
         let _ = sender.send(child.wait());
     })?;
     match ended.recv_timeout(timeout) {
@@ -98,61 +98,3 @@ fn wait(mut child: Child, guard: Guard, timeout: Duration) -> io::Result<Option<
     }
 }
 // ANCHOR_END: wait
-
-// ANCHOR: guard
-/// A process that waits for the end of its input, and then kills a command with all that it has
-/// started.
-///
-/// The other end of its input is ours. It ends when this is dropped, and also when we are no more:
-/// however our process ends, the system closes all that it had open. So no command outlives us.
-struct Guard(Child);
-
-impl Guard {
-    fn start(mut command: Command) -> io::Result<Self> {
-        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().map(Self)
-    }
-
-    /// Ends the guard, and not what it guards: the command has ended by itself.
-    fn dismiss(mut self) {
-        let _ = self.0.kill(); // fails only where it has ended, which is what we want
-    }
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        // Closes our end of its input first. What counts is that the command ends, not this status.
-        let _ = self.0.wait();
-    }
-}
-// ANCHOR_END: guard
-
-// ANCHOR: start
-/// Starts a command and its guard, in a process group of their own: with it the guard can kill the
-/// shell and all that it starts. A process that has left the group stays.
-///
-/// Ctrl-C at our terminal does not reach such a group. The guard comes first: the command is never
-/// without it. `std` can kill one process only, so a shell is the guard.
-#[cfg(unix)]
-fn start(mut command: Command) -> io::Result<(Child, Guard)> {
-    use std::os::unix::process::CommandExt;
-
-    let mut guard = Command::new("sh");
-    // What the command may send to its group must not end the guard.
-    guard.args(["-c", "trap '' HUP INT TERM; read line; kill -s KILL 0"]).process_group(0);
-    let guard = Guard::start(guard)?;
-    let group = i32::try_from(guard.0.id()).expect("the system has process ids of this type");
-    Ok((command.process_group(group).spawn()?, guard))
-}
-
-/// Starts a command and its guard, which kills (/F) the process and the tree (/T) of all that it has
-/// started. Ctrl-C at our terminal reaches all of them.
-#[cfg(windows)]
-fn start(mut command: Command) -> io::Result<(Child, Guard)> {
-    let mut child = command.spawn()?;
-    let guard = shell(&format!("set /P line= & taskkill /T /F /PID {}", child.id()));
-    match Guard::start(guard) {
-        Ok(guard) => Ok((child, guard)),
-        Err(error) => child.kill().and(Err(error)),
-    }
-}
-// ANCHOR_END: start

@@ -5,8 +5,8 @@
 //!                                         not so, or anything else --> remove
 //! ```
 //!
-//! Nothing that the server says is believed: not the name, not the size, not the hash. A client that
-//! is killed leaves the `.part` file, which nobody takes for the whole.
+//! The client believes nothing that the server says: not the name, not the size, not the hash. If the
+//! client is killed, the `.part` file is left, and its name shows that it is not the whole.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, IsTerminal, Read, Write};
@@ -16,10 +16,12 @@ use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
-use crate::body::{hex, read_body};
-use crate::command::without_path;
+use crate::body::read_body;
 use crate::filename::is_plain;
-use crate::header::{Answer, Request, one_line, read_header, write_header};
+use crate::hash::hex;
+use crate::header::{one_line, read_header, write_header};
+use crate::message::{Answer, Request};
+use crate::problem::explain;
 
 /// The hex digits of a SHA-256.
 const HASH_LEN: usize = 64;
@@ -40,9 +42,9 @@ pub struct Downloads {
 
 impl Downloads {
     // ANCHOR: get
-    /// Downloads a file, and says in one line how that ended.
+    /// Downloads a file, and describes in one line how that ended.
     ///
-    /// The outer error is about the connection, which is of no more use then. The inner one is about
+    /// The outer error is about the connection, which can no longer be used. The inner one is about
     /// this file alone, and the conversation can go on.
     pub fn get(
         &self,
@@ -54,7 +56,7 @@ impl Downloads {
             return Ok(Err(format!("{name:?} cannot be a file name on every system")));
         }
         let target = self.folder.join(name);
-        // Not `exists`: a symlink that leads nowhere is there, too.
+        // Not `exists`: that is false for a symlink that leads nowhere.
         let exists = fs::symlink_metadata(&target).is_ok();
         if target.is_dir() {
             return Ok(Err(format!("{name} is a folder here")));
@@ -68,13 +70,12 @@ impl Downloads {
             }
         }
         let overwrite = exists || self.force;
-        // Before anything is asked for: a folder that cannot be written is told at once.
+        // Before the server is asked: a folder that cannot be written is reported at once.
         let mut part = match self.temporary_file(name) {
             Ok(part) => part,
             Err(error) => {
                 let folder = self.folder.display();
-                let why = without_path(&error);
-                return Ok(Err(format!("no file can be made in {folder}: {why}")));
+                return Ok(Err(format!("no file can be made in {folder}: {}", explain(&error))));
             }
         };
 
@@ -84,30 +85,31 @@ impl Downloads {
         };
         Ok(match save(part, &target, overwrite) {
             Ok(()) => Ok(format!("saved {name}: {size} bytes, SHA-256 checked")),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                Err(format!("{name}: it exists by now; --force overwrites it"))
+            }
             Err(error) => Err(format!("{name}: {}", explain(&error))),
         })
     }
     // ANCHOR_END: get
 
     // ANCHOR: temporary-file
-    /// A new file beside the target, since only within a folder is renaming one step: whoever looks
-    /// sees the old file or the new one. It is removed when it is dropped.
+    /// Creates a file beside the target, since only within a folder is renaming one step: at any moment
+    /// there is the old file or the new one. It is deleted when it is dropped.
     fn temporary_file(&self, name: &str) -> io::Result<NamedTempFile> {
         fs::create_dir_all(&self.folder)?;
-        // The whole name may be so long that nothing can be added.
+        // The name may be so long that nothing can be added to it.
         let prefix = format!(".{}.", name.chars().take(MAX_PREFIX_CHARS).collect::<String>());
         let mut builder = tempfile::Builder::new();
         builder.prefix(&prefix).suffix(".part");
-        // Temporary files are private, but this one is to be a file like any other: the umask decides.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        builder.tempfile_in(&self.folder)
+        // By default, `tempfile` creates files that only we can read. This one is to be like any other.
+        builder.make_in(&self.folder, |path| File::create_new(path))
     }
     // ANCHOR_END: temporary-file
 }
 
 // ANCHOR: may-overwrite
-/// Asks whoever sits at the terminal. Anything but a yes is a no.
+/// Asks the user at the terminal. Anything but a yes is a no.
 fn may_overwrite(name: &str) -> io::Result<bool> {
     write!(io::stdout(), "overwrite {name}? [y/N] ")?;
     io::stdout().flush()?;
@@ -118,8 +120,8 @@ fn may_overwrite(name: &str) -> io::Result<bool> {
 // ANCHOR_END: may-overwrite
 
 // ANCHOR: transfer
-/// Asks for a file and writes what comes, which is checked then. Returns its size; the two kinds of
-/// error are those of `get`.
+/// Asks for a file, receives it into `file`, and checks it. Returns its size; the two kinds of error
+/// are those of `get`.
 fn transfer(
     stream: &mut (impl Read + Write),
     path: &str,
@@ -146,8 +148,8 @@ fn transfer(
 // ANCHOR_END: transfer
 
 // ANCHOR: checked
-/// The hash that the body must have. An error if the server sends anything but the file that was
-/// asked for: with such a server there is nothing more to talk about.
+/// Returns the hash that the body must have. Anything but the file that was asked for is an error, and
+/// ends the conversation: the server does not keep to the protocol.
 fn checked(answer: &Answer, name: &str) -> io::Result<String> {
     let problem = match answer {
         Answer { error: Some(error), size, .. } => {
@@ -171,7 +173,7 @@ fn is_hash(text: &str) -> bool {
 // ANCHOR: receive
 /// Receives a body into a file. Returns its hash, and whether all of it could be written.
 ///
-/// If it could not (the disk is full), the rest is read all the same: the next answer stands behind it.
+/// If it could not (the disk is full), the rest is read all the same: the next answer follows it.
 fn receive(
     stream: &mut impl Read,
     size: u64,
@@ -191,7 +193,7 @@ fn receive(
     Ok((hex(hasher), written))
 }
 
-/// A progress bar on stderr, if that is a terminal. It is gone when it is dropped.
+/// Returns a progress bar on stderr, if that is a terminal. It disappears when it is dropped.
 fn progress_bar(size: u64) -> ProgressBar {
     let style = ProgressStyle::with_template(PROGRESS).expect("the template is right");
     ProgressBar::new(size).with_style(style).with_finish(ProgressFinish::AndClear)
@@ -201,12 +203,12 @@ fn progress_bar(size: u64) -> ProgressBar {
 // ANCHOR: save
 /// Gives the file its name, now that it is whole.
 fn save(part: NamedTempFile, target: &Path, overwrite: bool) -> io::Result<()> {
-    // Some errors are told only when the bytes must be on the disk.
+    // Some errors are reported only when the bytes must be on the disk.
     part.as_file().sync_all()?;
     let saved = if overwrite {
         part.persist(target)
     } else {
-        part.persist_noclobber(target) // a file that has come into being meanwhile is not lost
+        part.persist_noclobber(target) // a file that was created meanwhile is not lost
     };
     saved.map(drop).map_err(|error| error.error)
 }
@@ -215,15 +217,6 @@ fn save(part: NamedTempFile, target: &Path, overwrite: bool) -> io::Result<()> {
 /// The same error, with the file that it is about.
 fn about(name: &str, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{name}: {}", explain(error)))
-}
-
-/// What went wrong: in our own words, where the error has them, or in the system's.
-fn explain(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::AlreadyExists => "it exists by now; --force overwrites it".to_owned(),
-        kind if error.raw_os_error().is_some() => kind.to_string(),
-        _ => error.to_string(),
-    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
+use crate::problem::explain;
+
 /// The folder that is served.
 pub struct Root {
     /// Without symlinks and `..`, so that paths can be compared with it.
@@ -27,7 +29,7 @@ impl Root {
             is_folder.then_some(folder).ok_or_else(|| io::ErrorKind::NotADirectory.into())
         });
         let folder = folder.map_err(|error| {
-            let message = format!("this folder cannot be served: {}", error.kind());
+            let message = format!("this folder cannot be served: {}", explain(&error));
             io::Error::new(error.kind(), message)
         })?;
         Ok(Self { folder })
@@ -35,7 +37,7 @@ impl Root {
     // ANCHOR_END: root
 
     // ANCHOR: open
-    /// Opens a file in the folder, or says in one line why not, without telling where the folder is.
+    /// Opens a file in the folder. An error says why not, and never where the folder is.
     ///
     /// The name is taken as it is: nothing in it is decoded, so `%2e%2e` is no `..` here.
     pub fn open(&self, name: &str) -> io::Result<File> {
@@ -56,8 +58,8 @@ impl Root {
         if !fs::metadata(&path).map_err(in_own_words)?.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
         }
-        // Between the look and this line, somebody with access to the folder can put something else
-        // there. Where that matters, the system has to look and open in one call (`openat2` on Linux).
+        // Between the check and this line, a program with access to the folder can put something else
+        // there. Where that matters, one system call has to do both (`openat2` on Linux).
         File::open(&path).map_err(in_own_words)
     }
     // ANCHOR_END: open

@@ -1,7 +1,8 @@
 //! Step 07: a header in JSON, and files of any size.
 //!
-//! This file is the command line, and nothing else. The lesson is in `header.rs`, `body.rs` and
-//! `download.rs`.
+//! This file is the command line, and nothing else. The lesson is in `header.rs` and `message.rs`, then
+//! in `body.rs`, and then in `download.rs`. `examples/commands` and `examples/files` are its first two
+//! parts.
 
 use std::net::TcpStream;
 use std::path::PathBuf;
@@ -19,9 +20,13 @@ mod download;
 mod filename;
 mod files;
 mod frame;
+mod guard;
+mod hash;
 mod header;
 mod input;
 mod loopback;
+mod message;
+mod problem;
 mod server;
 mod shell;
 

@@ -1,7 +1,7 @@
 //! The server: runs commands and sends files, for one client after another.
 //!
-//! New in this step: what comes and goes are messages with a header that can say anything, and a
-//! body of any size. So it is told how a command ended and what went wrong, and files can be sent.
+//! New in this step: a message has a header that can say anything, and a body of any size. So the
+//! client learns how a command ended and what went wrong, and can ask for files.
 //!
 //! ```text
 //! client                                                       server
@@ -10,7 +10,7 @@
 //!   | <- h i \n -------------------------------------------------- |     the body: 3 bytes
 //! ```
 //!
-//! Still wrong, on purpose: one client at a time. A slow download holds up everybody.
+//! Still wrong, on purpose: one client at a time. A slow download holds up every other client.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Take, Write};
@@ -20,14 +20,17 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use crate::accept::client_is_gone;
-use crate::body::{size_and_hash, write_body};
+use crate::body::write_body;
 use crate::command::run_command;
 use crate::files::Root;
 use crate::frame::read_frame;
-use crate::header::{Answer, Request, one_line, parse_header, write_header};
+use crate::hash::size_and_hash;
+use crate::header::{one_line, parse_header, write_header};
+use crate::message::{Answer, Request};
+use crate::problem::explain;
 
-/// Serves one client after another, for ever: files below `root`, and commands that are stopped when
-/// `timeout` has passed.
+/// Serves one client after another, until it is stopped: files below `root`, and commands, which may
+/// run for `timeout`.
 pub fn run(listener: TcpListener, root: &Root, timeout: Duration) -> io::Result<()> {
     let local_addr = listener.local_addr()?;
     writeln!(io::stdout(), "listening on {local_addr}")?;
@@ -51,16 +54,6 @@ pub fn run(listener: TcpListener, root: &Root, timeout: Duration) -> io::Result<
     }
 }
 
-/// What went wrong: in our own words, where the error has them, or in `std`'s, which are the same on
-/// all systems. For some errors it has none, such as too many open files: then in the system's.
-fn explain(error: &io::Error) -> String {
-    let kind = error.kind().to_string();
-    match error.raw_os_error() {
-        Some(_) if kind != "uncategorized error" => kind,
-        _ => error.to_string(),
-    }
-}
-
 // ANCHOR: handle-connection
 /// Does what one request after another asks for, until the client has left.
 fn handle_connection(
@@ -72,9 +65,9 @@ fn handle_connection(
     // A header and its body are two writes. With Nagle's algorithm, the second could wait until the
     // first is acknowledged.
     stream.set_nodelay(true)?;
-    // A frame that is broken ends the connection: nobody knows where the next one begins.
+    // A broken frame ends the connection: it is not known where the next one begins.
     while let Some(header) = read_frame(&mut stream)? {
-        // A header that is not understood does not: the next frame begins behind this one.
+        // A header that is not understood does not: the next frame begins after this one.
         let reply = match parse_header(&header) {
             Ok(Request::Run { command }) => {
                 writeln!(io::stdout(), "{peer_addr} runs {command:?}")?;
@@ -134,7 +127,7 @@ fn reply_to_run(command_line: &str, timeout: Duration) -> io::Result<Reply> {
     Ok(Reply { header, body: output.parts })
 }
 
-/// What is to be told about a command that did not end by itself.
+/// Describes the end of a command that a signal has killed.
 #[cfg(unix)]
 fn by_signal(status: ExitStatus) -> Option<String> {
     use std::os::unix::process::ExitStatusExt;

@@ -11,8 +11,12 @@ mod frame;
 #[path = "../../../steps/07-json-header/src/header.rs"]
 #[allow(dead_code)]
 mod header;
+#[path = "../../../steps/07-json-header/src/message.rs"]
+#[allow(dead_code)]
+mod message;
 
-use header::{Answer, one_line, parse_header};
+use header::{one_line, parse_header};
+use message::Answer;
 
 fuzz_target!(|bytes: &[u8]| {
     match parse_header::<Answer>(bytes) {

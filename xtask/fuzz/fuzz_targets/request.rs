@@ -10,9 +10,13 @@ mod frame;
 #[path = "../../../steps/07-json-header/src/header.rs"]
 #[allow(dead_code)]
 mod header;
+#[path = "../../../steps/07-json-header/src/message.rs"]
+#[allow(dead_code)]
+mod message;
 
 use frame::read_frame;
-use header::{Request, parse_header, read_header, write_header};
+use header::{parse_header, read_header, write_header};
+use message::Request;
 
 fuzz_target!(|bytes: &[u8]| {
     check(bytes);

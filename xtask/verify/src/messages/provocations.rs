@@ -137,6 +137,11 @@ pub const PROVOCATIONS: &[Provocation] = &[
     message("announced", |scene| {
         scene.client_of_one_that(&[], b"hello\n", |stream| answer(&stream, b"HELLO"))
     }),
+    message("body-announced", |scene| {
+        let header = framed(br#"{"size":16777217}"#);
+        let addr = serve_once(move |stream| answer(&stream, &header))?;
+        start(scene.example("commands", &["client", &addr.to_string()]), b"hello\n")
+    }),
     message("lost-announced", |scene| scene.server_of_one_who(|mut peer| peer.send(b"hello"))),
     message("cut-off", |scene| {
         scene.client_of_one_that(&[], b"hello\n", |mut stream| {

@@ -39,16 +39,20 @@ pub fn complaints(root: &Path) -> Result<Vec<String>> {
     Ok(complaints)
 }
 
-/// The Rust files in a folder, if it is there.
+/// The Rust files in a folder and below it, if it is there.
 fn rust_files(folder: &Path) -> Result<Vec<std::path::PathBuf>> {
     if !folder.is_dir() {
         return Ok(Vec::new());
     }
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder)? {
-        paths.push(entry?.path());
+        let path = entry?.path();
+        if path.is_dir() {
+            paths.extend(rust_files(&path)?);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            paths.push(path);
+        }
     }
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "rs"));
     paths.sort();
     Ok(paths)
 }
@@ -143,11 +147,10 @@ const EXCEPTIONS: &[&str] = &[
     "TCP_NODELAY changes when bytes leave, and promises no boundaries.",
     "    number  big-endian   little-endian  wrong order  as signed",
     // Step 07.
-    "uncategorized error",
-    " at path ",
     "trap '' HUP INT TERM; read line; kill -s KILL 0",
     "set /P line= & taskkill /T /F /PID {}",
     "{wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left",
+    "saved {}: {} bytes",
     "saved {name}: {size} bytes, SHA-256 checked",
     "overwrite {name}? [y/N] ",
     // The chat.

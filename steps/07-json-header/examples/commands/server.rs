@@ -1,0 +1,125 @@
+//! The server: runs commands for one client after another.
+//!
+//! New in this part: a message has a header that can say anything, and a body. So the client learns
+//! how a command ended and what went wrong.
+//!
+//! ```text
+//! client                                                       server
+//!   | -- 00 00 00 25  {"request":"run","command":"echo hi"} -----> |     a frame: the header
+//!   | <- 00 00 00 22  {"size":3,"status":0,"error":null} --------- |     a frame: the header
+//!   | <- h i \n -------------------------------------------------- |     the body: 3 bytes
+//! ```
+//!
+//! Still wrong, on purpose: an answer must fit in memory. A command that does not end holds up
+//! every client, and continues when the server is killed.
+
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{ExitStatus, Stdio};
+
+use crate::accept::client_is_gone;
+use crate::body::MAX_BODY_LEN;
+use crate::frame::read_frame;
+use crate::header::{one_line, parse_header, write_header};
+use crate::message::{Answer, Request};
+use crate::problem::explain;
+use crate::shell::shell;
+
+/// Serves one client after another, until it is stopped.
+pub fn run(listener: TcpListener) -> io::Result<()> {
+    let local_addr = listener.local_addr()?;
+    writeln!(io::stdout(), "listening on {local_addr}")?;
+    if !local_addr.ip().is_loopback() {
+        writeln!(io::stdout(), "WARNING: whoever can connect runs any command here, as you")?;
+    }
+
+    loop {
+        let (stream, peer_addr) = match listener.accept() {
+            Ok(connection) => connection,
+            // A client that left before it was accepted is no reason to stop.
+            Err(error) if client_is_gone(&error) => continue,
+            Err(error) => return Err(error),
+        };
+        writeln!(io::stdout(), "{peer_addr} connected")?;
+        match handle_connection(stream, peer_addr) {
+            Ok(()) => writeln!(io::stdout(), "{peer_addr} disconnected")?,
+            // Whatever happens to one connection, the next client is served.
+            Err(error) => writeln!(io::stdout(), "{peer_addr} lost: {}", explain(&error))?,
+        }
+    }
+}
+
+// ANCHOR: handle-connection
+/// Does what one request after another asks for, until the client has left.
+fn handle_connection(mut stream: TcpStream, peer_addr: SocketAddr) -> io::Result<()> {
+    // A header and its body are two writes. With Nagle's algorithm, the second could wait until the
+    // first is acknowledged.
+    stream.set_nodelay(true)?;
+    // A broken frame ends the connection: it is not known where the next one begins.
+    while let Some(header) = read_frame(&mut stream)? {
+        // A header that is not understood does not: the next frame begins after this one.
+        let reply = match parse_header(&header) {
+            Ok(Request::Run { command }) => {
+                writeln!(io::stdout(), "{peer_addr} runs {command:?}")?;
+                reply_to_run(&command)
+            }
+            Err(error) => Err(error),
+        };
+        let reply = reply.unwrap_or_else(|error| Reply::refusal(&explain(&error)));
+        write_header(&mut stream, &reply.header)?;
+        stream.write_all(&reply.body)?;
+    }
+    Ok(())
+}
+// ANCHOR_END: handle-connection
+
+// ANCHOR: reply
+/// An answer, before it is sent.
+struct Reply {
+    header: Answer,
+    body: Vec<u8>,
+}
+
+impl Reply {
+    /// An answer without a body, which says what cannot be done.
+    fn refusal(problem: &str) -> Self {
+        let header = Answer { error: Some(one_line(problem)), ..Answer::default() };
+        Self { header, body: Vec::new() }
+    }
+}
+// ANCHOR_END: reply
+
+// ANCHOR: reply-to-run
+/// Runs a command, and waits for it.
+fn reply_to_run(command_line: &str) -> io::Result<Reply> {
+    let output = shell(command_line).stdin(Stdio::null()).output().map_err(|error| {
+        let message = format!("the command cannot be run: {}", explain(&error));
+        io::Error::new(error.kind(), message)
+    })?;
+    let body = [output.stdout, output.stderr].concat();
+    if body.len() > MAX_BODY_LEN {
+        let (len, max_mib) = (body.len(), MAX_BODY_LEN / (1024 * 1024));
+        let message = format!("the answer has {len} bytes; at most {max_mib} MiB can be sent");
+        return Ok(Reply::refusal(&message));
+    }
+    let header = Answer {
+        size: body.len() as u64,
+        status: output.status.code(),
+        error: by_signal(output.status),
+    };
+    Ok(Reply { header, body })
+}
+
+/// Describes the end of a command that a signal has killed.
+#[cfg(unix)]
+fn by_signal(status: ExitStatus) -> Option<String> {
+    use std::os::unix::process::ExitStatusExt;
+    status.signal().map(|signal| format!("the command was ended by signal {signal}"))
+}
+
+/// There are no signals on Windows: a process that is killed has an exit status like any other.
+#[cfg(windows)]
+fn by_signal(_: ExitStatus) -> Option<String> {
+    None
+}
+// ANCHOR_END: reply-to-run

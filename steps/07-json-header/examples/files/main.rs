@@ -1,0 +1,106 @@
+//! The second part of step 07: bodies of any size. A file arrives under the name that the server says.
+//!
+//! This file is the command line, and nothing else.
+
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+mod client;
+mod message;
+mod server;
+
+#[path = "../../src/accept.rs"]
+mod accept;
+#[path = "../../src/advice.rs"]
+mod advice;
+#[path = "../../src/body.rs"]
+mod body;
+#[path = "../../src/command.rs"]
+mod command;
+#[path = "../../src/files.rs"]
+mod files;
+#[path = "../../src/frame.rs"]
+mod frame;
+#[path = "../../src/guard.rs"]
+mod guard;
+#[path = "../../src/header.rs"]
+mod header;
+#[path = "../../src/input.rs"]
+mod input;
+#[path = "../../src/loopback.rs"]
+mod loopback;
+#[path = "../../src/problem.rs"]
+mod problem;
+#[path = "../../src/shell.rs"]
+mod shell;
+
+/// Where the server listens, and the client connects to, when nothing else is said.
+const DEFAULT_ADDR: &str = "127.0.0.1:9007";
+
+/// Step 07, second part: bodies of any size
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    role: Role,
+}
+
+#[derive(Subcommand)]
+enum Role {
+    /// Run the commands of one client after another, and send the files that they ask for
+    Server {
+        /// Address to listen on; port 0 takes any free port
+        #[arg(default_value = DEFAULT_ADDR)]
+        addr: String,
+        /// Listen where others can connect: whoever can, runs any command here, as you, and reads the files below --root
+        #[arg(long)]
+        allow_remote: bool,
+        /// Folder whose files can be downloaded
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        root: PathBuf,
+        /// Stop a command when it has run for so long; fractions are allowed
+        #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+        timeout: Duration,
+    },
+    /// Send each line of the input: `get FILE` downloads a file, anything else is a command
+    Client {
+        /// Address of the server
+        #[arg(default_value = DEFAULT_ADDR)]
+        addr: String,
+        /// Folder for downloads; it is made if there is none
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        dir: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let (subject, result) = match Cli::parse().role {
+        Role::Server { addr, allow_remote, root, timeout } => match files::Root::new(&root) {
+            Ok(root) => {
+                let result = loopback::bind(&addr, allow_remote)
+                    .and_then(|listener| server::run(listener, &root, timeout));
+                (addr, result)
+            }
+            Err(error) => (root.display().to_string(), Err(error)),
+        },
+        Role::Client { addr, dir } => {
+            let result = TcpStream::connect(&addr).and_then(|stream| client::run(stream, &dir));
+            (addr, result)
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => advice::report(&subject, &error),
+    }
+}
+
+/// A time in seconds, more than none.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds
+        .filter(|seconds| !seconds.is_zero())
+        .ok_or_else(|| "a number of seconds above 0 is needed".to_owned())
+}

@@ -1,0 +1,41 @@
+//! Messages: what a client can ask for, and what a server answers.
+//!
+//! ```text
+//! {"request":"get","filename":"poem.txt"}
+//! {"filename":"poem.txt","size":148,"status":null,"error":null}
+//! ```
+
+use serde::{Deserialize, Serialize};
+
+// ANCHOR: request
+/// What a client can ask for.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "lowercase")]
+pub enum Request {
+    /// Run a command line in the system's shell.
+    Run {
+        /// The command line.
+        command: String,
+    },
+    /// Send a file.
+    Get {
+        /// Its path below the server's root, with `/` between the parts.
+        filename: String,
+    },
+}
+// ANCHOR_END: request
+
+// ANCHOR: answer
+/// What the server says before the body.
+#[derive(Default, Serialize, Deserialize)]
+pub struct Answer {
+    /// The file's own name, without folders.
+    pub filename: Option<String>,
+    /// The bytes of the body.
+    pub size: u64,
+    /// The exit status of the command.
+    pub status: Option<i32>,
+    /// What could not be done, in one line.
+    pub error: Option<String>,
+}
+// ANCHOR_END: answer

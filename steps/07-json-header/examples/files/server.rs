@@ -1,0 +1,156 @@
+//! The server: runs commands and sends files, for one client after another.
+//!
+//! New in this part: a body may have any size, and files can be sent. A command that takes too long
+//! is stopped.
+//!
+//! ```text
+//! client                                                       server
+//!   | -- 00 00 00 28  {"request":"get","filename":"hello.txt"} --> |     a frame: the header
+//!   | <- 00 00 00 3d  {"filename":"hello.txt","size":6,… --------- |     a frame: the header
+//!   | <- h e l l o \n -------------------------------------------- |     the body: 6 bytes
+//! ```
+//!
+//! Still wrong, on purpose: the client cannot check that what arrives is what was sent.
+
+use std::fs::File;
+use std::io::{self, Read, Take, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use crate::accept::client_is_gone;
+use crate::body::write_body;
+use crate::command::run_command;
+use crate::files::Root;
+use crate::frame::read_frame;
+use crate::header::{one_line, parse_header, write_header};
+use crate::message::{Answer, Request};
+use crate::problem::explain;
+
+/// Serves one client after another, until it is stopped: files below `root`, and commands, which may
+/// run for `timeout`.
+pub fn run(listener: TcpListener, root: &Root, timeout: Duration) -> io::Result<()> {
+    let local_addr = listener.local_addr()?;
+    writeln!(io::stdout(), "listening on {local_addr}")?;
+    if !local_addr.ip().is_loopback() {
+        writeln!(io::stdout(), "WARNING: whoever can connect runs any command here, as you")?;
+    }
+
+    loop {
+        let (stream, peer_addr) = match listener.accept() {
+            Ok(connection) => connection,
+            // A client that left before it was accepted is no reason to stop.
+            Err(error) if client_is_gone(&error) => continue,
+            Err(error) => return Err(error),
+        };
+        writeln!(io::stdout(), "{peer_addr} connected")?;
+        match handle_connection(stream, peer_addr, root, timeout) {
+            Ok(()) => writeln!(io::stdout(), "{peer_addr} disconnected")?,
+            // Whatever happens to one connection, the next client is served.
+            Err(error) => writeln!(io::stdout(), "{peer_addr} lost: {}", explain(&error))?,
+        }
+    }
+}
+
+// ANCHOR: handle-connection
+/// Does what one request after another asks for, until the client has left.
+fn handle_connection(
+    mut stream: TcpStream,
+    peer_addr: SocketAddr,
+    root: &Root,
+    timeout: Duration,
+) -> io::Result<()> {
+    // A header and its body are two writes. With Nagle's algorithm, the second could wait until the
+    // first is acknowledged.
+    stream.set_nodelay(true)?;
+    // A broken frame ends the connection: it is not known where the next one begins.
+    while let Some(header) = read_frame(&mut stream)? {
+        // A header that is not understood does not: the next frame begins after this one.
+        let reply = match parse_header(&header) {
+            Ok(Request::Run { command }) => {
+                writeln!(io::stdout(), "{peer_addr} runs {command:?}")?;
+                reply_to_run(&command, timeout)
+            }
+            Ok(Request::Get { filename }) => {
+                writeln!(io::stdout(), "{peer_addr} gets {filename:?}")?;
+                reply_to_get(&filename, root)
+            }
+            Err(error) => Err(error),
+        };
+        let reply = reply.unwrap_or_else(|error| Reply::refusal(&explain(&error)));
+        write_header(&mut stream, &reply.header)?;
+        write_body(&mut stream, reply.body)?;
+    }
+    Ok(())
+}
+// ANCHOR_END: handle-connection
+
+// ANCHOR: reply
+/// An answer, before it is sent.
+struct Reply {
+    header: Answer,
+    /// The files that it is made of, and how much of each.
+    body: Vec<Take<File>>,
+}
+
+impl Reply {
+    /// An answer without a body, which says what cannot be done.
+    fn refusal(problem: &str) -> Self {
+        let header = Answer { error: Some(one_line(problem)), ..Answer::default() };
+        Self { header, body: Vec::new() }
+    }
+}
+// ANCHOR_END: reply
+
+// ANCHOR: reply-to-run
+/// Runs a command. What it wrote is sent also if it was stopped.
+fn reply_to_run(command_line: &str, timeout: Duration) -> io::Result<Reply> {
+    let output = run_command(command_line, timeout).map_err(|error| {
+        let message = format!("the command cannot be run: {}", explain(&error));
+        io::Error::new(error.kind(), message)
+    })?;
+    let error = match output.status {
+        None => {
+            let limit = timeout.as_secs_f64();
+            Some(format!("the command ran longer than {limit} s and was stopped"))
+        }
+        Some(status) => by_signal(status),
+    };
+    let header = Answer {
+        size: output.parts.iter().map(Take::limit).sum(),
+        status: output.status.and_then(|status| status.code()),
+        error,
+        ..Answer::default()
+    };
+    Ok(Reply { header, body: output.parts })
+}
+
+/// Describes the end of a command that a signal has killed.
+#[cfg(unix)]
+fn by_signal(status: ExitStatus) -> Option<String> {
+    use std::os::unix::process::ExitStatusExt;
+    status.signal().map(|signal| format!("the command was ended by signal {signal}"))
+}
+
+/// There are no signals on Windows: a process that is killed has an exit status like any other.
+#[cfg(windows)]
+fn by_signal(_: ExitStatus) -> Option<String> {
+    None
+}
+// ANCHOR_END: reply-to-run
+
+// ANCHOR: reply-to-get
+/// Opens a file, and asks the system for its size: that stands in the header, so it comes first.
+fn reply_to_get(filename: &str, root: &Root) -> io::Result<Reply> {
+    let file = root.open(filename)?;
+    let size = file.metadata()?.len();
+    let name = Path::new(filename).file_name();
+    let header = Answer {
+        filename: name.map(|name| name.to_string_lossy().into_owned()),
+        size,
+        ..Answer::default()
+    };
+    Ok(Reply { header, body: vec![file.take(size)] })
+}
+// ANCHOR_END: reply-to-get

@@ -1,0 +1,68 @@
+//! Guards: with them, a command can be stopped with all that it has started, and none outlives the
+//! server.
+//!
+//! An aside: nothing here is about messages.
+
+use std::io;
+use std::process::{Child, Command, Stdio};
+
+#[cfg(windows)]
+use crate::shell::shell;
+
+// ANCHOR: guard
+/// A process that waits for the end of its input, and then kills a command with all that it has
+/// started.
+///
+/// The other end of its input is ours. The input ends when the guard is dropped, and also when our
+/// process ends, in whatever way: the system closes all that it had open. So no command outlives us.
+pub struct Guard(Child);
+
+impl Guard {
+    fn start(mut command: Command) -> io::Result<Self> {
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().map(Self)
+    }
+
+    /// Ends the guard, and not what it guards: the command has ended by itself.
+    pub fn dismiss(mut self) {
+        let _ = self.0.kill(); // fails only if it has ended, which is what we want
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // Closes our end of its input first. What counts is that the command ends, not this status.
+        let _ = self.0.wait();
+    }
+}
+// ANCHOR_END: guard
+
+// ANCHOR: start
+/// Starts a command and its guard, in a process group of their own: with it the guard can kill the
+/// shell and all that it starts. A process that has left the group stays.
+///
+/// Ctrl-C at our terminal does not reach such a group. The guard comes first: the command is never
+/// without it. `std` can kill one process only, so a shell is the guard.
+#[cfg(unix)]
+pub fn start(mut command: Command) -> io::Result<(Child, Guard)> {
+    use std::os::unix::process::CommandExt;
+
+    let mut guard = Command::new("sh");
+    // What the command may send to its group must not end the guard.
+    guard.args(["-c", "trap '' HUP INT TERM; read line; kill -s KILL 0"]).process_group(0);
+    let guard = Guard::start(guard)?;
+    let group = i32::try_from(guard.0.id()).expect("the system has process ids of this type");
+    Ok((command.process_group(group).spawn()?, guard))
+}
+
+/// Starts a command and its guard, which kills (/F) the process and the tree (/T) of all that it has
+/// started. Ctrl-C at our terminal reaches all of them.
+#[cfg(windows)]
+pub fn start(mut command: Command) -> io::Result<(Child, Guard)> {
+    let mut child = command.spawn()?;
+    let guard = shell(&format!("set /P line= & taskkill /T /F /PID {}", child.id()));
+    match Guard::start(guard) {
+        Ok(guard) => Ok((child, guard)),
+        Err(error) => child.kill().and(Err(error)),
+    }
+}
+// ANCHOR_END: start

@@ -1,0 +1,33 @@
+//! What went wrong, in words that the other side may read.
+
+use std::io;
+
+/// An error of the system's that no system has, so `std` knows no kind for it.
+const UNKNOWN_ERROR: i32 = i32::MAX;
+
+/// Describes an error in one line: one of ours in our own words, one of the system's in `std`'s, which
+/// are the same everywhere. For some, such as too many open files, `std` has none: then in the system's.
+///
+/// An error of the system's is a number. It knows no path, so none is told.
+pub fn explain(error: &io::Error) -> String {
+    let unknown = io::Error::from_raw_os_error(UNKNOWN_ERROR).kind();
+    match error.raw_os_error() {
+        Some(_) if error.kind() != unknown => error.kind().to_string(),
+        _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_told_in_stds_words_and_otherwise_in_its_own() {
+        let not_found = std::fs::File::open("no/such/file").unwrap_err();
+        assert_eq!(explain(&not_found), "entity not found");
+        let ours = io::Error::new(io::ErrorKind::NotFound, "no file has this name");
+        assert_eq!(explain(&ours), "no file has this name");
+        let unknown = explain(&io::Error::from_raw_os_error(UNKNOWN_ERROR));
+        assert!(unknown.ends_with(&format!("(os error {UNKNOWN_ERROR})")), "{unknown}");
+    }
+}
