@@ -158,6 +158,7 @@ const EXCEPTIONS: &[&str] = &[
     "{peer_addr}  since {since}  {queue_len} bytes wait",
     "the server is stopping",
     "%Y-%m-%d %H:%M:%S",
+    "{time}  WARN the log was not read: {count} entries are lost\n", // it says what there is to say
     // What cannot happen: if it does, there is a mistake in the program.
     "other bytes came than were sent",
     "a frame has at most {MAX_FRAME_LEN} bytes, not {}", // looked at before, and told in other words
