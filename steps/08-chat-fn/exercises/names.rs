@@ -1,9 +1,9 @@
-//! A solution: a room in which people can have names. What the step does besides is left out:
-//! keepalive, the console, and what to do when there are too many clients.
+//! A solution: a room in which clients can have names. It leaves out the rest of the step: keepalive,
+//! the console, and the limit on clients.
 //!
 //! ```text
 //! alice                       server                         bob
-//!   | -- /name alice\n -------> |                             |     nobody else has this name
+//!   | -- /name alice\n -------> |                             |     the name is free
 //!   | -- hello\n -------------> |                             |
 //!   | <- alice hello\n -------- | -- alice hello\n ---------> |
 //! ```
@@ -11,7 +11,7 @@
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 
 use crate::line::{LineBuffer, MAX_LINE_LEN};
@@ -19,13 +19,13 @@ use crate::line::{LineBuffer, MAX_LINE_LEN};
 #[path = "../src/line.rs"]
 mod line;
 
-/// How much one read takes, in bytes.
+/// The most bytes that one read takes.
 const READ_LEN: usize = 4096;
 
-/// Who is online.
+/// The clients that are online.
 type Clients = Arc<Mutex<HashMap<SocketAddr, Client>>>;
 
-/// How somebody can be written to, and what they are called.
+/// A client that is online.
 struct Client {
     stream: TcpStream,
     /// At first, the address.
@@ -42,14 +42,14 @@ fn main() -> io::Result<()> {
         let (stream, peer_addr) = listener.accept()?; // waits for a client
         let clients = Arc::clone(&clients);
         thread::spawn(move || {
-            // In whatever way it ends, the client is gone, and its name is free.
+            // In whatever way the connection ends, the client is removed, and its name is free.
             let _ = handle_connection(stream, peer_addr, &clients);
             lock(&clients).remove(&peer_addr);
         });
     }
 }
 
-/// Passes on what a client says, until it leaves.
+/// Handles each line that a client sends, until it leaves.
 fn handle_connection(
     mut stream: TcpStream,
     peer_addr: SocketAddr,
@@ -77,7 +77,7 @@ fn handle_connection(
     }
 }
 
-/// Does what a line asks for, or says why not: takes a name, or says something to everybody.
+/// Gives the client a name, or passes the line on. Returns the problem if the name cannot be taken.
 fn handle_line(clients: &Clients, peer_addr: SocketAddr, line: &str) -> Result<(), String> {
     if let Some(name) = line.strip_prefix("/name ") {
         return take_name(clients, peer_addr, name);
@@ -86,17 +86,17 @@ fn handle_line(clients: &Clients, peer_addr: SocketAddr, line: &str) -> Result<(
     Ok(())
 }
 
-/// Gives a client another name, unless somebody has it.
+/// Gives a client another name, unless another client has it.
 ///
-/// Between looking and taking, the lock is not given back. Else two could look, one after the other,
-/// and then both take it.
+/// The lock is held from looking to taking. Otherwise two clients could both find the name free, and
+/// then both take it.
 fn take_name(clients: &Clients, peer_addr: SocketAddr, name: &str) -> Result<(), String> {
     if name.is_empty() || !name.chars().all(char::is_alphanumeric) {
         return Err("a name is one word of letters and digits".to_owned());
     }
     let mut clients = lock(clients);
     if clients.values().any(|client| client.name == name) {
-        return Err(format!("somebody else is called {name}"));
+        return Err(format!("another client is called {name}"));
     }
     if let Some(client) = clients.get_mut(&peer_addr) {
         client.name = String::from(name);
@@ -104,19 +104,18 @@ fn take_name(clients: &Clients, peer_addr: SocketAddr, name: &str) -> Result<(),
     Ok(())
 }
 
-/// Writes a line to everybody, with the name of the one who says it.
+/// Writes a line to every client, after the name of the client that sent it.
 fn broadcast(clients: &Clients, peer_addr: SocketAddr, text: &str) {
     let clients = lock(clients);
     let Some(speaker) = clients.get(&peer_addr) else { return };
     let line = format!("{} {text}\n", speaker.name);
     for client in clients.values() {
-        // An error is about this client alone, whose own thread sees that it is gone.
+        // An error concerns this client only. Its own thread sees that the connection is broken.
         let _ = (&client.stream).write_all(line.as_bytes());
     }
 }
 
-/// The map, for as long as the guard lives. No change to it takes more than one step, so it is
-/// whole even after a panic.
+/// Waits for the lock and takes it, until the returned guard is dropped.
 fn lock(clients: &Clients) -> MutexGuard<'_, HashMap<SocketAddr, Client>> {
-    clients.lock().unwrap_or_else(PoisonError::into_inner)
+    clients.lock().expect("no thread panics while it holds the lock")
 }

@@ -1,5 +1,5 @@
-//! A solution: a room that drops whoever does not take a line within a second. What the step does
-//! besides is left out: keepalive, the console, and what to do when there are too many clients.
+//! A solution: a room that drops a client that does not take a line within a second. It leaves out
+//! the rest of the step: keepalive, the console, and the limit on clients.
 //!
 //! ```text
 //! alice                       server                        carol
@@ -8,12 +8,12 @@
 //!   | <- ADDR hello\n --------- | -- end -------------------> |     a second later
 //! ```
 //!
-//! Still wrong: it is a second in which everybody waits, for each one that does not read.
+//! Still wrong: for each client that does not read, all others wait for a second.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
@@ -22,13 +22,13 @@ use crate::line::{LineBuffer, MAX_LINE_LEN};
 #[path = "../src/line.rs"]
 mod line;
 
-/// How much one read takes, in bytes.
+/// The most bytes that one read takes.
 const READ_LEN: usize = 4096;
 
 /// How long one write to a client may wait.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Who is online.
+/// The clients that are online.
 type Clients = Arc<Mutex<HashMap<SocketAddr, TcpStream>>>;
 
 fn main() -> io::Result<()> {
@@ -41,20 +41,20 @@ fn main() -> io::Result<()> {
         let (stream, peer_addr) = listener.accept()?; // waits for a client
         let clients = Arc::clone(&clients);
         thread::spawn(move || {
-            // In whatever way it ends, the client is gone, and the others need not know why.
+            // In whatever way the connection ends, the client is removed.
             let _ = handle_connection(stream, peer_addr, &clients);
             remove(&mut lock(&clients), peer_addr);
         });
     }
 }
 
-/// Passes on what a client says, until it leaves.
+/// Passes on each line that a client sends, until it leaves.
 fn handle_connection(
     mut stream: TcpStream,
     peer_addr: SocketAddr,
     clients: &Clients,
 ) -> io::Result<()> {
-    stream.set_write_timeout(Some(WRITE_TIMEOUT))?; // whoever writes to it
+    stream.set_write_timeout(Some(WRITE_TIMEOUT))?; // of both handles
     lock(clients).insert(peer_addr, stream.try_clone()?);
     let mut lines = LineBuffer::new(MAX_LINE_LEN);
     let mut buffer = [0; READ_LEN];
@@ -73,13 +73,13 @@ fn handle_connection(
     }
 }
 
-/// Writes a line to everybody, and drops those who did not take all of it in time.
+/// Writes a line to every client, and drops the clients that did not take all of it in time.
 fn broadcast(clients: &Clients, line: &str) {
     let mut clients = lock(clients);
     let mut failed = Vec::new();
     for (addr, mut stream) in clients.iter() {
-        // A part of the line may have gone out, and nobody knows how much. The next line would
-        // begin in the middle of this one: so there is no next line.
+        // A part of the line may have been sent, and the error does not tell how much. The next line
+        // would begin in the middle of this one, so the client gets no next line.
         if stream.write_all(line.as_bytes()).is_err() {
             failed.push(*addr);
         }
@@ -89,15 +89,14 @@ fn broadcast(clients: &Clients, line: &str) {
     }
 }
 
-/// Takes a client out of the map, and ends the connection: its thread, which reads, sees that.
+/// Removes a client from the map and ends the connection, so that its thread stops reading.
 fn remove(clients: &mut HashMap<SocketAddr, TcpStream>, addr: SocketAddr) {
     if let Some(stream) = clients.remove(&addr) {
         let _ = stream.shutdown(Shutdown::Both); // fails where the connection has ended already
     }
 }
 
-/// The map, for as long as the guard lives. No change to it takes more than one step, so it is
-/// whole even after a panic.
+/// Waits for the lock and takes it, until the returned guard is dropped.
 fn lock(clients: &Clients) -> MutexGuard<'_, HashMap<SocketAddr, TcpStream>> {
-    clients.lock().unwrap_or_else(PoisonError::into_inner)
+    clients.lock().expect("no thread panics while it holds the lock")
 }

@@ -1,10 +1,9 @@
-"""Step 08, the client: says each line of its input, and prints what everybody says.
+"""Step 08, the client: sends the lines of its input, and prints the lines of all clients.
 
     python3 client.py [HOST:PORT]
 """
 
 import os
-import queue
 import socket
 import sys
 import threading
@@ -12,30 +11,29 @@ import unicodedata
 
 from line import MAX_LINE_LEN, LineBuffer
 
-READ_LEN = 4096  # bytes; how much one recv may take
-MAX_PREFIX_LEN = 128  # bytes that the server may put in front of a line
+READ_LEN = 4096  # bytes; the most that one recv returns
+MAX_PREFIX_LEN = 128  # bytes; the most that the server may put before a line
 
 
 def harmless(text):
-    """The text with its control characters spelled out: they do nothing to the terminal."""
+    """Returns the text with its control characters spelled out, so that they do nothing to the terminal."""
     return "".join(
         repr(c)[1:-1] if unicodedata.category(c) == "Cc" and c != "\t" else c for c in text
     )
 
 
-def show_lines(stream, ends):
-    """Prints the lines that come, until the server closes the connection, or it breaks."""
+def show_lines(stream):
+    """Prints each line from the server, until it closes the connection, or the connection breaks."""
     lines = LineBuffer(MAX_PREFIX_LEN + MAX_LINE_LEN)
     try:
         while data := stream.recv(READ_LEN):
             for line in lines.push(data):
                 print(harmless(line.decode(errors="replace").rstrip("\r")), flush=True)
     except OSError:
-        pass  # for who waits for lines, that is the same
-    ends.put("server")
+        pass  # a broken connection: no more lines will come
 
 
-def send_lines(stream, ends):
+def send_lines(stream):
     """Sends the lines of the input until it ends, or one of them is `quit`."""
     while True:
         if sys.stdin.isatty():
@@ -50,26 +48,24 @@ def send_lines(stream, ends):
         try:
             stream.sendall(line + b"\n")
         except OSError:
-            return  # show_lines sees that too, and first shows what has come
-    ends.put("input")
+            return  # the server is gone; show_lines sees that, too
+    input_has_ended.set()
+    try:
+        stream.shutdown(socket.SHUT_WR)  # end of file for the server, which then closes as well
+    except OSError:
+        pass  # the connection has ended already
 
 
 addr = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9008"
 host, _, port = addr.rpartition(":")
 
 stream = socket.create_connection((host, int(port)))
-ends = queue.Queue()
-for work in show_lines, send_lines:
-    threading.Thread(target=work, args=(stream, ends), daemon=True).start()
+input_has_ended = threading.Event()
+threading.Thread(target=send_lines, args=(stream,), daemon=True).start()
 
+show_lines(stream)
 status = 0
-if ends.get() == "input":
-    try:
-        stream.shutdown(socket.SHUT_WR)  # end of file for the server
-    except OSError:
-        pass  # the connection has ended already
-    ends.get()
-else:
+if not input_has_ended.is_set():
     print(f"error: {addr}: the server closed the connection", file=sys.stderr, flush=True)
     status = 1
-os._exit(status)  # the keyboard's thread may be waiting for a line; nobody waits for it
+os._exit(status)  # the keyboard's thread may be waiting for a line; it ends with the process

@@ -1,11 +1,12 @@
-"""Step 08, the server: a room in which everybody hears what each one says.
+"""Step 08, the server: a room in which every client receives each line.
 
-    python3 server.py [HOST:PORT]
+    python3 server.py [HOST:PORT] [--max-clients N]
 
-Still wrong, on purpose: one client that does not read stops the room for everybody, since lines are
-sent under the lock, and stopping is abrupt.
+Still wrong, on purpose: a client that does not read stops the room for every client, because lines
+are sent while the lock is held. Stopping is abrupt: no client gets a goodbye.
 """
 
+import argparse
 import os
 import socket
 import sys
@@ -14,16 +15,18 @@ import time
 
 from line import BadLine, LineBuffer, check
 
-READ_LEN = 4096  # bytes; how much one recv may take
-ACCEPT_PAUSE = 0.1  # seconds; after an error of accept
+READ_LEN = 4096  # bytes; the most that one recv returns
+ACCEPT_PAUSE = 0.1  # seconds; how long to wait after an error of accept
+DEFAULT_MAX_CLIENTS = 4096
 
-KEEPALIVE_IDLE = 10  # seconds of silence before the first probe
+KEEPALIVE_IDLE = 10  # seconds of silence before the first keepalive probe
 KEEPALIVE_INTERVAL = 2  # seconds between two probes
-KEEPALIVE_PROBES = 3  # without an answer, the client is gone
-USER_TIMEOUT = 16_000  # milliseconds in which nothing that we send is taken
+KEEPALIVE_PROBES = 3  # after this many without an answer, the connection is broken
+USER_TIMEOUT = 16_000  # milliseconds; how long sent bytes may wait for their acknowledgement
 
-# Nothing but these names says that the dict may be used only with the lock.
-clients = {}  # who is online: the address of each client, and its stream
+# The clients that are online: the address of each, and its stream. To be used only while the lock is
+# held; Python does not check that.
+clients = {}
 lock = threading.Lock()
 
 
@@ -31,42 +34,38 @@ def log(line):
     try:
         print(line, flush=True)
     except OSError:
-        pass  # the room goes on, also where nobody reads this
+        pass  # the room goes on even if stdout is closed
 
 
 def broadcast(line):
-    """Sends a line to everybody who is online: in the same order, since under the lock."""
+    """Sends a line to every client. The lock is held meanwhile: all clients see the same order."""
     with lock:
         for stream in clients.values():
             send_line(stream, line)
 
 
-def tell(name, line):
+def reply(peer_addr, line):
     """Sends a line to one client."""
     with lock:
-        if name in clients:
-            send_line(clients[name], line)
+        if peer_addr in clients:
+            send_line(clients[peer_addr], line)
 
 
 def send_line(stream, line):
     try:
         stream.sendall(line.encode() + b"\n")
     except OSError:
-        shut_down(stream)  # the thread that reads from it sees that, and removes the client
-
-
-def shut_down(stream):
-    try:
-        stream.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass  # the connection has ended already
+        try:
+            stream.shutdown(socket.SHUT_RDWR)  # its thread, which waits in recv, removes the client
+        except OSError:
+            pass  # the connection has ended already
 
 
 def set_up(stream):
-    """Has the system find out when the client vanishes without a word."""
+    """Makes recv and sendall fail when the client has vanished without a FIN."""
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in [  # not every system has each of them
+    for option, value in [  # some systems have only some of these
         ("TCP_KEEPIDLE", KEEPALIVE_IDLE),
         ("TCP_KEEPINTVL", KEEPALIVE_INTERVAL),
         ("TCP_KEEPCNT", KEEPALIVE_PROBES),
@@ -76,72 +75,103 @@ def set_up(stream):
             stream.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
-def handle_connection(stream, name):
-    """Passes on what a client says, until it leaves."""
+def handle_connection(stream, peer_addr):
+    """Passes on each line that a client sends, until it leaves."""
     set_up(stream)
-    with lock:
-        clients[name] = stream
-    log(f"{name} joined")
-    try:
-        lines = LineBuffer()
-        while data := stream.recv(READ_LEN):
-            for line in lines.push(data):
-                try:
-                    text = check(line)
-                except BadLine as bad:
-                    tell(name, f"error: {bad}")
-                    continue
-                if text.strip() == "quit":
-                    return
-                if text.strip():
-                    broadcast(f"{name} {text}")
-    finally:
-        with lock:
-            del clients[name]
-        shut_down(stream)
+    log(f"{peer_addr} joined")
+    lines = LineBuffer()
+    while data := stream.recv(READ_LEN):
+        for line in lines.push(data):
+            try:
+                text = check(line)
+            except BadLine as bad:
+                reply(peer_addr, f"error: {bad}")
+                continue
+            if text.strip() == "quit":
+                return
+            if text.strip():
+                broadcast(f"{peer_addr} {text}")
 
 
-def serve(stream, name):
-    """The thread of one client."""
+def serve(stream, peer_addr):
+    """Serves one client until it leaves. This is what its thread does."""
     with stream:
         try:
-            handle_connection(stream, name)
-            log(f"{name} left")
+            handle_connection(stream, peer_addr)
+            result = "left"
         except OSError as error:
-            log(f"{name} lost: {error.strerror}")
+            result = f"lost: {error.strerror}"
+        finally:
+            with lock:
+                del clients[peer_addr]
+    log(f"{peer_addr} {result}")
 
 
-def accept_clients(listener):
-    """Accepts clients, for ever, and starts a thread for each."""
-    failing = False
+def join(stream, peer_addr, max_clients):
+    """Puts a client into the dict. Returns why not if the room is full."""
+    with lock:
+        if len(clients) >= max_clients:
+            return "the room is full"
+        if peer_addr in clients:  # an earlier connection has broken, and its thread will find out
+            return "address in use"
+        clients[peer_addr] = stream
+
+
+def turn_away(stream, peer_addr, reason):
+    """Tells a client in one line why it cannot join, and closes the connection."""
+    log(f"{peer_addr} turned away: {reason}")
+    send_line(stream, f"error: {reason}; try again later")
+    stream.close()
+
+
+def start_thread(stream, peer_addr):
+    """Starts the thread that serves one client."""
+    try:
+        threading.Thread(target=serve, args=(stream, peer_addr), daemon=True).start()
+    except RuntimeError as error:  # the system allows no more threads
+        with lock:
+            clients.pop(peer_addr)
+        turn_away(stream, peer_addr, error)
+
+
+def accept_clients(listener, max_clients):
+    """Accepts clients until the process ends."""
+    is_failing = False
     while True:
         try:
-            stream, peer_addr = listener.accept()
+            stream, (host, port, *_) = listener.accept()
         except OSError as error:  # most likely, all descriptors are in use
-            if not failing:
+            if not is_failing:
                 log(f"cannot accept clients for now: {error}")
-            failing = True
-            time.sleep(ACCEPT_PAUSE)  # no event tells that a descriptor is free
+            is_failing = True
+            time.sleep(ACCEPT_PAUSE)  # no event reports that a descriptor is free
             continue
-        failing = False
-        name = "%s:%d" % peer_addr[:2]
-        threading.Thread(target=serve, args=(stream, name), daemon=True).start()
+        is_failing = False
+        peer_addr = f"{host}:{port}"
+        if reason := join(stream, peer_addr, max_clients):
+            turn_away(stream, peer_addr, reason)
+        else:
+            start_thread(stream, peer_addr)
 
 
 def who_is_online():
     with lock:
-        names = sorted(clients)
-    return f"{len(names)} online: {', '.join(names)}" if names else "nobody is online"
+        addrs = sorted(clients)
+    return f"{len(addrs)} online: {', '.join(addrs)}" if addrs else "nobody is online"
 
 
-host, _, port = (sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9008").rpartition(":")
+parser = argparse.ArgumentParser()
+parser.add_argument("addr", nargs="?", default="127.0.0.1:9008", metavar="HOST:PORT")
+parser.add_argument("--max-clients", default=DEFAULT_MAX_CLIENTS, type=int, metavar="N")
+args = parser.parse_args()
+host, _, port = args.addr.rpartition(":")
 
 listener = socket.create_server((host, int(port)))
 print("listening on %s:%d" % listener.getsockname()[:2], flush=True)
-acceptor = threading.Thread(target=accept_clients, args=(listener,), daemon=True)
+acceptor = threading.Thread(target=accept_clients, args=(listener, args.max_clients), daemon=True)
 acceptor.start()
 for line in sys.stdin.buffer:
     if line.strip() == b"quit":
-        os._exit(0)  # abrupt, as our own is: no thread is asked
+        os._exit(0)  # abrupt: the process ends, and all its threads and connections with it
     log(who_is_online())
 acceptor.join()  # the console has ended; the room goes on
