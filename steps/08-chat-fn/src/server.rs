@@ -265,10 +265,9 @@ fn reply(clients: &Clients, peer_addr: SocketAddr, line: &str) {
 
 fn write_line(mut stream: &TcpStream, line: &str) {
     if stream.write_all(line.as_bytes()).is_err() {
-        // A broken connection is not the fault of the client that speaks. The thread that reads
-        // from it removes the client. The system reports an error only once, so that thread may
-        // never see it; after `shutdown`, its `read` returns. `shutdown` fails if the connection
-        // is gone already, and then so does the `read`.
+        // The thread of the client whose connection is broken removes it. The system reports an
+        // error only once, so without `shutdown` that thread might read on. If `shutdown` fails, the
+        // connection has ended already.
         let _ = stream.shutdown(Shutdown::Both);
     }
 }

@@ -250,6 +250,68 @@ fn a_client_that_leaves_is_gone_in_whatever_way_it_leaves() -> Result<(), Failur
     Ok(())
 }
 
+/// Connects, and is turned away.
+fn expect_turned_away(server: &mut Program, addr: SocketAddr) -> Result<(), Failure> {
+    let mut peer = Peer::connect(addr)?;
+    let who = peer.local_addr()?;
+    let told = String::from_utf8_lossy(&peer.receive_to_end()?).into_owned();
+    assert_eq!(told, "error: the room is full; try again later\n");
+    expect_log(server, who, "turned away: the room is full")
+}
+
+#[test]
+fn a_full_room_turns_clients_away_until_one_leaves_in_whatever_way() -> Result<(), Failure> {
+    let mut command = server();
+    command.args(["--max-clients", "2"]);
+    full_room(Program::start_server(command)?)
+}
+
+/// What a server does whose limit is two clients.
+fn full_room((mut server, addr): (Program, SocketAddr)) -> Result<(), Failure> {
+    let mut bob = join(&mut server, addr)?;
+    for way in ["quit", "end", "half a line", "reset"] {
+        let mut alice = join(&mut server, addr)?;
+        expect_turned_away(&mut server, addr)?;
+        expect_turned_away(&mut server, addr)?;
+        say_and_hear(&mut alice, "still here")?; // and nothing else has arrived
+        let line = said(&alice, "still here")?;
+        bob.expect(&line)?;
+
+        let who = alice.local_addr()?;
+        match way {
+            "quit" => {
+                alice.send(b"quit\n")?;
+                assert_eq!(alice.receive_to_end()?, b"");
+            }
+            "end" => alice.close(),
+            "half a line" => {
+                alice.send(b"half a li")?;
+                alice.close();
+            }
+            _ => alice.reset()?,
+        }
+        let ended = [format!("{who} left"), format!("{who} lost: ")];
+        let is_gone = |line: &str| ended.iter().any(|ended| line.starts_with(ended));
+        server.expect_later(&ended.join(", or "), is_gone)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_client_that_is_turned_away_shows_why_and_fails() -> Result<(), Failure> {
+    let mut command = server();
+    command.args(["--max-clients", "1"]);
+    let (mut server, addr) = Program::start_server(command)?;
+    let _alice = join(&mut server, addr)?;
+    let mut client = Program::start(client(&addr.to_string()))?;
+    let told = "error: the room is full; try again later";
+    assert_eq!(client.expect_line(told)?, told);
+    let told = format!("error: {addr}: the server closed the connection");
+    assert_eq!(client.expect_line(&told)?, told);
+    assert_eq!(client.wait()?.code(), Some(1));
+    Ok(())
+}
+
 #[test]
 fn the_console_tells_who_is_online_and_its_end_is_not_the_end_of_the_room() -> Result<(), Failure> {
     let (mut server, addr) = Program::start_server(server())?;
@@ -595,6 +657,56 @@ mod resources {
     }
 
     #[test]
+    fn clients_that_are_turned_away_leave_nothing_behind() -> Result<(), Failure> {
+        let mut command = server();
+        command.args(["--max-clients", "2"]);
+        let (mut server, addr) = Program::start_server(command)?;
+        let mut bob = join(&mut server, addr)?;
+        let _alice = join(&mut server, addr)?;
+        let before = used(&server);
+        for _ in 0..100 {
+            expect_turned_away(&mut server, addr)?;
+        }
+        wait_until_used(&server, before);
+        say_and_hear(&mut bob, "what was that?")
+    }
+
+    #[test]
+    fn when_the_system_allows_no_more_threads_a_client_is_turned_away_and_the_room_goes_on()
+    -> Result<(), Failure> {
+        // The stack of each thread takes a part of the address space: there is room for two of them,
+        // the thread that accepts clients and one client's, but not for three.
+        let mut command = Command::new("sh");
+        let limited = "ulimit -v 2500000 && exec \"$0\" server 127.0.0.1:0"; // KiB
+        command.args(["-c", limited, STEP]).env("RUST_MIN_STACK", "1000000000"); // bytes
+        let (mut server, addr) = Program::start_server(command)?;
+        let mut bob = join(&mut server, addr)?;
+        for _ in 0..2 {
+            let mut peer = Peer::connect(addr)?;
+            let who = peer.local_addr()?;
+            let told = String::from_utf8_lossy(&peer.receive_to_end()?).into_owned();
+            let (start, end) = ("error: ", " (os error 11); try again later\n");
+            assert!(told.starts_with(start) && told.ends_with(end), "{told}");
+            let away = format!("{who} turned away: ");
+            server.expect_later(&away, |line| line.starts_with(&away))?;
+            say_and_hear(&mut bob, "still here")?;
+        }
+        expect_online(&mut server, &format!("1 online: {}", bob.local_addr()?))?;
+        let who = bob.local_addr()?;
+        bob.close();
+        expect_log(&mut server, who, "left")?;
+        // A thread's stack is given back a moment after its last words.
+        let until = Instant::now() + DEADLINE;
+        loop {
+            let mut newcomer = Peer::connect(addr)?;
+            if say_and_hear(&mut newcomer, "me, too").is_ok() {
+                return Ok(());
+            }
+            assert!(Instant::now() < until, "nobody is let in although a thread has ended");
+        }
+    }
+
+    #[test]
     fn clients_that_say_nothing_or_half_a_line_cost_a_thread_each_and_nothing_when_they_leave()
     -> Result<(), Failure> {
         const HOSTILE: usize = 100;
@@ -724,6 +836,14 @@ fn our_client_talks_to_python_server() -> Result<(), Failure> {
     server.type_line("quit")?;
     assert_eq!(server.wait()?.code(), Some(0));
     Ok(())
+}
+
+#[test]
+#[ignore = "needs python3"]
+fn the_python_server_turns_clients_away_when_it_is_full() -> Result<(), Failure> {
+    let mut command = twin("server.py", "127.0.0.1:0");
+    command.args(["--max-clients", "2"]);
+    full_room(Program::start_server(command)?)
 }
 
 #[test]

@@ -102,6 +102,7 @@ pub const PROVOCATIONS: &[Provocation] = &[
     message("seconds", |scene| scene.run(&["server", "--timeout", "soon"], b"")),
     message("no-value", |scene| match scene.number() {
         Some(5) => scene.run(&["merge", "--read"], b""),
+        Some(8) => scene.run(&["server", "--max-clients"], b""),
         _ => scene.run(&["server", "--root"], b""),
     }),
     message("root", |scene| scene.run(&["server", "--root", "none"], b"")),
@@ -296,6 +297,12 @@ pub const PROVOCATIONS: &[Provocation] = &[
     message("line-control", |scene| scene.client(&[], &[], b"\x1b[2J\n")),
     message("cannot-be-shown", |scene| {
         scene.client_of_one_that(&[], b"", |stream| send(&stream, b"caf\xe9\n"))
+    }),
+    message("room-full", |scene| scene.client(&["--max-clients", "0"], &[], b"")),
+    message("turned-away", |scene| {
+        let (server, addr) = scene.server(&["--max-clients", "0"])?;
+        scene.keep(Peer::connect(addr)?);
+        Ok(server)
     }),
     needing(Need::Shell, "cannot-accept", crowd),
     needing(Need::Shell, "warn-cannot-accept", crowd),
