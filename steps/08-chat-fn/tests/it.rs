@@ -436,6 +436,25 @@ fn a_client_whose_server_goes_away_says_so_while_it_waits_for_the_keyboard() -> 
     Ok(())
 }
 
+#[test]
+fn a_client_whose_server_breaks_off_while_it_sends_fails() {
+    const ROUNDS: usize = 20; // sometimes the thread that writes finds out first
+    let input = "hello\n".repeat(1_000_000);
+    for _ in 0..ROUNDS {
+        let (listener, addr) = listener();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let (mut stream, _) = listener.accept().expect("the client connects");
+                stream.read_exact(&mut [0; 6]).expect("the client sends");
+                let set = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+                set.expect("the stream is open");
+            });
+            let ran = Assert::from_std(client(&addr)).write_stdin(&*input).assert().code(1);
+            ran.stderr(format!("error: {addr}: the server closed the connection\n"));
+        });
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn at_a_terminal_the_client_has_a_prompt_and_ends_with_its_server() -> Result<(), Failure> {
