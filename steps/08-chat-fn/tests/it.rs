@@ -624,6 +624,20 @@ fn still_wrong_stopping_is_abrupt() -> Result<(), Failure> {
     Ok(())
 }
 
+/// A pair of hexadecimal numbers that Linux shows of the server's end of a connection: column 4 has the
+/// bytes in its send queue and in its receive queue, column 5 its timer and when it runs out.
+#[cfg(target_os = "linux")]
+fn of_socket(server: SocketAddr, peer: SocketAddr, column: usize) -> (u64, u64) {
+    let ports = [server, peer].map(|addr| format!(":{:04X}", addr.port()));
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux has it");
+    let row = table.lines().map(|row| row.split_whitespace().collect::<Vec<_>>());
+    let mut row = row.filter(|row| row[1].ends_with(&ports[0]) && row[2].ends_with(&ports[1]));
+    let pair = row.next().expect("the server has the connection")[column];
+    let (first, second) = pair.split_once(':').expect("two numbers");
+    let number = |text| u64::from_str_radix(text, 16).expect("a number");
+    (number(first), number(second))
+}
+
 /// What a process uses up is looked at from outside.
 #[cfg(target_os = "linux")]
 mod resources {
@@ -777,15 +791,9 @@ mod resources {
     {
         let (mut server, addr) = Program::start_server(server())?;
         let peer = join(&mut server, addr)?;
-        // The system tells of each socket when its timer runs out, in hundredths of a second.
-        let ports = [addr.port(), peer.local_addr()?.port()].map(|port| format!(":{port:04X}"));
-        let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux has it");
-        let row = table.lines().map(|row| row.split_whitespace().collect::<Vec<_>>());
-        let mut row = row.filter(|row| row[1].ends_with(&ports[0]) && row[2].ends_with(&ports[1]));
-        let timer = row.next().expect("the server has the connection")[5];
-        let (kind, when) = timer.split_once(':').expect("a kind and a time");
-        let when = u64::from_str_radix(when, 16).expect("a number");
-        assert_eq!(kind, "02", "the timer of keepalive");
+        // When the timer runs out, in hundredths of a second.
+        let (kind, when) = of_socket(addr, peer.local_addr()?, 5);
+        assert_eq!(kind, 2, "the timer of keepalive");
         assert!(when <= 1000, "{when} hundredths of a second"); // two hours, if nobody sets it
         Ok(())
     }
@@ -918,6 +926,33 @@ mod slow {
         let [left, lost] = ["left", "lost: timed out"].map(|what| format!("{slow_addr} {what}"));
         server.expect_later(&left, |line| line == left || line == lost)?;
         drop(slow); // it was there all the time
+        Ok(())
+    }
+
+    /// With short lines the send buffer is full while the other system still takes a few bytes now and
+    /// then, and each time the 16 seconds start again.
+    #[cfg(target_os = "linux")]
+    #[test]
+    #[ignore = "slow: twice 16 seconds and more"]
+    fn on_linux_a_system_that_takes_a_trickle_is_not_given_up() -> Result<(), Failure> {
+        const LONG: Duration = Duration::from_secs(36);
+        const MUCH: u64 = 100_000; // bytes
+        let (mut server, addr) = Program::start_server(server())?;
+        let slow = join(&mut server, addr)?;
+        let slow_addr = slow.local_addr()?;
+        let mut talker = Command::new("sh");
+        talker.args(["-c", "yes | \"$0\" client \"$1\"", STEP, &addr.to_string()]);
+        talker.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut talker = talker.spawn().expect("a shell");
+        server.expect_later("… joined", |line| line.ends_with(" joined"))?;
+
+        thread::sleep(LONG); // what must not happen in this time is no event
+        let start = format!("{slow_addr} ");
+        assert!(!server.lines_left().iter().any(|line| line.starts_with(&start)), "it is online");
+        let (waiting, _) = of_socket(addr, slow_addr, 4);
+        assert!(waiting > MUCH, "{waiting} bytes wait for it: the room waits, too");
+        drop(server); // and so the talker ends
+        talker.wait().expect("it was started");
         Ok(())
     }
 }
