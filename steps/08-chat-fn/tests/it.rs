@@ -941,9 +941,9 @@ mod slow {
         let slow = join(&mut server, addr)?;
         let slow_addr = slow.local_addr()?;
         let mut talker = Command::new("sh");
-        talker.args(["-c", "yes | \"$0\" client \"$1\"", STEP, &addr.to_string()]);
-        talker.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut talker = talker.spawn().expect("a shell");
+        let script = "yes | \"$0\" client \"$1\" >/dev/null 2>&1";
+        talker.args(["-c", script, STEP, &addr.to_string()]);
+        let _talker = Program::start(talker)?; // it ends with the server
         server.expect_later("… joined", |line| line.ends_with(" joined"))?;
 
         thread::sleep(LONG); // what must not happen in this time is no event
@@ -951,8 +951,6 @@ mod slow {
         assert!(!server.lines_left().iter().any(|line| line.starts_with(&start)), "it is online");
         let (waiting, _) = of_socket(addr, slow_addr, 4);
         assert!(waiting > MUCH, "{waiting} bytes wait for it: the room waits, too");
-        drop(server); // and so the talker ends
-        talker.wait().expect("it was started");
         Ok(())
     }
 }
