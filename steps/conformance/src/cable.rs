@@ -1,8 +1,8 @@
 //! A pulled cable: clients that vanish without a word, and a chat room that must find out.
 //!
-//! Linux can give a process a network of its own (a network namespace). Here are two: one for the
-//! servers and those who stay, one for those who vanish. A pair of virtual network cards joins them.
-//! When the far one is taken down, no FIN and no reset is sent, as with a real cable.
+//! Here are two networks: one for the servers and those who stay, one for those who vanish. A pair
+//! of virtual network cards joins them. When the far one is taken down, no FIN and no reset is sent,
+//! as with a real cable.
 //!
 //! ```text
 //! network of the servers                                      network at the other end
@@ -12,12 +12,12 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::check::linux;
+use crate::network::Network;
 use crate::soak::Report;
 use crate::{DEADLINE, Failure, Program};
 
@@ -61,24 +61,6 @@ enum Case {
     Silence,
     /// The others talk, and what they say is never acknowledged.
     Talk,
-}
-
-/// What is missing here to pull a cable, if anything is.
-#[must_use]
-pub fn missing() -> Option<String> {
-    let runs = |program: &str, argument: &str| {
-        let mut command = Command::new(program);
-        command.arg(argument).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        command.status().is_ok_and(|status| status.success())
-    };
-    for (program, package) in
-        [("ip", "iproute2"), ("unshare", "util-linux"), ("nsenter", "util-linux")]
-    {
-        if !runs(program, "-V") {
-            return Some(format!("no {program} was found ({package})"));
-        }
-    }
-    Rights::here().is_none().then(|| "this user may not make networks of their own".to_owned())
 }
 
 /// Pulls the cable, and sees how these rooms take it.
@@ -228,13 +210,9 @@ struct Networks {
 
 impl Networks {
     fn start() -> Result<Self, Failure> {
-        let rights = Rights::here().ok_or_else(|| Failure::new("a network cannot be made"))?;
-        let near = Network::start(rights.unshare(), rights)?;
-        // It belongs to the same user: whoever may do something here may do it there.
-        let mut inside = near.command();
-        inside.args(["unshare", "--net"]);
-        let far = Network::start(inside, rights)?;
-        let peer = far.holder.id().to_string();
+        let near = Network::start()?;
+        let far = near.start_another()?;
+        let peer = far.id().to_string();
         let pair =
             ["link", "add", "near-card", "type", "veth", "peer", "name", "far-card", "netns"];
         near.ip(&[&pair[..], &[&peer]].concat())?;
@@ -250,78 +228,5 @@ impl Networks {
     /// Pulls the cable.
     fn pull(&self) -> Result<(), Failure> {
         self.far.ip(&["link", "set", "far-card", "down"])
-    }
-}
-
-/// A network of its own. It is there for as long as a process is in it.
-struct Network {
-    /// Does nothing, and ends when we do: its input is ours.
-    holder: Program,
-    rights: Rights,
-}
-
-impl Network {
-    /// Has `command` run a program in a new network, and waits until that is there.
-    fn start(mut command: Command, rights: Rights) -> Result<Self, Failure> {
-        command.args(["sh", "-c", "ip link set lo up && echo ready && exec cat"]);
-        let mut holder = Program::start(command)?;
-        let line = holder.expect_line("ready")?;
-        if line != "ready" {
-            return Err(holder.failure("the network cannot be made"));
-        }
-        Ok(Self { holder, rights })
-    }
-
-    /// A command to which a program must be added: it is run in this network.
-    fn command(&self) -> Command {
-        let mut command = Command::new("nsenter");
-        command.args(["--target", &self.holder.id().to_string(), "--net"]);
-        if self.rights == Rights::OwnUsers {
-            command.args(["--user", "--preserve-credentials"]);
-        }
-        command
-    }
-
-    /// Runs `ip` in it.
-    fn ip(&self, arguments: &[&str]) -> Result<(), Failure> {
-        let output = self.command().arg("ip").args(arguments).output();
-        match output {
-            Ok(output) if output.status.success() => Ok(()),
-            Ok(output) => Err(Failure::new(format!(
-                "ip {}: {}",
-                arguments.join(" "),
-                String::from_utf8_lossy(&output.stderr)
-            ))),
-            Err(error) => Err(Failure::new(format!("ip: {error}"))),
-        }
-    }
-}
-
-/// What lets us make networks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rights {
-    /// We are an administrator.
-    Administrator,
-    /// Anybody may be one among users of their own (a user namespace).
-    OwnUsers,
-}
-
-impl Rights {
-    /// The first that works.
-    fn here() -> Option<Self> {
-        [Self::Administrator, Self::OwnUsers].into_iter().find(|rights| {
-            let tried = rights.unshare().arg("true").stderr(Stdio::null()).status();
-            tried.is_ok_and(|status| status.success())
-        })
-    }
-
-    /// A command to which a program must be added: it is run in a network of its own.
-    fn unshare(self) -> Command {
-        let mut command = Command::new("unshare");
-        command.arg("--net");
-        if self == Self::OwnUsers {
-            command.arg("--map-root-user");
-        }
-        command
     }
 }

@@ -13,6 +13,7 @@ pub mod check;
 pub mod cpu;
 mod failure;
 pub mod memory;
+pub mod network;
 mod nobody;
 mod output;
 pub mod peer;

@@ -79,7 +79,7 @@ pub fn run(root: &Path) -> Result<bool> {
     let rust = rust(root)?;
     let mut findings = vec![rust, cargo_itself(root)];
     findings.extend(PORTS.map(|port| self::port(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))));
-    findings.extend([loopback(), ipv6(), shell(), python(), browser()]);
+    findings.extend([loopback(), ipv6(), shell(), python(), tcpdump(), browser()]);
     findings.extend([disk(&root::target()?.dir), crates(root)]);
     report(&findings, &mut io::stdout().lock())
 }
@@ -256,6 +256,13 @@ fn python() -> Finding {
         },
         |version| Finding::ok("Python", version),
     )
+}
+
+fn tcpdump() -> Finding {
+    if is_on_path("tcpdump") {
+        return Finding::ok("tcpdump", text!("doctor.tcpdump.ok"));
+    }
+    Finding::optional("tcpdump", text!("doctor.tcpdump.none"), text!("doctor.tcpdump.remedy"))
 }
 
 fn browser() -> Finding {

@@ -6,12 +6,6 @@ use anyhow::Result;
 use conformance::soak::Report;
 use workspace::root::Target;
 
-/// What is missing here to pull a cable, if anything is.
-#[cfg(target_os = "linux")]
-pub fn missing() -> Option<String> {
-    conformance::cable::missing()
-}
-
 /// Pulls the cable, and sees how the chat rooms take it. They must have been built.
 #[cfg(target_os = "linux")]
 pub fn pull(root: &Path, target: &Target) -> Result<Report> {
@@ -25,11 +19,6 @@ pub fn pull(root: &Path, target: &Target) -> Result<Report> {
         rooms.push(Room { program: target.profile.join(&step.package), name: step.name });
     }
     Ok(cable::run(&rooms))
-}
-
-#[cfg(not(target_os = "linux"))]
-pub fn missing() -> Option<String> {
-    Some("it needs Linux".to_owned())
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -4,17 +4,28 @@ use std::env::consts::EXE_SUFFIX;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 use anyhow::{Context as _, Result};
-use conformance::session::{self, Action, Session};
+use conformance::network::{self, Network};
+use conformance::session::{self, Action, Failure, Launcher, Session};
 use conformance::side_by_side;
-use workspace::command_line::split;
+use workspace::command_line::{is_on_path, split};
 use workspace::root::{self, Step, Target};
 
 use crate::outcome::Report;
 
 /// The package that `cargo xtask check` and `cargo xtask tap` start.
 const CHECK: &str = "xtask-check";
+
+/// Programs of the system that a session may start, each with the Debian package that has it.
+const TOOLS: [(&str, &str); 2] = [("ss", "iproute2"), ("tcpdump", "tcpdump")];
+
+/// Where Linux lists the addresses of IPv6; it is not there if the system has none.
+const IPV6: &str = "/proc/net/if_inet6";
+
+/// Why a session cannot have a network of its own here, if it cannot.
+static NO_NETWORK: LazyLock<Option<String>> = LazyLock::new(network::missing);
 
 /// A session file of a step.
 struct File {
@@ -49,7 +60,7 @@ fn run_all(files: &[File], programs: &Programs<'_>) -> Report {
             report.skipped.push(format!("{} ({obstacle})", file.path));
             continue;
         }
-        match session::run(&file.session, &|line| programs.launch(line)) {
+        match programs.run(&file.session) {
             Ok(()) => report.passed += 1,
             Err(failure) => report.failed.push(format!("{}: {failure}", file.path)),
         }
@@ -57,7 +68,7 @@ fn run_all(files: &[File], programs: &Programs<'_>) -> Report {
     report
 }
 
-/// Records the sessions anew; returns the files that are different now.
+/// Records the sessions anew that do not come out as they are; returns their files.
 pub fn bless(root: &Path, target: &Target, only: Option<&Step>) -> Result<Vec<String>> {
     let mut changed = Vec::new();
     let programs = Programs::new(root, target);
@@ -65,7 +76,11 @@ pub fn bless(root: &Path, target: &Target, only: Option<&Step>) -> Result<Vec<St
         if programs.obstacle_to(&file.session).is_some() {
             continue;
         }
-        let recorded = session::record(&file.session, &|line| programs.launch(line));
+        if programs.run(&file.session).is_ok() {
+            continue;
+        }
+        let record = |launch: &Launcher<'_>| session::record(&file.session, launch);
+        let recorded = programs.on_their_stage(&file.session, record);
         let text = recorded.with_context(|| file.path.clone())?.to_string();
         let path = root.join(&file.path);
         if fs::read_to_string(&path)? != text {
@@ -123,21 +138,58 @@ impl<'a> Programs<'a> {
     }
 
     /// Why a session cannot be run here, if it cannot.
-    fn obstacle_to(&self, session: &Session) -> Option<&'static str> {
+    fn obstacle_to(&self, session: &Session) -> Option<String> {
         let any = |what: &dyn Fn(&Action) -> bool| session.lines.iter().any(|l| what(&l.action));
-        let is_python = |action: &Action| matches!(action, Action::Command(line) if line.split(' ').any(|word| word == "python3"));
-        if !self.has_python && any(&is_python) {
-            return Some("no Python 3 was found");
+        let starts = |program: &str| {
+            let is_named = |line: &str| line.split(' ').any(|word| word == program);
+            any(&|action| matches!(action, Action::Command(line) if is_named(line)))
+        };
+        if !self.has_python && starts("python3") {
+            return Some("no Python 3 was found".to_owned());
         }
-        match session.needs.as_deref() {
-            Some("sh") if cfg!(windows) => return Some("it needs a Unix shell"),
-            Some("linux") if !cfg!(target_os = "linux") => return Some("it is Linux's"),
-            _ => {}
+        let names_ipv6 =
+            |action: &Action| matches!(action, Action::Command(line) if line.contains("[::1]"));
+        let obstacle = match session.needs.as_deref() {
+            Some("sh") if cfg!(windows) => Some("it needs a Unix shell"),
+            Some("linux") if !cfg!(target_os = "linux") => Some("it is Linux's"),
+            Some(session::NETWORK) => NO_NETWORK.as_deref().or_else(|| {
+                let is_missing = any(&names_ipv6) && !Path::new(IPV6).exists();
+                is_missing.then_some("this system has no IPv6")
+            }),
+            _ => None,
+        };
+        if let Some(obstacle) = obstacle {
+            return Some(obstacle.to_owned());
         }
-        if cfg!(windows) && any(&|action| *action == Action::Interrupt) {
-            return Some("Ctrl-C cannot be sent on Windows");
+        let missing = TOOLS.iter().find(|(program, _)| starts(program) && !is_on_path(program));
+        if let Some((program, package)) = missing {
+            return Some(format!("no {program} was found ({package})"));
         }
-        None
+        (cfg!(windows) && any(&|action| *action == Action::Interrupt))
+            .then(|| "Ctrl-C cannot be sent on Windows".to_owned())
+    }
+
+    /// Runs a session.
+    fn run(&self, session: &Session) -> Result<(), Failure> {
+        self.on_their_stage(session, |launch| session::run(session, launch))
+    }
+
+    /// Plays a session with a launcher for its programs: in a network of its own, if it needs one.
+    fn on_their_stage<T>(
+        &self,
+        session: &Session,
+        play: impl FnOnce(&Launcher<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        if session.needs.as_deref() != Some(session::NETWORK) {
+            return play(&|line| self.launch(line));
+        }
+        let network = Network::start()?;
+        play(&|line| {
+            let command = self.launch(line)?;
+            let mut inside = network.command();
+            inside.arg(command.get_program()).args(command.get_args()).current_dir(self.root);
+            Ok(inside)
+        })
     }
 
     /// Turns a command line into a program that can be started.
@@ -162,9 +214,22 @@ impl<'a> Programs<'a> {
                 python.args(arguments);
                 python
             }
+            ["ss", arguments @ ..] => {
+                let mut ss = Command::new("ss");
+                ss.args(arguments);
+                ss
+            }
+            // In a network of its own, a session has the rights that `sudo` gives, and its only user is
+            // root. The options are what tcpdump does by itself at a terminal: to show each line at once.
+            ["sudo", "tcpdump", arguments @ ..] => {
+                let mut tcpdump = Command::new("tcpdump");
+                tcpdump.args(["--relinquish-privileges=root", "--immediate-mode", "-l"]);
+                tcpdump.args(arguments);
+                tcpdump
+            }
             _ => {
                 return Err(format!(
-                    "a session starts `cargo run -p PACKAGE [--example NAME] [-- ARGUMENTS]`, `cargo xtask tap`, `cargo xtask check` or `python3 FILE`, not `{line}`"
+                    "a session starts `cargo run -p PACKAGE [--example NAME] [-- ARGUMENTS]`, `cargo xtask tap`, `cargo xtask check`, `python3 FILE`, `ss` or `sudo tcpdump`, not `{line}`"
                 ));
             }
         };
@@ -233,6 +298,26 @@ mod tests {
         let session = |command: &str| Session::parse(&format!("[a] $ {command}\n")).unwrap();
         assert!(programs.obstacle_to(&session("python3 a.py")).is_some());
         assert_eq!(programs.obstacle_to(&session("cargo run -p a")), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_session_that_needs_a_network_has_one_of_its_own() {
+        if let Some(missing) = network::missing() {
+            println!("not tested: {missing}");
+            return;
+        }
+        let target = root::target().unwrap();
+        let programs = Programs::new(Path::new("."), &target);
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let listens = |needs: &str| {
+            let look = format!("[a] $ ss -Hltn sport = :{port}\n");
+            let session = Session::parse(&format!("{needs}{look}")).unwrap();
+            let record = |launch: &Launcher<'_>| session::record(&session, launch);
+            programs.on_their_stage(&session, record).unwrap().lines.len() > 1
+        };
+        assert!(listens("") && !listens("#needs network\n"));
     }
 
     /// With the real programs: the session of step 01 passes, and does not when a character of its output is another.

@@ -337,7 +337,7 @@ impl<'a> Verifier<'a> {
     }
 
     fn cable(&self) -> Result<Outcome> {
-        if let Some(missing) = cable::missing() {
+        if let Some(missing) = conformance::network::missing() {
             return Ok(Outcome::Skipped(missing));
         }
         let report = cable::pull(self.root, &self.target)?;

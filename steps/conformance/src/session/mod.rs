@@ -23,14 +23,18 @@
 //! | `#` (at the start of the line) | a caption for the reader |
 //! | `#needs sh` | that the session can only be run where there is a Unix shell |
 //! | `#needs linux` | that other systems print something else |
+//! | `#needs network` | that its programs run in a network of their own, which only Linux has |
 //! | anything else | output that must appear in that terminal, in that order, with nothing else between |
 //!
-//! Running a session never sleeps: it waits, under a deadline, for the lines that must come.
+//! Running a session never sleeps: it waits, under a deadline, for the lines that must come. `ss`
+//! shows the system's connections at one moment, and no line announces that moment; it is started
+//! again until it shows what it must.
 
 mod parse;
 mod run;
+mod stable;
 
-pub use parse::{Action, Line, NEEDS, ParseError, REPEATS, Session};
+pub use parse::{Action, Line, NEEDS, NETWORK, ParseError, REPEATS, Session};
 pub use run::{Launcher, record, run};
 
 pub use crate::Failure;

@@ -5,8 +5,11 @@ use std::fmt::{self, Write as _};
 /// How often a line must come again to satisfy `...`.
 pub const REPEATS: usize = 1000;
 
-/// What a session may need: a Unix shell, or Linux.
-pub const NEEDS: [&str; 2] = ["sh", "linux"];
+/// What a session may need: a Unix shell, Linux, or a network of its own.
+pub const NEEDS: [&str; 3] = ["sh", "linux", NETWORK];
+
+/// The need for a network in which nothing else runs, with the rights of its administrator.
+pub const NETWORK: &str = "network";
 
 /// A parsed session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -267,7 +270,7 @@ mod tests {
         let error = |text| Session::parse(text).unwrap_err().to_string();
         assert!(error("").contains("empty"));
         assert!(error("[a] $ x\noutput").starts_with("line 2: expected `[terminal] "));
-        assert_eq!(error("#needs luck\n[a] $ x"), "line 1: a session can need: sh, linux");
+        assert_eq!(error("#needs luck\n[a] $ x"), "line 1: a session can need: sh, linux, network");
         assert!(error("[a] hello").starts_with("line 1: no program was started in `a`"));
         assert!(error("[a] $ x\n[a] ...").starts_with("line 2: `...` must follow"));
         assert!(

@@ -1,6 +1,6 @@
 //! `{{#session STEP/NAME}}`: a session's terminals, side by side; time goes downwards.
 //!
-//! The lines of `cargo xtask tap` are wide. A session with one stands in one column.
+//! The lines of some programs are wide. A session with one stands in one column.
 
 use std::path::Path;
 
@@ -25,8 +25,8 @@ pub fn render(root: &Path, arguments: &str) -> Result<String> {
 fn to_html(session: &Session) -> String {
     let terminals = session.terminals();
     let column = |name: &str| 1 + terminals.iter().position(|t| *t == name).unwrap_or(0);
-    let has_tap = terminals.iter().any(|name| is_tap(session, name));
-    let class = if has_tap { "session stacked" } else { "session" };
+    let is_stacked = terminals.iter().any(|name| is_wide(session, name));
+    let class = if is_stacked { "session stacked" } else { "session" };
     let names: Vec<String> = terminals
         .iter()
         .map(|name| {
@@ -38,7 +38,7 @@ fn to_html(session: &Session) -> String {
         .enumerate()
         .map(|(index, turn)| {
             let name = &turn[0].terminal;
-            let class = if is_tap(session, name) { "turn tap" } else { "turn" };
+            let class = if is_wide(session, name) { "turn wide" } else { "turn" };
             turn_to_html(class, turn, column(name), index + 2)
         })
         .collect();
@@ -51,11 +51,14 @@ fn to_html(session: &Session) -> String {
     )
 }
 
-/// Whether `cargo xtask tap` runs in this terminal.
-fn is_tap(session: &Session, name: &str) -> bool {
+/// The programs whose lines are wide.
+const WIDE: [&str; 3] = ["cargo xtask tap ", "sudo tcpdump ", "ss "];
+
+/// Whether a program whose lines are wide runs in this terminal.
+fn is_wide(session: &Session, name: &str) -> bool {
+    let is_wide = |command: &String| WIDE.iter().any(|wide| command.starts_with(wide));
     session.lines.iter().any(|line| {
-        let is_tap = |command: &str| command.starts_with("cargo xtask tap ");
-        line.terminal == name && matches!(&line.action, Action::Command(c) if is_tap(c))
+        line.terminal == name && matches!(&line.action, Action::Command(c) if is_wide(c))
     })
 }
 

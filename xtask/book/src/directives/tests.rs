@@ -151,7 +151,7 @@ fn a_session_with_a_tap_stands_in_one_column_and_what_the_tap_shows_is_known() {
     let directive = Directive::alone_in("{{#session 01-first/wire}}").unwrap();
     let html = super::render(&directive, tree.path()).unwrap();
     assert!(html.starts_with(r#"<figure class="session stacked" "#), "{html}");
-    assert_eq!(html.matches(r#"<div class="turn tap" data-terminal="tap" "#).count(), 2, "{html}");
+    assert_eq!(html.matches(r#"<div class="turn wide" data-terminal="tap" "#).count(), 2, "{html}");
     assert_eq!(html.matches(r#"<div class="turn" data-terminal="alice" "#).count(), 1, "{html}");
 }
 
