@@ -1,0 +1,81 @@
+//! Flow control: what a reader that does not read does to the writer.
+//!
+//! ```text
+//! writer                     reader
+//!   | -- bytes -------------> |     until the buffers of both systems are full
+//!   | <---------- window 0 -- |     no more, please
+//!   |                         |     Enter: now it reads
+//!   | <- window is open again |
+//!   | -- the other bytes ---> |
+//! ```
+
+use std::io::{self, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// What the writer has to say, in bytes; far more than the systems' buffers hold.
+const LEN: usize = 50_000_000;
+
+/// The most bytes that one `write` is offered.
+const CHUNK_LEN: usize = 64 * 1024;
+
+/// A reader that reads only when Enter was pressed, or a writer
+#[derive(Parser)]
+struct Cli {
+    /// What to be
+    #[arg(value_parser = ["reader", "writer"])]
+    role: String,
+    /// Address to listen on, or to connect to
+    #[arg(default_value = "127.0.0.1:9002")]
+    addr: String,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = if cli.role == "reader" {
+        TcpListener::bind(&cli.addr).and_then(run_reader)
+    } else {
+        TcpStream::connect(&cli.addr).and_then(run_writer)
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}: {error}", cli.addr);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+// ANCHOR: reader
+/// Accepts one writer, and reads nothing until Enter is pressed; then everything.
+fn run_reader(listener: TcpListener) -> io::Result<()> {
+    writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
+    let (mut stream, peer_addr) = listener.accept()?;
+    writeln!(io::stdout(), "{peer_addr} connected; press Enter to read")?;
+    io::stdin().read_line(&mut String::new())?;
+    let len = io::copy(&mut stream, &mut io::sink())?; // until end of file
+    writeln!(io::stdout(), "read {len} bytes")
+}
+// ANCHOR_END: reader
+
+// ANCHOR: writer
+/// Writes `LEN` bytes, and reports when there is no room for more.
+fn run_writer(mut stream: TcpStream) -> io::Result<()> {
+    let bytes = vec![b'x'; LEN];
+    let mut rest = &bytes[..];
+    stream.set_nonblocking(true)?; // where `write` would wait, it returns an error
+    while !rest.is_empty() {
+        match stream.write(&rest[..rest.len().min(CHUNK_LEN)]) {
+            Ok(len) => rest = &rest[len..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                writeln!(io::stdout(), "no room for more: the next write waits")?;
+                stream.set_nonblocking(false)?;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    writeln!(io::stdout(), "wrote {LEN} bytes")
+}
+// ANCHOR_END: writer
