@@ -32,6 +32,12 @@ pub fn missing() -> Option<String> {
     Rights::here().is_none().then(|| "this user may not make networks of their own".to_owned())
 }
 
+/// Whether a program may change its user in such a network, as tcpdump does when it starts.
+#[must_use]
+pub fn may_change_users() -> bool {
+    !matches!(Rights::here(), None | Some(Rights::OwnUser))
+}
+
 /// A network of its own. It is there for as long as a process is in it.
 pub struct Network {
     /// Does nothing, and ends when we do: its input is ours.
@@ -77,7 +83,7 @@ impl Network {
     pub fn command(&self) -> Command {
         let mut command = Command::new("nsenter");
         command.args(["--target", &self.id().to_string(), "--net"]);
-        if self.rights == Rights::OwnUsers {
+        if self.rights != Rights::Administrator {
             command.args(["--user", "--preserve-credentials"]);
         }
         command
@@ -103,14 +109,17 @@ impl Network {
 enum Rights {
     /// We are an administrator.
     Administrator,
-    /// Anybody may be one among users of their own (a user namespace).
+    /// Anybody may be one among users of their own (a user namespace), if the system has set some
+    /// aside for them.
     OwnUsers,
+    /// Without those, one is the administrator and the only user.
+    OwnUser,
 }
 
 impl Rights {
     /// The first that works.
     fn here() -> Option<Self> {
-        [Self::Administrator, Self::OwnUsers].into_iter().find(|rights| {
+        [Self::Administrator, Self::OwnUsers, Self::OwnUser].into_iter().find(|rights| {
             let tried = rights.unshare().arg("true").stderr(Stdio::null()).status();
             tried.is_ok_and(|status| status.success())
         })
@@ -120,9 +129,11 @@ impl Rights {
     fn unshare(self) -> Command {
         let mut command = Command::new("unshare");
         command.arg("--net");
-        if self == Self::OwnUsers {
-            command.arg("--map-root-user");
-        }
+        command.args(match self {
+            Self::Administrator => &[][..],
+            Self::OwnUsers => &["--map-root-user", "--map-auto"],
+            Self::OwnUser => &["--map-root-user"],
+        });
         command
     }
 }

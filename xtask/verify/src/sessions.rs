@@ -165,6 +165,9 @@ impl<'a> Programs<'a> {
         if let Some((program, package)) = missing {
             return Some(format!("no {program} was found ({package})"));
         }
+        if starts("tcpdump") && !network::may_change_users() {
+            return Some("tcpdump needs users to change to (uidmap)".to_owned());
+        }
         (cfg!(windows) && any(&|action| *action == Action::Interrupt))
             .then(|| "Ctrl-C cannot be sent on Windows".to_owned())
     }
@@ -219,8 +222,8 @@ impl<'a> Programs<'a> {
                 ss.args(arguments);
                 ss
             }
-            // In a network of its own, a session has the rights that `sudo` gives, and its only user is
-            // root. The options are what tcpdump does by itself at a terminal: to show each line at once.
+            // In a network of its own, a session has the rights that `sudo` gives. tcpdump keeps them: we could not end
+            // another user's program. At a terminal it shows each line at once by itself.
             ["sudo", "tcpdump", arguments @ ..] => {
                 let mut tcpdump = Command::new("tcpdump");
                 tcpdump.args(["--relinquish-privileges=root", "--immediate-mode", "-l"]);

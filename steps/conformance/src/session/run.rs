@@ -6,7 +6,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::parse::{Action, Line, REPEATS, Session};
+use super::parse::{Action, Line, NETWORK, REPEATS, Session};
 use super::stable::Stable;
 use crate::check::wait_until_free;
 use crate::{DEADLINE, Failure, Program};
@@ -26,7 +26,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// When it is over, the next session can listen at the ports that this one names: a server that is
 /// killed while it starts a command leaves a copy of its socket behind, until that command has begun.
 pub fn run(session: &Session, launch: &Launcher) -> Result<(), Failure> {
-    on_a_stage(|stage| {
+    on_a_stage(session, |stage| {
         for (index, line) in session.lines.iter().enumerate() {
             let acted = match &line.action {
                 Action::Command(text) if is_look(text) => {
@@ -53,7 +53,7 @@ pub fn run(session: &Session, launch: &Launcher) -> Result<(), Failure> {
 ///
 /// What it leaves out (`[...]`) is written out, since only a person can say which lines matter.
 pub fn record(session: &Session, launch: &Launcher) -> Result<Session, Failure> {
-    on_a_stage(|stage| {
+    on_a_stage(session, |stage| {
         let mut lines = Vec::new();
         let is_output = |action: &Action| {
             matches!(action, Action::Output(_) | Action::Repeats | Action::LeftOut)
@@ -75,11 +75,17 @@ pub fn record(session: &Session, launch: &Launcher) -> Result<Session, Failure> 
 }
 
 /// Plays on a new stage, ends all programs that are left on it, and waits until the ports that it
-/// names are free.
-fn on_a_stage<T>(play: impl FnOnce(&mut Stage) -> Result<T, Failure>) -> Result<T, Failure> {
+/// names are free. Those of a network of its own are gone with that network.
+fn on_a_stage<T>(
+    session: &Session,
+    play: impl FnOnce(&mut Stage) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let mut stage = Stage::default();
     let played = play(&mut stage);
     drop(stage.programs);
+    if session.needs.as_deref() == Some(NETWORK) {
+        return played;
+    }
     let free = stage.stable.listened.into_iter().try_for_each(wait_until_free);
     played.and_then(|played| free.map(|()| played))
 }
