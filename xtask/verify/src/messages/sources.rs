@@ -138,6 +138,8 @@ const EXCEPTIONS: &[&str] = &[
     // The example `window` of step 02.
     "{peer_addr} connected; press Enter to read",
     "no room for more: the next write waits",
+    "read {len} bytes",
+    "wrote {LEN} bytes",
     // The tables of step 05.
     "cut: {} lost",
     "too long",
