@@ -8,7 +8,7 @@
 //! | 00  00  00  02 |  'h'   'i'  |
 //! ```
 //!
-//! The length is a `u32` in network byte order: the byte that counts most
+//! The length is a `u32` in network byte order: the most significant byte
 //! comes first. The payload may be any bytes, or none.
 
 use std::io::{self, Read, Write};
