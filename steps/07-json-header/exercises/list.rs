@@ -3,7 +3,7 @@
 //! ```text
 //! client                                                       server
 //!   | -- 00 00 00 12  {"request":"list"} -------------------------> |     a frame: the header
-//!   | <- 00 00 00 36  {"filename":null,"size":34,"status":null,… - |     a frame: the header
+//!   | <- 00 00 00 36  {"filename":null,"size":35,"status":null,… - |     a frame: the header
 //!   | <- {"filename":"poem.txt","size":148} \n -------------------- |     the body: lines of JSON
 //! ```
 

@@ -15,7 +15,6 @@ use std::time::Duration;
 
 use crate::guard::{Guard, start};
 use crate::problem::explain;
-
 use crate::shell::shell;
 
 /// How long a killed process may take to be gone. It may also be one that we may not kill.

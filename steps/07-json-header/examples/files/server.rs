@@ -6,7 +6,7 @@
 //! ```text
 //! client                                                       server
 //!   | -- 00 00 00 28  {"request":"get","filename":"hello.txt"} --> |     a frame: the header
-//!   | <- 00 00 00 3d  {"filename":"hello.txt","size":6,… --------- |     a frame: the header
+//!   | <- 00 00 00 3c  {"filename":"hello.txt","size":6,… --------- |     a frame: the header
 //!   | <- h e l l o \n -------------------------------------------- |     the body: 6 bytes
 //! ```
 //!
