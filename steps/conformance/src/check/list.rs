@@ -152,7 +152,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         name: "timeout",
-        section: "any-size.md#process-group",
+        section: "command-end.md#process-group",
         side: Side::Server,
         protocols: MESSAGES,
         scenario: messages::timeout,
