@@ -218,7 +218,9 @@ fn read_lines(
         reporter.flush()?;
     }
 }
+// ANCHOR_END: read-lines
 
+// ANCHOR: reporter
 /// What one client says, on its way to the owner of the room.
 ///
 /// Its methods wait until the client's turn has come, and until the owner has dealt with what it said.
@@ -260,7 +262,7 @@ impl Reporter {
         Ok(())
     }
 }
-// ANCHOR_END: read-lines
+// ANCHOR_END: reporter
 
 // ANCHOR: write-queue
 /// The writing thread: sends what is queued, until the room drops the queue. A client that does not

@@ -6,8 +6,9 @@ pub const STEP: &str = env!("CARGO_BIN_EXE_step-09-chat-class");
 /// The number of this step.
 pub const NUMBER: u8 = 9;
 
-/// The threads of a server without clients: the room's owner, the acceptor, the console, and that of `ctrlc`.
-pub const OWN_THREADS: usize = 4;
+/// The threads of a server without clients: the room's owner, the acceptor, the console, the log,
+/// and that of `ctrlc`.
+pub const OWN_THREADS: usize = 5;
 
 /// The threads that each client adds: one reads, one writes.
 pub const THREADS_EACH: usize = 2;

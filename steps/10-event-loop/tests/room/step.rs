@@ -6,8 +6,9 @@ pub const STEP: &str = env!("CARGO_BIN_EXE_step-10-event-loop");
 /// The number of this step.
 pub const NUMBER: u8 = 10;
 
-/// The threads of a server without clients: the event loop, the console, and that of `ctrlc`.
-pub const OWN_THREADS: usize = 3;
+/// The threads of a server without clients: the event loop, the console, the log,
+/// and that of `ctrlc`.
+pub const OWN_THREADS: usize = 4;
 
 /// The threads that each client adds.
 pub const THREADS_EACH: usize = 0;
