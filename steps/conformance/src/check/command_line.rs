@@ -239,7 +239,7 @@ mod tests {
         let taken = SocketAddr::from((Ipv4Addr::LOCALHOST, first.port() + 1));
         let listener = TcpListener::bind(taken).unwrap();
         assert!(is_taken(taken).unwrap());
-        assert_eq!(ports.next().unwrap().port(), taken.port() + 1);
+        assert!(ports.next().unwrap().port() > taken.port());
         drop(listener);
         wait_until_free(taken).unwrap();
     }
