@@ -5,12 +5,15 @@
 
 import ipaddress
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 
 MAX_COMMAND_LEN = 1024  # bytes; recv may return fewer
+HTTP_REQUEST = re.compile(rb"[A-Z]+ (/|\*|http)")  # GET /, OPTIONS *, POST http
+CONTROL_CHARACTER = re.compile(rb"[\x00-\x1f\x7f]")
 TIME_LIMIT = 2  # seconds
 
 
@@ -42,9 +45,20 @@ def kill_with_children(process):
         os.killpg(process.pid, signal.SIGKILL)
 
 
+def check(command_line):
+    """Raises ValueError if our client would not have sent it: a browser may have."""
+    if HTTP_REQUEST.match(command_line):
+        raise ValueError("an HTTP request is no command")
+    if CONTROL_CHARACTER.search(command_line):
+        raise ValueError("a command must not have control characters")
+    if len(command_line) > MAX_COMMAND_LEN:
+        raise ValueError(f"a command has at most {MAX_COMMAND_LEN} bytes")
+
+
 def handle_connection(stream):
     """Runs whatever comes, until the client has left."""
-    while command_line := stream.recv(MAX_COMMAND_LEN):  # waits for bytes
+    while command_line := stream.recv(MAX_COMMAND_LEN + 1):  # waits for bytes
+        check(command_line)
         stream.sendall(run_command(command_line))
 
 
@@ -60,5 +74,5 @@ with socket.create_server((host, int(port))) as listener:
         with stream:
             try:
                 handle_connection(stream)
-            except (ConnectionError, UnicodeDecodeError) as error:
+            except (ConnectionError, ValueError) as error:
                 print("%s:%d lost: %s" % (*peer_addr[:2], error), flush=True)

@@ -6,11 +6,14 @@ Still wrong, on purpose: nothing says where a command or an answer ends.
 """
 
 import ipaddress
+import re
 import socket
 import subprocess
 import sys
 
 MAX_COMMAND_LEN = 1024  # bytes; recv may return fewer
+HTTP_REQUEST = re.compile(rb"[A-Z]+ (/|\*|http)")  # GET /, OPTIONS *, POST http
+CONTROL_CHARACTER = re.compile(rb"[\x00-\x1f\x7f]")
 
 
 def run_command(command_line):
@@ -21,12 +24,23 @@ def run_command(command_line):
     return done.stdout + done.stderr
 
 
+def check(command_line):
+    """Raises ValueError if our client would not have sent it: a browser may have."""
+    if HTTP_REQUEST.match(command_line):
+        raise ValueError("an HTTP request is no command")
+    if CONTROL_CHARACTER.search(command_line):
+        raise ValueError("a command must not have control characters")
+    if len(command_line) > MAX_COMMAND_LEN:
+        raise ValueError(f"a command has at most {MAX_COMMAND_LEN} bytes")
+
+
 def handle_connection(stream):
     """Runs whatever comes, until the client has left."""
     while True:
-        command_line = stream.recv(MAX_COMMAND_LEN)  # waits for bytes
+        command_line = stream.recv(MAX_COMMAND_LEN + 1)  # waits for bytes
         if not command_line:
             return  # end of file: the client sends no more
+        check(command_line)
         stream.sendall(run_command(command_line))
 
 
@@ -42,5 +56,5 @@ with socket.create_server((host, int(port))) as listener:
         with stream:
             try:
                 handle_connection(stream)
-            except (ConnectionError, UnicodeDecodeError) as error:
+            except (ConnectionError, ValueError) as error:
                 print("%s:%d lost: %s" % (*peer_addr[:2], error), flush=True)

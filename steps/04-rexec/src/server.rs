@@ -2,7 +2,7 @@
 //!
 //! New in this step: a message is a command line. The server gives it to the system's shell and
 //! sends back what the command wrote. It therefore does anything for anyone who can connect, so it
-//! listens on this computer only, unless `--allow-remote` is given.
+//! listens on this computer only, unless `--allow-remote` is given, and refuses what a browser sends.
 //!
 //! ```text
 //! client                     server
@@ -22,7 +22,7 @@ use std::process::Stdio;
 use crate::accept::client_is_gone;
 use crate::shell::shell;
 
-/// The most bytes that one `read` takes, and so the longest command line.
+/// The most bytes of a command line.
 const MAX_COMMAND_LEN: usize = 1024;
 
 /// Serves one client after another, until it is stopped.
@@ -52,20 +52,52 @@ pub fn run(listener: TcpListener) -> io::Result<()> {
 // ANCHOR: handle-connection
 /// Runs whatever comes, until the client has left.
 fn handle_connection(mut stream: TcpStream, peer_addr: SocketAddr) -> io::Result<()> {
-    let mut buffer = [0; MAX_COMMAND_LEN];
+    let mut buffer = [0; MAX_COMMAND_LEN + 1]; // one more, which shows that it is too long
     loop {
         let len = stream.read(&mut buffer)?; // waits for bytes
         if len == 0 {
             return Ok(()); // end of file: the client sends no more
         }
-        let command_line = str::from_utf8(&buffer[..len])
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?; // not UTF-8
+        let command_line = check(&buffer[..len])?;
         writeln!(io::stdout(), "{peer_addr} runs {command_line:?}")?;
         let answer = run_command(command_line)?; // waits for the command
         stream.write_all(&answer)?;
     }
 }
 // ANCHOR_END: handle-connection
+
+// ANCHOR: check
+/// Returns the command line, or an error (`InvalidData`) if our client would not have sent it.
+///
+/// A web page can make a browser connect here, but only to send HTTP. This keeps out nothing else:
+/// any other program can send a command.
+fn check(bytes: &[u8]) -> io::Result<&str> {
+    let refused = |reason: &str| Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+    let text =
+        str::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?; // not UTF-8
+    if is_http(text) {
+        return refused(
+            "an HTTP request is no command; a web page may have made a browser send it",
+        );
+    }
+    if text.contains(|c: char| c.is_ascii_control()) {
+        return refused("a command must not have control characters");
+    }
+    if text.len() > MAX_COMMAND_LEN {
+        return refused(&format!("a command has at most {MAX_COMMAND_LEN} bytes"));
+    }
+    Ok(text)
+}
+
+/// Returns whether a text begins like an HTTP request: `GET /`, `OPTIONS *`, `POST http`.
+fn is_http(text: &str) -> bool {
+    text.split_once(' ').is_some_and(|(method, target)| {
+        !method.is_empty()
+            && method.bytes().all(|byte| byte.is_ascii_uppercase())
+            && ["/", "*", "http"].iter().any(|start| target.starts_with(start))
+    })
+}
+// ANCHOR_END: check
 
 // ANCHOR: run-command
 /// Runs a command line in the system's shell.

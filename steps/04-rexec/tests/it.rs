@@ -1,5 +1,6 @@
 //! What step 04 does, and what it does not do yet.
 
+use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
@@ -8,6 +9,9 @@ use conformance::check::{self, Subject};
 use conformance::{Failure, Peer, Program, python};
 
 const STEP: &str = env!("CARGO_BIN_EXE_step-04-rexec");
+
+/// How the shell ends a line.
+const END: &str = if cfg!(windows) { "\r\n" } else { "\n" };
 
 /// Long enough to see that nothing comes.
 const SILENCE: Duration = Duration::from_millis(300);
@@ -124,6 +128,62 @@ fn a_command_that_is_not_utf8_ends_one_connection_and_not_the_server() -> Result
 }
 
 #[test]
+fn what_a_browser_sends_is_not_run() -> Result<(), Failure> {
+    let (mut server, addr) = Program::start_server(server())?;
+    for (request, why) in runs_nothing(addr, "rust")? {
+        let lost = format!(" lost: {why}");
+        server.expect_later(&lost, |line| line.contains(&lost)).map_err(|f| f.after(request))?;
+    }
+    assert!(!server.transcript().contains(" runs "), "{}", server.transcript());
+    let answer = format!("GET / HTTP/1.1{END}");
+    expect(&mut Peer::connect(addr)?, "echo GET / HTTP/1.1", answer.as_bytes())
+}
+
+#[test]
+fn the_longest_command_is_run() -> Result<(), Failure> {
+    let (_server, addr) = Program::start_server(server())?;
+    let word = "x".repeat(1024 - "echo ".len());
+    expect(&mut Peer::connect(addr)?, &format!("echo {word}"), format!("{word}{END}").as_bytes())
+}
+
+/// Sends what web pages can make browsers send, and other bytes that our client never sends. Each
+/// of them would make a folder, and must end its connection without doing so.
+///
+/// Returns each with the reason that the server must give.
+fn runs_nothing(addr: SocketAddr, name: &str) -> Result<Vec<(String, &'static str)>, Failure> {
+    let folder = std::env::temp_dir().join(format!("step-04-{name}-{}", std::process::id()));
+    let mkdir = format!("mkdir {}", folder.display());
+    let (http, control, long) = (
+        "an HTTP request is no command",
+        "a command must not have control characters",
+        "a command has at most 1024 bytes",
+    );
+    let pad = "x".repeat(2000);
+    let requests = vec![
+        (format!("GET /;{mkdir}; HTTP/1.1\r\nHost: {addr}\r\n\r\n"), http),
+        (format!("POST http://{addr}/;{mkdir}; HTTP/1.1\r\n\r\n"), http),
+        (format!("OPTIONS *;{mkdir}; HTTP/1.1\r\n\r\n"), http),
+        (format!("GET /;{mkdir};{pad} HTTP/1.1\r\n\r\n"), http), // no `\r` in the first read
+        (format!("GET /;{mkdir};"), http),
+        // A page can choose the method if it has made the browser take this server for its own.
+        (format!("`{mkdir}` / HTTP/1.1\r\n\r\n"), control),
+        (format!("`{mkdir}` /{pad} HTTP/1.1\r\n\r\n"), long),
+        (format!("{mkdir}\n"), control),
+        (mkdir.replace(' ', "\t"), control),
+        (format!("{mkdir}\0"), control),
+        (format!("{mkdir}\x1b"), control),
+        (format!("{mkdir}\x7f"), control),
+    ];
+    for (request, _) in &requests {
+        let mut peer = Peer::connect(addr)?;
+        peer.send(request.as_bytes())?;
+        peer.expect_end().map_err(|failure| failure.after(request.clone()))?;
+        assert!(!folder.exists(), "{request:?} was run");
+    }
+    Ok(requests)
+}
+
+#[test]
 fn still_wrong_the_tail_of_a_long_answer_is_taken_for_the_next_answer() -> Result<(), Failure> {
     let (_server, addr) = Program::start_server(server())?;
     let line = "x".repeat(400);
@@ -159,8 +219,7 @@ fn still_wrong_two_commands_in_one_segment_are_run_as_one() -> Result<(), Failur
     let mut peer = Peer::connect(addr)?;
     peer.send(b"echo oneecho two")?; // `echo one` and `echo two`, sent quickly
     server.expect_later("… runs", |line| line.ends_with(r#"runs "echo oneecho two""#))?;
-    let end = if cfg!(windows) { "\r\n" } else { "\n" };
-    peer.expect(format!("oneecho two{end}").as_bytes())
+    peer.expect(format!("oneecho two{END}").as_bytes())
 }
 
 #[cfg(unix)]
@@ -210,7 +269,7 @@ fn a_command_that_is_too_long_is_not_sent_and_the_next_one_is() -> Result<(), Fa
 }
 
 #[test]
-fn without_allow_remote_nobody_else_can_connect() {
+fn without_allow_remote_no_other_computer_can_connect() {
     let refused = "others could connect there and run any command here, as you; \
                    say --allow-remote if that is what you want";
     for addr in ["0.0.0.0:0", "[::]:0"] {
@@ -226,9 +285,8 @@ fn with_allow_remote_the_server_says_what_that_means() -> Result<(), Failure> {
     let (mut server, addr) = Program::start_server(command)?;
     let line = server.expect_line("WARNING: …")?;
     assert_eq!(line, "WARNING: whoever can connect runs any command here, as you");
-    let end = if cfg!(windows) { "\r\n" } else { "\n" };
-    let addr = std::net::SocketAddr::from(([127, 0, 0, 1], addr.port()));
-    expect(&mut Peer::connect(addr)?, "echo hello", format!("hello{end}").as_bytes())
+    let addr = SocketAddr::from(([127, 0, 0, 1], addr.port()));
+    expect(&mut Peer::connect(addr)?, "echo hello", format!("hello{END}").as_bytes())
 }
 
 #[test]
@@ -265,6 +323,22 @@ fn the_python_server_listens_on_this_computer_only() {
 
 #[test]
 #[ignore = "needs python3"]
+fn the_python_servers_do_not_run_what_a_browser_sends() -> Result<(), Failure> {
+    for file in ["python/server.py", "exercises/time_limit.py"] {
+        let (mut server, addr) = Program::start_server(python_program(file, "127.0.0.1:0"))?;
+        for (request, why) in runs_nothing(addr, "python")? {
+            let lost = format!(" lost: {why}");
+            server
+                .expect_later(&lost, |line| line.contains(&lost))
+                .map_err(|f| f.after(request))?;
+        }
+        expect(&mut Peer::connect(addr)?, "echo hello", format!("hello{END}").as_bytes())?;
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs python3"]
 fn the_python_server_keeps_the_same_promises() -> Result<(), Failure> {
     let subject = Subject::new(
         4,
@@ -278,7 +352,11 @@ fn the_python_server_keeps_the_same_promises() -> Result<(), Failure> {
 
 /// The same step in Python.
 fn twin(file: &str, addr: &str) -> Command {
+    python_program(&format!("python/{file}"), addr)
+}
+
+fn python_program(path: &str, addr: &str) -> Command {
     let mut command = python().expect("Python 3 is installed");
-    command.arg(format!("{}/python/{file}", env!("CARGO_MANIFEST_DIR"))).arg(addr);
+    command.arg(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).arg(addr);
     command
 }

@@ -163,6 +163,11 @@ pub const PROVOCATIONS: &[Provocation] = &[
         };
         scene.server_of_one_who(|mut peer| peer.send(&request))
     }),
+    message("lost-http", |scene| {
+        scene.server_of_one_who(|mut peer| peer.send(b"GET /;id; HTTP/1.1\r\n\r\n"))
+    }),
+    message("lost-control", |scene| scene.server_of_one_who(|mut peer| peer.send(b"echo\thello"))),
+    message("lost-too-long", |scene| scene.server_of_one_who(|mut peer| peer.send(&[b'x'; 1025]))),
     message("lost-line", |scene| scene.lines_server_of_one_who_sends(&[b'x'; 5000])),
     message("lost-line-utf-8", |scene| scene.lines_server_of_one_who_sends(b"caf\xe9\n")),
     // Commands.
@@ -176,7 +181,6 @@ pub const PROVOCATIONS: &[Provocation] = &[
     }),
     message("cannot-run", |scene| scene.client(&[], &[], b"echo \0\n")),
     message("error-cannot-run", |scene| scene.client(&[], &[], b"echo \0\n")),
-    message("lost-cannot-run", |scene| scene.server_of_one_who(|mut peer| peer.send(b"echo \0"))),
     needing(Need::Shell, "no-temporary-file", |scene| {
         let server = scene.script("TMPDIR=none exec \"$0\" \"$@\"", &["server", "127.0.0.1:0"]);
         scene.client_of_server(server, &[], b"echo hello\n")
