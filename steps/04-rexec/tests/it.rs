@@ -279,6 +279,14 @@ fn without_allow_remote_no_other_computer_can_connect() {
 }
 
 #[test]
+fn on_loopback_the_server_says_whom_that_lets_in() -> Result<(), Failure> {
+    let (mut server, _) = Program::start_server(server())?;
+    let line = server.expect_line("WARNING: …")?;
+    assert_eq!(line, "WARNING: every user of this computer can run any command here, as you");
+    Ok(())
+}
+
+#[test]
 fn with_allow_remote_the_server_says_what_that_means() -> Result<(), Failure> {
     let mut command = Command::new(STEP);
     command.args(["server", "0.0.0.0:0", "--allow-remote"]);

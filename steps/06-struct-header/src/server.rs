@@ -26,9 +26,12 @@ use crate::shell::shell;
 pub fn run(listener: TcpListener) -> io::Result<()> {
     let local_addr = listener.local_addr()?;
     writeln!(io::stdout(), "listening on {local_addr}")?;
-    if !local_addr.ip().is_loopback() {
-        writeln!(io::stdout(), "WARNING: whoever can connect runs any command here, as you")?;
-    }
+    let warning = if local_addr.ip().is_loopback() {
+        "WARNING: every user of this computer can run any command here, as you"
+    } else {
+        "WARNING: whoever can connect runs any command here, as you"
+    };
+    writeln!(io::stdout(), "{warning}")?;
 
     loop {
         let (stream, peer_addr) = match listener.accept() {

@@ -192,6 +192,7 @@ fn a_broken_frame_ends_one_connection_with_one_line_and_not_the_server() -> Resu
         (b"\0\0\0\x06echo \xff", "invalid utf-8 sequence of 1 bytes from index 5".to_owned()),
     ];
     let (mut server, addr) = Program::start_server(server())?;
+    server.expect_line("WARNING: …")?;
     for (bytes, text) in cases {
         let mut peer = Peer::connect(addr)?;
         let peer_addr = peer.local_addr()?;
@@ -341,13 +342,21 @@ fn still_wrong_a_command_goes_on_when_its_server_is_killed() {
 }
 
 #[test]
-fn without_allow_remote_nobody_else_can_connect() {
+fn without_allow_remote_no_other_computer_can_connect() {
     let refused = "others could connect there and run any command here, as you; \
                    say --allow-remote if that is what you want";
     for addr in ["0.0.0.0:0", "[::]:0"] {
         let ran = Assert::new(STEP).args(["server", addr]).assert().failure();
         ran.stdout("").stderr(format!("error: {addr}: {refused}\n"));
     }
+}
+
+#[test]
+fn on_loopback_the_server_says_whom_that_lets_in() -> Result<(), Failure> {
+    let (mut server, _) = Program::start_server(server())?;
+    let line = server.expect_line("WARNING: …")?;
+    assert_eq!(line, "WARNING: every user of this computer can run any command here, as you");
+    Ok(())
 }
 
 #[test]

@@ -313,6 +313,7 @@ fn a_broken_frame_ends_one_connection_with_one_line_and_not_the_server() -> Resu
     ];
     let root = folder();
     let (mut server, addr) = Program::start_server(server(root.path()))?;
+    server.expect_line("WARNING: …")?;
     for (bytes, text) in cases {
         let mut peer = Peer::connect(addr)?;
         let peer_addr = peer.local_addr()?;
@@ -483,13 +484,22 @@ fn still_wrong_one_client_at_a_time() -> Result<(), Failure> {
 }
 
 #[test]
-fn without_allow_remote_nobody_else_can_connect() {
+fn without_allow_remote_no_other_computer_can_connect() {
     let refused = "others could connect there and run any command here, as you; \
                    say --allow-remote if that is what you want";
     for addr in ["0.0.0.0:0", "[::]:0"] {
         let ran = Assert::new(STEP).args(["server", addr]).assert().failure();
         ran.stdout("").stderr(format!("error: {addr}: {refused}\n"));
     }
+}
+
+#[test]
+fn on_loopback_the_server_says_whom_that_lets_in() -> Result<(), Failure> {
+    let root = folder();
+    let (mut server, _) = Program::start_server(server(root.path()))?;
+    let line = server.expect_line("WARNING: …")?;
+    assert_eq!(line, "WARNING: every user of this computer can run any command here, as you");
+    Ok(())
 }
 
 #[test]

@@ -94,6 +94,7 @@ pub const PROVOCATIONS: &[Provocation] = &[
     }),
     message("allow-remote", |scene| scene.run(&["server", "0.0.0.0:0"], b"")),
     message("warning", |scene| scene.run(&["server", "0.0.0.0:0", "--allow-remote"], b"")),
+    message("warning-loopback", |scene| scene.run(&["server", "127.0.0.1:0"], b"")),
     // The command line.
     message("usage", |scene| scene.run(&[], b"")),
     message("subcommand", |scene| scene.run(&["sever"], b"")),
