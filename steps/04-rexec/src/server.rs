@@ -13,7 +13,7 @@
 //! Still wrong, on purpose: nothing says where a command or an answer ends. Two commands that come
 //! together are run as one; an answer without bytes cannot be seen. A command that does not end
 //! holds up every client, and continues when the server is killed. The client never learns whether a
-//! command succeeded.
+//! command succeeded. And all output is held in memory: a command such as `yes` uses it up.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

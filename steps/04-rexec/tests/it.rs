@@ -248,6 +248,20 @@ fn still_wrong_a_command_that_does_not_end_holds_up_everybody() -> Result<(), Fa
     Ok(())
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn still_wrong_a_command_decides_how_much_memory_the_server_takes() -> Result<(), Failure> {
+    const MIB: u64 = 32; // `yes` would never stop
+    let (server, addr) = Program::start_server(server())?;
+    let mut peer = Peer::connect(addr)?;
+    peer.send(format!("yes | head -c {}", MIB * 1024 * 1024).as_bytes())?;
+    peer.receive_exactly(1, "the first byte of the answer")?;
+    let status = conformance::process_info::Status::of(server.id());
+    let peak = status.expect("the server runs").peak_kib().expect("it has not ended");
+    assert!(peak > MIB * 1024, "at most {peak} KiB in use, for an answer of {MIB} MiB");
+    Ok(())
+}
+
 #[cfg(unix)]
 #[test]
 fn still_wrong_a_command_goes_on_when_its_server_is_killed() {
