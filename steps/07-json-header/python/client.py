@@ -1,6 +1,6 @@
 """Step 07, the client: `get FILE` downloads a file, any other line is a command for the server.
 
-    python3 client.py [HOST:PORT] [--dir DIR] [--force]
+    python3 client.py [HOST:PORT] [--dir DIR] [--force] [--max-size MIB] [--idle-timeout SECONDS]
 
 A download is whole or not there at all. It shows no progress, which is all that the Rust client does
 more.
@@ -20,6 +20,9 @@ from message import field, parse_header, read_frame, receive_body, write_header
 
 # Names that mean a device to Windows, with any extension.
 DEVICES = re.compile(r"(CON|PRN|AUX|NUL|(COM|LPT)[0-9¹²³]) *(\..*)?", re.IGNORECASE)
+
+
+MIB = 1024 * 1024  # bytes
 
 
 class Refused(Exception):
@@ -53,7 +56,7 @@ def run(stream, command):
         complain(f"exit status {header['status']}")
 
 
-def download(stream, filename, folder, force):
+def download(stream, filename, folder, force, max_mib):
     """Saves a file of the server's in the folder: whole, or not at all."""
     name = filename.rpartition("/")[2]
     if not is_plain(name):
@@ -67,6 +70,10 @@ def download(stream, filename, folder, force):
             print(f"kept {name}", flush=True)
             return
         force = True
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Refused(f"no file can be made in {folder}: {error.strerror or error}") from None
 
     header = ask(stream, {"request": "get", "filename": filename})
     size, expected = header["size"], header["hash"]
@@ -76,24 +83,29 @@ def download(stream, filename, folder, force):
     # such a server sends next is not worth reading.
     if header["filename"] != name:
         raise ValueError(f"{name}: the server calls it {header['filename']!r}")
+    if size > max_mib * MIB:
+        raise ValueError(
+            f"{name}: the server announced {size} bytes; --max-size permits {max_mib} MiB"
+        )
     if not isinstance(expected, str) or not re.fullmatch("[0-9a-f]{64}", expected):
         raise ValueError(f"{name}: the server did not say its hash, so it cannot be checked")
 
-    body = receive_body(stream, size)
     part = folder / f".{secrets.token_hex(8)}.part"  # beside the target: renaming does not copy
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        digest = save(body, part)
+        digest = save(receive_body(stream, size), part)
         if digest != expected:
             raise Refused(f"{name}: its hash is {digest}, but should be {expected}")
         if force:
             os.replace(part, target)
         else:
             os.link(part, target)  # unlike a renaming, it overwrites nothing
+    except FileExistsError:
+        raise Refused(f"{name}: it exists by now; --force overwrites it") from None
     except OSError as error:  # of our folder; the connection's are EOFErrors
-        for _ in body:
-            pass  # the next header begins behind this body
-        raise Refused(f"{name}: {error.strerror or error}") from None
+        # The rest of the body stays unread: it may be of any length. So the conversation is over.
+        raise ValueError(
+            f"{name}: it cannot be written here: {error.strerror or error}"
+        ) from None
     except EOFError as error:
         raise EOFError(f"{name}: {error}") from None
     finally:
@@ -135,11 +147,14 @@ parser = argparse.ArgumentParser()
 parser.add_argument("addr", nargs="?", default="127.0.0.1:9007", metavar="HOST:PORT")
 parser.add_argument("--dir", default=".", metavar="DIR", type=pathlib.Path)
 parser.add_argument("--force", action="store_true")
+parser.add_argument("--max-size", default=4096, type=int, metavar="MIB")
+parser.add_argument("--idle-timeout", default=60.0, type=float, metavar="SECONDS")
 args = parser.parse_args()
 host, _, port = args.addr.rpartition(":")
 
 failed = False
 with socket.create_connection((host, int(port))) as stream:
+    stream.settimeout(args.idle_timeout)  # a server that stops sending must not hold us forever
     while True:
         if sys.stdin.isatty():
             print("> ", end="", flush=True)
@@ -157,12 +172,15 @@ with socket.create_connection((host, int(port))) as stream:
             if word != "get":
                 run(stream, line)
             elif filename:
-                download(stream, filename, args.dir, args.force)
+                download(stream, filename, args.dir, args.force, args.max_size)
             else:
                 complain("error: a download needs a name: get FILE; this one was not sent")
         except Refused as problem:
             complain(f"error: {problem}")
             failed = failed or word == "get"
+        except TimeoutError:
+            complain(f"error: {args.addr}: no answer within {args.idle_timeout:g} seconds")
+            sys.exit(1)
         except (OSError, EOFError, ValueError) as error:
             complain(f"error: {args.addr}: {error}")
             sys.exit(1)

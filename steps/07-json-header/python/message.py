@@ -73,6 +73,8 @@ def receive_body(stream, size):
     while came < size:
         try:
             chunk = stream.recv(min(CHUNK_LEN, size - came))
+        except TimeoutError:
+            raise EOFError(f"the server stopped sending after {came} of {size} bytes") from None
         except OSError as error:
             raise EOFError(f"the connection broke after {came} of {size} bytes: {error}") from None
         if not chunk:

@@ -11,7 +11,8 @@ pub const CHUNK_LEN: usize = 64 * 1024;
 // ANCHOR: read-body
 /// Reads a body of `size` bytes, and hands on each chunk as it arrives.
 ///
-/// A stream that ends before that is an error (`UnexpectedEof`).
+/// A stream that ends before that is an error (`UnexpectedEof`), and so is one on which nothing comes
+/// for as long as its read timeout, if it has one.
 pub fn read_body(
     reader: &mut impl Read,
     size: u64,
@@ -51,8 +52,18 @@ pub fn write_body(writer: &mut impl Write, parts: Vec<Take<File>>) -> io::Result
 }
 // ANCHOR_END: write-body
 
-/// The error for a stream that ends inside a body.
+/// Returns whether this is the error of a read timeout. Unix and Windows have different ones.
+pub fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}
+
+/// The error for a stream that ends inside a body, or on which nothing comes any more.
 fn cut_off(came: u64, size: u64, why: Option<&io::Error>) -> io::Error {
+    if why.is_some_and(is_timeout) {
+        return io::Error::other(format!(
+            "the server stopped sending after {came} of {size} bytes"
+        ));
+    }
     let why = why.map_or(String::new(), |error| format!(": {}", explain(error)));
     let message = format!("the connection ended after {came} of {size} bytes{why}");
     io::Error::new(io::ErrorKind::UnexpectedEof, message)

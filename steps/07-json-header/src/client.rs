@@ -8,8 +8,9 @@
 use std::io::{self, Write};
 use std::net::TcpStream;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use crate::body::read_body;
+use crate::body::{is_timeout, read_body};
 use crate::download::Downloads;
 use crate::frame::MAX_FRAME_LEN;
 use crate::header::{one_line, read_header, write_header};
@@ -20,8 +21,23 @@ use crate::message::{Answer, Request};
 /// Talks to the server until the input ends. The exit code is that of a failure if a download failed.
 ///
 /// A server that closes the connection early is an error (`UnexpectedEof`), and so is one that breaks
-/// the protocol (`InvalidData`).
-pub fn run(mut stream: TcpStream, downloads: &Downloads) -> io::Result<ExitCode> {
+/// the protocol (`InvalidData`), or from which nothing comes for `idle_timeout`.
+pub fn run(
+    stream: TcpStream,
+    downloads: &Downloads,
+    idle_timeout: Duration,
+) -> io::Result<ExitCode> {
+    // It limits each `read`. A server that sends little by little is slow, and not idle.
+    stream.set_read_timeout(Some(idle_timeout))?;
+    converse(stream, downloads).map_err(|error| {
+        if !is_timeout(&error) {
+            return error;
+        }
+        io::Error::other(format!("no answer within {} seconds", idle_timeout.as_secs_f64()))
+    })
+}
+
+fn converse(mut stream: TcpStream, downloads: &Downloads) -> io::Result<ExitCode> {
     let mut exit_code = ExitCode::SUCCESS;
     while let Some(line) = read_line()? {
         match request(line) {

@@ -26,6 +26,9 @@ use crate::problem::explain;
 /// The hex digits of a SHA-256.
 const HASH_LEN: usize = 64;
 
+/// The bytes of a MiB.
+const MIB: u64 = 1024 * 1024;
+
 /// How much of a file's name its temporary file has: at most 200 of the 255 bytes.
 const MAX_PREFIX_CHARS: usize = 50;
 
@@ -38,6 +41,8 @@ pub struct Downloads {
     pub folder: PathBuf,
     /// Whether files that exist are overwritten without a question.
     pub force: bool,
+    /// The most that a file may have, in MiB.
+    pub max_mib: u32,
 }
 
 impl Downloads {
@@ -79,7 +84,7 @@ impl Downloads {
             }
         };
 
-        let size = match transfer(stream, path, name, part.as_file_mut())? {
+        let size = match transfer(stream, path, name, self.max_mib, part.as_file_mut())? {
             Ok(size) => size,
             Err(problem) => return Ok(Err(problem)),
         };
@@ -126,6 +131,7 @@ fn transfer(
     stream: &mut (impl Read + Write),
     path: &str,
     name: &str,
+    max_mib: u32,
     file: &mut File,
 ) -> io::Result<Result<u64, String>> {
     write_header(stream, &Request::Get { filename: path.to_owned() })?;
@@ -136,21 +142,19 @@ fn transfer(
     if let (Some(error), 0) = (&answer.error, answer.size) {
         return Ok(Err(format!("{path}: {}", one_line(error))));
     }
-    let hash = checked(&answer, name).map_err(|error| about(name, &error))?;
-    let (came, written) =
-        receive(stream, answer.size, file).map_err(|error| about(name, &error))?;
-    Ok(match written {
-        Err(error) => Err(format!("{name}: {}", explain(&error))),
-        Ok(()) if came != hash => Err(format!("{name}: its hash is {came}, but should be {hash}")),
-        Ok(()) => Ok(answer.size),
-    })
+    let hash = checked(&answer, name, max_mib).map_err(|error| about(name, &error))?;
+    let came = receive(stream, answer.size, file).map_err(|error| about(name, &error))?;
+    if came != hash {
+        return Ok(Err(format!("{name}: its hash is {came}, but should be {hash}")));
+    }
+    Ok(Ok(answer.size))
 }
 // ANCHOR_END: transfer
 
 // ANCHOR: checked
 /// Returns the hash that the body must have. Anything but the file that was asked for is an error, and
-/// ends the conversation: the server does not keep to the protocol.
-fn checked(answer: &Answer, name: &str) -> io::Result<String> {
+/// ends the conversation: the server does not keep to the protocol, or has more than we want.
+fn checked(answer: &Answer, name: &str, max_mib: u32) -> io::Result<String> {
     let problem = match answer {
         Answer { error: Some(error), size, .. } => {
             format!("the server sent {size} bytes with the error: {}", one_line(error))
@@ -158,6 +162,9 @@ fn checked(answer: &Answer, name: &str) -> io::Result<String> {
         Answer { filename: None, .. } => "the server did not say its name".to_owned(),
         Answer { filename: Some(other), .. } if other != name => {
             format!("the server calls it \"{}\"", one_line(other))
+        }
+        Answer { size, .. } if *size > u64::from(max_mib) * MIB => {
+            format!("the server announced {size} bytes; --max-size permits {max_mib} MiB")
         }
         Answer { hash: Some(hash), .. } if is_hash(hash) => return Ok(hash.clone()),
         _ => "the server did not say its hash, so it cannot be checked".to_owned(),
@@ -171,26 +178,21 @@ fn is_hash(text: &str) -> bool {
 // ANCHOR_END: checked
 
 // ANCHOR: receive
-/// Receives a body into a file. Returns its hash, and whether all of it could be written.
+/// Receives a body into a file, and returns its hash.
 ///
-/// If it could not (the disk is full), the rest is read all the same: the next answer follows it.
-fn receive(
-    stream: &mut impl Read,
-    size: u64,
-    file: &mut impl Write,
-) -> io::Result<(String, io::Result<()>)> {
+/// If the file cannot be written (the disk is full), the rest stays unread: it may be of any length.
+fn receive(stream: &mut impl Read, size: u64, file: &mut impl Write) -> io::Result<String> {
     let progress = progress_bar(size);
     let mut hasher = Sha256::new();
-    let mut written = Ok(());
     read_body(stream, size, |chunk| {
         hasher.update(chunk);
-        if written.is_ok() {
-            written = file.write_all(chunk);
-        }
+        file.write_all(chunk).map_err(|error| {
+            io::Error::other(format!("it cannot be written here: {}", explain(&error)))
+        })?;
         progress.inc(chunk.len() as u64);
         Ok(())
     })?;
-    Ok((hex(hasher), written))
+    Ok(hex(hasher))
 }
 
 /// Returns a progress bar on stderr, if that is a terminal. It disappears when it is dropped.
@@ -222,8 +224,9 @@ fn about(name: &str, error: &io::Error) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::body::CHUNK_LEN;
 
-    /// A disk that is full for a moment.
+    /// A disk that is full for a moment: what is written afterwards would leave a hole.
     struct FullOnce(bool);
 
     impl Write for FullOnce {
@@ -240,11 +243,10 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_that_is_full_for_a_moment_leaves_a_hole_that_is_seen() {
-        let body = vec![7; 1_000_000];
-        let mut stream = &[&body[..], b"next"].concat()[..];
-        let (_, written) = receive(&mut stream, 1_000_000, &mut FullOnce(false)).unwrap();
-        assert_eq!(written.unwrap_err().kind(), io::ErrorKind::StorageFull);
-        assert_eq!(stream, b"next", "the body is read to its end");
+    fn a_disk_that_is_full_is_named_at_the_first_write_and_nothing_is_read_after_it() {
+        let mut stream = io::repeat(7).take(u64::MAX);
+        let error = receive(&mut stream, u64::MAX, &mut FullOnce(false)).unwrap_err();
+        assert_eq!(error.to_string(), "it cannot be written here: no storage space");
+        assert_eq!(u64::MAX - stream.limit(), CHUNK_LEN as u64);
     }
 }

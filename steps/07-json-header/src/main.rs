@@ -68,6 +68,12 @@ enum Role {
         /// Overwrite files that exist, without a question
         #[arg(long)]
         force: bool,
+        /// Refuse files that are larger
+        #[arg(long, value_name = "MIB", default_value_t = 4096)]
+        max_size: u32,
+        /// Give up when nothing has come for so long; fractions are allowed
+        #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+        idle_timeout: Duration,
     },
 }
 
@@ -81,10 +87,10 @@ fn main() -> ExitCode {
             }
             Err(error) => (root.display().to_string(), Err(error)),
         },
-        Role::Client { addr, dir, force } => {
-            let downloads = download::Downloads { folder: dir, force };
-            let result =
-                TcpStream::connect(&addr).and_then(|stream| client::run(stream, &downloads));
+        Role::Client { addr, dir, force, max_size, idle_timeout } => {
+            let downloads = download::Downloads { folder: dir, force, max_mib: max_size };
+            let result = TcpStream::connect(&addr)
+                .and_then(|stream| client::run(stream, &downloads, idle_timeout));
             (addr, result)
         }
     };

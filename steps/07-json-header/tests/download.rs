@@ -261,10 +261,83 @@ fn a_body_with_an_error_is_refused() {
 
 #[test]
 fn a_size_that_is_too_large_is_a_transfer_that_is_cut_off() {
-    for size in [7, u64::MAX] {
+    for size in [7, 4_u64 * 1024 * 1024 * 1024] {
         let header = json!({ "filename": "notes.txt", "hash": hash(b"notes\n"), "size": size });
         let lie = [framed(header.to_string()), b"notes\n".to_vec()].concat();
         ends_the_conversation(lie, &format!("the connection ended after 6 of {size} bytes"));
+    }
+}
+
+/// What a server announces that has 6 bytes, as it travels.
+fn announced(size: u64) -> Vec<u8> {
+    let header = json!({ "filename": "notes.txt", "hash": hash(b"notes\n"), "size": size });
+    framed(header.to_string())
+}
+
+#[test]
+fn a_size_above_the_limit_is_refused_before_the_body_is_read() {
+    for size in [4_u64 * 1024 * 1024 * 1024 + 1, u64::MAX] {
+        let problem = format!("the server announced {size} bytes; --max-size permits 4096 MiB");
+        ends_the_conversation(announced(size), &problem);
+    }
+}
+
+#[test]
+fn the_limit_can_be_set() {
+    let downloads = folder();
+    for (len, told) in [
+        (1024 * 1024, ""),
+        (
+            1024 * 1024 + 1,
+            "notes.txt: the server announced 1048577 bytes; --max-size permits 1 MiB",
+        ),
+    ] {
+        let fake = Fake::that_sends(vec![file("notes.txt", &bytes(len))]);
+        let addr = fake.addr.to_string();
+        let mut command = client(fake.addr, downloads.path());
+        command.args(["--force", "--max-size", "1"]);
+        let came = output(command, "get notes.txt\n");
+        fake.join();
+        let expected =
+            if told.is_empty() { String::new() } else { format!("error: {addr}: {told}\n") };
+        assert_eq!(text(&came.stderr), expected);
+        assert_eq!(names(downloads.path()), ["notes.txt"]);
+    }
+}
+
+/// A client whose idle time-out is short, and which types this to a server that says no more than this.
+fn client_of_one_that_stops(answer: Vec<u8>, input: &str) -> End {
+    let downloads = folder();
+    let fake = Fake::start(move |mut stream| {
+        read_request(&mut stream).expect("a request comes");
+        stream.write_all(&answer).expect("the client reads");
+        assert_eq!(read_request(&mut stream), None, "the client gives up, and leaves");
+    });
+    let addr = fake.addr.to_string();
+    let mut command = client(fake.addr, downloads.path());
+    command.args(["--idle-timeout", "0.3"]);
+    let came = output(command, input);
+    fake.join();
+    assert_eq!(names(downloads.path()), [""; 0]);
+    End::new(&came, &addr)
+}
+
+#[test]
+fn a_server_that_stops_sending_does_not_hold_the_client_for_ever() {
+    let six = [announced(7), b"notes\n".to_vec()].concat();
+    for (answer, input, told) in [
+        (vec![], "get notes.txt\n", "no answer within 0.3 seconds"),
+        (vec![0, 0], "get notes.txt\n", "no answer within 0.3 seconds"),
+        (
+            six.clone(),
+            "get notes.txt\n",
+            "notes.txt: the server stopped sending after 6 of 7 bytes",
+        ),
+        (six, "echo hi\n", "the server stopped sending after 6 of 7 bytes"),
+        (vec![], "echo hi\n", "no answer within 0.3 seconds"),
+    ] {
+        let end = client_of_one_that_stops(answer, input);
+        assert_eq!((end.stderr, end.code), (format!("error: ADDR: {told}\n"), Some(1)));
     }
 }
 
@@ -495,29 +568,36 @@ mod unix {
     }
 
     #[test]
-    fn a_full_disk_is_told_nothing_is_left_and_the_conversation_goes_on() -> Result<(), Failure> {
-        let (root, folder) = (folder(), folder());
+    fn a_full_disk_is_named_nothing_is_left_and_nothing_more_is_read() {
+        let folder = folder();
         let target = folder.path().join("notes.txt");
-        fs::write(root.path().join("notes.txt"), bytes(1_000_000)).expect("it is written");
-        fs::write(root.path().join("small.txt"), "small\n").expect("it is written");
-        let (_server, addr) = Program::start_server(server(root.path()))?;
         for there in [None, Some("old")] {
             if let Some(there) = there {
                 fs::write(&target, there).expect("it is written");
             }
-            let mut command = client(addr, folder.path());
+            // It sends as long as somebody reads.
+            let fake = Fake::start(|mut stream| {
+                read_request(&mut stream).expect("a request comes");
+                stream.write_all(&announced(4_000_000_000)).expect("the client reads");
+                let mut sent = 0;
+                while let Ok(len) = stream.write(&[7; 4096]) {
+                    sent += len;
+                    assert!(sent < 100_000_000, "the client reads on");
+                }
+            });
+            let addr = fake.addr.to_string();
+            let mut command = client(fake.addr, folder.path());
             command.arg("--force");
-            let input = "get notes.txt\nget small.txt\necho next\n";
-            let came = output(on_a_small_disk(&command), input);
-            assert_eq!(text(&came.stderr), "error: notes.txt: file too large\n");
-            let shown = "saved small.txt: 6 bytes, SHA-256 checked\nnext\n";
-            assert_eq!((text(&came.stdout).as_str(), came.status.code()), (shown, Some(1)));
-            fs::remove_file(folder.path().join("small.txt")).expect("it was saved");
+            let came = output(on_a_small_disk(&command), "get notes.txt\necho next\n");
+            fake.join();
+            let end = End::new(&came, &addr);
+            let told = "error: ADDR: notes.txt: it cannot be written here: file too large\n";
+            assert_eq!((end.stderr.as_str(), end.code), (told, Some(1)));
+            assert_eq!(end.stdout, "");
             assert_eq!(names(folder.path()).len(), usize::from(there.is_some()));
             let left = fs::read_to_string(&target).ok();
             assert_eq!(left.as_deref(), there);
         }
-        Ok(())
     }
 
     #[test]

@@ -68,7 +68,9 @@ mod slow {
             .and_then(|file| file.set_len(SIZE))
             .expect("a sparse file");
         let (server, addr) = Program::start_server(server(&root))?;
-        let client = Program::start(client(addr, folder.path()))?;
+        let mut command = client(addr, folder.path());
+        command.args(["--idle-timeout", &PATIENCE.as_secs().to_string()]);
+        let client = Program::start(command)?;
         let mut client = client.with_deadline(PATIENCE);
         client.type_line("get big")?;
         let saved = "saved big: 1073741824 bytes, SHA-256 checked";
@@ -89,6 +91,7 @@ mod slow {
         let (server, addr) = Program::start_server(command)?;
         // Without the harness, which would keep all of it as one line.
         let mut client = client(addr, folder.path())
+            .args(["--idle-timeout", &PATIENCE.as_secs().to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -13,6 +13,9 @@ use tempfile::TempDir;
 
 const STEP: &str = env!("CARGO_BIN_EXE_step-07-json-header");
 
+/// A command that takes its time.
+const SLEEP: &str = if cfg!(windows) { "ping -n 5 127.0.0.1\n" } else { "sleep 5\n" };
+
 /// Above 64 KiB, so that it takes several chunks.
 const LARGE_LEN: usize = 1_000_003;
 
@@ -256,8 +259,31 @@ fn the_python_client_leaves_nothing_behind_when_the_disk_is_full() -> Result<(),
     command.args(["-c", r#"ulimit -f 8 && exec "$0" "$@""#]).arg(client.get_program());
     command.args(client.get_args()).arg("--dir").arg(downloads.path());
     let ran = Assert::from_std(command).write_stdin("get sub/large.bin\necho next\n").assert();
-    ran.code(1).stdout("next\n").stderr("error: large.bin: File too large\n");
+    let told = "large.bin: it cannot be written here: File too large";
+    ran.code(1).stdout("").stderr(format!("error: {addr}: {told}\n"));
     assert_eq!(fs::read_dir(downloads.path()).expect("a folder").count(), 0, "nothing is left");
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs python3"]
+fn the_python_client_believes_no_size_and_does_not_wait_for_ever() -> Result<(), Failure> {
+    let (_server, addr, _root) = python_server(&["--timeout", "60"])?;
+    let downloads = TempDir::new().expect("a temporary folder");
+    for (options, input, told) in [
+        (
+            ["--max-size", "0"],
+            "get sub/large.bin\n",
+            "large.bin: the server announced 1000003 bytes; --max-size permits 0 MiB",
+        ),
+        (["--idle-timeout", "0.3"], SLEEP, "no answer within 0.3 seconds"),
+    ] {
+        let mut command = twin("client", &addr.to_string());
+        command.arg("--dir").arg(downloads.path()).args(options);
+        let ran = Assert::from_std(command).write_stdin(input).assert().code(1);
+        ran.stdout("").stderr(format!("error: {addr}: {told}\n"));
+        assert_eq!(fs::read_dir(downloads.path()).expect("a folder").count(), 0);
+    }
     Ok(())
 }
 

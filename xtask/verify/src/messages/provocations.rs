@@ -30,6 +30,9 @@ const HASH_OF_NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca
 /// Where the clients of step 07 put what they download.
 const TO: &[&str] = &["--dir", "got"];
 
+/// A client of step 07 that does not wait long.
+const IMPATIENT: &[&str] = &["--dir", "got", "--idle-timeout", "0.2"];
+
 /// A message that can be provoked everywhere.
 const fn message(name: &'static str, provoke: fn(&Scene) -> Result<Program>) -> Provocation {
     Provocation { name, needs: None, provoke }
@@ -56,6 +59,10 @@ pub const PROVOCATIONS: &[Provocation] = &[
         start(scene.unshared("-n", no_answer, &["client", ELSEWHERE]), b"")
     }),
     message("no-answer-in-time", |scene| {
+        if scene.number() == Some(7) {
+            return scene
+                .client_of_one_that(IMPATIENT, b"hello\n", |stream| until_it_leaves(&stream));
+        }
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let addr = listener.local_addr()?.to_string();
         scene.keep(listener); // it accepts nobody
@@ -241,6 +248,12 @@ pub const PROVOCATIONS: &[Provocation] = &[
     message("download-ended", |scene| {
         download(scene, Some("poem.txt"), Some(HASH_OF_NOTHING), 9, None)
     }),
+    message("stopped-sending", |scene| {
+        let header = framed(&header(Some("poem.txt"), Some(HASH_OF_NOTHING), 9, None));
+        scene.client_of_one_that(IMPATIENT, b"get poem.txt\n", move |stream| {
+            answer(&stream, &header)
+        })
+    }),
     message("ended", |scene| {
         let cut = [framed(br#"{"size":9}"#), b"he".to_vec()].concat();
         scene.client_of_one_that(&[], b"hello\n", move |mut stream| {
@@ -263,6 +276,10 @@ pub const PROVOCATIONS: &[Provocation] = &[
             fs::write(&path, "somebody else's")?;
             send(&stream, &whole)
         })
+    }),
+    message("too-large", |scene| {
+        let most = 4 * 1024 * 1024 * 1024;
+        download(scene, Some("poem.txt"), Some(HASH_OF_NOTHING), most + 1, None)
     }),
     needing(Need::Unshare, "disk-full", |scene| {
         let body = vec![b'x'; 100_000];
