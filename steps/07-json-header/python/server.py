@@ -89,13 +89,22 @@ def kill_with_children(process, guard):
 
 def get(filename, root, files):
     """A file: its answer's fields, and its body."""
-    file = files.enter_context(find(filename, root).open("rb"))
+    file = files.enter_context(open(find(filename, root), "rb", opener=open_without_waiting))
+    status = os.fstat(file.fileno())
+    if not stat.S_ISREG(status.st_mode):  # something else has taken its place
+        raise OSError("it is not a file")
     digest, size = hashlib.sha256(), 0
-    while chunk := file.read(CHUNK_LEN):
+    # The end is taken once: while another program writes into the file, it moves.
+    while chunk := file.read(min(CHUNK_LEN, status.st_size - size)):
         digest.update(chunk)
         size += len(chunk)
     own_name = pathlib.PurePath(filename).name  # as it was asked for: a link keeps its name
     return {"filename": own_name, "hash": digest.hexdigest()}, [(file, size)]
+
+
+def open_without_waiting(path, flags):
+    """To open a FIFO is to wait for its writer, but not with this flag. Windows has no FIFOs."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def find(filename, root):
@@ -109,7 +118,7 @@ def find(filename, root):
         raise OSError("no file has this name") from None
     if not path.is_relative_to(root):
         raise OSError("it is outside the folder that is served")
-    if not stat.S_ISREG(path.stat().st_mode):  # seen before it is opened: to open a FIFO is to wait
+    if not stat.S_ISREG(path.stat().st_mode):  # seen before it is opened: a device may do anything
         raise OSError("it is not a file")
     # Between here and the opening, another user of this computer could put a link in its place.
     return path

@@ -14,6 +14,10 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::problem::explain;
 
+/// To open without waiting. Its number is another one on each system; `rustix` knows them.
+#[cfg(unix)]
+const O_NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+
 /// The folder that is served.
 pub struct Root {
     /// Without symlinks and `..`, so that paths can be compared with it.
@@ -54,15 +58,34 @@ impl Root {
         if !path.starts_with(&self.folder) {
             return Err(outside());
         }
-        // 3. To open a FIFO means to wait for its writer, and a device may do anything.
+        // 3. Nor may it be something else than a file: a device may do anything when it is opened.
         if !fs::metadata(&path).map_err(in_own_words)?.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
+            return Err(not_a_file());
         }
-        // Between the check and this line, a program with access to the folder can put something else
-        // there. Where that matters, one system call has to do both (`openat2` on Linux).
-        File::open(&path).map_err(in_own_words)
+        open_file(&path)
     }
     // ANCHOR_END: open
+}
+
+// ANCHOR: open-file
+/// Opens what was a file a moment ago, and looks whether it still is one.
+///
+/// A FIFO may have taken its place. To open one means to wait for its writer, but not with this flag.
+fn open_file(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, O_NONBLOCK);
+    let file = options.open(path).map_err(in_own_words)?;
+    if !file.metadata()?.is_file() {
+        return Err(not_a_file());
+    }
+    Ok(file)
+}
+// ANCHOR_END: open-file
+
+fn not_a_file() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "it is not a file")
 }
 
 fn outside() -> io::Error {
@@ -80,5 +103,27 @@ fn in_own_words(error: io::Error) -> io::Error {
     match error.kind() {
         NotFound | NotADirectory | InvalidFilename | InvalidInput => no_such_file(),
         _ => error,
+    }
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use std::process::Command;
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_fifo_that_has_taken_the_place_of_a_file_is_refused_without_waiting() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notes.txt");
+        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let (sender, opened) = mpsc::channel();
+        thread::spawn(move || sender.send(open_file(&path).map(drop)));
+        let result = opened.recv_timeout(Duration::from_secs(10)).expect("it does not wait");
+        assert_eq!(result.unwrap_err().to_string(), "it is not a file");
     }
 }

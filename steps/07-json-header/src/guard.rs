@@ -1,5 +1,5 @@
-//! Guards: with them, a command can be stopped with all that it has started, and none outlives the
-//! server.
+//! Guards: with them, a command can be stopped with all that it has started, and ends with the server,
+//! unless it takes care to escape.
 //!
 //! An aside: nothing here is about messages.
 
@@ -14,7 +14,8 @@ use crate::shell::shell;
 /// started.
 ///
 /// The other end of its input is ours. The input ends when the guard is dropped, and also when our
-/// process ends, in whatever way: the system closes all that it had open. So no command outlives us.
+/// process ends, in whatever way: the system closes all that it had open. So a command ends
+/// with us, if it neither kills its guard nor leaves its process group.
 pub struct Guard(Child);
 
 impl Guard {

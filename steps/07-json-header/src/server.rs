@@ -148,7 +148,9 @@ fn by_signal(_: ExitStatus) -> Option<String> {
 /// Opens a file, and reads it once for its hash: that stands in the header, so it comes first.
 fn reply_to_get(filename: &str, root: &Root) -> io::Result<Reply> {
     let mut file = root.open(filename)?;
-    let (size, hash) = size_and_hash(&mut file)?;
+    // Once: while another program writes into the file, its end moves.
+    let end = file.metadata()?.len();
+    let (size, hash) = size_and_hash(&mut (&file).take(end))?;
     file.rewind()?;
     let name = Path::new(filename).file_name();
     let header = Answer {

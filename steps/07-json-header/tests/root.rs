@@ -278,6 +278,46 @@ fn a_root_that_is_no_folder_is_told() {
     }
 }
 
+/// Its size is taken once: whoever reads to an end that moves never gets there.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_grows_while_it_is_read_is_sent_as_it_was() -> Result<(), Failure> {
+    use std::io::Read as _;
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+    const SIZE: u64 = 64 * 1024 * 1024; // to hash it takes longer than to begin to write
+    let folder = folder();
+    let big = folder.path().join("root/big");
+    let file = fs::File::create(&big).expect("a file");
+    file.set_len(SIZE).expect("a sparse file");
+    let (mut server, addr) = Program::start_server(server(&folder.path().join("root")))?;
+    let mut stream = std::net::TcpStream::connect(addr).expect("it listens");
+    stream.set_read_timeout(Some(conformance::DEADLINE)).expect("a deadline");
+    std::io::Write::write_all(&mut stream, &get("big")).expect("it is sent");
+    stream.shutdown(std::net::Shutdown::Write).expect("it is connected");
+    server.expect_later("… gets", |line| line.contains(" gets "))?;
+    let answered = AtomicBool::new(false);
+    let mut len = [0; 4];
+    let came = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut end = SIZE;
+            while !answered.load(Relaxed) && file.set_len(end).is_ok() {
+                end += 65_536;
+            }
+        });
+        let came = stream.read_exact(&mut len);
+        answered.store(true, Relaxed);
+        came
+    });
+    came.expect("an answer comes, although the file grows");
+    let mut header = vec![0; usize::try_from(u32::from_be_bytes(len)).expect("64 KiB at most")];
+    stream.read_exact(&mut header).expect("a header comes");
+    let header: serde_json::Value = serde_json::from_slice(&header).expect("it is JSON");
+    let sent = std::io::copy(&mut stream, &mut std::io::sink()).expect("the body comes");
+    assert_eq!(header["size"], sent, "{header}");
+    Ok(())
+}
+
 /// A file that becomes shorter while it is sent cannot be whole: the client must see that.
 #[cfg(target_os = "linux")]
 #[test]
