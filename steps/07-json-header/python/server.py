@@ -17,9 +17,12 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 
 from message import CHUNK_LEN, field, parse_header, read_frame, write_header
 
+MAX_OUTPUT_MIB = 1024  # of a command
+LOOK_INTERVAL = 0.02  # seconds; how often we look how much it has written
 MAX_ERROR_LEN = 300  # characters; an error may repeat what a stranger sent
 
 
@@ -55,17 +58,34 @@ def run(command, timeout, files):
         text = getattr(error, "strerror", None) or error
         raise ValueError(f"the command cannot be run: {text}") from None
     status = error = None
-    try:
-        status = process.wait(timeout)
-        if status < 0:
-            status, error = None, f"the command was ended by signal {-status}"
-        dismiss(guard)
-    except subprocess.TimeoutExpired:
-        kill_with_children(process, guard)
-        error = f"the command ran longer than {timeout:g} s and was stopped"
+    started = time.monotonic()
+    while True:
+        try:
+            status = process.wait(LOOK_INTERVAL)
+        except subprocess.TimeoutExpired:
+            if time.monotonic() - started >= timeout:
+                kill_with_children(process, guard)
+                error = f"the command ran longer than {timeout:g} s and was stopped"
+                break
+            if written(stdout) + written(stderr) > MAX_OUTPUT_MIB * 1024 * 1024:
+                kill_with_children(process, guard)
+                break
+        else:
+            if status < 0:
+                status, error = None, f"the command was ended by signal {-status}"
+            dismiss(guard)
+            break
     # Sizes are taken once: a child in the background may go on writing.
-    body = [(file, os.fstat(file.fileno()).st_size) for file in (stdout, stderr)]
+    body = [(file, written(file)) for file in (stdout, stderr)]
+    if sum(size for _, size in body) > MAX_OUTPUT_MIB * 1024 * 1024:
+        status, body = None, []
+        error = f"the command wrote more than {MAX_OUTPUT_MIB} MiB; none of it is sent"
     return {"status": status, "error": error}, body
+
+
+def written(file):
+    """How many bytes are in a file."""
+    return os.fstat(file.fileno()).st_size
 
 
 def dismiss(guard):

@@ -1,9 +1,10 @@
 //! Commands: run in the system's shell, for a limited time, with output of any size.
 //!
 //! New in this step: what a command writes goes into files, so it costs no memory. A command that
-//! takes too long is stopped, with all the processes that it has started: `guard.rs` does that.
+//! takes too long, or writes too much, is stopped, with all the processes that it has started:
+//! `guard.rs` does that.
 //!
-//! Still wrong, on purpose: nothing limits these files but the time and the disk.
+//! Still wrong, on purpose: what a command leaves in the background can fill the disk.
 
 use std::fs::File;
 use std::io::{self, Read, Take};
@@ -11,7 +12,7 @@ use std::path::Path;
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::guard::{Guard, start};
 use crate::problem::explain;
@@ -20,32 +21,51 @@ use crate::shell::shell;
 /// How long a killed process may take to be gone. It may also be one that we may not kill.
 const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The most that a command may write: 1 GiB.
+pub const MAX_OUTPUT_MIB: u64 = 1024;
+
+/// How often the server looks how much a command has written.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+
 /// What a command has left.
 pub struct Output {
-    /// What it wrote to stdout, and then what it wrote to stderr.
+    /// What it wrote to stdout, and then what it wrote to stderr. Nothing if that was too much.
     pub parts: Vec<Take<File>>,
-    /// How it ended, or `None` if it was stopped because its time was up.
-    pub status: Option<ExitStatus>,
+    /// How it ended.
+    pub end: End,
+}
+
+/// How a command ended.
+pub enum End {
+    /// By itself, or by a signal.
+    Ended(ExitStatus),
+    /// It was stopped: its time was up.
+    TimeUp,
+    /// It wrote too much, and was stopped if it had not ended.
+    TooMuch,
 }
 
 // ANCHOR: run-command
-/// Runs a command line in the system's shell, and stops it when `timeout` has passed.
+/// Runs a command line in the system's shell, and stops it when `timeout` has passed, or when it has
+/// written more than `max_mib`.
 ///
 /// A command that cannot be run, or cannot be stopped, is an error.
-pub fn run_command(command_line: &str, timeout: Duration) -> io::Result<Output> {
+pub fn run_command(command_line: &str, timeout: Duration, max_mib: u64) -> io::Result<Output> {
     let (stdout, stdout_part) = temporary_file()?;
     let (stderr, stderr_part) = temporary_file()?;
     let mut command = shell(command_line);
     command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
     let (child, guard) = start(command)?;
-    let status = wait(child, guard, timeout)?;
-    let mut parts = Vec::new();
-    for file in [stdout_part, stderr_part] {
-        // A process in the background may continue to write. The answer is what is there now.
-        let len = file.metadata()?.len();
-        parts.push(file.take(len));
+    let lens = || io::Result::Ok([stdout_part.metadata()?.len(), stderr_part.metadata()?.len()]);
+    let is_too_much = |lens: [u64; 2]| lens.iter().sum::<u64>() > max_mib * 1024 * 1024;
+    let end = wait(child, guard, timeout, || lens().map(is_too_much))?;
+    // A process in the background may continue to write. The answer is what is there now.
+    let lens = lens()?;
+    if is_too_much(lens) {
+        return Ok(Output { parts: Vec::new(), end: End::TooMuch });
     }
-    Ok(Output { parts, status })
+    let parts = vec![stdout_part.take(lens[0]), stderr_part.take(lens[1])];
+    Ok(Output { parts, end })
 }
 
 /// Creates a file without a name, opened twice: once for the command to write and once for us to read.
@@ -74,26 +94,65 @@ fn create_private(path: &Path) -> io::Result<File> {
 // ANCHOR_END: run-command
 
 // ANCHOR: wait
-/// Waits until the command has ended, or kills it when `timeout` has passed (`None`).
-fn wait(mut child: Child, guard: Guard, timeout: Duration) -> io::Result<Option<ExitStatus>> {
+/// Waits until the command has ended, or kills it when `timeout` has passed, or when it has written
+/// too much.
+fn wait(
+    mut child: Child,
+    guard: Guard,
+    timeout: Duration,
+    is_too_much: impl Fn() -> io::Result<bool>,
+) -> io::Result<End> {
     let (sender, ended) = mpsc::channel();
+    let started = Instant::now();
     // `std` cannot wait for a process with a time limit. For a message it can.
     thread::Builder::new().spawn(move || {
         // It fails if `wait` has given up, and then the status does not matter.
         let _ = sender.send(child.wait());
     })?;
-    match ended.recv_timeout(timeout) {
-        Ok(status) => {
-            guard.dismiss();
-            return status.map(Some);
+    let end = loop {
+        let rest = timeout.saturating_sub(started.elapsed());
+        match ended.recv_timeout(rest.min(LOOK_INTERVAL)) {
+            Ok(status) => {
+                guard.dismiss();
+                return status.map(End::Ended);
+            }
+            Err(RecvTimeoutError::Timeout) if is_too_much()? => break End::TooMuch,
+            Err(RecvTimeoutError::Timeout) if started.elapsed() >= timeout => break End::TimeUp,
+            Err(RecvTimeoutError::Timeout) => {} // look again
+            Err(RecvTimeoutError::Disconnected) => unreachable!("the thread sends before it ends"),
         }
-        Err(RecvTimeoutError::Timeout) => {}
-        Err(RecvTimeoutError::Disconnected) => unreachable!("the thread sends before it ends"),
-    }
+    };
     drop(guard); // kills the command
     match ended.recv_timeout(KILL_TIMEOUT) {
-        Ok(status) => status.map(|_| None),
+        Ok(status) => status.map(|_| end),
         Err(_) => Err(io::Error::other("its time is up, and it cannot be stopped")),
     }
 }
 // ANCHOR_END: wait
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_command_that_does_not_stop_writing_is_stopped() {
+        for line in ["yes", "yes >&2", "yes & yes >&2"] {
+            let output = run_command(line, LONG, 1).unwrap();
+            assert!(matches!(output.end, End::TooMuch), "{line}");
+            assert!(output.parts.is_empty(), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_limit_is_for_both_streams_together_and_a_byte_more_is_too_much() {
+        let half = "head -c 524288 /dev/zero";
+        let most = run_command(&format!("{half}; {half} >&2"), LONG, 1).unwrap();
+        assert!(matches!(most.end, End::Ended(status) if status.success()));
+        assert_eq!(most.parts.iter().map(Take::limit).collect::<Vec<_>>(), [524_288; 2]);
+        let more = run_command(&format!("{half}; {half} >&2; echo"), LONG, 1).unwrap();
+        assert!(matches!(more.end, End::TooMuch) && more.parts.is_empty());
+    }
+}

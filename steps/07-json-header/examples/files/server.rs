@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use crate::accept::client_is_gone;
 use crate::body::write_body;
-use crate::command::run_command;
+use crate::command::{End, MAX_OUTPUT_MIB, run_command};
 use crate::files::Root;
 use crate::frame::read_frame;
 use crate::header::{one_line, parse_header, write_header};
@@ -107,22 +107,26 @@ impl Reply {
 // ANCHOR_END: reply
 
 // ANCHOR: reply-to-run
-/// Runs a command. What it wrote is sent also if it was stopped.
+/// Runs a command. What it wrote is sent also if its time was up.
 fn reply_to_run(command_line: &str, timeout: Duration) -> io::Result<Reply> {
-    let output = run_command(command_line, timeout).map_err(|error| {
+    let output = run_command(command_line, timeout, MAX_OUTPUT_MIB).map_err(|error| {
         let message = format!("the command cannot be run: {}", explain(&error));
         io::Error::new(error.kind(), message)
     })?;
-    let error = match output.status {
-        None => {
+    let (status, error) = match output.end {
+        End::Ended(status) => (status.code(), by_signal(status)),
+        End::TimeUp => {
             let limit = timeout.as_secs_f64();
-            Some(format!("the command ran longer than {limit} s and was stopped"))
+            (None, Some(format!("the command ran longer than {limit} s and was stopped")))
         }
-        Some(status) => by_signal(status),
+        End::TooMuch => {
+            let problem = format!("the command wrote more than {MAX_OUTPUT_MIB} MiB");
+            (None, Some(format!("{problem}; none of it is sent")))
+        }
     };
     let header = Answer {
         size: output.parts.iter().map(Take::limit).sum(),
-        status: output.status.and_then(|status| status.code()),
+        status,
         error,
         ..Answer::default()
     };

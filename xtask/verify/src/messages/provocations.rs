@@ -196,6 +196,7 @@ pub const PROVOCATIONS: &[Provocation] = &[
     needing(Need::Shell, "too-slow", |scene| {
         scene.client(&["--timeout", "0.1"], &[], b"sleep 20\n")
     }),
+    needing(Need::Shell, "too-much-output", |scene| scene.client(&[], &[], b"yes\n")),
     needing(Need::Shell, "cannot-be-stopped", |scene| {
         // A shell that is no guard: it waits, and does not kill.
         scene
