@@ -5,6 +5,7 @@
 Still wrong, on purpose: an answer must fit in memory, and nothing but bytes can be said about it.
 """
 
+import concurrent.futures
 import ipaddress
 import socket
 import subprocess
@@ -15,10 +16,24 @@ from frame import MAX_FRAME_LEN, read_frame, write_frame
 
 def run_command(command_line):
     """What the command writes to stdout, and then what it writes to stderr."""
-    done = subprocess.run(
-        command_line.decode(), shell=True, stdin=subprocess.DEVNULL, capture_output=True
+    process = subprocess.Popen(
+        command_line.decode(),
+        shell=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
-    return done.stdout + done.stderr
+    # In threads: a command that has filled one pipe waits until it is read.
+    with process, concurrent.futures.ThreadPoolExecutor() as threads:
+        stdout, stderr = threads.map(read_limited, (process.stdout, process.stderr))
+    return stdout + stderr
+
+
+def read_limited(pipe):
+    """As much as can be sent, and one byte more. Then the pipe is closed: the command's next write
+    fails, and on Unix a signal ends it."""
+    with pipe:
+        return pipe.read(MAX_FRAME_LEN + 1)
 
 
 def answer_to(command_line):
@@ -30,7 +45,7 @@ def answer_to(command_line):
     if len(output) <= MAX_FRAME_LEN:
         return output
     max_mib = MAX_FRAME_LEN // (1024 * 1024)
-    return f"the answer has {len(output)} bytes; at most {max_mib} MiB can be sent\n".encode()
+    return f"the answer has more than {max_mib} MiB; no more can be sent\n".encode()
 
 
 def handle_connection(stream):

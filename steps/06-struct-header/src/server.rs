@@ -13,9 +13,10 @@
 //! nothing else, so the client never learns whether the command succeeded. A command that does not
 //! end holds up every client, and continues when the server is killed.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Stdio;
+use std::thread;
 
 use crate::accept::client_is_gone;
 use crate::frame::{MAX_FRAME_LEN, read_frame, write_frame};
@@ -67,9 +68,9 @@ fn handle_connection(mut stream: TcpStream, peer_addr: SocketAddr) -> io::Result
 fn answer(command_line: &str) -> Vec<u8> {
     let problem = match run_command(command_line) {
         Ok(output) if output.len() <= MAX_FRAME_LEN as usize => return output,
-        Ok(output) => {
-            let (len, max_mib) = (output.len(), MAX_FRAME_LEN / (1024 * 1024));
-            format!("the answer has {len} bytes; at most {max_mib} MiB can be sent\n")
+        Ok(_) => {
+            let max_mib = MAX_FRAME_LEN / (1024 * 1024);
+            format!("the answer has more than {max_mib} MiB; no more can be sent\n")
         }
         Err(error) => format!("the command cannot be run: {}\n", explain(&error)),
     };
@@ -80,9 +81,26 @@ fn answer(command_line: &str) -> Vec<u8> {
 // ANCHOR: run-command
 /// Runs a command line in the system's shell.
 ///
-/// Returns what it wrote to stdout, and then what it wrote to stderr; an error if there is no shell.
+/// Returns what it wrote to stdout, and then what it wrote to stderr, but not much more than fits into
+/// a frame; an error if there is no shell.
 fn run_command(command_line: &str) -> io::Result<Vec<u8>> {
-    let output = shell(command_line).stdin(Stdio::null()).output()?;
-    Ok([output.stdout, output.stderr].concat())
+    let mut command = shell(command_line);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn()?;
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    // In a thread: a command that has filled one pipe waits until it is read.
+    let stderr = thread::Builder::new().spawn(|| read_limited(stderr.expect("it is piped")))?;
+    let mut output = read_limited(stdout.expect("it is piped"))?;
+    output.extend(stderr.join().expect("the thread does not panic")?);
+    child.wait()?;
+    Ok(output)
+}
+
+/// Reads as much as an answer may have, and one byte more. Then it closes the pipe: the command's next
+/// write fails, and on Unix a signal ends it.
+fn read_limited(pipe: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    pipe.take(u64::from(MAX_FRAME_LEN) + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 // ANCHOR_END: run-command

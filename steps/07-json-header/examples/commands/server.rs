@@ -13,9 +13,10 @@
 //! Still wrong, on purpose: an answer must fit in memory. A command that does not end holds up
 //! every client, and continues when the server is killed.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{ExitStatus, Stdio};
+use std::thread;
 
 use crate::accept::client_is_gone;
 use crate::body::MAX_BODY_LEN;
@@ -95,21 +96,17 @@ impl Reply {
 // ANCHOR: reply-to-run
 /// Runs a command, and waits for it.
 fn reply_to_run(command_line: &str) -> io::Result<Reply> {
-    let output = shell(command_line).stdin(Stdio::null()).output().map_err(|error| {
+    let (body, status) = run_command(command_line).map_err(|error| {
         let message = format!("the command cannot be run: {}", explain(&error));
         io::Error::new(error.kind(), message)
     })?;
-    let body = [output.stdout, output.stderr].concat();
     if body.len() > MAX_BODY_LEN {
-        let (len, max_mib) = (body.len(), MAX_BODY_LEN / (1024 * 1024));
-        let message = format!("the answer has {len} bytes; at most {max_mib} MiB can be sent");
+        let max_mib = MAX_BODY_LEN / (1024 * 1024);
+        let message = format!("the answer has more than {max_mib} MiB; no more can be sent");
         return Ok(Reply::refusal(&message));
     }
-    let header = Answer {
-        size: body.len() as u64,
-        status: output.status.code(),
-        error: by_signal(output.status),
-    };
+    let header =
+        Answer { size: body.len() as u64, status: status.code(), error: by_signal(status) };
     Ok(Reply { header, body })
 }
 
@@ -126,3 +123,27 @@ fn by_signal(_: ExitStatus) -> Option<String> {
     None
 }
 // ANCHOR_END: reply-to-run
+
+/// Runs a command line in the system's shell.
+///
+/// Returns what it wrote to stdout, and then what it wrote to stderr, but not much more than fits into
+/// a body; and how it ended.
+fn run_command(command_line: &str) -> io::Result<(Vec<u8>, ExitStatus)> {
+    let mut command = shell(command_line);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn()?;
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    // In a thread: a command that has filled one pipe waits until it is read.
+    let stderr = thread::Builder::new().spawn(|| read_limited(stderr.expect("it is piped")))?;
+    let mut output = read_limited(stdout.expect("it is piped"))?;
+    output.extend(stderr.join().expect("the thread does not panic")?);
+    Ok((output, child.wait()?))
+}
+
+/// Reads as much as an answer may have, and one byte more. Then it closes the pipe: the command's next
+/// write fails, and on Unix a signal ends it.
+fn read_limited(pipe: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    pipe.take(MAX_BODY_LEN as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
