@@ -200,6 +200,18 @@ fn still_wrong_in_files_half_a_file_looks_whole() {
 }
 
 #[test]
+fn still_wrong_in_files_every_size_is_believed() {
+    let folder = folder();
+    let most = u64::MAX;
+    let header = format!(r#"{{"filename":"notes.txt","size":{most}}}"#);
+    let came = download(folder.path(), [framed(header), bytes(100_000)].concat());
+    let told = format!("the connection ended after 100000 of {most} bytes\n");
+    assert!(text(&came.stderr).ends_with(&told), "{}", text(&came.stderr));
+    let saved = fs::metadata(folder.path().join("notes.txt")).expect("it is there");
+    assert_eq!(saved.len(), 100_000);
+}
+
+#[test]
 fn still_wrong_in_files_other_bytes_are_not_noticed() {
     let folder = folder();
     let changed =
