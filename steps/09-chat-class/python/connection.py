@@ -10,7 +10,7 @@ import socket
 import threading
 
 from line import BadLine, LineBuffer, check
-from log import local_time
+from log import local_time, log
 
 READ_LEN = 4096  # bytes; how much one recv may take
 MAX_SAID_LEN = 16 * 1024  # characters of what a client says that are passed on at a time
@@ -45,13 +45,14 @@ class Connection:
         self.writing = threading.Thread(target=self.write_queue, daemon=True)
 
     def start(self):
-        """Starts the two threads. If one cannot be started, the other ends."""
+        """Starts the two threads. If one cannot be started, the client is turned away."""
         try:
             set_up(self.stream)
             self.writing.start()
             self.reading.start()
-        except (OSError, RuntimeError):
-            self.leave()
+        except (OSError, RuntimeError) as error:
+            turn_away(self.stream, self.name, error)
+            self.leave()  # the writing thread ends, if it has started
             self.stream.close()
             raise
 
@@ -153,6 +154,15 @@ class Connection:
         self.room.events.put((handle, self, what))
         with self.level:
             self.level.wait_for(lambda: self.is_over or not self.is_unheard)
+
+
+def turn_away(stream, name, reason):
+    """Tells a client in one line why it cannot join."""
+    log(f"{name} turned away: {reason}", "WARN")
+    try:
+        stream.sendall(f"error: {reason}; try again later\n".encode())
+    except OSError:
+        pass  # it has gone already
 
 
 def set_up(stream):

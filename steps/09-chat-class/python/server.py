@@ -1,6 +1,6 @@
 r"""Step 09, the server: every client receives each line, and one client cannot hold up the others.
 
-    python3 server.py [HOST:PORT]
+    python3 server.py [HOST:PORT] [--max-clients N]
 
 One thread owns the room, so the room needs no lock. The other threads put events into its queue:
 
@@ -11,6 +11,7 @@ One thread owns the room, so the room needs no lock. The other threads put event
     Ctrl-C -------------------- stop ----/
 """
 
+import argparse
 import queue
 import signal
 import socket
@@ -19,12 +20,13 @@ import threading
 import time
 
 from acceptor import Acceptor
-from connection import Connection
+from connection import Connection, turn_away
 from log import finish_log, local_time, log
 
 EVENTS = 256  # that may wait for the owner; then the threads that send them wait, and their clients
 BATCH_LEN = 64 * 1024  # bytes; such a batch is delivered, even if more events wait
 STOP_DEADLINE = 0.3  # seconds that the clients have to take the goodbye and close
+DEFAULT_MAX_CLIENTS = 4096
 
 
 class ChatServer:
@@ -33,7 +35,8 @@ class ChatServer:
     An event is a method of the room and its arguments. Only the owner calls it.
     """
 
-    def __init__(self):
+    def __init__(self, max_clients):
+        self.max_clients = max_clients
         self.events = queue.Queue(EVENTS)
         self.connections = []  # those whose threads run, in the order in which the clients joined
         self.batch = bytearray()  # what has been said since the last delivery
@@ -106,13 +109,16 @@ class ChatServer:
         return [connection for connection in self.connections if connection.is_online]
 
     def join(self, stream, name):
-        """Adds a client, starts its threads, and announces it."""
+        """Adds a client, starts its threads, and announces it; or turns it away."""
+        if len(self.connections) >= self.max_clients:  # those that have left count until they end
+            turn_away(stream, name, "the room is full")
+            stream.close()
+            return
         connection = Connection(self, stream, name, len(self.batch))
         try:
             connection.start()
-        except (OSError, RuntimeError) as error:  # it has gone, or there are too many threads
-            log(f"{name} lost: {error}")
-            return
+        except (OSError, RuntimeError):  # it has gone, or there are too many threads
+            return  # it was turned away
         self.connections.append(connection)
         log(f"{name} joined")
         self.announce(f"{name} joined")
@@ -203,9 +209,13 @@ def catch_signals():
 
 
 def main():
-    addr = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9009"
+    parser = argparse.ArgumentParser()
+    parser.add_argument("addr", nargs="?", default="127.0.0.1:9009", metavar="HOST:PORT")
+    parser.add_argument("--max-clients", default=DEFAULT_MAX_CLIENTS, type=int, metavar="N")
+    args = parser.parse_args()
+    addr = args.addr
     host, _, port = addr.rpartition(":")
-    server = ChatServer()
+    server = ChatServer(args.max_clients)
     try:
         local_addr = server.bind(host, int(port))
     except OSError as error:

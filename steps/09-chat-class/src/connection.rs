@@ -6,6 +6,7 @@
 //! client <-- write_queue <-- queue <---/
 //! ```
 
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::mem;
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -14,6 +15,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
+use tracing::warn;
 
 use crate::line::{BadLine, LineBuffer, MAX_LINE_LEN};
 use crate::log::local_time;
@@ -134,15 +136,17 @@ pub struct Connection {
     reading: JoinHandle<()>,
 }
 
-/// Starts the two threads of a client.
+/// Starts the two threads of a client. If the system allows no more threads, or the client has left
+/// already, it is turned away.
 pub fn start(
     id: ClientId,
     stream: TcpStream,
     peer_addr: SocketAddr,
     events: &mpsc::SyncSender<Event>,
 ) -> io::Result<(Connection, Queue)> {
-    set_up(&stream)?;
     let stream = Arc::new(stream);
+    let give_up = |error: &io::Error| turn_away(&stream, peer_addr, error);
+    set_up(&stream).inspect_err(give_up)?;
     let (texts, queued) = mpsc::channel();
     let queue = Queue { texts, level: Arc::default() };
 
@@ -161,7 +165,8 @@ pub fn start(
         };
         let _ = to_client.shutdown(how); // fails if the connection has ended already
         level.change(|state| state.is_over = true);
-    })?;
+    });
+    let writing = writing.inspect_err(give_up)?;
 
     let (from_client, level, events) =
         (Arc::clone(&stream), Arc::clone(&queue.level), events.clone());
@@ -171,8 +176,18 @@ pub fn start(
         let _ = events.send(Event::Left(id, how));
         let _ = writing.join();
         let _ = events.send(Event::Ended(id));
-    })?;
+    });
+    // Told before the queue is dropped: then the writing thread ends, and the connection with it.
+    let reading = reading.inspect_err(give_up)?;
     Ok((Connection { stream, reading }, queue))
+}
+
+/// Tells a client in one line why it cannot join. The connection closes when its handles are dropped.
+pub fn turn_away(mut stream: &TcpStream, peer_addr: SocketAddr, reason: &dyn fmt::Display) {
+    warn!("{peer_addr} turned away: {reason}");
+    // This does not wait: the send buffer of a new connection is empty. It fails if the client has
+    // left already.
+    let _ = stream.write_all(format!("error: {reason}; try again later\n").as_bytes());
 }
 
 impl Connection {

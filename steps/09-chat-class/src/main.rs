@@ -27,6 +27,9 @@ mod server;
 /// Where the server listens and the client connects, if no address is given.
 const DEFAULT_ADDR: &str = "127.0.0.1:9009";
 
+/// How many clients can be in the room, unless another number is given.
+const DEFAULT_MAX_CLIENTS: usize = 4096;
+
 /// Step 09: the same room as a type, with one owner, queues, and an orderly end
 #[derive(Parser)]
 struct Cli {
@@ -41,6 +44,9 @@ enum Role {
         /// Address to listen on; port 0 takes any free port
         #[arg(default_value = DEFAULT_ADDR)]
         addr: String,
+        /// Turn clients away while this many are in the room
+        #[arg(long, value_name = "N", default_value_t = DEFAULT_MAX_CLIENTS)]
+        max_clients: usize,
     },
     /// Send each line of the input, and print what every client says; `quit` leaves
     Client {
@@ -52,8 +58,8 @@ enum Role {
 
 fn main() -> ExitCode {
     let (addr, result) = match Cli::parse().role {
-        Role::Server { addr } => {
-            let result = serve(&addr);
+        Role::Server { addr, max_clients } => {
+            let result = serve(&addr, max_clients);
             (addr, result)
         }
         Role::Client { addr } => {
@@ -71,9 +77,9 @@ fn main() -> ExitCode {
 // ANCHOR: serve
 /// Runs the room until it is stopped: by `quit` at the console, by Ctrl-C, or by the system, which
 /// asks programs to end before it shuts down.
-fn serve(addr: &str) -> io::Result<()> {
+fn serve(addr: &str, max_clients: usize) -> io::Result<()> {
     let _log = Log::start()?;
-    let server = ChatServer::bind(addr)?;
+    let server = ChatServer::bind(addr, max_clients)?;
     let handle = server.handle();
     ctrlc::set_handler(move || handle.stop()).map_err(io::Error::other)?;
     console::start(server.local_addr()?, server.handle())?;

@@ -32,7 +32,7 @@ use socket2::SockRef;
 use tracing::{info, warn};
 
 use crate::acceptor::Acceptor;
-use crate::connection::{self, Connection, Queue};
+use crate::connection::{self, Connection, Queue, turn_away};
 use crate::line::BadLine;
 use crate::log::local_time;
 
@@ -93,6 +93,7 @@ pub struct Online {
 /// A chat room that is ready to be run.
 pub struct ChatServer {
     listener: TcpListener,
+    max_clients: usize,
     events: mpsc::Receiver<Event>,
     handle: Handle,
 }
@@ -118,12 +119,12 @@ impl Handle {
 }
 
 impl ChatServer {
-    /// Listens on `addr`.
-    pub fn bind(addr: impl ToSocketAddrs) -> io::Result<Self> {
+    /// Listens on `addr`. At most `max_clients` are in the room at a time.
+    pub fn bind(addr: impl ToSocketAddrs, max_clients: usize) -> io::Result<Self> {
         let listener = TcpListener::bind(addr)?;
         SockRef::from(&listener).listen(BACKLOG)?; // std asks for a shorter one
         let (sender, events) = mpsc::sync_channel(EVENTS);
-        Ok(Self { listener, events, handle: Handle { events: sender } })
+        Ok(Self { listener, max_clients, events, handle: Handle { events: sender } })
     }
 
     /// The address on which it listens, with the port that it really got.
@@ -143,7 +144,7 @@ impl ChatServer {
     /// Runs the room until it is stopped. The thread that calls this owns the room.
     pub fn run(self) -> io::Result<()> {
         let acceptor = Acceptor::start(self.listener, self.handle.events.clone())?;
-        let mut room = Room::new(self.handle.events);
+        let mut room = Room::new(self.max_clients, self.handle.events);
         loop {
             // Wait for one event. What else has arrived meanwhile goes into the same batch: a
             // write costs about as much for a hundred lines as for one.
@@ -182,6 +183,8 @@ struct Room {
     /// The connections of these clients, and of those that have left but have not taken everything
     /// that was queued for them.
     connections: HashMap<ClientId, Connection>,
+    /// How many connections there may be.
+    max_clients: usize,
     next_id: ClientId,
     /// What has been said since the last delivery.
     batch: String,
@@ -219,28 +222,29 @@ impl From<io::Result<()>> for Gone {
 // ANCHOR_END: room
 
 impl Room {
-    fn new(events: mpsc::SyncSender<Event>) -> Self {
+    fn new(max_clients: usize, events: mpsc::SyncSender<Event>) -> Self {
         let (members, connections) = (BTreeMap::new(), HashMap::new());
-        Self { members, connections, next_id: 0, batch: String::new(), events }
+        Self { members, connections, max_clients, next_id: 0, batch: String::new(), events }
     }
 
     // ANCHOR: join
-    /// Adds a client, starts its threads, and announces it.
+    /// Adds a client, starts its threads, and announces it. If the room is full, the client is
+    /// turned away.
     fn join(&mut self, stream: TcpStream, peer_addr: SocketAddr) {
+        // A client that has left counts until its threads have ended.
+        if self.connections.len() >= self.max_clients {
+            return turn_away(&stream, peer_addr, &"the room is full");
+        }
         let id = self.next_id;
         self.next_id += 1;
-        match connection::start(id, stream, peer_addr, &self.events) {
-            Ok((connection, queue)) => {
-                let (since, batch_start) = (local_time(), self.batch.len());
-                self.members
-                    .insert(id, Member { peer_addr, since, batch_start, has_spoken: false, queue });
-                self.connections.insert(id, connection);
-                info!("{peer_addr} joined");
-                self.announce(&format!("{peer_addr} joined"));
-            }
-            // It has gone already, or there are too many threads.
-            Err(error) => info!("{peer_addr} lost: {}", error.kind()),
-        }
+        let Ok((connection, queue)) = connection::start(id, stream, peer_addr, &self.events) else {
+            return; // it was turned away
+        };
+        let (since, batch_start) = (local_time(), self.batch.len());
+        self.members.insert(id, Member { peer_addr, since, batch_start, has_spoken: false, queue });
+        self.connections.insert(id, connection);
+        info!("{peer_addr} joined");
+        self.announce(&format!("{peer_addr} joined"));
     }
 
     /// Removes a client, and announces that to the others. Its writing thread sends what is in its queue.

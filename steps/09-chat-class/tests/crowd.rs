@@ -6,7 +6,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use conformance::{Failure, Program};
+use conformance::{Failure, Peer, Program};
 use room::step::MAX_QUEUE_LEN;
 use room::{Guest, join_all, server};
 
@@ -179,11 +179,38 @@ fn a_client_that_quits_while_lines_wait_for_it_gets_them_and_no_others() -> Resu
     Ok(())
 }
 
+/// Otherwise, clients that leave without reading could pile up without limit.
+#[test]
+fn a_client_that_has_left_keeps_its_place_until_it_has_taken_what_waits_for_it()
+-> Result<(), Failure> {
+    let mut command = server();
+    command.args(["--max-clients", "2"]);
+    let (mut server, addr) = Program::start_server(command)?;
+    let mut slow = Guest::join_slow(addr)?;
+    let mut bob = Guest::join(addr)?;
+    let text = "x".repeat(4000);
+    while queue_len(&room::list(&mut server, 2)?[0]) < MAX_QUEUE_LEN / 2 {
+        bob.says_and_hears(&text)?;
+    }
+    slow.say("quit")?;
+    bob.expect_later(&format!("*** {} left", slow.addr))?;
+    let answer = Peer::connect(addr)?.receive_to_end()?;
+    assert_eq!(String::from_utf8_lossy(&answer), "error: the room is full; try again later\n");
+    slow.rest()?;
+    room::join_when_there_is_a_place(addr).map(drop)
+}
+
+/// How many bytes wait for a client, in its line of the console's list.
+fn queue_len(line: &str) -> usize {
+    let len = line.strip_suffix(" bytes wait").and_then(|line| line.rsplit(' ').next());
+    len.and_then(|len| len.parse().ok()).unwrap_or_else(|| panic!("no number of bytes: {line}"))
+}
+
 /// What a process uses up is looked at from outside.
 #[cfg(target_os = "linux")]
 mod resources {
     use super::*;
-    use conformance::{DEADLINE, Peer};
+    use conformance::DEADLINE;
     use room::step::{MAX_KIB_EACH, OWN_THREADS, STEP, THREADS_EACH};
     use rustix::process::{Resource, getrlimit, setrlimit};
     use std::time::{Duration, Instant};

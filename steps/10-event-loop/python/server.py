@@ -1,6 +1,6 @@
 r"""Step 10, the server: the room of step 09, with one thread that never waits for a client.
 
-    python3 server.py [HOST:PORT]
+    python3 server.py [HOST:PORT] [--max-clients N]
 
 The thread asks the system which of all its sockets are ready, does what can be done at once, and asks
 again. Other threads send it requests, and wake it:
@@ -12,6 +12,7 @@ again. Other threads send it requests, and wake it:
                     +-----------------------------------------------+
 """
 
+import argparse
 import queue
 import selectors
 import signal
@@ -29,12 +30,14 @@ ACCEPTS_PER_TURN = 64  # clients; the others have lines to be delivered
 ACCEPT_PAUSE = 0.1  # seconds; after an error of accept
 BATCH_LEN = 64 * 1024  # bytes; when a turn has read this much, it delivers
 STOP_DEADLINE = 0.3  # seconds that the clients have to take the goodbye and close
+DEFAULT_MAX_CLIENTS = 4096
 
 
 class ChatServer:
     """A chat room. The thread that calls `run` owns it; others may call `stop` and `online`."""
 
-    def __init__(self):
+    def __init__(self, max_clients):
+        self.max_clients = max_clients
         self.selector = selectors.DefaultSelector()
         self.members = {}  # their streams, in the order in which they joined, and the members
         self.ready = {}  # those with something to read; the first is the next to be read from
@@ -136,7 +139,10 @@ class ChatServer:
     # The room.
 
     def join(self, stream, name):
-        """Adds a client, and announces it."""
+        """Adds a client, and announces it. If the room is full, the client is turned away."""
+        if len(self.members) >= self.max_clients:
+            turn_away(stream, name, "the room is full")
+            return
         try:
             member = Member(stream, name, self.selector, len(self.batch))
         except OSError as error:  # it has gone already
@@ -199,6 +205,16 @@ class ChatServer:
             log(f"clients that did not close in time: {len(self.members)}")
 
 
+def turn_away(stream, name, reason):
+    """Tells a client in one line why it cannot join, and closes the connection."""
+    log(f"{name} turned away: {reason}", "WARN")
+    with stream:
+        try:
+            stream.send(f"error: {reason}; try again later\n".encode())
+        except OSError:
+            pass  # it has gone already
+
+
 def console(server):
     """A daemon thread, since nothing but the keyboard can wake it: `quit` stops the server."""
     # A file of its own: at exit, Python would wait for the thread that reads from `sys.stdin`.
@@ -213,9 +229,13 @@ def console(server):
 
 
 def main():
-    addr = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9010"
+    parser = argparse.ArgumentParser()
+    parser.add_argument("addr", nargs="?", default="127.0.0.1:9010", metavar="HOST:PORT")
+    parser.add_argument("--max-clients", default=DEFAULT_MAX_CLIENTS, type=int, metavar="N")
+    args = parser.parse_args()
+    addr = args.addr
     host, _, port = addr.rpartition(":")
-    server = ChatServer()
+    server = ChatServer(args.max_clients)
     try:
         local_addr = server.bind(host, int(port))
     except OSError as error:

@@ -22,7 +22,7 @@
 //! can connect can speak, as often as it likes; a client that cannot keep up is dropped.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write};
 use std::mem;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, mpsc};
@@ -80,6 +80,8 @@ pub struct ChatServer {
     members: BTreeMap<Token, Member>,
     /// The clients that have left, but have not taken everything that was said before.
     leaving: BTreeMap<Token, Member>,
+    /// How many clients there may be, those that are leaving included.
+    max_clients: usize,
     next_member: usize,
     /// The clients that may have more to read. The first one is read from next, and goes to the end
     /// of the queue after its turn.
@@ -142,8 +144,8 @@ impl Handle {
 
 impl ChatServer {
     // ANCHOR: bind
-    /// Listens on `addr`.
-    pub fn bind(addr: impl ToSocketAddrs) -> io::Result<Self> {
+    /// Listens on `addr`. At most `max_clients` are in the room at a time.
+    pub fn bind(addr: impl ToSocketAddrs, max_clients: usize) -> io::Result<Self> {
         let listener = std::net::TcpListener::bind(addr)?;
         SockRef::from(&listener).listen(BACKLOG.into())?; // std asks for a shorter one
         listener.set_nonblocking(true)?;
@@ -160,6 +162,7 @@ impl ChatServer {
             is_accept_failing: false,
             members: BTreeMap::new(),
             leaving: BTreeMap::new(),
+            max_clients,
             next_member: FIRST_MEMBER,
             ready: VecDeque::new(),
             batch: Vec::new(),
@@ -287,8 +290,14 @@ impl ChatServer {
         }
     }
 
-    /// Adds a client to the room, and announces it.
-    fn join(&mut self, stream: TcpStream, peer_addr: SocketAddr) -> io::Result<()> {
+    /// Adds a client to the room, and announces it. If the room is full, the client is turned away.
+    fn join(&mut self, mut stream: TcpStream, peer_addr: SocketAddr) -> io::Result<()> {
+        if self.members.len() + self.leaving.len() >= self.max_clients {
+            let reason = "the room is full";
+            warn!("{peer_addr} turned away: {reason}");
+            // The send buffer of a new connection has room for it.
+            return stream.write_all(format!("error: {reason}; try again later\n").as_bytes());
+        }
         let token = Token(self.next_member);
         let mut member = Member::new(stream, peer_addr, self.batch.len())?;
         let interest = Interest::READABLE | Interest::WRITABLE;

@@ -26,7 +26,7 @@ mod server;
 fn the_handle_lists_who_is_online_and_stops_it() -> Result<(), Failure> {
     let ports = FreePorts::claim()?;
     for count in [0, 1, 500] {
-        let server = server::ChatServer::bind(ports.next()?).expect("a free port");
+        let server = server::ChatServer::bind(ports.next()?, 500).expect("a free port");
         let addr = server.local_addr().expect("it is bound");
         let handle = server.handle();
         let running = thread::spawn(|| server.run());
@@ -58,7 +58,7 @@ fn it_stops_wherever_it_listens() {
     let has_ipv6 = TcpListener::bind(every[2]).is_ok();
     println!("IPv6 is {}", if has_ipv6 { "tested" } else { "not available here" });
     for addr in every.into_iter().take(if has_ipv6 { 4 } else { 2 }) {
-        let server = server::ChatServer::bind(addr).expect("a free port");
+        let server = server::ChatServer::bind(addr, 1).expect("a free port");
         let local_addr = server.local_addr().expect("it is bound");
         let handle = server.handle();
         let running = thread::spawn(|| server.run());

@@ -4,7 +4,7 @@
 //! (`crowd.rs`).
 
 use std::io::Write as _;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use assert_cmd::Command as Assert;
 use conformance::check::{self, Subject};
 use conformance::proxy::{Cut, Proxy};
-use conformance::{Failure, NobodyListens, Program, python};
+use conformance::{Failure, NobodyListens, Peer, Program, python};
 use room::step::{NUMBER, STEP};
 use room::{Guest, client, expect_log, list, server, without_time};
 
@@ -68,6 +68,63 @@ fn every_client_hears_who_joins_and_who_leaves() -> Result<(), Failure> {
         }
         assert_eq!(list(&mut server, 1)?, [format!("{}  0 bytes wait", bob.addr)]);
     }
+    Ok(())
+}
+
+/// Connects, and is turned away.
+fn expect_turned_away(server: &mut Program, addr: SocketAddr) -> Result<(), Failure> {
+    let mut peer = Peer::connect(addr)?;
+    let who = peer.local_addr()?;
+    let answer = String::from_utf8_lossy(&peer.receive_to_end()?).into_owned();
+    assert_eq!(answer, "error: the room is full; try again later\n");
+    expect_log(server, &format!("{who} turned away: the room is full"))
+}
+
+/// Makes the limit of a server two clients.
+fn limited(mut server: Command) -> Command {
+    server.args(["--max-clients", "2"]);
+    server
+}
+
+#[test]
+fn a_full_room_turns_clients_away_until_one_leaves_in_whatever_way() -> Result<(), Failure> {
+    full_room(limited(server()))
+}
+
+/// What a server does whose limit is two clients.
+fn full_room(server: Command) -> Result<(), Failure> {
+    let (mut server, addr) = Program::start_server(server)?;
+    let mut bob = Guest::join(addr)?;
+    for way in ["quit", "end", "half a line", "reset"] {
+        let mut alice = room::join_when_there_is_a_place(addr)?;
+        expect_turned_away(&mut server, addr)?;
+        expect_turned_away(&mut server, addr)?;
+        alice.say("still here")?;
+        alice.expect(&alice.said("still here"))?; // and no line in between
+        match way {
+            "quit" => alice.say("quit")?,
+            "end" => alice.peer.end_sending()?,
+            "half a line" => {
+                alice.peer.send(b"half a li")?;
+                alice.peer.end_sending()?;
+            }
+            _ => alice.peer.reset()?,
+        }
+        bob.expect_later(&format!("*** {} left", alice.addr))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_client_that_is_turned_away_shows_why_and_fails() -> Result<(), Failure> {
+    let (_server, addr) = Program::start_server(limited(server()))?;
+    let _guests = room::join_all(addr, 2)?;
+    let mut client = Program::start(client(&addr.to_string()))?;
+    let why = "error: the room is full; try again later";
+    assert_eq!(client.expect_line(why)?, why);
+    let error = format!("error: {addr}: the server closed the connection");
+    assert_eq!(client.expect_line(&error)?, error);
+    assert_eq!(client.wait()?.code(), Some(1));
     Ok(())
 }
 
@@ -283,6 +340,12 @@ fn the_python_server_drops_a_slow_reader_and_lists_who_is_online() -> Result<(),
     }
     assert_eq!(list(&mut server, 1)?, [format!("{}  0 bytes wait", guest.addr)]);
     Ok(())
+}
+
+#[test]
+#[ignore = "needs python3"]
+fn the_python_server_turns_clients_away_when_it_is_full() -> Result<(), Failure> {
+    full_room(limited(twin("server.py", "127.0.0.1:0")))
 }
 
 #[test]

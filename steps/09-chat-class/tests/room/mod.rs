@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use conformance::{DEADLINE, Failure, Peer, Program};
 
@@ -164,6 +164,18 @@ impl Guest {
 /// Lets `count` guests join.
 pub fn join_all(addr: SocketAddr, count: usize) -> Result<Vec<Guest>, Failure> {
     (0..count).map(|_| Guest::join(addr)).collect()
+}
+
+/// Joins a room that was full: where each client has threads, a client that has left keeps its place
+/// until they have ended.
+pub fn join_when_there_is_a_place(addr: SocketAddr) -> Result<Guest, Failure> {
+    let until = Instant::now() + DEADLINE;
+    loop {
+        match Guest::join(addr) {
+            Err(_) if Instant::now() < until => {} // it was turned away, and asks again
+            result => return result,
+        }
+    }
 }
 
 /// Checks that each guest got the announcements of those that joined after it, the goodbye, and end of

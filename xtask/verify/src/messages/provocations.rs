@@ -110,7 +110,7 @@ pub const PROVOCATIONS: &[Provocation] = &[
     message("seconds", |scene| scene.run(&["server", "--timeout", "soon"], b"")),
     message("no-value", |scene| match scene.number() {
         Some(5) => scene.run(&["merge", "--read"], b""),
-        Some(8) => scene.run(&["server", "--max-clients"], b""),
+        Some(8..=10) => scene.run(&["server", "--max-clients"], b""),
         _ => scene.run(&["server", "--root"], b""),
     }),
     message("root", |scene| scene.run(&["server", "--root", "none"], b"")),
@@ -322,11 +322,8 @@ pub const PROVOCATIONS: &[Provocation] = &[
         scene.client_of_one_that(&[], b"", |stream| send(&stream, b"caf\xe9\n"))
     }),
     message("room-full", |scene| scene.client(&["--max-clients", "0"], &[], b"")),
-    message("turned-away", |scene| {
-        let (server, addr) = scene.server(&["--max-clients", "0"])?;
-        scene.keep(Peer::connect(addr)?);
-        Ok(server)
-    }),
+    message("turned-away", full_room),
+    message("warn-turned-away", full_room),
     needing(Need::Shell, "cannot-accept", crowd),
     needing(Need::Shell, "warn-cannot-accept", crowd),
     message("dropped", |scene| {
@@ -419,6 +416,13 @@ fn download(
         hear(&stream)?;
         stream.write_all(&bytes)
     })
+}
+
+/// A server of the chat without a place, and one who wants one.
+fn full_room(scene: &Scene) -> Result<Program> {
+    let (server, addr) = scene.server(&["--max-clients", "0"])?;
+    scene.keep(Peer::connect(addr)?);
+    Ok(server)
 }
 
 /// A server of the chat that may have few connections, and many who want one.
