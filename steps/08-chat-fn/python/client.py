@@ -7,9 +7,8 @@ import os
 import socket
 import sys
 import threading
-import unicodedata
 
-from line import MAX_LINE_LEN, LineBuffer
+from line import MAX_LINE_LEN, LineBuffer, is_control
 
 READ_LEN = 4096  # bytes; the most that one recv returns
 MAX_PREFIX_LEN = 128  # bytes; the most that the server may put before a line
@@ -17,9 +16,7 @@ MAX_PREFIX_LEN = 128  # bytes; the most that the server may put before a line
 
 def harmless(text):
     """Returns the text with its control characters spelled out, so that they do nothing to the terminal."""
-    return "".join(
-        repr(c)[1:-1] if unicodedata.category(c) == "Cc" and c != "\t" else c for c in text
-    )
+    return "".join(repr(c)[1:-1] if is_control(c) else c for c in text)
 
 
 def show_lines(stream):

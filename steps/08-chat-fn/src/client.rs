@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use crate::input::read_line;
-use crate::line::{BadLine, LineBuffer, MAX_LINE_LEN};
+use crate::line::{BadLine, LineBuffer, MAX_LINE_LEN, is_control};
 
 /// The most bytes that one read takes.
 const READ_LEN: usize = 4096;
@@ -90,7 +90,7 @@ fn show_lines(mut stream: &TcpStream) -> io::Result<()> {
 fn harmless(line: &str) -> String {
     let mut text = String::new();
     for c in line.chars() {
-        if c.is_control() && c != '\t' {
+        if is_control(c) {
             text.extend(c.escape_default());
         } else {
             text.push(c);

@@ -175,7 +175,9 @@ fn bytes_that_are_not_utf_8_are_told_and_the_next_line_is_whole() {
 
 #[test]
 fn control_characters_are_told_and_a_tab_is_none() {
-    for bad in ["\u{1b}[2J", "a\0", "a\rb", "\ra", "\u{7f}", "\u{9b}2J", "\u{7}"] {
+    let bidi = "\u{202e}gnippots si revres eht *** \u{202c}";
+    let separator = "a\u{2028}2026-11-23 08:23:04 *** b";
+    for bad in ["\u{1b}[2J", "a\0", "a\rb", "\ra", "\u{7f}", "\u{9b}2J", "\u{7}", bidi, separator] {
         let bytes = format!("{bad}\nnext\n");
         let expected = [Err(BadLine::ControlCharacter(bad.to_owned())), text("next")];
         assert_eq!(lines_of(MAX_LINE_LEN, [bytes.as_bytes()]), expected, "{bad:?}");
@@ -186,9 +188,14 @@ fn control_characters_are_told_and_a_tab_is_none() {
 
 #[test]
 fn every_control_character_is_found_and_nothing_else_is_taken_for_one() {
-    for c in ('\0'..='\u{7ff}').filter(|c| *c != '\n') {
+    // The property Bidi_Control of Unicode, and the separators of lines and of paragraphs.
+    let others = [0x61C, 0x200E, 0x200F, 0x2028, 0x2029, 0x202A, 0x202B, 0x202C, 0x202D, 0x202E]
+        .into_iter()
+        .chain(0x2066..=0x2069);
+    let others: Vec<char> = others.map(|c| char::from_u32(c).expect("a character")).collect();
+    for c in ('\0'..='\u{ffff}').filter(|c| *c != '\n') {
         let line = format!("some text {c} and more of it");
-        let expected = if c.is_control() && c != '\t' {
+        let expected = if (c.is_control() && c != '\t') || others.contains(&c) {
             Err(BadLine::ControlCharacter(line.clone()))
         } else {
             text(&line)

@@ -7,9 +7,8 @@ import signal
 import socket
 import sys
 import threading
-import unicodedata
 
-from line import MAX_LINE_LEN, LineBuffer
+from line import MAX_LINE_LEN, LineBuffer, is_control
 
 READ_LEN = 4096  # bytes; how much one recv may take
 MAX_PREFIX_LEN = 128  # bytes that the server may put before a line
@@ -19,9 +18,7 @@ GOODBYE = " *** the server is stopping"  # no client can forge it: theirs have a
 
 def harmless(text):
     """Returns the text with its control characters spelled out: they do nothing to the terminal."""
-    return "".join(
-        repr(c)[1:-1] if unicodedata.category(c) == "Cc" and c != "\t" else c for c in text
-    )
+    return "".join(repr(c)[1:-1] if is_control(c) else c for c in text)
 
 
 class ChatClient:

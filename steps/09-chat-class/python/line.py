@@ -4,6 +4,9 @@ import unicodedata
 
 MAX_LINE_LEN = 4096  # bytes, without the ending
 
+# They change the order in which the characters around them are shown.
+REORDERING = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
 
 class BadLine(ValueError):
     """A line that cannot be taken, and why."""
@@ -41,6 +44,14 @@ def check(line, max_len=MAX_LINE_LEN):
         text = line.decode()
     except UnicodeDecodeError:
         raise BadLine("a line must be UTF-8") from None
-    if any(unicodedata.category(c) == "Cc" and c != "\t" for c in text):
+    if any(is_control(c) for c in text):
         raise BadLine("a line must not have control characters")
     return text
+
+
+def is_control(c):
+    """Whether a character acts on what is around it, instead of being shown. A tab is allowed."""
+    if c == "\t":
+        return False
+    # Zl and Zp are the separators of lines and of paragraphs.
+    return unicodedata.category(c) in ("Cc", "Zl", "Zp") or c in REORDERING

@@ -43,6 +43,10 @@ const DEFAULT_WIDTH: u16 = 80;
 /// The columns from one tab stop to the next.
 const TAB: usize = 8;
 
+/// What the second and each further row of a line begins with. Without it, a line with enough blanks
+/// could have a row that looks like another line.
+const INDENT: &str = "    ";
+
 /// Whether there is a terminal to edit lines in: the editor draws on stderr.
 pub fn is_possible() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal() && io::stderr().is_terminal()
@@ -217,6 +221,7 @@ fn screen_width() -> u16 {
 /// Cuts a line into the rows that it has on a screen of this width: the editor moves down one row
 /// for each text that it prints, so a text must not have more.
 fn rows(line: &str, width: usize) -> Vec<String> {
+    let indent = if width >= INDENT.len() + TAB { INDENT } else { "" };
     let mut rows = vec![String::new()];
     let mut column = 0;
     for c in line.chars() {
@@ -227,8 +232,8 @@ fn rows(line: &str, width: usize) -> Vec<String> {
             c => (c.to_string(), c.width().unwrap_or(0)),
         };
         if column + columns > width && column > 0 {
-            rows.push(String::new());
-            column = 0;
+            rows.push(indent.to_owned());
+            column = indent.len();
         }
         rows.last_mut().expect("there is always one").push_str(&text);
         column += columns;
@@ -274,6 +279,10 @@ mod tests {
         );
         assert_eq!(rows("cafe\u{301}!", 4), ["cafe\u{301}", "!"], "an accent of no width");
         assert_eq!(rows("a\tb", 80), ["a       b"]);
+        let blanks = " ".repeat(12);
+        let forged = format!("{blanks}TIME *** bob left");
+        assert_eq!(rows(&forged, 12), [&blanks, "    TIME ***", "     bob lef", "    t"]);
+        assert_eq!(rows("a\tb\tTIME", 12), ["a       b", "           T", "    IME"]);
         assert_eq!(
             rows("\u{5bbd}", 1),
             ["\u{5bbd}"],

@@ -15,7 +15,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use crate::input::read_line;
-use crate::line::{BadLine, LineBuffer, MAX_LINE_LEN};
+use crate::line::{BadLine, LineBuffer, MAX_LINE_LEN, is_control};
 
 /// How much one read takes, in bytes.
 const READ_LEN: usize = 4096;
@@ -155,7 +155,7 @@ pub fn cannot_be_shown(bad: &BadLine) -> String {
 fn harmless(line: &str) -> String {
     let mut text = String::new();
     for c in line.chars() {
-        if c.is_control() && c != '\t' {
+        if is_control(c) {
             text.extend(c.escape_default());
         } else {
             text.push(c);

@@ -43,8 +43,8 @@ pub enum BadLine {
     },
     /// Its bytes are not UTF-8.
     NotUtf8,
-    /// It has a control character other than a tab. The line is included, for a
-    /// caller that can show it safely.
+    /// It has a character that `is_control`. The line is included, for a caller
+    /// that can show it safely.
     ControlCharacter(String),
 }
 
@@ -102,19 +102,32 @@ fn check(line: &[u8], max_len: usize) -> Result<&str, BadLine> {
         return Err(BadLine::TooLong { max_len });
     }
     let text = str::from_utf8(line).map_err(|_| BadLine::NotUtf8)?;
-    // Control characters act on a terminal: ESC can clear the screen, or
-    // overwrite what is on it.
-    if may_have_control(line) && text.chars().any(|c| c.is_control() && c != '\t') {
+    if may_have_control(line) && text.chars().any(is_control) {
         return Err(BadLine::ControlCharacter(text.to_owned()));
     }
     Ok(text)
 }
 
-/// Whether there may be a control character in a line. Nearly always there is
+/// Whether a character acts on what is around it, instead of being shown: ESC
+/// can clear the screen, or overwrite what is on it. A tab is allowed.
+pub fn is_control(c: char) -> bool {
+    match c {
+        '\t' => false,
+        // U+2028 and U+2029 end a line, as a newline does. The others change the
+        // order in which the characters around them are shown.
+        '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => {
+            true
+        }
+        c => c.is_control(),
+    }
+}
+
+/// Whether there may be a control character in a line. In most lines there is
 /// none, and then the line need not be decoded into characters.
 fn may_have_control(line: &[u8]) -> bool {
-    // Those of ASCII, and the byte with which U+0080 to U+009F begin in UTF-8.
-    let counts = |byte: u8| (byte.is_ascii_control() && byte != b'\t') || byte == 0xC2;
+    // Those of ASCII, and the bytes with which the others begin in UTF-8.
+    let counts =
+        |byte: u8| (byte.is_ascii_control() && byte != b'\t') || matches!(byte, 0xC2 | 0xD8 | 0xE2);
     // It does not stop at the first: so the processor can look at many at once.
     line.iter().fold(false, |found, byte| found | counts(*byte))
 }

@@ -137,8 +137,12 @@ fn an_announcement_cannot_be_forged() -> Result<(), Failure> {
     mallory.says_and_hears(fake)?;
     let line = mallory.said(fake);
     bob.expect_later(&line)?;
-    mallory.peer.send(format!("nothing\r{fake}\n").as_bytes())?;
-    mallory.expect("error: a line must not have control characters")
+    // A carriage return, a line separator, and a right-to-left override.
+    for other in ["\r", "\u{2028}", "\u{202e}"] {
+        mallory.say(&format!("nothing{other}{fake}"))?;
+        mallory.expect("error: a line must not have control characters")?;
+    }
+    Ok(())
 }
 
 #[test]

@@ -139,6 +139,11 @@ pub(super) fn bad_line(subject: &Subject) -> Result<(), Failure> {
             ("after a line of 4097 bytes", text!("chat.after-too-long"), too_long.as_bytes()),
             ("after a line that is not UTF-8", text!("chat.after-no-utf-8"), b"caf\xe9"),
             ("after a line with an escape character", text!("chat.after-escape"), b"\x1b[2J"),
+            (
+                "after a line with a right-to-left override",
+                text!("chat.after-override"),
+                "\u{202e}tfel bob ***".as_bytes(), // shown as `*** bob left`
+            ),
         ] {
             let refused = refuse_and_go_on(sender, other, bytes, next);
             refused.map_err(|failure| failure.after(done))?;
