@@ -10,8 +10,8 @@ use conformance::text;
 
 use crate::summary::pages;
 
-/// How a callout begins that corrects the source.
-const CORRECTION: &str = "**Where the source is wrong.**";
+/// How a callout begins that corrects the tutorial.
+const CORRECTION: &str = "**Where the tutorial is wrong.**";
 
 /// The heading over a page's key points.
 const KEY_POINTS: &str = "## Key points";
@@ -53,7 +53,7 @@ fn key_points(text: &str, page: &str) -> Vec<String> {
         .collect()
 }
 
-/// The callouts that correct the source, each with the section in which it stands.
+/// The callouts that correct the tutorial, each with the section in which it stands.
 fn corrections(text: &str, page: &str) -> Vec<String> {
     let mut section = String::new();
     let mut found: Vec<String> = Vec::new();
@@ -99,7 +99,7 @@ mod tests {
 ## One *thing* {#one}
 
 > [!WARNING]
-> **Where the source is wrong.** It says [so](#two).
+> **Where the tutorial is wrong.** It says [so](#two).
 >
 > And so.
 
@@ -109,7 +109,7 @@ mod tests {
 ### Two {#two}
 
 > [!NOTE]
-> **Where the source is wrong.** Twice.
+> **Where the tutorial is wrong.** Twice.
 
 ## Key points {#key-points}
 
