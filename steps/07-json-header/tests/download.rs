@@ -575,7 +575,7 @@ mod unix {
             if let Some(there) = there {
                 fs::write(&target, there).expect("it is written");
             }
-            // It sends as long as somebody reads.
+            // It sends until the client has closed.
             let fake = Fake::start(|mut stream| {
                 read_request(&mut stream).expect("a request comes");
                 stream.write_all(&announced(4_000_000_000)).expect("the client reads");

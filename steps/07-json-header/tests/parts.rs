@@ -39,7 +39,7 @@ fn part(name: &str) -> PathBuf {
     Path::new(STEP).with_file_name("examples").join(name).with_extension(EXE_EXTENSION)
 }
 
-/// A part's server or client, with these arguments behind the address.
+/// A part's server or client, with these options after the address.
 fn start(name: &str, role: &str, addr: &str, options: &[&str]) -> Command {
     let mut command = Command::new(part(name));
     command.args([role, addr]).args(options);

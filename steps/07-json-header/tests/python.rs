@@ -267,7 +267,7 @@ fn the_python_client_leaves_nothing_behind_when_the_disk_is_full() -> Result<(),
 
 #[test]
 #[ignore = "needs python3"]
-fn the_python_client_believes_no_size_and_does_not_wait_for_ever() -> Result<(), Failure> {
+fn the_python_client_believes_no_size_and_does_not_wait_forever() -> Result<(), Failure> {
     let (_server, addr, _root) = python_server(&["--timeout", "60"])?;
     let downloads = TempDir::new().expect("a temporary folder");
     for (options, input, told) in [

@@ -278,14 +278,14 @@ fn a_root_that_is_no_folder_is_told() {
     }
 }
 
-/// Its size is taken once: whoever reads to an end that moves never gets there.
+/// Its size is taken once: a server that read to an end that moves would never get there.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_file_that_grows_while_it_is_read_is_sent_as_it_was() -> Result<(), Failure> {
     use std::io::Read as _;
     use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-    const SIZE: u64 = 64 * 1024 * 1024; // to hash it takes longer than to begin to write
+    const SIZE: u64 = 64 * 1024 * 1024; // hashing it takes longer than starting to write
     let folder = folder();
     let big = folder.path().join("root/big");
     let file = fs::File::create(&big).expect("a file");

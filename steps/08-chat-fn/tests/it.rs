@@ -735,7 +735,7 @@ mod resources {
             if say_and_hear(&mut newcomer, "me, too").is_ok() {
                 return Ok(());
             }
-            assert!(Instant::now() < until, "nobody is let in although a thread has ended");
+            assert!(Instant::now() < until, "no client is let in although a thread has ended");
         }
     }
 

@@ -147,7 +147,7 @@ impl Drop for Killed {
     }
 }
 
-/// Reading from a terminal that is gone ends at once, and the editor would do it for ever.
+/// Reading from a terminal that is gone ends at once, and the editor would read again without end.
 #[test]
 fn when_its_terminal_is_closed_the_client_ends() -> Result<(), Failure> {
     let (_server, addr) = Program::start_server(server())?;

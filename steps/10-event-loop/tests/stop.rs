@@ -122,8 +122,8 @@ fn a_client_that_speaks_while_it_stops_hears_the_goodbye() -> Result<(), Failure
     Ok(())
 }
 
-/// Starts a server whose log nobody reads, with a guest, and has more logged than a pipe takes. A
-/// terminal where somebody has pressed Ctrl-S is like such a pipe: whoever writes to it waits.
+/// Starts a server with a guest and with a log that is not read, and has more logged than a pipe takes.
+/// A terminal behaves like such a pipe after Ctrl-S: a program that writes to it waits.
 fn start_unread(visits: usize) -> Result<(Program, Guest, io::PipeReader), Failure> {
     let (log, stderr) = io::pipe().expect("a descriptor is free");
     let mut server = Program::start_with_stderr(server(), stderr)?;
@@ -137,7 +137,7 @@ fn start_unread(visits: usize) -> Result<(Program, Guest, io::PipeReader), Failu
 }
 
 #[test]
-fn a_log_that_nobody_reads_holds_up_neither_the_room_nor_its_end() -> Result<(), Failure> {
+fn a_log_that_is_not_read_holds_up_neither_the_room_nor_its_end() -> Result<(), Failure> {
     let (mut server, mut bob, _unread) = start_unread(1000)?;
     let start = Instant::now();
     server.type_line("quit")?;

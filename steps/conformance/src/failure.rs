@@ -12,7 +12,7 @@ const SHOWN_WIDTH: usize = 64;
 
 /// Why something that a program should have done did not happen, with all that helps to see why.
 ///
-/// Whatever part of it a program has written, a terminal can be given all of it: see [`printable`].
+/// It can be printed on a terminal, whatever a program has written into it: see [`printable`].
 #[derive(Debug)]
 pub struct Failure {
     /// What had been done before, the earliest first.

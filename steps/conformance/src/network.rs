@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 use crate::{Failure, Program};
 
-/// The smallest, the first and the largest size of a receive buffer, in bytes. On what a system has
-/// here depends the window that each segment reports.
+/// The smallest, the initial and the largest size of a receive buffer, in bytes. The window that each
+/// segment reports depends on them, and the defaults are not the same on every system.
 const RECEIVE_BUFFER: &str = "4096 131072 6291456";
 
 /// What is missing here to make a network, if anything is.
@@ -35,12 +35,12 @@ pub fn missing() -> Option<String> {
 /// Whether a program may change its user in such a network, as tcpdump does when it starts.
 #[must_use]
 pub fn may_change_users() -> bool {
-    !matches!(Rights::here(), None | Some(Rights::OwnUser))
+    Rights::here().is_some_and(|rights| rights != Rights::OwnUser)
 }
 
 /// A network of its own. It is there for as long as a process is in it.
 pub struct Network {
-    /// Does nothing, and ends when we do: its input is ours.
+    /// Does nothing, and ends when its input does, which is ours.
     holder: Program,
     rights: Rights,
 }
@@ -59,8 +59,9 @@ impl Network {
         Self::start_with(inside, self.rights)
     }
 
-    /// Has `command` run a program in a new network, and waits until that is there.
+    /// Has `command` run a program in a new network, and waits until the network is there.
     fn start_with(mut command: Command, rights: Rights) -> Result<Self, Failure> {
+        // Where `/proc/sys` is read-only, as in some containers, the system's sizes stay.
         let set = format!("echo {RECEIVE_BUFFER} > /proc/sys/net/ipv4/tcp_rmem");
         let script = format!("({set}) 2> /dev/null; ip link set lo up && echo ready && exec cat");
         command.args(["sh", "-c", &script]);
@@ -109,10 +110,10 @@ impl Network {
 enum Rights {
     /// We are an administrator.
     Administrator,
-    /// Anybody may be one among users of their own (a user namespace), if the system has set some
-    /// aside for them.
+    /// A user namespace makes us the administrator of the users in it, which are those that the system
+    /// has set aside for us (`/etc/subuid`).
     OwnUsers,
-    /// Without those, one is the administrator and the only user.
+    /// The system has set none aside: we are the administrator and the only user there.
     OwnUser,
 }
 

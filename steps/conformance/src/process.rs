@@ -214,7 +214,7 @@ mod mark {
                 }
                 continue;
             }
-            // The parents, up to the leader, to a stray, or to somebody else.
+            // The parents, up to the leader, to a stray, or to a process that is neither.
             let line = std::iter::successors(Some((*id, stat)), |(_, stat)| {
                 Some((stat.parent, stats.get(&stat.parent)?))
             });

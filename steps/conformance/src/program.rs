@@ -38,7 +38,7 @@ pub struct Program {
 impl Program {
     /// Starts `command` with its input and its output in our hands.
     pub fn start(command: Command) -> Result<Self, Failure> {
-        Self::start_with(command, Stdio::piped(), None)
+        Self::start_with(command, Stdio::piped(), pipe(), false)
     }
 
     /// As `start`, with an stderr of the caller's: what the program writes there is not among its lines.
@@ -47,16 +47,13 @@ impl Program {
     ///
     /// If it cannot be started.
     pub fn start_with_stderr(command: Command, stderr: impl Into<Stdio>) -> Result<Self, Failure> {
-        Self::start_with(command, Stdio::piped(), Some(stderr.into()))
+        let output = pipe().map(|channel| Channel { stderr: stderr.into(), ..channel });
+        Self::start_with(command, Stdio::piped(), output, false)
     }
 
     /// As `start`, for a program that is not ours: it is ended with all that it has started.
-    pub fn start_with_children(mut command: Command) -> Result<Self, Failure> {
-        let name = describe(&command);
-        let failed = |error| cannot_start(&name, &error);
-        let (reader, writer) = io::pipe().map_err(failed)?;
-        command.stdin(Stdio::piped()).stdout(writer.try_clone().map_err(failed)?).stderr(writer);
-        Self::spawn(name.clone(), command, reader, true)
+    pub fn start_with_children(command: Command) -> Result<Self, Failure> {
+        Self::start_with(command, Stdio::piped(), pipe(), true)
     }
 
     /// As `start_with_children`, for a judge of programs that are not ours: none of them can write among
@@ -64,17 +61,15 @@ impl Program {
     ///
     /// The lines come through a socket. On Linux, a program can open a pipe of any process of the same
     /// user, as `/proc/PID/fd/1`, and write into it; a socket cannot be opened.
-    pub fn start_judge(mut command: Command) -> Result<Self, Failure> {
-        let name = describe(&command);
-        let failed = |error| cannot_start(&name, &error);
+    pub fn start_judge(command: Command) -> Result<Self, Failure> {
         #[cfg(unix)]
-        let (reader, writer) = std::os::unix::net::UnixStream::pair()
-            .map(|(reader, writer)| (reader, std::os::fd::OwnedFd::from(writer)))
-            .map_err(failed)?;
+        let output = std::os::unix::net::UnixStream::pair().and_then(|(reader, writer)| {
+            let writer = std::os::fd::OwnedFd::from(writer);
+            Ok(Channel::new(reader, writer.try_clone()?, writer))
+        });
         #[cfg(not(unix))]
-        let (reader, writer) = io::pipe().map_err(failed)?;
-        command.stdin(Stdio::piped()).stdout(writer.try_clone().map_err(failed)?).stderr(writer);
-        Self::spawn(name.clone(), command, reader, true)
+        let output = pipe();
+        Self::start_with(command, Stdio::piped(), output, true)
     }
 
     /// Starts `command` with a terminal as its input, so that it believes to talk to a person.
@@ -82,47 +77,33 @@ impl Program {
     #[cfg(unix)]
     pub fn start_at_terminal(command: Command) -> Result<(Self, std::fs::File), Failure> {
         let (keyboard, input) = open_terminal()?;
-        Ok((Self::start_with(command, input.into(), None)?, keyboard))
+        Ok((Self::start_with(command, input.into(), pipe(), false)?, keyboard))
     }
 
     /// Starts `command` with a terminal as its input and its output: what it draws is there as well,
     /// among its lines. The terminal says that its cursor is in the last row, when it is asked.
     #[cfg(unix)]
-    pub fn start_in_terminal(mut command: Command) -> Result<(Self, std::fs::File), Failure> {
-        let name = describe(&command);
-        let failed = |error| cannot_start(&name, &error);
+    pub fn start_in_terminal(command: Command) -> Result<(Self, std::fs::File), Failure> {
         let (keyboard, input) = open_terminal()?;
-        let screen = Screen {
-            output: keyboard.try_clone().map_err(failed)?,
-            answers: keyboard.try_clone().map_err(failed)?,
-        };
-        let copy = || input.try_clone().map_err(failed);
-        command.stdin(copy()?).stdout(copy()?).stderr(copy()?);
-        drop(input);
-        Ok((Self::spawn(name.clone(), command, screen, false)?, keyboard))
+        let failed = |error| cannot_start(&describe(&command), &error);
+        let stdin = input.try_clone().map_err(failed)?;
+        let output = Screen::of(&keyboard)
+            .and_then(|screen| Ok(Channel::new(screen, input.try_clone()?, input)));
+        Ok((Self::start_with(command, stdin.into(), output, false)?, keyboard))
     }
 
+    /// Starts `command` with this input and this output; `with_children` has it ended with all that it
+    /// has started.
     fn start_with(
         mut command: Command,
         stdin: Stdio,
-        stderr: Option<Stdio>,
+        output: io::Result<Channel>,
+        with_children: bool,
     ) -> Result<Self, Failure> {
         let name = describe(&command);
         let failed = |error| cannot_start(&name, &error);
-        let (reader, writer) = io::pipe().map_err(failed)?;
-        command.stdin(stdin).stdout(writer.try_clone().map_err(failed)?);
-        command.stderr(stderr.unwrap_or(writer.into()));
-        Self::spawn(name.clone(), command, reader, false)
-    }
-
-    /// Starts `command`, whose output comes from `reader`.
-    fn spawn(
-        name: String,
-        mut command: Command,
-        reader: impl Read + Send + 'static,
-        with_children: bool,
-    ) -> Result<Self, Failure> {
-        let failed = |error| cannot_start(&name, &error);
+        let Channel { reader, stdout, stderr } = output.map_err(failed)?;
+        command.stdin(stdin).stdout(stdout).stderr(stderr);
         let (process, stdin) = Process::start(&mut command, with_children).map_err(failed)?;
         drop(command); // it holds our copies of the output's writing end: no end of file before
         let output = Arc::new(Output::default());
@@ -142,7 +123,7 @@ impl Program {
     ///
     /// # Errors
     ///
-    /// If its first line is another one, or none comes.
+    /// If its first line is a different one, or if there is none.
     pub fn addr(&mut self) -> Result<SocketAddr, Failure> {
         let line = self.expect_line("listening on ADDR")?;
         let addr = line.strip_prefix("listening on ").and_then(|addr| addr.parse().ok());
@@ -373,6 +354,29 @@ impl Program {
     }
 }
 
+/// What a program writes: our end of it, and what the program has as stdout and as stderr.
+struct Channel {
+    reader: Box<dyn Read + Send>,
+    stdout: Stdio,
+    stderr: Stdio,
+}
+
+impl Channel {
+    fn new(
+        reader: impl Read + Send + 'static,
+        stdout: impl Into<Stdio>,
+        stderr: impl Into<Stdio>,
+    ) -> Self {
+        Self { reader: Box::new(reader), stdout: stdout.into(), stderr: stderr.into() }
+    }
+}
+
+/// One pipe for stdout and stderr.
+fn pipe() -> io::Result<Channel> {
+    let (reader, writer) = io::pipe()?;
+    Ok(Channel::new(reader, writer.try_clone()?, writer))
+}
+
 /// A terminal: the side of the person, and the side of the program.
 ///
 /// # Errors
@@ -411,6 +415,11 @@ struct Screen {
 impl Screen {
     const ROWS: u16 = 24;
     const QUESTION: &[u8] = b"\x1b[6n";
+
+    /// The screen of the terminal that has this keyboard.
+    fn of(keyboard: &std::fs::File) -> io::Result<Self> {
+        Ok(Self { output: keyboard.try_clone()?, answers: keyboard.try_clone()? })
+    }
 }
 
 #[cfg(unix)]
@@ -537,7 +546,7 @@ mod tests {
         let mut program = Program::start_with_children(command).unwrap();
         program.expect_line("ready").unwrap();
         while !sleeps() {
-            thread::sleep(Duration::from_millis(1)); // it is started by another process
+            thread::sleep(Duration::from_millis(1)); // no event reports what another process has started
         }
         drop(program);
         assert!(!sleeps());

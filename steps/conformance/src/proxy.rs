@@ -207,7 +207,7 @@ impl Shared {
                         (self.options.observer)(number + 1, &waits);
                     }
                     fails = true;
-                    thread::sleep(RETRY); // no event tells that a descriptor is free
+                    thread::sleep(RETRY); // no event reports that a descriptor is free
                     continue;
                 }
             };

@@ -4,10 +4,10 @@
 /// How much of a long value is shown, in bytes or in characters.
 const SHOWN_LEN: usize = 200;
 
-/// Text that is not ours, as one line that a terminal can be given.
+/// Returns text that is not ours as one line that can be printed on a terminal.
 ///
-/// Escaped is what gives a terminal orders (control characters), what ends a line, and what changes
-/// the order of other characters or cannot be seen. All else stays, so the result can be escaped again.
+/// It escapes what gives a terminal orders (control characters), what ends a line, and what changes
+/// the order of other characters or cannot be seen. It leaves everything else, its own escapes included.
 #[must_use]
 pub fn printable(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
@@ -27,7 +27,7 @@ pub fn printable_lines(text: &str) -> String {
     text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
 }
 
-/// Whether a terminal shows this character where it stands, and does nothing else.
+/// Whether a terminal only shows this character, in its place, and does nothing else.
 #[must_use]
 pub fn is_printable(c: char) -> bool {
     !(c.is_control()

@@ -210,7 +210,7 @@ fn a_tap_that_is_out_of_descriptors_says_so_and_goes_on() -> Result<(), Failure>
         let report = tap.expect_later("a report", |line| line.contains("Too many open files"))?;
         reports.push(report.split_once("  ").expect("it has a number").1.to_owned());
         drop(clients);
-        // No event tells when enough descriptors are free again.
+        // No event reports that enough descriptors are free again; an attempt waits up to a second for its answer.
         let until = Instant::now() + conformance::DEADLINE;
         let answered = || -> Result<(), Failure> {
             let mut client = Peer::connect_within(addr, Duration::from_secs(1))?;

@@ -172,7 +172,7 @@ impl Stage {
                 return Ok(());
             }
             self.programs.remove(&line.terminal);
-            thread::sleep(LOOK);
+            thread::sleep(LOOK); // no event reports that a connection has changed its state
         }
     }
 

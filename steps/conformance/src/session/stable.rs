@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use crate::check;
 
-/// The time that stands for all times.
+/// The time that replaces all times.
 const TIME: &str = "2026-11-23 08:23:04";
 
 /// The stable port that comes first.
@@ -33,8 +33,8 @@ pub(super) struct Stable {
     ports: Vec<String>,
     /// The random numbers from which the sides of the connections count their bytes.
     sequences: Vec<u32>,
-    /// Where the programs said that they listen, at ports that the session names; nobody comes back
-    /// to an ephemeral one, and the system may have given it to somebody else by now.
+    /// The addresses that the programs have announced, if their ports are not ephemeral. An ephemeral
+    /// port is not needed again, and the system may have given it to another program by now.
     pub(super) listened: Vec<SocketAddr>,
 }
 

@@ -53,7 +53,7 @@ fn key_points(text: &str, page: &str) -> Vec<String> {
         .collect()
 }
 
-/// The callouts that correct the tutorial, each with the section in which it stands.
+/// The callouts that correct the tutorial, each with its section.
 fn corrections(text: &str, page: &str) -> Vec<String> {
     let mut section = String::new();
     let mut found: Vec<String> = Vec::new();

@@ -1,6 +1,6 @@
 //! `{{#session STEP/NAME}}`: a session's terminals, side by side; time goes downwards.
 //!
-//! The lines of some programs are wide. A session with one stands in one column.
+//! A session with a program whose lines are wide has its terminals in one column instead.
 
 use std::path::Path;
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 /// In front of what there is to say about a check.
 const INDENT: &str = "    ";
 
-/// The columns that a row of a program's output may take; with what stands before it, it fits into 80.
+/// The columns that a row of a program's output may take; with its indentation, it fits into 80.
 const WIDTH: usize = 72;
 
 /// The report on one program.

@@ -65,7 +65,7 @@ pub const PROVOCATIONS: &[Provocation] = &[
         }
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let addr = listener.local_addr()?.to_string();
-        scene.keep(listener); // it accepts nobody
+        scene.keep(listener); // it never accepts
         start(scene.example("timeouts", &[&addr]), b"")
     }),
     needing(Need::Unshare, "no-route", |scene| {
@@ -418,7 +418,7 @@ fn download(
     })
 }
 
-/// A server of the chat without a place, and one who wants one.
+/// A chat server without a free place, and a client that wants one.
 fn full_room(scene: &Scene) -> Result<Program> {
     let (server, addr) = scene.server(&["--max-clients", "0"])?;
     scene.keep(Peer::connect(addr)?);
