@@ -139,20 +139,23 @@ fn a_session_has_a_column_for_each_terminal_and_a_row_for_each_turn() {
 }
 
 #[test]
-fn a_session_with_a_tap_stands_in_one_column_and_what_the_tap_shows_is_known() {
-    let tree = fixture::tree();
-    let session = "\
-[tap]   $ cargo xtask tap --no-time
-[tap]   #1  connected
-[alice] $ cargo run -p step-01-first -- client
-[tap]   #1  client → server  5 bytes
-";
-    fixture::write(tree.path(), "steps/01-first/sessions/wire.session", session);
-    let directive = Directive::alone_in("{{#session 01-first/wire}}").unwrap();
-    let html = super::render(&directive, tree.path()).unwrap();
-    assert!(html.starts_with(r#"<figure class="session stacked" "#), "{html}");
-    assert_eq!(html.matches(r#"<div class="turn wide" data-terminal="tap" "#).count(), 2, "{html}");
-    assert_eq!(html.matches(r#"<div class="turn" data-terminal="alice" "#).count(), 1, "{html}");
+fn a_session_with_wide_lines_has_one_column_and_what_is_wide_is_known() {
+    for program in ["cargo xtask tap --no-time", "sudo tcpdump -n", "ss -tan"] {
+        let tree = fixture::tree();
+        let session = format!(
+            "[wide]  $ {program}\n\
+             [wide]  #1  connected\n\
+             [alice] $ cargo run -p step-01-first -- client\n\
+             [wide]  #1  client → server  5 bytes\n"
+        );
+        fixture::write(tree.path(), "steps/01-first/sessions/wire.session", &session);
+        let directive = Directive::alone_in("{{#session 01-first/wire}}").unwrap();
+        let html = super::render(&directive, tree.path()).unwrap();
+        assert!(html.starts_with(r#"<figure class="session stacked" "#), "{html}");
+        let count = |turn| html.matches(turn).count();
+        assert_eq!(count(r#"<div class="turn wide" data-terminal="wide" "#), 2, "{html}");
+        assert_eq!(count(r#"<div class="turn" data-terminal="alice" "#), 1, "{html}");
+    }
 }
 
 #[test]

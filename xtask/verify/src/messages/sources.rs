@@ -197,11 +197,18 @@ mod tests {
     fn a_message_that_is_new_in_a_step_is_found() {
         let tree = fixture::copy();
         assert_eq!(complaints(tree.path()).unwrap(), [""; 0]);
-        let file = "steps/03-conn-loop/src/client.rs";
-        fixture::replace(tree.path(), file, "the server closed the connection", "the server left");
+        let files = ["03-conn-loop/src/client.rs", "07-json-header/examples/commands/client.rs"];
+        let files = files.map(|file| format!("steps/{file}"));
+        for file in &files {
+            let (old, new) = ("the server closed the connection", "the server left");
+            fixture::replace(tree.path(), file, old, new);
+        }
         let found = complaints(tree.path()).unwrap();
-        assert_eq!(found.len(), 1, "{found:?}");
-        assert!(found[0].starts_with(&format!("{file}: \"the server left\" is no message")));
+        assert_eq!(found.len(), 2, "{found:?}");
+        for (complaint, file) in found.iter().zip(&files) {
+            let start = format!("{file}: \"the server left\" is no message");
+            assert!(complaint.starts_with(&start), "{complaint}");
+        }
     }
 
     #[test]
