@@ -1,8 +1,8 @@
 //! A pulled cable: clients that vanish without a word, and a chat room that must find out.
 //!
-//! Here are two networks: one for the servers and those who stay, one for those who vanish. A pair
-//! of virtual network cards joins them. When the far one is taken down, no FIN and no reset is sent,
-//! as with a real cable.
+//! There are two networks: one for the servers and the clients that stay, one for the clients that
+//! vanish. A pair of virtual network cards joins them. When the far one is taken down, no FIN and no
+//! reset is sent, as with a real cable.
 //!
 //! ```text
 //! network of the servers                                      network at the other end

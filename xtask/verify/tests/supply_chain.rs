@@ -50,16 +50,19 @@ fn every_action_is_pinned_by_its_commit() {
 fn no_checkout_leaves_its_credentials_behind() {
     let lines = workflow_lines();
     let texts: Vec<&str> = lines.iter().map(|(_, line)| line.trim()).collect();
+    let mut checkouts = 0;
     for (index, line) in texts.iter().enumerate() {
         if line.contains("uses: actions/checkout@") {
+            checkouts += 1;
             let next = texts.get(index + 1..index + 3);
             let wanted = ["with:", "persist-credentials: false"];
             assert_eq!(next, Some(&wanted[..]), "{}", lines[index].0);
         }
     }
+    assert!(checkouts > 0, "the workflows check the repository out");
 }
 
-/// The fuzz targets are a workspace of their own, at whose crates `verify --only licences` does not look.
+/// The fuzz targets are a workspace of their own, whose crates `verify --only licences` does not see.
 #[test]
 fn every_crate_comes_from_crates_io_and_has_a_hash() {
     for file in ["Cargo.lock", "xtask/fuzz/Cargo.lock"] {
