@@ -128,7 +128,7 @@ fn a_client_that_sends_without_end_holds_up_no_other() -> Result<(), Failure> {
 fn a_flood_with_bad_lines_in_it_gets_no_reader_dropped() -> Result<(), Failure> {
     const TALKERS: usize = 5;
     const ROUNDS: usize = 20;
-    let (_server, addr) = Program::start_server(server())?;
+    let (server, addr) = Program::start_server(server())?;
     let mut bob = Guest::join(addr)?;
     let round = ["a\n".repeat(2000), "\x01\n".to_owned()].concat();
     let flood = round.repeat(ROUNDS);
@@ -147,7 +147,8 @@ fn a_flood_with_bad_lines_in_it_gets_no_reader_dropped() -> Result<(), Failure> 
     // Bob reads as fast as he can, and only counts: a slow reader would be dropped rightly.
     let mut lines = 0;
     while lines < TALKERS * ROUNDS * 2000 {
-        let bytes = bob.peer.receive_some()?.expect("bob reads, so he is not dropped");
+        let bytes = bob.peer.receive_some().map_err(|failure| server.explain(failure))?;
+        let bytes = bytes.expect("bob reads, so he is not dropped");
         lines += bytes.split(|byte| *byte == b'\n').count() - 1;
     }
     Ok(())
