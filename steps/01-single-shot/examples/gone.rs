@@ -27,7 +27,9 @@ fn main() -> ExitCode {
 }
 
 // ANCHOR: run
-/// Sends so many bytes, and prints what each call after that returns.
+/// Sends `len` bytes, reads until the connection has ended, and then writes until that fails.
+///
+/// Prints what each `read` returns, and the first and the last `write`.
 fn run(mut stream: TcpStream, len: usize) -> io::Result<()> {
     stream.write_all(&vec![b'x'; len])?;
     let mut buffer = [0; 4096];
@@ -38,8 +40,11 @@ fn run(mut stream: TcpStream, len: usize) -> io::Result<()> {
     }
     result = stream.write(b"hello");
     writeln!(io::stdout(), "write: {}", show(&result))?;
-    while result.is_ok() {
-        result = stream.write(b"hello"); // until the peer's system has answered
+    loop {
+        result = stream.write(b"hello");
+        if result.is_err() {
+            break; // the peer's system has answered by now
+        }
     }
     writeln!(io::stdout(), "write again: {}", show(&result))
 }

@@ -46,7 +46,7 @@ fn explain(error: &io::Error) -> String {
 // ANCHOR: connect
 /// Tries each address of a name, and returns the first connection.
 fn connect(name: &str) -> io::Result<TcpStream> {
-    let mut result = Err(ErrorKind::AddrNotAvailable.into());
+    let mut result = Err(ErrorKind::AddrNotAvailable.into()); // if the name has no address
     for addr in name.to_socket_addrs()? {
         result = TcpStream::connect_timeout(&addr, TIMEOUT);
         if result.is_ok() {

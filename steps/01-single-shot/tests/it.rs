@@ -211,7 +211,7 @@ fn timeouts_a_connection_that_is_not_made_is_waited_for_two_seconds() -> Result<
     Ok(())
 }
 
-/// The example `timeouts` with an empty message: nothing comes back, and it says so.
+/// The example `timeouts` with an empty message: no answer arrives, and it reports that.
 fn assert_gives_up(addr: &str) {
     Assert::from_std(example("timeouts", &[addr, ""]))
         .timeout(DEADLINE)

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// What the writer has to say, in bytes; far more than the systems' buffers hold.
+/// How many bytes the writer writes: far more than the systems' buffers hold.
 const LEN: usize = 50_000_000;
 
 /// The most bytes that one `write` is offered.

@@ -28,7 +28,7 @@ pub fn run(listener: TcpListener) -> io::Result<()> {
     handle_connection(stream, peer_addr)
 }
 
-/// Sends back in upper case whatever comes. Only an error ends this function.
+/// Sends back in upper case whatever arrives. Only an error ends this function.
 fn handle_connection(mut stream: TcpStream, peer_addr: SocketAddr) -> io::Result<()> {
     let mut buffer = [0; MAX_READ_LEN];
     // ANCHOR: loop

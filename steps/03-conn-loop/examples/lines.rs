@@ -51,7 +51,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Serves one client after another, for ever.
+/// Serves one client after another, forever.
 fn run_server(listener: TcpListener) -> io::Result<()> {
     writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
     loop {

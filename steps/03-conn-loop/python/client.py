@@ -31,7 +31,7 @@ with socket.create_connection((host, int(port))) as stream:
             break
         line = line.rstrip(b"\r\n")
         if not line:
-            continue  # TCP cannot send an empty message: both sides would wait for ever
+            continue  # TCP cannot send an empty message: both sides would wait forever
         for start in range(0, len(line), MAX_MESSAGE_LEN):
             message = line[start : start + MAX_MESSAGE_LEN]
             try:

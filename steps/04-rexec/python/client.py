@@ -22,7 +22,7 @@ with socket.create_connection((host, int(port))) as stream:
             break
         command_line = line.rstrip(b"\r\n")
         if not command_line:
-            continue  # TCP cannot send an empty message: both sides would wait for ever
+            continue  # TCP cannot send an empty message: both sides would wait forever
         if len(command_line) > MAX_COMMAND_LEN:
             print(f"error: a command has at most {MAX_COMMAND_LEN} bytes", file=sys.stderr)
             continue

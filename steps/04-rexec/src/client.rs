@@ -1,8 +1,8 @@
-//! The client: sends each line of its input as a command, and prints what comes back.
+//! The client: sends each line of its input as a command, and prints the answer.
 //!
 //! Still wrong, on purpose: it reads once for each command. An answer of more than 1024 bytes is
 //! cut, and the rest is taken for the answer to the next command. An answer without bytes never
-//! comes.
+//! arrives.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;

@@ -10,7 +10,7 @@
 //!   | <-------------- h i \n -|     as many bytes as the command wrote: none, or millions
 //! ```
 //!
-//! Still wrong, on purpose: nothing says where a command or an answer ends. Two commands that come
+//! Still wrong, on purpose: nothing says where a command or an answer ends. Two commands that arrive
 //! together are run as one; an answer without bytes cannot be seen. A command that does not end
 //! holds up every client, and continues when the server is killed. The client never learns whether a
 //! command succeeded. And all output is held in memory: a command such as `yes` uses it up.
@@ -53,7 +53,7 @@ pub fn run(listener: TcpListener) -> io::Result<()> {
 }
 
 // ANCHOR: handle-connection
-/// Runs whatever comes, until the client has left.
+/// Runs each command that arrives, until the client has left.
 fn handle_connection(mut stream: TcpStream, peer_addr: SocketAddr) -> io::Result<()> {
     let mut buffer = [0; MAX_COMMAND_LEN + 1]; // one more, which shows that it is too long
     loop {

@@ -1,4 +1,4 @@
-//! The client: sends each line of its input as a command, and prints what comes back.
+//! The client: sends each line of its input as a command, and prints the answer.
 //!
 //! New in this step: both are frames. The client reads until an answer is complete, and no further.
 //!

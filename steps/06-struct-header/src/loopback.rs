@@ -1,4 +1,4 @@
-//! A listener that nobody on another computer can reach, unless that is wanted.
+//! A listener that no other computer can reach, unless that is wanted.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};

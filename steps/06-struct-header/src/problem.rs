@@ -8,7 +8,7 @@ const UNKNOWN_ERROR: i32 = i32::MAX;
 /// Describes an error in one line: one of ours in our own words, one of the system's in `std`'s, which
 /// are the same everywhere. For some, such as too many open files, `std` has none: then in the system's.
 ///
-/// An error of the system's is a number. It knows no path, so none is told.
+/// An error of the system's is a number. It contains no path, so none is revealed.
 pub fn explain(error: &io::Error) -> String {
     let unknown = io::Error::from_raw_os_error(UNKNOWN_ERROR).kind();
     match error.raw_os_error() {

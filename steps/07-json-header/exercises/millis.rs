@@ -1,4 +1,4 @@
-//! A solution: answers that say how long the command ran.
+//! A solution: answers that state how long the command ran.
 //!
 //! ```text
 //! client                                                       server

@@ -1,4 +1,4 @@
-//! Bodies: as many bytes as the header says, of any number, never held whole.
+//! Bodies: as many bytes as the header states, however many, never held whole.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Take, Write};
@@ -11,8 +11,8 @@ pub const CHUNK_LEN: usize = 64 * 1024;
 // ANCHOR: read-body
 /// Reads a body of `size` bytes, and hands on each chunk as it arrives.
 ///
-/// A stream that ends before that is an error (`UnexpectedEof`), and so is one on which nothing comes
-/// for as long as its read timeout, if it has one.
+/// A stream that ends before that is an error (`UnexpectedEof`), and so is one on which nothing
+/// arrives for as long as its read timeout, if it has one.
 pub fn read_body(
     reader: &mut impl Read,
     size: u64,
@@ -57,7 +57,7 @@ pub fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
-/// The error for a stream that ends inside a body, or on which nothing comes any more.
+/// The error for a stream that ends inside a body, or on which nothing arrives any more.
 fn cut_off(came: u64, size: u64, why: Option<&io::Error>) -> io::Error {
     if why.is_some_and(is_timeout) {
         return io::Error::other(format!(

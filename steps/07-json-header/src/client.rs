@@ -21,7 +21,7 @@ use crate::message::{Answer, Request};
 /// Talks to the server until the input ends. The exit code is that of a failure if a download failed.
 ///
 /// A server that closes the connection early is an error (`UnexpectedEof`), and so is one that breaks
-/// the protocol (`InvalidData`), or from which nothing comes for `idle_timeout`.
+/// the protocol (`InvalidData`), or from which nothing arrives for `idle_timeout`.
 pub fn run(
     stream: TcpStream,
     downloads: &Downloads,
@@ -57,7 +57,7 @@ fn converse(mut stream: TcpStream, downloads: &Downloads) -> io::Result<ExitCode
 // ANCHOR_END: run
 
 // ANCHOR: request
-/// Turns a line into a request, or says why it cannot be sent.
+/// Turns a line into a request, or returns why it cannot be sent.
 fn request(line: Vec<u8>) -> Result<Request, String> {
     let line = String::from_utf8(line).map_err(|_| "a request is UTF-8; this one was not sent")?;
     let request = match line.strip_prefix("get") {

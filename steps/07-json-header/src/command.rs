@@ -72,7 +72,7 @@ pub fn run_command(command_line: &str, timeout: Duration, max_mib: u64) -> io::R
 /// With a single handle, we would share one position in the file with the command.
 fn temporary_file() -> io::Result<(File, File)> {
     let make = || -> io::Result<_> {
-        // The crate finds a name that is free. We open the file: its own errors would tell the path.
+        // The crate finds a name that is free. We open the file: its own errors would reveal the path.
         let file = tempfile::Builder::new().make(create_private)?;
         let reader = File::open(file.path())?;
         Ok((file.into_file(), reader)) // the name goes; the file goes when the last program closes it

@@ -5,7 +5,7 @@
 //!                                         not so, or anything else --> remove
 //! ```
 //!
-//! The client believes nothing that the server says: not the name, not the size, not the hash. If the
+//! The client believes nothing that the server sends: not the name, not the size, not the hash. If the
 //! client is killed, the `.part` file is left, and its name shows that it is not the whole.
 
 use std::fs::{self, File};

@@ -14,7 +14,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::problem::explain;
 
-/// To open without waiting. Its number is another one on each system; `rustix` knows them.
+/// To open without waiting. Its number differs from system to system; `rustix` knows them.
 #[cfg(unix)]
 const O_NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
 
@@ -41,7 +41,7 @@ impl Root {
     // ANCHOR_END: root
 
     // ANCHOR: open
-    /// Opens a file in the folder. An error says why not, and never where the folder is.
+    /// Opens a file in the folder. An error states why not, and never where the folder is.
     ///
     /// The name is taken as it is: nothing in it is decoded, so `%2e%2e` is no `..` here.
     pub fn open(&self, name: &str) -> io::Result<File> {

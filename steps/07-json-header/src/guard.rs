@@ -41,7 +41,7 @@ impl Drop for Guard {
 /// Starts a command and its guard, in a process group of their own: with it the guard can kill the
 /// shell and all that it starts. A process that has left the group stays.
 ///
-/// Ctrl-C at our terminal does not reach such a group. The guard comes first: the command is never
+/// Ctrl-C at our terminal does not reach such a group. The guard is started first: the command is never
 /// without it. `std` can kill one process only, so a shell is the guard.
 #[cfg(unix)]
 pub fn start(mut command: Command) -> io::Result<(Child, Guard)> {

@@ -1,4 +1,4 @@
-//! Headers: JSON in a frame, which says what a message is about and how long its body is.
+//! Headers: JSON in a frame, which states what a message is about and how long its body is.
 //!
 //! ```text
 //!     frame             body
@@ -29,7 +29,7 @@ pub fn write_header(writer: &mut impl Write, header: &impl Serialize) -> io::Res
 // ANCHOR: read-header
 /// Reads a header, or `None` if the stream ends before it begins.
 ///
-/// To go on after a header that is not understood, call `read_frame` and `parse_header` one after the
+/// To continue after a header that is not understood, call `read_frame` and `parse_header` one after the
 /// other: an error of the first ends the connection, an error of the second does not.
 pub fn read_header<T: DeserializeOwned>(reader: &mut impl Read) -> io::Result<Option<T>> {
     let frame = read_frame(reader)?;

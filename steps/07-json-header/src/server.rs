@@ -1,6 +1,6 @@
 //! The server: runs commands and sends files, for one client after another.
 //!
-//! New in this step: a message has a header that can say anything, and a body of any size. So the
+//! New in this step: a message has a header with named values, and a body of any size. So the
 //! client learns how a command ended and what went wrong, and can ask for files.
 //!
 //! ```text
@@ -99,7 +99,7 @@ struct Reply {
 }
 
 impl Reply {
-    /// An answer without a body, which says what cannot be done.
+    /// An answer without a body, whose error states what cannot be done.
     fn refusal(problem: &str) -> Self {
         let header = Answer { error: Some(one_line(problem)), ..Answer::default() };
         Self { header, body: Vec::new() }
@@ -149,7 +149,7 @@ fn by_signal(_: ExitStatus) -> Option<String> {
 // ANCHOR_END: reply-to-run
 
 // ANCHOR: reply-to-get
-/// Opens a file, and reads it once for its hash: that stands in the header, so it comes first.
+/// Opens a file, and reads it once for its hash, since the header contains it and is sent first.
 fn reply_to_get(filename: &str, root: &Root) -> io::Result<Reply> {
     let mut file = root.open(filename)?;
     // Once: while another program writes into the file, its end moves.

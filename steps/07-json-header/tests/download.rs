@@ -305,7 +305,7 @@ fn the_limit_can_be_set() {
     }
 }
 
-/// A client whose idle time-out is short, and which types this to a server that says no more than this.
+/// A client whose idle time-out is short, with this input, and a server that sends no more than this.
 fn client_of_one_that_stops(answer: Vec<u8>, input: &str) -> End {
     let downloads = folder();
     let fake = Fake::start(move |mut stream| {
@@ -575,7 +575,7 @@ mod unix {
             if let Some(there) = there {
                 fs::write(&target, there).expect("it is written");
             }
-            // It sends until the client has closed.
+            // It sends as long as it is read.
             let fake = Fake::start(|mut stream| {
                 read_request(&mut stream).expect("a request comes");
                 stream.write_all(&announced(4_000_000_000)).expect("the client reads");

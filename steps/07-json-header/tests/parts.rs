@@ -39,7 +39,7 @@ fn part(name: &str) -> PathBuf {
     Path::new(STEP).with_file_name("examples").join(name).with_extension(EXE_EXTENSION)
 }
 
-/// A part's server or client, with these options after the address.
+/// A part's server or client, with these arguments after the address.
 fn start(name: &str, role: &str, addr: &str, options: &[&str]) -> Command {
     let mut command = Command::new(part(name));
     command.args([role, addr]).args(options);
@@ -114,11 +114,11 @@ fn each_side_ignores_fields_that_it_does_not_know_and_does_without_those_it_does
     let folder = folder();
     let both = "exit status 3\n";
     let hello = format!("hello{NEWLINE}");
-    // The step's server says `filename` and `hash`, which are new to this client.
+    // The step's server sends `filename` and `hash`, which are new to this client.
     let (_new, addr) = Program::start_server(server(folder.path()))?;
     let old = output(start("commands", "client", &addr.to_string(), &[]), "echo hello\nexit 3\n");
     assert_eq!((text(&old.stdout), text(&old.stderr)), (hello.clone(), both.to_owned()));
-    // And this server does not say them to the step's client.
+    // And this server does not send them to the step's client.
     let (_old, addr) = Program::start_server(part_server("commands", folder.path()))?;
     let new = output(client(addr, folder.path()), "echo hello\nexit 3\n");
     assert_eq!((text(&new.stdout), text(&new.stderr)), (hello, both.to_owned()));

@@ -278,7 +278,7 @@ fn a_root_that_is_no_folder_is_told() {
     }
 }
 
-/// Its size is taken once: a server that read to an end that moves would never get there.
+/// Its size is taken once: a reader that reads to an end that moves never gets there.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_file_that_grows_while_it_is_read_is_sent_as_it_was() -> Result<(), Failure> {

@@ -78,7 +78,7 @@ fn broadcast(clients: &Clients, line: &str) {
     let mut clients = lock(clients);
     let mut failed = Vec::new();
     for (addr, mut stream) in clients.iter() {
-        // A part of the line may have been sent, and the error does not tell how much. The next line
+        // A part of the line may have been sent, and the error does not state how much. The next line
         // would begin in the middle of this one, so the client gets no next line.
         if stream.write_all(line.as_bytes()).is_err() {
             failed.push(*addr);

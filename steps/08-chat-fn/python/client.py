@@ -27,7 +27,7 @@ def show_lines(stream):
             for line in lines.push(data):
                 print(harmless(line.decode(errors="replace").rstrip("\r")), flush=True)
     except OSError:
-        pass  # a broken connection: no more lines will come
+        pass  # a broken connection: no more lines will arrive
 
 
 def send_lines(stream):

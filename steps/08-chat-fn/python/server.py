@@ -34,7 +34,7 @@ def log(line):
     try:
         print(line, flush=True)
     except OSError:
-        pass  # the room goes on even if stdout is closed
+        pass  # the room continues even if stdout is closed
 
 
 def broadcast(line):

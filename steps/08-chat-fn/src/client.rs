@@ -68,7 +68,7 @@ fn show_lines(mut stream: &TcpStream) -> io::Result<()> {
             Ok(0) => return Ok(()),
             Ok(len) => len,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(_) => return Ok(()), // a broken connection: no more lines will come
+            Err(_) => return Ok(()), // a broken connection: no more lines will arrive
         };
         lines.push(&buffer[..len]);
         while let Some(line) = lines.next_line() {

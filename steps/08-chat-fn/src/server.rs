@@ -73,7 +73,7 @@ pub fn run(listener: TcpListener, max_clients: usize) -> io::Result<()> {
         }
         log(&who_is_online(&clients));
     }
-    // The console has ended, as it does when a program runs in the background. The room goes on.
+    // The console has ended, as it does when a program runs in the background. The room continues.
     acceptor.join().map_err(|_| io::Error::other("the thread that accepts clients is gone"))
 }
 // ANCHOR_END: run
@@ -285,5 +285,5 @@ fn lock(clients: &Clients) -> MutexGuard<'_, HashMap<SocketAddr, TcpStream>> {
 
 /// Prints a line on the console.
 fn log(line: &str) {
-    let _ = writeln!(io::stdout(), "{line}"); // the room goes on even if stdout is closed
+    let _ = writeln!(io::stdout(), "{line}"); // the room continues even if stdout is closed
 }

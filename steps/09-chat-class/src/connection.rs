@@ -24,7 +24,7 @@ use crate::server::{ClientId, Event};
 /// How much one read takes, in bytes.
 const READ_LEN: usize = 8192;
 
-/// How much of what a client says is passed on at a time, in bytes. Two bytes from a client can become
+/// How much of what a client sends is passed on at a time, in bytes. Two bytes from a client can become
 /// a line of sixty. The smaller the parts are, the more clients can talk at once before a queue overflows.
 const MAX_SAID_LEN: usize = 16 * 1024;
 
@@ -236,9 +236,9 @@ fn read_lines(
 // ANCHOR_END: read-lines
 
 // ANCHOR: reporter
-/// What one client says, on its way to the owner of the room.
+/// What one client sends, on its way to the owner of the room.
 ///
-/// Its methods wait until the client's turn has come, and until the owner has dealt with what it said.
+/// Its methods wait until it is the client's turn, and until the owner has dealt with what it sent.
 /// Meanwhile, what the client sends waits in the system, and then at the client. They return an error
 /// if the server has stopped.
 struct Reporter {

@@ -5,8 +5,8 @@
 //! 2026-11-23 08:23:09  WARN 127.0.0.1:50002 dropped: it does not read, 262100 bytes wait
 //! ```
 //!
-//! Whoever reads stderr can make a program that writes to it wait: Ctrl-S at a terminal does that, and
-//! so does a pipe that nobody reads. A thread of its own waits here, so the room never does.
+//! A program that writes to stderr may have to wait: after Ctrl-S at a terminal, or for a pipe that is
+//! not read. A thread of its own waits here, so the room never does.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -64,7 +64,7 @@ impl Log {
 
 impl Drop for Log {
     fn drop(&mut self) {
-        // An empty entry is the last one. If there is no room for it, nobody reads the log.
+        // An empty entry is the last one. If there is no room for it, the log is not being read.
         let _ = self.entries.sender.try_send(Vec::new());
         let _ = self.written.recv_timeout(MAX_END_TIME);
     }
@@ -107,7 +107,7 @@ fn write_entries(entries: &Receiver<Vec<u8>>, lost: &AtomicUsize) {
 }
 
 fn write_entry(entry: &[u8]) {
-    let _ = io::stderr().write_all(entry); // fails if stderr is closed: the room goes on
+    let _ = io::stderr().write_all(entry); // fails if stderr is closed: the room continues
 }
 
 /// Begins each entry of the log with `local_time`.

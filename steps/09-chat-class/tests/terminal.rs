@@ -138,7 +138,7 @@ fn when_the_system_asks_it_to_end_the_client_restores_the_terminal() -> Result<(
     scene.ends_with(0).map(drop)
 }
 
-/// Kills a client that goes on where it should have ended.
+/// Kills a client that continues where it should have ended.
 struct Killed(Pid);
 
 impl Drop for Killed {
@@ -147,7 +147,7 @@ impl Drop for Killed {
     }
 }
 
-/// Reading from a terminal that is gone ends at once, and the editor would read again without end.
+/// Reading from a terminal that is gone ends at once, and the editor would do it forever.
 #[test]
 fn when_its_terminal_is_closed_the_client_ends() -> Result<(), Failure> {
     let (_server, addr) = Program::start_server(server())?;

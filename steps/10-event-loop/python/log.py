@@ -50,11 +50,11 @@ def write(entry):
 
 
 def finish_log():
-    """Ends the log: waits, but not for ever, until what was logged has been written."""
+    """Ends the log: waits, but not forever, until what was logged has been written."""
     try:
         entries.put_nowait("")
     except queue.Full:
-        pass  # nobody reads it
+        pass  # it is not read
     writer.join(MAX_END_TIME)
 
 

@@ -22,7 +22,7 @@ pub fn start(local_addr: SocketAddr, handle: Handle) -> io::Result<()> {
             if line == "quit" {
                 return handle.stop();
             }
-            let _ = show_who_is_online(&handle); // the room goes on even if stdout is closed
+            let _ = show_who_is_online(&handle); // the room continues even if stdout is closed
         }
         // The console has ended, as it does for a program in the background. The room goes on.
     })?;

@@ -172,7 +172,7 @@ impl Interruption {
         let interrupted = Arc::clone(&has_come);
         thread::Builder::new().spawn(move || {
             if requests.recv().is_err() {
-                return; // nobody can ask
+                return; // there is no terminal to ask
             }
             interrupted.store(true, Ordering::Relaxed);
             let _ = stream.shutdown(Shutdown::Both); // fails if the connection has ended already
@@ -190,7 +190,7 @@ impl Interruption {
 }
 
 /// Sends a request when the terminal is closed. The editor does not notice that: it would try to read
-/// for ever.
+/// forever.
 #[cfg(unix)]
 fn tell_when_closed(asked: Sender<()>) -> io::Result<()> {
     use rustix::event::{PollFd, PollFlags, poll};

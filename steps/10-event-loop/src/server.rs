@@ -78,7 +78,7 @@ pub struct ChatServer {
     is_accept_failing: bool,
     /// The clients that are online, in the order in which they joined.
     members: BTreeMap<Token, Member>,
-    /// The clients that have left, but have not taken everything that was said before.
+    /// The clients that have left, but have not received everything that was sent before.
     leaving: BTreeMap<Token, Member>,
     /// How many clients there may be, those that are leaving included.
     max_clients: usize,

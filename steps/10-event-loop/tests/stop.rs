@@ -122,8 +122,8 @@ fn a_client_that_speaks_while_it_stops_hears_the_goodbye() -> Result<(), Failure
     Ok(())
 }
 
-/// Starts a server with a guest and with a log that is not read, and has more logged than a pipe takes.
-/// A terminal behaves like such a pipe after Ctrl-S: a program that writes to it waits.
+/// Starts a server whose log is not read, with a guest, and has more logged than a pipe takes. A
+/// terminal in which Ctrl-S was pressed is like such a pipe: a program that writes to it waits.
 fn start_unread(visits: usize) -> Result<(Program, Guest, io::PipeReader), Failure> {
     let (log, stderr) = io::pipe().expect("a descriptor is free");
     let mut server = Program::start_with_stderr(server(), stderr)?;

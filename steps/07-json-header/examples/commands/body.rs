@@ -1,4 +1,4 @@
-//! Bodies: as many bytes as the header says, all of them held in memory.
+//! Bodies: as many bytes as the header states, all of them held in memory.
 
 use std::io::{self, Read};
 

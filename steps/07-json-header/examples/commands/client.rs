@@ -1,4 +1,4 @@
-//! The client: sends each line of its input as a request, and prints what comes back.
+//! The client: sends each line of its input as a request, and prints the answer.
 //!
 //! New in this part: it learns how a command ended, and shows it.
 //!
@@ -30,7 +30,7 @@ pub fn run(mut stream: TcpStream) -> io::Result<()> {
 // ANCHOR_END: run
 
 // ANCHOR: request
-/// Turns a line into a request, or says why it cannot be sent.
+/// Turns a line into a request, or returns why it cannot be sent.
 fn request(line: Vec<u8>) -> Result<Request, String> {
     let line = String::from_utf8(line).map_err(|_| "a request is UTF-8; this one was not sent")?;
     let request = Request::Run { command: line };

@@ -29,7 +29,7 @@ mod problem;
 #[path = "../../src/shell.rs"]
 mod shell;
 
-/// Where the server listens, and the client connects to, when nothing else is said.
+/// Where the server listens and the client connects, if no address is given.
 const DEFAULT_ADDR: &str = "127.0.0.1:9007";
 
 /// Step 07, first part: a header in JSON

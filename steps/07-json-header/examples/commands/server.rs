@@ -1,6 +1,6 @@
 //! The server: runs commands for one client after another.
 //!
-//! New in this part: a message has a header that can say anything, and a body. So the client learns
+//! New in this part: a message has a header with named values, and a body. So the client learns
 //! how a command ended and what went wrong.
 //!
 //! ```text
@@ -85,7 +85,7 @@ struct Reply {
 }
 
 impl Reply {
-    /// An answer without a body, which says what cannot be done.
+    /// An answer without a body, whose error states what cannot be done.
     fn refusal(problem: &str) -> Self {
         let header = Answer { error: Some(one_line(problem)), ..Answer::default() };
         Self { header, body: Vec::new() }

@@ -1,4 +1,4 @@
-//! The client: sends each line of its input as a request, and prints what comes back.
+//! The client: sends each line of its input as a request, and prints the answer.
 //!
 //! New in this part: `get FILE` is a download, anything else a command. What a command writes is shown as
 //! it arrives.
@@ -35,7 +35,7 @@ pub fn run(mut stream: TcpStream, folder: &Path) -> io::Result<()> {
 // ANCHOR_END: run
 
 // ANCHOR: request
-/// Turns a line into a request, or says why it cannot be sent.
+/// Turns a line into a request, or returns why it cannot be sent.
 fn request(line: Vec<u8>) -> Result<Request, String> {
     let line = String::from_utf8(line).map_err(|_| "a request is UTF-8; this one was not sent")?;
     let request = match line.strip_prefix("get") {
@@ -79,7 +79,7 @@ fn run_command(stream: &mut TcpStream, request: &Request) -> io::Result<()> {
 // ANCHOR_END: run-command
 
 // ANCHOR: download
-/// Downloads a file, straight to the name that the server says.
+/// Downloads a file, straight to the name that the server sends.
 fn download(stream: &mut TcpStream, request: &Request, folder: &Path) -> io::Result<()> {
     write_header(stream, request)?;
     let Some(answer) = read_header::<Answer>(stream)? else {

@@ -1,4 +1,4 @@
-//! The second part of step 07: bodies of any size. A file arrives under the name that the server says.
+//! The second part of step 07: bodies of any size. A file is saved under the name that the server sends.
 //!
 //! This file is the command line, and nothing else.
 
@@ -38,7 +38,7 @@ mod problem;
 #[path = "../../src/shell.rs"]
 mod shell;
 
-/// Where the server listens, and the client connects to, when nothing else is said.
+/// Where the server listens and the client connects, if no address is given.
 const DEFAULT_ADDR: &str = "127.0.0.1:9007";
 
 /// Step 07, second part: bodies of any size

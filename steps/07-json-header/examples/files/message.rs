@@ -26,7 +26,7 @@ pub enum Request {
 // ANCHOR_END: request
 
 // ANCHOR: answer
-/// What the server says before the body.
+/// What the server sends before the body.
 #[derive(Default, Serialize, Deserialize)]
 pub struct Answer {
     /// The file's own name, without folders.

@@ -98,7 +98,7 @@ struct Reply {
 }
 
 impl Reply {
-    /// An answer without a body, which says what cannot be done.
+    /// An answer without a body, whose error states what cannot be done.
     fn refusal(problem: &str) -> Self {
         let header = Answer { error: Some(one_line(problem)), ..Answer::default() };
         Self { header, body: Vec::new() }
@@ -148,7 +148,7 @@ fn by_signal(_: ExitStatus) -> Option<String> {
 // ANCHOR_END: reply-to-run
 
 // ANCHOR: reply-to-get
-/// Opens a file, and asks the system for its size: that stands in the header, so it comes first.
+/// Opens a file, and asks the system for its size, since the header contains it and is sent first.
 fn reply_to_get(filename: &str, root: &Root) -> io::Result<Reply> {
     let file = root.open(filename)?;
     let size = file.metadata()?.len();

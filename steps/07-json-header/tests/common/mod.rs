@@ -151,7 +151,7 @@ pub fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// Runs something that may wait for ever, under a deadline.
+/// Runs something that may wait forever, under a deadline.
 pub fn within_deadline<T: Send + 'static>(
     what: &str,
     job: impl FnOnce() -> T + Send + 'static,
