@@ -8,7 +8,7 @@ use std::net::TcpStream;
 /// The most bytes that one `read` takes.
 const MAX_READ_LEN: usize = 1024;
 
-/// Sends `message` and prints what comes back.
+/// Sends `message` and prints the answer.
 ///
 /// A server that closes the connection without an answer is an error (`UnexpectedEof`).
 pub fn run(mut stream: TcpStream, message: &str) -> io::Result<()> {

@@ -40,7 +40,7 @@ fn client_is_gone(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionReset | InvalidInput | NotConnected)
 }
 
-/// Sends back in upper case whatever comes, until the client has left.
+/// Sends back in upper case whatever arrives, until the client has left.
 fn handle_connection(mut stream: TcpStream) -> io::Result<()> {
     let mut buffer = [0; MAX_READ_LEN];
     loop {

@@ -39,12 +39,12 @@ fn main() -> io::Result<()> {
                 Ok(()) => writeln!(io::stdout(), "{peer_addr} disconnected"),
                 Err(error) => writeln!(io::stdout(), "{peer_addr} lost: {}", error.kind()),
             };
-            drop(told); // if nobody reads our output any more, the others are still served
+            drop(told); // if our output is no longer read, the others are still served
         });
     }
 }
 
-/// Sends back in upper case whatever comes, until the client has left.
+/// Sends back in upper case whatever arrives, until the client has left.
 fn handle_connection(mut stream: TcpStream) -> io::Result<()> {
     let mut buffer = [0; MAX_READ_LEN];
     loop {

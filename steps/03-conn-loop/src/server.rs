@@ -43,7 +43,7 @@ pub fn run(listener: TcpListener) -> io::Result<()> {
     // ANCHOR_END: accept-loop
 }
 
-/// Sends back in upper case whatever comes, until the client has left.
+/// Sends back in upper case whatever arrives, until the client has left.
 fn handle_connection(mut stream: TcpStream, peer_addr: SocketAddr) -> io::Result<()> {
     let mut buffer = [0; MAX_READ_LEN];
     // ANCHOR: loop

@@ -26,7 +26,7 @@ fn main() -> io::Result<()> {
 
 /// Shows each message until the client has left.
 fn handle_connection(stream: TcpStream, peer_addr: SocketAddr) -> io::Result<()> {
-    // It keeps what comes behind a newline for the next call. It belongs to this connection: what
+    // It keeps what follows a newline for the next call. It belongs to this connection: what
     // is left at the end is not taken for the beginning of what another client says.
     let mut reader = BufReader::new(stream);
     loop {

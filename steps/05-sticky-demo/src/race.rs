@@ -1,6 +1,6 @@
 //! The same messages against a reader that reads whenever it can.
 //!
-//! New here: nobody waits until all bytes are there. A thread reads as fast as it can while this
+//! New here: the reader does not wait until all bytes are there. A thread reads as fast as it can while this
 //! one writes, so it is chance how many reads a round takes.
 //!
 //! ```text

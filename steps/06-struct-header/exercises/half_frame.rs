@@ -55,8 +55,8 @@ fn handle_connection(mut stream: TcpStream) -> io::Result<()> {
 // ANCHOR: hurried
 /// A stream all of whose reads together have one deadline.
 ///
-/// A timeout alone begins anew with each read: whoever sends a byte now and then could go on for
-/// ever.
+/// A timeout alone begins anew with each read: a client that sends a byte now and then could continue
+/// forever.
 struct Hurried<'a> {
     stream: &'a TcpStream,
     until: Instant,

@@ -17,7 +17,7 @@ mod frame;
 /// How the system's shell would end a line.
 const NEWLINE: &[u8] = if cfg!(windows) { b"\r\n" } else { b"\n" };
 
-/// The first byte of a header that goes on. As a length it cannot stand there any more.
+/// The first byte of a header of five bytes. It can no longer be a length.
 const LONG: u8 = 255;
 
 fn main() -> io::Result<()> {

@@ -1,4 +1,4 @@
-//! The client: sends each line of its input as a request, and prints or saves what comes back.
+//! The client: sends each line of its input as a request, and prints or saves the answer.
 //!
 //! New in this step: `get FILE` is a download, anything else a command. What a command writes is shown as
 //! it arrives, and then how it ended.

@@ -50,7 +50,7 @@ impl Downloads {
     /// Downloads a file, and describes in one line how that ended.
     ///
     /// The outer error is about the connection, which can no longer be used. The inner one is about
-    /// this file alone, and the conversation can go on.
+    /// this file alone, and the conversation can continue.
     pub fn get(
         &self,
         stream: &mut (impl Read + Write),

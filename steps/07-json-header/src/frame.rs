@@ -48,8 +48,8 @@ pub fn write_frame(writer: &mut impl Write, payload: &[u8]) -> io::Result<()> {
 /// the frame begins.
 ///
 /// A stream that ends inside the frame is an error (`UnexpectedEof`), and so is
-/// a length above `MAX_FRAME_LEN` (`InvalidData`). After an error nobody knows
-/// where the next frame begins, so the connection is of no more use.
+/// a length above `MAX_FRAME_LEN` (`InvalidData`). After an error it is not
+/// known where the next frame begins, so the connection is of no more use.
 pub fn read_frame(reader: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
     // ANCHOR: header
     let mut header = [0; HEADER_LEN];

@@ -122,7 +122,7 @@ impl Level {
     }
 
     /// Locks the state. A thread that panics while it holds the lock leaves three plain values, each
-    /// of which is still valid. So the room goes on.
+    /// of which is still valid. So the room continues.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -192,7 +192,7 @@ pub fn turn_away(mut stream: &TcpStream, peer_addr: SocketAddr, reason: &dyn fmt
 
 impl Connection {
     /// Ends the connection in both directions, which wakes the threads that wait for the client. On
-    /// Windows, a thread that waits in `read` goes on waiting until the client closes.
+    /// Windows, a thread that waits in `read` continues to wait until the client closes.
     pub fn shut_down(&self) {
         let _ = self.stream.shutdown(Shutdown::Both); // fails if the connection has ended already
     }

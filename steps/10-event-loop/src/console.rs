@@ -24,7 +24,7 @@ pub fn start(local_addr: SocketAddr, handle: Handle) -> io::Result<()> {
             }
             let _ = show_who_is_online(&handle); // the room continues even if stdout is closed
         }
-        // The console has ended, as it does for a program in the background. The room goes on.
+        // The console has ended, as it does for a program in the background. The room continues.
     })?;
     Ok(())
 }
