@@ -12,7 +12,7 @@ MAX_READ_LEN = 1024  # bytes; recv may return fewer
 
 
 def handle_connection(stream):
-    """Sends back in upper case whatever comes, until the client has left."""
+    """Sends back in upper case whatever arrives, until the client has left."""
     while True:
         message = stream.recv(MAX_READ_LEN)  # waits for bytes
         if not message:

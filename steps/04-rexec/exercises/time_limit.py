@@ -37,7 +37,7 @@ def run_command(command_line):
 
 
 def kill_with_children(process):
-    """Kills the shell and what it has started, which would go on without it."""
+    """Kills the shell and what it has started, which would continue without it."""
     if os.name == "nt":
         taskkill = ["taskkill", "/T", "/F", "/PID", str(process.pid)]
         subprocess.run(taskkill, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -56,7 +56,7 @@ def check(command_line):
 
 
 def handle_connection(stream):
-    """Runs whatever comes, until the client has left."""
+    """Runs each command that arrives, until the client has left."""
     while command_line := stream.recv(MAX_COMMAND_LEN + 1):  # waits for bytes
         check(command_line)
         stream.sendall(run_command(command_line))

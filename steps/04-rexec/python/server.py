@@ -35,7 +35,7 @@ def check(command_line):
 
 
 def handle_connection(stream):
-    """Runs whatever comes, until the client has left."""
+    """Runs each command that arrives, until the client has left."""
     while True:
         command_line = stream.recv(MAX_COMMAND_LEN + 1)  # waits for bytes
         if not command_line:

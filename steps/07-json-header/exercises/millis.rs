@@ -33,14 +33,14 @@ mod message;
 #[path = "../src/shell.rs"]
 mod shell;
 
-/// The header of an answer: all that it said before, and one field more. In the step, this field
+/// The header of an answer: all fields that it had before, and one more. In the step, this field
 /// would be in `Answer` itself.
 #[derive(Serialize)]
 struct TimedAnswer {
     #[serde(flatten)]
     answer: Answer,
     /// How long the command ran, in milliseconds. A client that looks for it takes an
-    /// `Option<u64>`: servers that do not say it are still there.
+    /// `Option<u64>`: there are still servers that do not send it.
     millis: Option<u64>,
 }
 

@@ -584,7 +584,7 @@ fn stuck_room(server: &mut Program, addr: SocketAddr) -> Result<(Peer, Peer), Fa
     Err(server.failure(&format!("{MANY} lines were heard, although one client reads none")))
 }
 
-/// Waits for a line, whatever comes before it.
+/// Waits for a line, whatever arrives before it.
 fn hear_later(peer: &mut Peer, line: &[u8]) -> Result<(), Failure> {
     let mut heard = Vec::new();
     let until = Instant::now() + DEADLINE;
