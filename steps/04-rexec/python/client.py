@@ -1,4 +1,4 @@
-"""Step 04, the client: sends each line of its input as a command, and prints what comes back.
+"""Step 04, the client: sends each line of its input as a command, and prints the answer.
 
     python3 client.py [HOST:PORT]
 

@@ -45,7 +45,7 @@ def ask(stream, request):
 
 
 def run(stream, command):
-    """Lets the server run a command, and shows what it wrote as it comes."""
+    """Lets the server run a command, and shows what it wrote as it arrives."""
     header = ask(stream, {"request": "run", "command": command})
     for chunk in receive_body(stream, header["size"]):
         sys.stdout.buffer.write(chunk)
@@ -122,7 +122,7 @@ def save(body, path):
             file.write(chunk)
             digest.update(chunk)
         file.flush()
-        os.fsync(file.fileno())  # some errors are told only when the bytes must be on the disk
+        os.fsync(file.fileno())  # some errors are reported only when the bytes must be on the disk
     return digest.hexdigest()
 
 

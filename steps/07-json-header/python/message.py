@@ -1,4 +1,4 @@
-"""Messages: a header in JSON, with its length in front, and behind it a body of any size.
+"""Messages: a header in JSON, with its length in front, followed by a body of any size.
 
     00 00 00 37  {"filename": "notes.txt", "hash": …, "size": 3, …}  h i \\n
     the length   the header, at most 64 KiB                           the body, `size` bytes

@@ -145,7 +145,7 @@ def find(filename, root):
 
 
 def answer(stream, frame, root, timeout):
-    """Does what a request asks for. What cannot be done is told, and the connection goes on."""
+    """Does what a request asks for. What cannot be done is reported, and the connection continues."""
     with contextlib.ExitStack() as files:  # closes them when the answer is sent
         body = []
         try:
@@ -158,7 +158,7 @@ def answer(stream, frame, root, timeout):
             else:
                 raise ValueError(f"unknown request {kind!r}, expected 'run' or 'get'")
         except (OSError, ValueError) as error:
-            # strerror: the system's words without the path, which is nobody's business.
+            # strerror: the system's words without the path, which is not the client's business.
             text = getattr(error, "strerror", None) or str(error)
             fields = {"error": text[:MAX_ERROR_LEN]}
         header = dict.fromkeys(["filename", "hash", "size", "status", "error"])

@@ -174,4 +174,4 @@ for line in sys.stdin.buffer:
     if line.strip() == b"quit":
         os._exit(0)  # abrupt: the process ends, and all its threads and connections with it
     log(who_is_online())
-acceptor.join()  # the console has ended; the room goes on
+acceptor.join()  # the console has ended; the room continues

@@ -46,7 +46,7 @@ def write(entry):
         while sys.stderr and data:
             data = data[os.write(sys.stderr.fileno(), data) :]
     except OSError:
-        pass  # the room goes on, even if its log cannot be written
+        pass  # the room continues, even if its log cannot be written
 
 
 def finish_log():

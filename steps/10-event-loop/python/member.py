@@ -56,7 +56,7 @@ class Member:
             return
         if self.is_ending and data:
             return  # it must be read: closing a stream with unread input would destroy the goodbye
-        answers = ""  # to bad lines; they come after everything that was said before these
+        answers = ""  # to bad lines; they follow everything that was said before these
         for line in self.lines.push(data):
             try:
                 text = check(line)

@@ -225,7 +225,7 @@ def console(server):
         try:
             print("\n".join(server.online() or ["nobody is online"]), flush=True)
         except OSError:
-            pass  # the room goes on, even if nothing can be printed
+            pass  # the room continues, even if nothing can be printed
 
 
 def main():
