@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! 2026-11-23 08:23:04  INFO 127.0.0.1:50001 joined
-//! 2026-11-23 08:23:09  WARN 127.0.0.1:50002 dropped: it does not read, 262100 bytes wait
+//! 2026-11-23 08:23:09  WARN 127.0.0.1:50002 turned away: the room is full
 //! ```
 //!
 //! A program that writes to stderr may have to wait: after Ctrl-S at a terminal, or for a pipe that is
