@@ -4,7 +4,6 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{MAIN_SEPARATOR, Path, PathBuf};
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -288,7 +287,7 @@ pub(super) fn root_jail(subject: &Subject) -> Result<(), Failure> {
 fn make_traps(root: &Path) -> io::Result<()> {
     std::os::unix::fs::symlink("../secret.txt", root.join("link"))?;
     std::os::unix::fs::symlink("..", root.join("up"))?;
-    let made = Command::new("mkfifo").arg(root.join("fifo")).status()?;
+    let made = std::process::Command::new("mkfifo").arg(root.join("fifo")).status()?;
     if made.success() { Ok(()) } else { Err(io::Error::other(format!("mkfifo: {made}"))) }
 }
 
