@@ -101,7 +101,7 @@ fn examine(root: &Path, options: &Options) -> Result<bool> {
         Some(cut) => vec![Way { cut: Some(cut), delay: Duration::ZERO }],
         None => Way::usual(subject.protocol, side).to_vec(),
     };
-    put_all(Exam { subject, promises, ways, only, is_able: false }, &name, options.json)
+    put_all(Exam { subject, promises, ways, only, is_able: false }, &name, options)
 }
 
 /// Whether no check has failed for any program.
@@ -164,13 +164,13 @@ impl std::fmt::Display for Program {
     }
 }
 
-/// Puts every check, and tells of each as soon as it is judged.
-fn put_all(mut exam: Exam, program: &str, json: bool) -> Result<bool> {
+/// Puts every check, and reports each as soon as it is judged.
+fn put_all(mut exam: Exam, program: &str, options: &Options) -> Result<bool> {
     let checks = exam.checks();
     if checks.is_empty() {
         bail!(text!("check.nothing-to-ask"));
     }
-    let mut report = Report::new(&exam.promises, program, &checks, json)?;
+    let mut report = Report::new(&exam.promises, program, &checks, options.json)?;
     for check in checks {
         report.begin(check)?;
         let outcome = exam.put(check);
@@ -179,6 +179,9 @@ fn put_all(mut exam: Exam, program: &str, json: bool) -> Result<bool> {
             bail!("{}", report::in_full(&failure));
         }
         report.tell(check, &outcome)?;
+        if options.fail_fast && matches!(outcome, Outcome::Failed(_)) {
+            break;
+        }
     }
     report.end()
 }

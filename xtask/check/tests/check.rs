@@ -152,6 +152,17 @@ fn for_programs_each_check_is_an_object_on_a_line_of_its_own() {
     assert_eq!(objects[6]["summary"]["failed"], 4);
 }
 
+#[test]
+fn the_first_failure_is_the_last_check_if_that_is_asked_for() {
+    let addr = upper_case_server(true).to_string();
+    let (code, text, _) = check(&["03", "--addr", &addr, "--fail-fast"]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(line(&text, "many-messages").ends_with("FAILED"), "{text}");
+    assert!(text.ends_with("\n1 ok, 1 failed, 0 not asked\n"), "{text}");
+    let (code, text, _) = check(&["03", "--addr", &addr, "--fail-fast", "--json"]);
+    assert_eq!((code, text.lines().count()), (Some(1), 3), "two checks and the summary: {text}");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_server_that_ends_at_once_cannot_be_checked_and_is_shown_with_what_it_wrote() {

@@ -113,6 +113,9 @@ impl Class {
         if let Some(seed) = options.seed {
             command.args(["--seed", &seed.to_string()]);
         }
+        if options.fail_fast {
+            command.arg("--fail-fast");
+        }
         if options.allow_remote {
             command.arg("--allow-remote");
         }

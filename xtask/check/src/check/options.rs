@@ -42,6 +42,9 @@ pub struct Options {
     /// Ask this, and nothing else; can be given more than once
     #[arg(long, value_name = "CHECK")]
     pub only: Vec<String>,
+    /// Stop at the first check that fails
+    #[arg(long)]
+    pub fail_fast: bool,
     /// List the checks, and why each matters
     #[arg(long)]
     pub list: bool,
