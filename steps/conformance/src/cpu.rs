@@ -1,13 +1,12 @@
-//! How much processor time a process has used: how one sees that a program spins.
+//! How much processor time a program has used, in all its threads and processes: how one sees that it
+//! spins.
 
-use std::io;
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::Failure;
-use crate::process_info::Stat;
 use crate::program::{DEADLINE, Program};
+use crate::usage::Usage;
 
 /// Processor time after which a program that should be waiting counts as spinning. A server that
 /// waits uses none; one that serves a few messages, a few milliseconds.
@@ -16,7 +15,7 @@ const SPINNING: Duration = Duration::from_millis(500);
 /// How long a program is watched that should not spin.
 const WATCHED: Duration = Duration::from_secs(1);
 
-/// Between two looks at a process's clock. There is no event for "has used processor time".
+/// Between two looks at a program's clock. There is no event for "has used processor time".
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Waits until `program` has used half a second of processor time from now on.
@@ -71,50 +70,13 @@ fn expect_waiting_for(program: &Program, watched: Duration) -> Result<(), Failur
 }
 
 fn cpu_time(program: &Program) -> Result<Duration, Failure> {
-    cpu_time_of(program.id()).map_err(|error| program.failure(&text!("cpu.unknown", error)))
+    Usage::of(program).map(|usage| usage.cpu_time)
 }
 
-/// User and system time of a process: from `/proc` on Linux, from `ps` on other Unix systems, from
-/// PowerShell on Windows. Asking the system's own tools costs a process each time, and no `unsafe`.
-fn cpu_time_of(pid: u32) -> io::Result<Duration> {
-    match Stat::of(pid) {
-        Ok(stat) => return Ok(stat.cpu_time),
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(error),
-        Err(_) => {} // not on Linux
-    }
-    let output = if cfg!(windows) {
-        let script =
-            format!("(Get-Process -Id {pid}).CPU.ToString('F3', [cultureinfo]::InvariantCulture)");
-        Command::new("powershell").args(["-NoProfile", "-Command", &script]).output()?
-    } else {
-        Command::new("ps").args(["-o", "time=", "-p", &pid.to_string()]).output()?
-    };
-    let text = String::from_utf8_lossy(&output.stdout);
-    parse_clock(text.trim()).ok_or_else(|| io::Error::other(text!("cpu.no-time", text)))
-}
-
-/// `[[HH:]MM:]SS[.fraction]`, as `ps` and PowerShell write it.
-fn parse_clock(text: &str) -> Option<Duration> {
-    let mut seconds = 0.0;
-    for part in text.split(':') {
-        seconds = seconds * 60.0 + part.parse::<f64>().ok()?;
-    }
-    Duration::try_from_secs_f64(seconds).ok()
-}
-
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
 
-    #[test]
-    fn reads_the_clocks_of_ps_and_of_powershell() {
-        assert_eq!(parse_clock("0:01.50"), Some(Duration::from_millis(1500)));
-        assert_eq!(parse_clock("00:01:02"), Some(Duration::from_secs(62)));
-        assert_eq!(parse_clock("3.25"), Some(Duration::from_millis(3250)));
-        assert_eq!(parse_clock("never"), None);
-    }
-
-    #[cfg(unix)]
     #[test]
     fn what_has_work_to_do_comes_to_rest_and_what_spins_does_not() {
         let start = |script: &str| {
@@ -139,11 +101,11 @@ mod tests {
     }
 
     #[test]
-    fn this_process_has_used_some_time() {
-        let start = cpu_time_of(std::process::id()).unwrap();
-        let mut used = start;
-        while used <= start {
-            used = cpu_time_of(std::process::id()).unwrap();
+    fn a_child_that_spins_is_seen_and_so_are_many_that_end() {
+        for script in ["sh -c 'while :; do :; done'; true", "while :; do (:); done"] {
+            let mut command = std::process::Command::new("sh");
+            command.args(["-c", script]);
+            expect_spinning(&Program::start_with_children(command).unwrap()).unwrap();
         }
     }
 }

@@ -20,8 +20,18 @@ pub struct Failure {
     text: String,
     difference: Option<Box<Difference>>,
     program: Option<Box<Wrote>>,
-    /// Whether the program did not even come to what was to be looked at.
-    unable: bool,
+    kind: Kind,
+}
+
+/// What a failure means for the check in which it happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// The promise is not kept.
+    Failed,
+    /// The program did not even reach the point at which it could be judged.
+    Unable,
+    /// This system cannot tell whether the promise is kept.
+    NotAsked,
 }
 
 /// Bytes that should have come, and those that came instead.
@@ -47,19 +57,30 @@ impl Failure {
     pub fn new(text: impl Into<String>) -> Self {
         let (difference, program) = (None, None);
         let text = printable_lines(&text.into());
-        Self { done: Vec::new(), text, difference, program, unable: false }
+        Self { done: Vec::new(), text, difference, program, kind: Kind::Failed }
     }
 
     /// A failure with this text, for which nothing could be looked at: the program cannot be started,
     /// or nobody listens.
     pub(crate) fn unable(text: impl Into<String>) -> Self {
-        Self { unable: true, ..Self::new(text) }
+        Self { kind: Kind::Unable, ..Self::new(text) }
+    }
+
+    /// A reason why this system cannot tell whether a promise is kept: the check is not asked.
+    pub(crate) fn not_asked(reason: impl Into<String>) -> Self {
+        Self { kind: Kind::NotAsked, ..Self::new(reason) }
     }
 
     /// Whether nothing could be looked at.
     #[must_use]
     pub fn is_unable(&self) -> bool {
-        self.unable
+        self.kind == Kind::Unable
+    }
+
+    /// Whether this system cannot tell if the promise is kept: then the text is the reason.
+    #[must_use]
+    pub fn is_not_asked(&self) -> bool {
+        self.kind == Kind::NotAsked
     }
 
     /// Other bytes came than these.

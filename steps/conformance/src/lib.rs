@@ -29,6 +29,7 @@ pub mod session;
 mod show;
 mod side_by_side;
 pub mod soak;
+mod usage;
 
 use texts::TEXTS;
 

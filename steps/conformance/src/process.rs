@@ -61,6 +61,14 @@ impl Process {
         ours.children.retain(|id| *id != self.id);
     }
 
+    /// The processes that belong to it and run: itself, and what it and those have started.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn family(&self) -> Vec<u32> {
+        let ours = ours();
+        let leader = ours.leaders.iter().find(|leader| leader.id == self.id);
+        mark::family_of(self.id, leader.map(|leader| &leader.mark), &ours)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Child> {
         self.child.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -89,6 +97,12 @@ impl Leader {
         kill_group(self.id);
         mark::kill_all(self, ours);
     }
+}
+
+/// A process that was not started here, and those that it has started.
+#[cfg(target_os = "linux")]
+pub(crate) fn family_of(id: u32) -> Vec<u32> {
+    mark::family_of(id, None, &ours())
 }
 
 fn ours() -> MutexGuard<'static, Ours> {
@@ -180,37 +194,39 @@ mod mark {
     pub(super) fn kill_all(leader: &Leader, ours: &Ours) {
         let until = Instant::now() + PATIENCE;
         loop {
-            let left = left_of(leader, ours);
+            let left = family_of(leader.id, Some(&leader.mark), ours);
             if left.is_empty() || Instant::now() >= until {
                 return;
             }
-            for pid in left {
+            for pid in left.into_iter().filter_map(pid) {
                 let _ = kill_process(pid, Signal::KILL); // it may be gone
             }
             thread::sleep(LOOK); // no event reports that none is left
         }
     }
 
-    /// The processes that `leader` has started: those with its mark, its descendants, and strays.
+    /// A process, if it runs, and the processes that it has started: its descendants, and if it is one of
+    /// ours, those with its mark, and strays.
     ///
     /// A stray is a child of ours that we have not started: it has lost its parent. If it does not
     /// have the mark of a program that goes on, it is one of this leader's, or of one before it.
-    fn left_of(leader: &Leader, ours: &Ours) -> Vec<Pid> {
+    pub(super) fn family_of(leader: u32, mark: Option<&Mark>, ours: &Ours) -> Vec<u32> {
         let stats = process_info::all().filter_map(|id| Some((id, Stat::of(id).ok()?)));
         let stats: HashMap<u32, Stat> = stats.collect();
         let (me, adopts) = (std::process::id(), ADOPTS.load(Ordering::SeqCst));
         let is_stray = |id: u32, stat: &Stat| {
             adopts
+                && mark.is_some()
                 && stat.parent == me
                 && !ours.children.contains(&id)
                 && !ours.leaders.iter().any(|other| other.mark.is_on(id))
         };
-        let mut left = Vec::new();
+        let mut family = Vec::new();
         for (id, stat) in &stats {
-            let Some(pid) = i32::try_from(*id).ok().and_then(Pid::from_raw) else { continue };
             if stat.state == 'Z' {
                 if is_stray(*id, stat) {
-                    let _ = waitpid(Some(pid), WaitOptions::NOHANG); // it has no other parent
+                    let nohang = WaitOptions::NOHANG;
+                    let _ = pid(*id).map(|pid| waitpid(Some(pid), nohang)); // it has no other parent
                 }
                 continue;
             }
@@ -219,13 +235,17 @@ mod mark {
                 Some((stat.parent, stats.get(&stat.parent)?))
             });
             let mut line = line.take(stats.len()); // they were not all looked at in one moment
-            if leader.mark.is_on(*id)
-                || line.any(|(id, stat)| id == leader.id || is_stray(id, stat))
+            if mark.is_some_and(|mark| mark.is_on(*id))
+                || line.any(|(id, stat)| id == leader || is_stray(id, stat))
             {
-                left.push(pid);
+                family.push(*id);
             }
         }
-        left
+        family
+    }
+
+    fn pid(id: u32) -> Option<Pid> {
+        Pid::from_raw(i32::try_from(id).ok()?)
     }
 }
 

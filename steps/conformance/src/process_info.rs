@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io;
+use std::net::IpAddr;
 use std::process::Command;
 use std::time::Duration;
 
@@ -64,6 +65,8 @@ pub struct Stat {
     pub group: u32,
     /// The processor time used so far, in user mode and in the kernel.
     pub cpu_time: Duration,
+    /// The processor time of the children that have ended and were waited for, and of theirs.
+    pub children_time: Duration,
 }
 
 impl Stat {
@@ -85,7 +88,7 @@ impl Stat {
     }
 
     /// The name in field 2 may hold blanks and parentheses, so counting starts after it. Fields 14
-    /// and 15 are ticks of 1/100 s: `USER_HZ` is 100 on every common architecture.
+    /// to 17 are ticks of 1/100 s: `USER_HZ` is 100 on every common architecture.
     fn parse(text: &str) -> Option<Self> {
         let mut fields = text.rsplit_once(')')?.1.split_whitespace();
         let state = fields.next()?.chars().next()?;
@@ -93,8 +96,8 @@ impl Stat {
         let group = fields.next()?.parse().ok()?;
         let mut fields = fields.skip(8);
         let mut ticks = || fields.next()?.parse::<u64>().ok();
-        let cpu_time = Duration::from_millis((ticks()? + ticks()?) * 10);
-        Some(Self { state, parent, group, cpu_time })
+        let mut time = || Some(Duration::from_millis((ticks()? + ticks()?) * 10));
+        Some(Self { state, parent, group, cpu_time: time()?, children_time: time()? })
     }
 }
 
@@ -114,6 +117,15 @@ pub fn descriptors(pid: u32) -> io::Result<usize> {
     Ok(fs::read_dir(&path).map_err(|error| in_file(&path, &error))?.count())
 }
 
+/// The numbers (inodes) of the sockets that a process has open. None can be seen of a process of another
+/// user.
+pub fn sockets(pid: u32) -> impl Iterator<Item = u64> {
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let links = descriptors.filter_map(|entry| fs::read_link(entry.path()).ok());
+    links
+        .filter_map(|link| link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok())
+}
+
 /// The ids of all processes.
 pub fn all() -> impl Iterator<Item = u32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -129,9 +141,14 @@ pub fn has_variable(pid: u32, variable: &str) -> bool {
     environment.split(|byte| *byte == 0).any(|it| it == variable.as_bytes())
 }
 
+/// The state of a socket that listens, in `/proc/net/tcp`, column `st`.
+const LISTENS: &str = "0A";
+
 /// A TCP socket with an address at each end: one row of `/proc/PID/net/tcp` or `tcp6`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Connection {
+    /// The address at this end.
+    pub local_ip: IpAddr,
     /// The port at this end.
     pub local_port: u16,
     /// The port at the other end; 0 for a socket that listens.
@@ -140,6 +157,10 @@ pub struct Connection {
     pub unread: u32,
     /// Which timer runs, column `tr`: see `man 5 proc`.
     pub timer: u8,
+    /// Whether the socket listens.
+    pub listens: bool,
+    /// The socket's number (inode), as in [`sockets`].
+    pub inode: u64,
 }
 
 impl Connection {
@@ -153,14 +174,32 @@ impl Connection {
     /// Parses a row; `None` for the headings.
     fn parse(row: &str) -> Option<Self> {
         let columns: Vec<&str> = row.split_whitespace().collect();
-        let [_, local, remote, _state, queues, timer, ..] = columns[..] else { return None };
-        let port = |addr: &str| u16::from_str_radix(addr.rsplit_once(':')?.1, 16).ok();
+        let [_, local, remote, state, queues, timer, _, _, _, inode, ..] = columns[..] else {
+            return None;
+        };
+        let (local_ip, local_port) = Self::addr(local)?;
         Some(Self {
-            local_port: port(local)?,
-            remote_port: port(remote)?,
+            local_ip,
+            local_port,
+            remote_port: Self::addr(remote)?.1,
             unread: u32::from_str_radix(queues.split_once(':')?.1, 16).ok()?,
             timer: u8::from_str_radix(timer.split_once(':')?.0, 16).ok()?,
+            listens: state == LISTENS,
+            inode: inode.parse().ok()?,
         })
+    }
+
+    /// The address is written as words of 32 bits, each in the order in which it lies in memory.
+    fn addr(text: &str) -> Option<(IpAddr, u16)> {
+        let (words, port) = text.split_once(':')?;
+        let words = (0..words.len()).step_by(8).map(|start| words.get(start..start + 8));
+        let words = words.map(|word| Some(u32::from_str_radix(word?, 16).ok()?.to_ne_bytes()));
+        let bytes = words.collect::<Option<Vec<_>>>()?.concat();
+        let ip = match <[u8; 4]>::try_from(&bytes[..]) {
+            Ok(bytes) => IpAddr::from(bytes),
+            Err(_) => IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?),
+        };
+        Some((ip, u16::from_str_radix(port, 16).ok()?))
     }
 }
 
@@ -194,9 +233,14 @@ mod tests {
 
     #[test]
     fn stat_is_read_after_the_name_whatever_is_in_it() {
-        let stat = "42 (a (strange) name) R 1 2 3 4 5 6 7 8 9 10 150 49 0 0 20";
-        let expected =
-            Stat { state: 'R', parent: 1, group: 2, cpu_time: Duration::from_millis(1990) };
+        let stat = "42 (a (strange) name) R 1 2 3 4 5 6 7 8 9 10 150 49 3 4 20";
+        let expected = Stat {
+            state: 'R',
+            parent: 1,
+            group: 2,
+            cpu_time: Duration::from_millis(1990),
+            children_time: Duration::from_millis(70),
+        };
         assert_eq!(Stat::parse(stat), Some(expected));
         assert_eq!(Stat::parse("42 (x) R 1"), None);
         assert_eq!(Stat::parse(""), None);
@@ -204,9 +248,23 @@ mod tests {
 
     #[test]
     fn a_row_of_sockets_has_two_ports_a_queue_and_a_timer() {
-        let row = "   1: 0100007F:2328 0100007F:C350 01 00000000:0000000A 02:000A7D8C 00000000  0";
-        let expected = Connection { local_port: 9000, remote_port: 50000, unread: 10, timer: 2 };
-        assert_eq!(Connection::parse(row), Some(expected));
+        let row = "   1: 0100007F:2328 0100007F:C350 01 00000000:0000000A 02:000A7D8C 00000000  0 \
+                   0 4711 2 0000000000000000 20 4 0 10 -1";
+        let expected = Connection {
+            local_ip: IpAddr::from([127, 0, 0, 1]),
+            local_port: 9000,
+            remote_port: 50000,
+            unread: 10,
+            timer: 2,
+            listens: false,
+            inode: 4711,
+        };
+        if cfg!(target_endian = "little") {
+            assert_eq!(Connection::parse(row), Some(expected));
+            let row = row.replace("0100007F:2328", "00000000000000000000000001000000:2328");
+            let six = Connection { local_ip: "::1".parse().unwrap(), listens: true, ..expected };
+            assert_eq!(Connection::parse(&row.replace(" 01 ", " 0A ")), Some(six));
+        }
         let headings =
             "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt";
         assert_eq!(Connection::parse(headings), None);
@@ -228,5 +286,9 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
         assert!(error.to_string().starts_with("/proc/4294967295/status: "), "{error}");
         assert!(state(u32::MAX).is_err());
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let (own, port) = (Connection::all(id).unwrap(), listener.local_addr().unwrap().port());
+        let own = own.iter().find(|it| it.listens && it.local_port == port).unwrap();
+        assert!(sockets(id).any(|inode| inode == own.inode));
     }
 }

@@ -33,6 +33,8 @@ pub struct Program {
     /// The run of equal lines in which `next_line` stands, and how many of its lines it has taken.
     taken: (usize, usize),
     deadline: Duration,
+    /// Where it should listen, if it is a server.
+    serves_at: Option<SocketAddr>,
 }
 
 impl Program {
@@ -109,7 +111,16 @@ impl Program {
         let output = Arc::new(Output::default());
         let collector = Arc::clone(&output);
         thread::spawn(move || collector.collect(reader));
-        Ok(Self { name, process, with_children, stdin, output, taken: (0, 0), deadline: DEADLINE })
+        Ok(Self {
+            name,
+            process,
+            with_children,
+            stdin,
+            output,
+            taken: (0, 0),
+            deadline: DEADLINE,
+            serves_at: None,
+        })
     }
 
     /// Starts a server and waits for its first line, `listening on ADDR`.
@@ -135,6 +146,43 @@ impl Program {
     pub fn with_deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
+    }
+
+    /// The same program, known as the server at this address: the process that listens there belongs to
+    /// it, whatever has started that.
+    #[must_use]
+    pub(crate) fn serving_at(mut self, addr: SocketAddr) -> Self {
+        self.serves_at = Some(addr);
+        self
+    }
+
+    /// The processes that belong to the program and run: what was started, what that has started, and
+    /// what listens in its place.
+    ///
+    /// # Errors
+    ///
+    /// If the process that listens cannot be seen: then a check that needs it is not asked.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn family(&self) -> Result<Vec<u32>, Failure> {
+        use crate::process;
+        use crate::process_info::{self, Connection};
+
+        let mut family = self.process.family();
+        let Some(addr) = self.serves_at else { return Ok(family) };
+        let sockets = Connection::all(self.id()).unwrap_or_default(); // empty once it has ended
+        let listens = |socket: &&Connection| {
+            let is_there = socket.local_ip == addr.ip() || socket.local_ip.is_unspecified();
+            socket.listens && socket.local_port == addr.port() && is_there
+        };
+        let sockets: Vec<u64> = sockets.iter().filter(listens).map(|socket| socket.inode).collect();
+        let owns = |id: &u32| process_info::sockets(*id).any(|inode| sockets.contains(&inode));
+        if sockets.is_empty() || family.iter().any(owns) {
+            return Ok(family);
+        }
+        let owner = process_info::all().find(owns);
+        let owner = owner.ok_or_else(|| Failure::not_asked(text!("program.unseen", addr)))?;
+        family.extend(process::family_of(owner));
+        Ok(family)
     }
 
     /// How the program has ended; none if it still runs, or if that cannot be told.

@@ -225,7 +225,7 @@ pub(super) fn vanished_peer(subject: &Subject) -> Result<(), Failure> {
 
 #[cfg(not(target_os = "linux"))]
 pub(super) fn vanished_peer(_: &Subject) -> Result<(), Failure> {
-    Err(Failure::new(text!("chat.not-on-this-system")))
+    Err(Failure::not_asked(text!("chat.not-on-this-system")))
 }
 
 pub(super) fn slow_reader(subject: &Subject) -> Result<(), Failure> {
@@ -332,6 +332,9 @@ pub(super) fn churn(subject: &Subject) -> Result<(), Failure> {
         bystander.says_and_hears("still here")?;
         #[cfg(target_os = "linux")]
         before.must_be_enough_for(running.program()?, running.deadline)?;
+        #[cfg(not(target_os = "linux"))]
+        return Err(Failure::not_asked(text!("chat.leaks-are-not-seen")));
+        #[cfg(target_os = "linux")]
         Ok(())
     })
 }

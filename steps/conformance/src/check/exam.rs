@@ -112,6 +112,9 @@ impl Exam {
             (self.subject.cut, self.subject.delay) = (way.cut, way.delay);
             let judged = self.subject.judge(check);
             if let Err(failure) = judged {
+                if failure.is_not_asked() {
+                    return Outcome::NotAsked(failure.text().to_owned());
+                }
                 if failure.is_unable() && !self.is_able {
                     return Outcome::Unable(failure);
                 }

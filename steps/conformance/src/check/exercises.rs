@@ -146,8 +146,10 @@ fn assert_solutions(step_dir: &Path, executable: &str, is_wanted: impl Fn(&Path)
             count += 1;
             let is_about_it = check.speaks(subject.protocol);
             assert!(is_about_it, "{name}: {} means nothing for this step", check.name);
-            if let Err(failure) = subject.hold_to(check) {
-                panic!("the solution of the exercise `{name}` fails: {failure}");
+            match subject.hold_to(check) {
+                Err(failure) if failure.is_not_asked() => continue,
+                Err(failure) => panic!("the solution of the exercise `{name}` fails: {failure}"),
+                Ok(()) => {}
             }
             assert!(
                 is_broken(check, &promises, executable),

@@ -397,6 +397,9 @@ impl Subject {
     /// Holds the subject to a check; the failure says what came instead and why it matters.
     pub fn hold_to(&self, check: &Check) -> Result<(), Failure> {
         self.judge(check).map_err(|failure| {
+            if failure.is_not_asked() {
+                return failure;
+            }
             let (check, why) = (check.name, check.why());
             Failure::new(text!("check-failed.and-why", check, failure, why))
         })

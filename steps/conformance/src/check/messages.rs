@@ -330,14 +330,13 @@ pub(super) fn constant_memory(subject: &Subject) -> Result<(), Failure> {
     receive_zeros(&running, &mut peer, "small", 1)?;
     let before = resident_kib(running.program()?)?;
     let most = receive_zeros(&running, &mut peer, "large", len)?;
-    match before.zip(most).map(|(before, most)| most.saturating_sub(before)) {
-        Some(growth) if growth >= MAX_GROWTH_KIB => {
-            let (most, len) = (MAX_GROWTH_KIB, len / 1024);
-            let failure = Failure::new(text!("messages.too-much-memory", most, growth));
-            Err(running.explain(failure.after(text!("messages.while-it-sent", len))))
-        }
-        _ => Ok(()), // so it is, or it cannot be told
+    let growth = most.saturating_sub(before);
+    if growth >= MAX_GROWTH_KIB {
+        let (most, len) = (MAX_GROWTH_KIB, len / 1024);
+        let failure = Failure::new(text!("messages.too-much-memory", most, growth));
+        return Err(running.explain(failure.after(text!("messages.while-it-sent", len))));
     }
+    Ok(())
 }
 
 /// The longest file for a proxy that cuts so: what arrives in small pieces takes its time. A file
@@ -358,7 +357,7 @@ fn receive_zeros(
     peer: &mut Peer,
     filename: &str,
     len: u64,
-) -> Result<Option<u64>, Failure> {
+) -> Result<u64, Failure> {
     let failed = |failure: Failure| running.explain(failure.after(after_asking(filename)));
     let sent = peer.send(&wire::get(filename)).and_then(|()| wire::receive_header(peer));
     let header = sent.map_err(failed)?;

@@ -132,7 +132,8 @@ impl Subject {
             Server::Announcing(command) => {
                 let mut command = command();
                 command.args(arguments);
-                let (program, addr) = Program::start_server(command)?;
+                let mut program = self.start_judged(command, Side::Server)?;
+                let addr = program.addr()?;
                 (Some(program), addr, Reach::ready(addr, self.deadline))
             }
             Server::Told(command) => {
@@ -154,7 +155,8 @@ impl Subject {
             Some(cut) => Some(self.proxy(Arc::clone(&reach), cut)?),
         };
         Ok(Running {
-            program: program.map(|program| program.with_deadline(self.deadline)),
+            program: program
+                .map(|program| program.with_deadline(self.deadline).serving_at(server_addr)),
             addr: proxy.as_ref().map_or(server_addr, Proxy::addr),
             server_addr,
             direct: self.cut.is_none(),
@@ -179,12 +181,16 @@ impl Subject {
 
     /// Starts a client with this command.
     pub(super) fn start_program(&self, command: Command) -> Result<Program, Failure> {
-        let client = if self.judged == Side::Client {
-            Program::start_with_children(command)? // it is not ours
+        Ok(self.start_judged(command, Side::Client)?.with_deadline(self.deadline))
+    }
+
+    /// Starts the program of this side. If that side alone is judged, the program is not ours.
+    fn start_judged(&self, command: Command, side: Side) -> Result<Program, Failure> {
+        if self.judged == side {
+            Program::start_with_children(command)
         } else {
-            Program::start(command)?
-        };
-        Ok(client.with_deadline(self.deadline))
+            Program::start(command)
+        }
     }
 
     /// The proxy in front of this server, if there is to be one.
