@@ -21,7 +21,8 @@
 //!                         where it stands alone, any lines
 //! ```
 //!
-//! `BLESS_WRONG_PROGRAMS=1` writes `says` and `also` anew where they are not as they should be.
+//! `BLESS_WRONG_PROGRAMS=1` writes `says` and `also` anew where they are not as they should be, and
+//! `WRONG_PROGRAMS_OF="status rooms"` tries those of these checks alone.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -135,10 +136,16 @@ fn programs_of(check: &Check) -> Vec<WrongProgram> {
 
 /// All wrong programs that can be judged on this system, each with its check.
 fn all_programs() -> Vec<(&'static Check, WrongProgram)> {
-    let judged = all_checks().filter(|check| check.can_be_judged());
+    let judged = all_checks().filter(|check| check.can_be_judged() && is_asked_for(check));
     let programs =
         judged.flat_map(|check| programs_of(check).into_iter().map(move |it| (check, it)));
     programs.filter(|(_, program)| program.shows_here()).collect()
+}
+
+/// Whether `WRONG_PROGRAMS_OF="status rooms"` names the check, or is not set.
+fn is_asked_for(check: &Check) -> bool {
+    std::env::var("WRONG_PROGRAMS_OF")
+        .map_or(true, |names| names.split_whitespace().any(|name| name == check.name))
 }
 
 /// A step's folder.

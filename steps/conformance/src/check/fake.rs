@@ -84,11 +84,33 @@ impl<T> Drop for FakeServer<T> {
 pub(super) fn answers(answer: Vec<u8>) -> impl FnOnce(Peer) -> Result<Value, Failure> {
     move |mut client| {
         let request = wire::receive_header(&mut client)?;
-        // A client that does not believe the header may be gone before it has the body.
-        let _ = client.send(&answer).and_then(|()| client.end_sending());
-        // Closing while bytes of the client's are unread would be a reset, and could take from the
-        // client what it has not read yet.
-        let _ = client.expect_end();
+        answer_and_end(&mut client, &answer);
         Ok(request)
     }
+}
+
+/// As `answers`, for one request after another.
+pub(super) fn answers_each(
+    answers: Vec<Vec<u8>>,
+) -> impl FnOnce(Peer) -> Result<Vec<Value>, Failure> {
+    move |mut client| {
+        let (last, others) = answers.split_last().expect("there is an answer");
+        let mut requests = Vec::new();
+        for answer in others {
+            requests.push(wire::receive_header(&mut client)?);
+            client.send(answer)?;
+        }
+        requests.push(wire::receive_header(&mut client)?);
+        answer_and_end(&mut client, last);
+        Ok(requests)
+    }
+}
+
+/// Sends an answer, and ends the connection in an orderly way.
+pub(super) fn answer_and_end(client: &mut Peer, answer: &[u8]) {
+    // A client that does not believe the header may be gone before it has the body.
+    let _ = client.send(answer).and_then(|()| client.end_sending());
+    // Closing while bytes of the client's are unread would be a reset, and could take from the
+    // client what it has not read yet.
+    let _ = client.expect_end();
 }

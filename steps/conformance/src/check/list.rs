@@ -2,7 +2,7 @@
 
 use super::protocol::Protocol;
 use super::subject::{Side, Subject};
-use super::{chat, clients, commands, conversation, extras, messages};
+use super::{chat, clients, commands, conversation, extras, headers, messages};
 use crate::Failure;
 use crate::texts::TEXTS;
 
@@ -123,6 +123,41 @@ pub const CHECKS: &[Check] = &[
         scenario: clients::cut_off_reply,
     },
     Check {
+        name: "status",
+        section: "json-header.md#how-it-ended",
+        side: Side::Both,
+        protocols: MESSAGES,
+        scenario: headers::status,
+    },
+    Check {
+        name: "malformed-header",
+        section: "json-header.md#wrong-header",
+        side: Side::Server,
+        protocols: MESSAGES,
+        scenario: headers::malformed_header,
+    },
+    Check {
+        name: "missing-field",
+        section: "json-header.md#needed-field",
+        side: Side::Server,
+        protocols: MESSAGES,
+        scenario: headers::missing_field,
+    },
+    Check {
+        name: "unknown-fields",
+        section: "json-header.md#unknown-field",
+        side: Side::Both,
+        protocols: MESSAGES,
+        scenario: headers::unknown_fields,
+    },
+    Check {
+        name: "null-fields",
+        section: "whole.md#all-fields",
+        side: Side::Server,
+        protocols: MESSAGES,
+        scenario: headers::null_fields,
+    },
+    Check {
         name: "integrity",
         section: "whole.md#hash-first",
         side: Side::Both,
@@ -135,6 +170,27 @@ pub const CHECKS: &[Check] = &[
         side: Side::Client,
         protocols: MESSAGES,
         scenario: messages::untrusted_name,
+    },
+    Check {
+        name: "existing-file",
+        section: "whole.md#existing-file",
+        side: Side::Client,
+        protocols: MESSAGES,
+        scenario: messages::existing_file,
+    },
+    Check {
+        name: "hostile-size",
+        section: "whole.md#compared-first",
+        side: Side::Client,
+        protocols: MESSAGES,
+        scenario: messages::hostile_size,
+    },
+    Check {
+        name: "untrusted-text",
+        section: "whole.md#terminal-obeys",
+        side: Side::Client,
+        protocols: MESSAGES,
+        scenario: headers::untrusted_text,
     },
     Check {
         name: "root-jail",
@@ -324,6 +380,7 @@ const LINUX_ONLY: &[&str] = &["vanished-peer"];
 
 /// The checks that look into the server's process, or have to start it in a way of their own.
 const STARTS_THE_SERVER: &[&str] = &[
+    "null-fields",
     "integrity",
     "root-jail",
     "constant-memory",

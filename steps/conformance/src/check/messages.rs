@@ -26,6 +26,16 @@ const NOTES_LINE: &str = "Nobody knows how long a message is, but for those who 
 const NOTES_LINES: usize = 40;
 const NOTES_HASH: &str = "efa932d2671463f24fb3a7a290a689a3627691a8a8c0c5a662524885f9f5c81c";
 
+/// A file with each byte that there is, longer than one chunk, and the SHA-256 of it. Who takes it for
+/// text changes it.
+const ALL_BYTES: &str = "all bytes.bin";
+const ALL_BYTES_TIMES: usize = 300;
+const ALL_BYTES_HASH: &str = "f8b0585eb91f58c007a5634362c9f90d8543822c113f702523bc7b73408a9392";
+
+/// A file without a byte, and the SHA-256 of nothing.
+const EMPTY: &str = "empty.txt";
+const EMPTY_HASH: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
 /// A file's contents that a download must not destroy.
 const PRECIOUS: &[u8] = b"what was here before\n";
 
@@ -37,6 +47,9 @@ const MAX_GROWTH_KIB: u64 = 16 * 1024;
 
 /// The size of a file that such a server cannot hold.
 const LARGE_LEN: u64 = 64 * 1024 * 1024;
+
+/// A size that no file has: 8 PiB. Every reader of JSON can hold this number.
+const HOSTILE_SIZE: u64 = 1 << 53;
 
 /// The most pieces in which a large file is sent through a proxy: each costs a call of the system.
 const MAX_PIECES: u64 = 64 * 1024;
@@ -62,40 +75,122 @@ pub(super) fn integrity(subject: &Subject) -> Result<(), Failure> {
 
 fn the_client_saves_what_is_whole(subject: &Subject) -> Result<(), Failure> {
     let notes = notes();
-    let honest = Download::of(subject, None, &answer(&json!({}), &notes))?;
-    honest.expect_saved(&text!("messages.honest"), &notes)?;
-    let honest = Download::of(subject, Some(PRECIOUS), &answer(&json!({}), &notes))?;
-    honest.expect_saved(&text!("messages.honest-and-force"), &notes)?;
+    for (filename, hash, body) in whole_files() {
+        let header = json!({ "filename": filename, "hash": hash, "size": body.len() });
+        let honest = Download::of(subject, filename, None, &[answer(&header, &body)])?;
+        honest.expect_saved(&text!("messages.honest"), filename, &body)?;
+    }
+    let honest = [answer(&json!({}), &notes)];
+    let download = Download::of(subject, NOTES, Some(PRECIOUS), &honest)?;
+    download.expect_saved(&text!("messages.honest-and-force"), NOTES, &notes)?;
 
-    let wrong_hash = json!({ "hash": NOTES_HASH.replace('a', "b") });
+    let wrong_hash = answer(&json!({ "hash": NOTES_HASH.replace('a', "b") }), &notes);
     let half = &notes[..notes.len() / 2];
-    let lies: [(String, Vec<u8>); 4] = [
-        (text!("messages.wrong-hash"), answer(&wrong_hash, &notes)),
+    let lies: [(String, Vec<u8>); 5] = [
+        (text!("messages.wrong-hash"), wrong_hash.clone()),
         (text!("messages.half-a-body"), answer(&json!({}), half)),
         (text!("messages.no-body"), answer(&json!({}), b"")),
+        (text!("messages.small-size"), answer(&json!({ "size": half.len() }), &notes)),
         (text!("messages.no-hash"), answer(&json!({ "hash": null }), &notes)),
     ];
     for (after, answer) in lies {
-        Download::of(subject, None, &answer)?.expect_entries(&after, &[])?;
-        let download = Download::of(subject, Some(PRECIOUS), &answer)?;
-        download.expect_saved(&text!("messages.with-force", after), PRECIOUS)?;
+        let lies = [answer];
+        Download::of(subject, NOTES, None, &lies)?.expect_entries(&after, &[])?;
+        let download = Download::of(subject, NOTES, Some(PRECIOUS), &lies)?;
+        download.expect_saved(&text!("messages.with-force", after), NOTES, PRECIOUS)?;
     }
-    Ok(())
+    // All of a body has come: the stream is in order, and the next answer is understood.
+    let again = Download::of(subject, NOTES, None, &[wrong_hash, answer(&json!({}), &notes)])?;
+    again.expect_saved(&text!("messages.honest-again"), NOTES, &notes)
 }
 
 /// Without a true hash from the server, no client can tell a whole file from a broken one.
 fn the_server_says_what_it_sends(subject: &Subject) -> Result<(), Failure> {
     let root = TempDir::new().map_err(|error| cannot_make_folder(&error))?;
-    let made = fs::write(root.path().join(NOTES), notes());
-    made.map_err(|error| Failure::new(text!("messages.cannot-make-file", error)))?;
-    let running = subject.start_with(&["--root".as_ref(), root.path().as_ref()])?;
-    let answer = ask_for(&running, &mut running.connect()?, NOTES)?;
-    if answer.error().is_none() && answer.header["hash"] == NOTES_HASH && answer.body == notes() {
-        return Ok(());
+    for (filename, _, body) in whole_files() {
+        let made = fs::write(root.path().join(filename), body);
+        made.map_err(|error| Failure::new(text!("messages.cannot-make-file", error)))?;
     }
-    let (len, hash) = (notes().len(), NOTES_HASH);
-    let failure = Failure::new(text!("messages.other-notes", len, hash, answer));
-    Err(running.explain(failure.after(after_asking_for_served(NOTES))))
+    let running = subject.start_with(&["--root".as_ref(), root.path().as_ref()])?;
+    let mut peer = running.connect()?;
+    for (filename, hash, body) in whole_files() {
+        let answer = ask_for(&running, &mut peer, filename)?;
+        if answer.error().is_some() || answer.header["hash"] != hash || answer.body != body {
+            let len = body.len();
+            let failure = Failure::new(text!("messages.other-notes", len, hash, answer));
+            return Err(running.explain(failure.after(after_asking_for_served(filename))));
+        }
+    }
+    running.exchange(&mut peer, "next")
+}
+
+/// Files that must arrive byte for byte: their names, their SHA-256, and what is in them.
+fn whole_files() -> [(&'static str, &'static str, Vec<u8>); 3] {
+    let all_bytes: Vec<u8> = (0..=u8::MAX).collect();
+    [
+        (NOTES, NOTES_HASH, notes()),
+        (ALL_BYTES, ALL_BYTES_HASH, all_bytes.repeat(ALL_BYTES_TIMES)),
+        (EMPTY, EMPTY_HASH, Vec::new()),
+    ]
+}
+
+/// The line that has a client download the notes.
+fn get_notes() -> String {
+    format!("get {NOTES}")
+}
+
+/// A folder with the notes in it, and their name.
+pub(super) fn folder_with_notes() -> Result<(TempDir, &'static str), Failure> {
+    let folder = TempDir::new().map_err(|error| cannot_make_folder(&error))?;
+    let made = fs::write(folder.path().join(NOTES), notes());
+    made.map_err(|error| Failure::new(text!("messages.cannot-make-file", error)))?;
+    Ok((folder, NOTES))
+}
+
+/// What is there already stays, whether it was there before the question or came while the answer did.
+pub(super) fn existing_file(subject: &Subject) -> Result<(), Failure> {
+    let answer = answer(&json!({}), &notes());
+    let there = Scratch::with(Some(PRECIOUS))?;
+    let server = FakeServer::start(subject, fake::answers(answer.clone()))?;
+    let (client, _) = there.download(subject, server, &get_notes(), &[])?; // it need not even ask
+    let there = Download { client, scratch: there };
+    there.expect_saved(&text!("messages.was-there"), NOTES, PRECIOUS)?;
+
+    let late = Scratch::with(None)?;
+    let target = late.downloads().join(NOTES);
+    let server = FakeServer::start(subject, move |mut client| {
+        let request = wire::receive_header(&mut client)?;
+        let made = fs::write(target, PRECIOUS);
+        made.map_err(|error| Failure::new(text!("messages.cannot-make-file", error)))?;
+        fake::answer_and_end(&mut client, &answer);
+        Ok(vec![request])
+    })?;
+    let (client, _) = late.download(subject, server, &get_notes(), &[])?;
+    let late = Download { client, scratch: late };
+    late.expect_saved(&text!("messages.came-meanwhile"), NOTES, PRECIOUS)
+}
+
+/// What no disk has room for is refused, and not waited for; what is no size is refused as well.
+pub(super) fn hostile_size(subject: &Subject) -> Result<(), Failure> {
+    let sizes = [json!(HOSTILE_SIZE), json!(-1), json!("many"), json!(null)];
+    for size in sizes {
+        let header = answer(&json!({ "size": size }), b"");
+        let scratch = Scratch::with(None)?;
+        let server = FakeServer::start(subject, move |mut client| {
+            let request = wire::receive_header(&mut client)?;
+            let _ = client.send(&header); // and nothing more; a client that has left is right
+            let _ = client.expect_end();
+            Ok(vec![request])
+        })?;
+        let (client, _) =
+            scratch.download(subject, server, &get_notes(), &[]).map_err(|failure| {
+                let size = &size;
+                failure.after(text!("messages.with-size", size))
+            })?;
+        let download = Download { client, scratch };
+        download.expect_entries(&text!("messages.with-size", size), &[])?;
+    }
+    Ok(())
 }
 
 pub(super) fn untrusted_name(subject: &Subject) -> Result<(), Failure> {
@@ -115,8 +210,8 @@ pub(super) fn untrusted_name(subject: &Subject) -> Result<(), Failure> {
         "another.txt",
     ];
     for name in names {
-        let answer = answer(&json!({ "filename": name }), &notes());
-        let download = Download::of(subject, None, &answer)?;
+        let answers = [answer(&json!({ "filename": name }), &notes())];
+        let download = Download::of(subject, NOTES, None, &answers)?;
         let (notes, name) = (NOTES, format!("{name:?}"));
         let after = text!("messages.other-name", notes, name);
         // To save it under the name that was asked for is as safe as not to save it.
@@ -147,45 +242,78 @@ fn notes() -> Vec<u8> {
     NOTES_LINE.repeat(NOTES_LINES).into_bytes()
 }
 
-/// A client that has tried to download the notes, and has ended.
+/// A client that has tried to download a file, and has ended.
 struct Download {
     client: Program,
-    /// A folder with nothing else in it than `downloads`, and an empty folder `sub` in that.
-    scratch: TempDir,
+    scratch: Scratch,
+}
+
+/// A folder with nothing else in it than `downloads`, and an empty folder `sub` in that.
+struct Scratch(TempDir);
+
+impl Scratch {
+    /// As it is `before` a download: with these bytes as the notes, or without them.
+    fn with(before: Option<&[u8]>) -> Result<Self, Failure> {
+        let make = || {
+            let scratch = Self(TempDir::new()?);
+            fs::create_dir_all(scratch.downloads().join("sub"))?;
+            if let Some(before) = before {
+                fs::write(scratch.downloads().join(NOTES), before)?;
+            }
+            Ok(scratch)
+        };
+        make().map_err(|error| cannot_make_folder(&error))
+    }
+
+    fn downloads(&self) -> PathBuf {
+        self.0.path().join("downloads")
+    }
+
+    /// Gives these lines to a client, and waits for its end: the client, and what came of the server.
+    fn download<T: Send + 'static>(
+        &self,
+        subject: &Subject,
+        server: FakeServer<T>,
+        lines: &str,
+        options: &[&str],
+    ) -> Result<(Program, Result<T, Failure>), Failure> {
+        let mut command = (subject.client)(server.addr());
+        command.arg("--dir").arg(self.downloads()).args(options);
+        let mut client = subject.start_program(command)?;
+        client.type_line(lines)?;
+        client.end_input();
+        client.wait()?; // a download that failed may change its exit code
+        Ok((client, server.result()))
+    }
 }
 
 impl Download {
-    /// Lets the client download the notes from a server that answers so. What was there `before`
-    /// it may overwrite.
-    fn of(subject: &Subject, before: Option<&[u8]>, answer: &[u8]) -> Result<Self, Failure> {
-        let make = || {
-            let scratch = TempDir::new()?;
-            let downloads = scratch.path().join("downloads");
-            fs::create_dir_all(downloads.join("sub"))?;
-            if let Some(before) = before {
-                fs::write(downloads.join(NOTES), before)?;
-            }
-            Ok((scratch, downloads))
+    /// Lets the client ask for a file, once for each of these answers. What was there `before` it may
+    /// overwrite.
+    fn of(
+        subject: &Subject,
+        filename: &str,
+        before: Option<&[u8]>,
+        answers: &[Vec<u8>],
+    ) -> Result<Self, Failure> {
+        let scratch = Scratch::with(before)?;
+        let server = FakeServer::start(subject, fake::answers_each(answers.to_vec()))?;
+        let options: &[&str] = if before.is_some() { &["--force"] } else { &[] };
+        let line = format!("get {filename}");
+        let lines = vec![line.as_str(); answers.len()].join("\n");
+        let (client, requests) = scratch.download(subject, server, &lines, options)?;
+        let done = match answers.len() {
+            1 => text!("messages.given-the-line", line),
+            times => text!("messages.given-the-line-again", line, times),
         };
-        let (scratch, downloads) = make().map_err(|error| cannot_make_folder(&error))?;
-        let server = FakeServer::start(subject, fake::answers(answer.to_vec()))?;
-        let mut command = (subject.client)(server.addr());
-        command.arg("--dir").arg(downloads);
-        if before.is_some() {
-            command.arg("--force");
-        }
-        let mut client = subject.start_program(command)?;
-        client.type_line(&format!("get {NOTES}"))?;
-        client.end_input();
-        client.wait()?; // a download that failed may change its exit code
-        let line = format!("get {NOTES}");
-        let done = text!("messages.given-the-line", line);
-        let request = server.result().map_err(|failure| client.explain(failure.after(&done)))?;
-        if request["request"] != "get" || request["filename"] != NOTES {
-            let expected = json!({ "request": "get", "filename": NOTES });
-            let received = json_text(&request);
-            let failure = Failure::new(text!("wire.other-request", expected, received));
-            return Err(client.explain(failure.after(done)));
+        let requests = requests.map_err(|failure| client.explain(failure.after(&done)))?;
+        for request in requests {
+            if request["request"] != "get" || request["filename"] != filename {
+                let expected = json!({ "request": "get", "filename": filename });
+                let received = json_text(&request);
+                let failure = Failure::new(text!("wire.other-request", expected, received));
+                return Err(client.explain(failure.after(done)));
+            }
         }
         Ok(Self { client, scratch })
     }
@@ -193,7 +321,7 @@ impl Download {
     /// All files and folders that were not there before the download; `/` stands between names.
     fn entries(&self) -> Result<Vec<String>, Failure> {
         let mut entries = Vec::new();
-        for entry in entries_below(self.scratch.path())? {
+        for entry in entries_below(self.scratch.0.path())? {
             match entry.strip_prefix("downloads/") {
                 Some("sub") => {}
                 Some(inside) => entries.push(inside.to_owned()),
@@ -219,17 +347,17 @@ impl Download {
         Err(self.failure(after, &expected, &format!("{entries:?}")))
     }
 
-    /// The notes are in the folder, with these bytes, and nothing else is.
-    fn expect_saved(&self, after: &str, expected: &[u8]) -> Result<(), Failure> {
-        self.expect_entries(after, &[NOTES])?;
-        let saved = fs::read(self.scratch.path().join("downloads").join(NOTES));
+    /// This file is in the folder, with these bytes, and nothing else is.
+    fn expect_saved(&self, after: &str, filename: &str, expected: &[u8]) -> Result<(), Failure> {
+        self.expect_entries(after, &[filename])?;
+        let saved = fs::read(self.scratch.downloads().join(filename));
         let saved =
             saved.map_err(|error| Failure::new(text!("messages.cannot-read-saved", error)))?;
         if saved == expected {
             return Ok(());
         }
         let [expected, saved] = [expected, &saved].map(|bytes| {
-            let (len, file, bytes) = (bytes.len(), NOTES, show(bytes));
+            let (len, file, bytes) = (bytes.len(), filename, show(bytes));
             text!("messages.bytes-in-file", len, file, bytes)
         });
         Err(self.failure(after, &expected, &saved))
@@ -245,9 +373,13 @@ pub(super) fn root_jail(subject: &Subject) -> Result<(), Failure> {
     let scratch = TempDir::new().map_err(|error| cannot_make_folder(&error))?;
     let root = scratch.path().join("served");
     let secret = scratch.path().join("secret.txt");
+    // Its path begins with the root's.
+    let sibling = scratch.path().join("served-not").join("secret.txt");
     let make = || -> io::Result<()> {
         fs::create_dir_all(root.join("sub"))?;
+        fs::create_dir_all(scratch.path().join("served-not"))?;
         fs::write(&secret, SECRET)?;
+        fs::write(&sibling, SECRET)?;
         for file in ["inside.txt", "sub/inside.txt"] {
             fs::write(root.join(file), file)?;
         }
@@ -256,11 +388,13 @@ pub(super) fn root_jail(subject: &Subject) -> Result<(), Failure> {
     make().map_err(|error| cannot_serve_folder(&error))?;
     let running = subject.start_with(&["--root".as_ref(), root.as_ref()])?;
     let mut peer = running.connect()?;
-    let outside = secret.to_string_lossy();
+    let (outside, beside) = (secret.to_string_lossy(), sibling.to_string_lossy());
     let mut refused = vec![
         "../secret.txt",
         &*outside,
         "sub/../../secret.txt",
+        "../served-not/secret.txt",
+        &*beside,
         "..\\secret.txt",
         "%2e%2e/secret.txt",
         "inside.txt\0",
@@ -269,7 +403,9 @@ pub(super) fn root_jail(subject: &Subject) -> Result<(), Failure> {
         "sub",
     ];
     if cfg!(unix) {
-        refused.extend(["link", "up/secret.txt", "fifo"]);
+        // The device is last: what follows links has been found out by then, and does not read it.
+        refused.extend(["link", "link-beside", "up/secret.txt", "up/served-not/secret.txt"]);
+        refused.extend(["fifo", "socket", "device"]);
     }
     for filename in refused {
         expect_file(&running, &mut peer, "inside.txt")?;
@@ -286,7 +422,10 @@ pub(super) fn root_jail(subject: &Subject) -> Result<(), Failure> {
 #[cfg(unix)]
 fn make_traps(root: &Path) -> io::Result<()> {
     std::os::unix::fs::symlink("../secret.txt", root.join("link"))?;
+    std::os::unix::fs::symlink("../served-not/secret.txt", root.join("link-beside"))?;
     std::os::unix::fs::symlink("..", root.join("up"))?;
+    std::os::unix::fs::symlink("/dev/zero", root.join("device"))?;
+    std::os::unix::net::UnixListener::bind(root.join("socket"))?; // its name stays
     let made = std::process::Command::new("mkfifo").arg(root.join("fifo")).status()?;
     if made.success() { Ok(()) } else { Err(io::Error::other(format!("mkfifo: {made}"))) }
 }

@@ -14,6 +14,7 @@ mod exam;
 mod exercises;
 mod extras;
 mod fake;
+mod headers;
 mod line;
 #[cfg(target_os = "linux")]
 pub(crate) mod linux;
