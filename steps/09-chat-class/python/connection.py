@@ -34,6 +34,7 @@ class Connection:
         self.batch_start = batch_start  # what is before this in the batch was said before it joined
         self.is_online = True
         self.has_spoken = False  # the batch has something that this client said
+        self.said_len = 0  # how many bytes its lines have had so far
         self.queue = queue.SimpleQueue()
         # What both threads and the owner share. Each change wakes the reading thread.
         self.level = threading.Condition()

@@ -143,7 +143,9 @@ class ChatServer:
     def say(self, member, text):
         """Adds what a client has said to the batch, unless the client was dropped before."""
         if member.is_online:
-            self.batch += text.encode()
+            line = text.encode()
+            self.batch += line
+            member.said_len += len(line)
             member.has_spoken = True
 
     def announce(self, text):
@@ -170,7 +172,10 @@ class ChatServer:
     def send(self, member, data):
         """Adds to the queue of a client. A client whose queue has no room for it is dropped."""
         if not member.push(data):
-            how = f"dropped: it does not read, {member.waiting} bytes wait"
+            others = [other for other in self.members() if other is not member]
+            loudest = max(others, key=lambda other: other.said_len, default=None)
+            name = loudest.name if loudest else "none"
+            how = f"dropped: it does not read, {member.waiting} bytes wait; loudest: {name}"
             self.remove(member, how, "WARN")
             member.shut_down()  # its writing thread waits for it, and is woken
 

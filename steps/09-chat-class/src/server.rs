@@ -201,6 +201,8 @@ struct Member {
     batch_start: usize,
     /// The batch has something that this client said.
     has_spoken: bool,
+    /// How many bytes its lines have had so far.
+    said_len: usize,
     queue: Queue,
 }
 
@@ -241,7 +243,9 @@ impl Room {
             return; // it was turned away
         };
         let (since, batch_start) = (local_time(), self.batch.len());
-        self.members.insert(id, Member { peer_addr, since, batch_start, has_spoken: false, queue });
+        let (has_spoken, said_len) = (false, 0);
+        let member = Member { peer_addr, since, batch_start, has_spoken, said_len, queue };
+        self.members.insert(id, member);
         self.connections.insert(id, connection);
         info!("{peer_addr} joined");
         self.announce(&format!("{peer_addr} joined"));
@@ -255,9 +259,18 @@ impl Room {
         match gone {
             Gone::Left => info!("{peer_addr} left"),
             Gone::Lost(kind) => info!("{peer_addr} lost: {kind}"),
-            Gone::Dropped(len) => warn!("{peer_addr} dropped: it does not read, {len} bytes wait"),
+            Gone::Dropped(len) => {
+                let loudest = self.loudest();
+                warn!("{peer_addr} dropped: it does not read, {len} bytes wait; loudest: {loudest}");
+            }
         }
         self.announce(&format!("{peer_addr} left"));
+    }
+
+    /// The address of the client that has said the most, which has filled the queues of the others.
+    fn loudest(&self) -> String {
+        let loudest = self.members.values().max_by_key(|member| member.said_len);
+        loudest.map_or("none".to_owned(), |member| member.peer_addr.to_string())
     }
 
     /// Lets go of a connection whose threads have nothing more to do.
@@ -274,6 +287,7 @@ impl Room {
         // A client that was dropped has left: what it said afterwards is not passed on.
         if let Some(member) = self.members.get_mut(&id) {
             self.batch.push_str(lines);
+            member.said_len += lines.len();
             member.has_spoken = true;
         }
     }

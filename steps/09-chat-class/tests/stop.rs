@@ -86,12 +86,11 @@ fn clients_that_close_in_time_need_not_be_waited_for() -> Result<(), Failure> {
 #[test]
 fn a_client_that_does_not_read_does_not_keep_it_from_stopping() -> Result<(), Failure> {
     let (mut server, addr) = Program::start_server(server())?;
-    let _slow = Guest::join_slow(addr)?;
+    let slow = Guest::join_slow(addr)?;
     let mut guest = Guest::join(addr)?;
     let text = "x".repeat(4000);
     // Until some bytes wait for the slow one, and it is still online.
-    let waits = |list: &[String]| !list[0].ends_with("  0 bytes wait");
-    while !waits(&room::list(&mut server, 2)?) {
+    while room::queue_len(&mut server, slow.addr)? == 0 {
         for _ in 0..10 {
             guest.says_and_hears(&text)?;
         }

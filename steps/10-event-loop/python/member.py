@@ -5,11 +5,13 @@ Nothing here waits. If a recv or a send would have to, it raises BlockingIOError
 tried again when the system reports that the stream is ready.
 """
 
+import collections
 import socket
 from selectors import EVENT_READ, EVENT_WRITE
 
 from line import BadLine, LineBuffer, check
 from log import local_time
+from rate import RateLimit
 
 READ_LEN = 4096  # bytes; how much one recv may take
 MAX_QUEUE_LEN = 256 * 1024  # bytes that may wait for one client
@@ -27,37 +29,51 @@ class Gone(Exception):
 class Member:
     """A client that is online."""
 
-    def __init__(self, stream, name, selector, batch_start):
+    def __init__(self, stream, name, selector, batch_start, rate):
         set_up(stream)
         self.stream = stream
         self.name = name  # its address
         self.since = local_time()
         self.batch_start = batch_start  # what is before this in the batch was said before it joined
         self.lines = LineBuffer()
+        self.unsaid = collections.deque()  # lines that have arrived, while it talks faster than it may
+        self.limit = RateLimit(rate)
         self.queue = bytearray()  # what the stream has not taken yet
         self.is_leaving = False  # nothing more is read; when its queue is empty, its stream is closed
         self.is_ending = False  # the server stops; when its queue is empty, end of file is sent
+        self.has_ended = False  # it has said `quit`, or ended its stream
+        self.is_paused = False  # it is not read from for a while
         self.selector = selector
-        self.events = EVENT_READ
-        selector.register(stream, self.events, self)
+        self.events = 0  # those that the system reports
+        self.watch()
 
     def __str__(self):
-        return f"{self.name}  since {self.since}  {len(self.queue)} bytes wait"
+        lines = self.limit.lines_per_second()
+        return f"{self.name}  since {self.since}  {lines:.0f} lines/s  {len(self.queue)} bytes wait"
 
     def close(self):
-        self.selector.unregister(self.stream)
+        if self.events:
+            self.selector.unregister(self.stream)
         self.stream.close()
 
     def read(self, room):
-        """Reads once, and passes complete lines to the room."""
-        try:
-            data = self.stream.recv(READ_LEN)
-        except BlockingIOError:
-            return
-        if self.is_ending and data:
-            return  # it must be read: closing a stream with unread input would destroy the goodbye
+        """Reads once, and passes complete lines to the room, as many as the client may say now.
+
+        Returns for how many seconds it must not be read from.
+        """
+        if not self.unsaid:
+            try:
+                data = self.stream.recv(READ_LEN)
+            except BlockingIOError:
+                return 0
+            if self.is_ending and data:
+                return 0  # it must be read: closing a stream with unread input would destroy the goodbye
+            self.has_ended = not data
+            self.unsaid.extend(self.lines.push(data))
         answers = ""  # to bad lines; they follow everything that was said before these
-        for line in self.lines.push(data):
+        while self.unsaid and not self.limit.wait():
+            line = self.unsaid.popleft()
+            self.limit.take()
             try:
                 text = check(line)
             except BadLine as bad:
@@ -68,15 +84,17 @@ class Member:
                 self.send(answers.encode())
                 answers = ""
             if text.strip() == "quit":
-                data = b""
+                self.has_ended = True
+                self.unsaid.clear()
                 break
             if text.strip():
                 room.say(f"{local_time()} {self.name} {text}\n")
         self.send(answers.encode())
-        if not data:
+        if self.has_ended and not self.unsaid:
             room.deliver()
             self.is_leaving = True
             self.send_queue()
+        return self.limit.wait()
 
     def send(self, data):
         """Sends at once what the stream takes. The rest waits in the queue, up to a limit."""
@@ -99,16 +117,31 @@ class Member:
             raise Gone("left")
         if self.is_ending and not self.queue:
             self.stream.shutdown(socket.SHUT_WR)
-        # What the system is to report. A stream can nearly always be written to: that is only of
-        # interest while something waits.
-        events = (0 if self.is_leaving else EVENT_READ) | (EVENT_WRITE if self.queue else 0)
-        if events != self.events:
-            self.events = events
-            self.selector.modify(self.stream, events, self)
+        self.watch()
+
+    def pause(self, is_paused):
+        """Begins a time in which it is not read from, or ends it."""
+        self.is_paused = is_paused
+        self.watch()
+
+    def watch(self):
+        """Has the system report what is of interest. A stream can nearly always be written to: that is
+        of interest only while something waits.
+        """
+        is_read = not (self.is_leaving or self.is_paused)
+        events = (EVENT_READ if is_read else 0) | (EVENT_WRITE if self.queue else 0)
+        if events == self.events:
+            return
+        if self.events:
+            self.selector.unregister(self.stream)
+        if events:
+            self.selector.register(self.stream, events, self)
+        self.events = events
 
     def end(self):
         """Sends what is in the queue, and then the end of file."""
-        self.is_ending = True
+        self.is_ending, self.is_paused = True, False
+        self.unsaid.clear()
         self.send_queue()
 
 

@@ -1,6 +1,6 @@
 r"""Step 10, the server: the room of step 09, with one thread that never waits for a client.
 
-    python3 server.py [HOST:PORT] [--max-clients N]
+    python3 server.py [HOST:PORT] [--max-clients N] [--rate LINES]
 
 The thread asks the system which of all its sockets are ready, does what can be done at once, and asks
 again. Other threads send it requests, and wake it:
@@ -13,8 +13,10 @@ again. Other threads send it requests, and wake it:
 """
 
 import argparse
+import heapq
 import queue
 import selectors
+import shutil
 import signal
 import socket
 import sys
@@ -31,16 +33,19 @@ ACCEPT_PAUSE = 0.1  # seconds; after an error of accept
 BATCH_LEN = 64 * 1024  # bytes; when a turn has read this much, it delivers
 STOP_DEADLINE = 0.3  # seconds that the clients have to take the goodbye and close
 DEFAULT_MAX_CLIENTS = 4096
+DEFAULT_RATE = 10  # lines per second
 
 
 class ChatServer:
-    """A chat room. The thread that calls `run` owns it; others may call `stop` and `online`."""
+    """A chat room. The thread that calls `run` owns it; others may call `stop`, `online` and `kick`."""
 
-    def __init__(self, max_clients):
+    def __init__(self, max_clients, rate):
         self.max_clients = max_clients
+        self.rate = rate  # lines per second that each client may say; 0 means any number
         self.selector = selectors.DefaultSelector()
         self.members = {}  # their streams, in the order in which they joined, and the members
         self.ready = {}  # those with something to read; the first is the next to be read from
+        self.paused = []  # a heap: when to read again from a client that talks too fast, its name, itself
         self.batch = bytearray()  # what this turn has to deliver
         self.is_running = True
         self.is_accept_failing = False
@@ -63,9 +68,15 @@ class ChatServer:
         self.request(self.end)
 
     def online(self):
-        """Returns a line for each client that is online, in the order in which they joined."""
+        """Returns a line for each client that is online, the loudest first."""
         answer = queue.SimpleQueue()
-        self.request(lambda: answer.put([str(member) for member in self.members.values()]))
+        self.request(lambda: answer.put([str(member) for member in self.loudest_first()]))
+        return answer.get()
+
+    def kick(self, name):
+        """Removes the client with this address, and returns whether there was one."""
+        answer = queue.SimpleQueue()
+        self.request(lambda: answer.put(self.throw_out(name)))
         return answer.get()
 
     def request(self, method):
@@ -80,12 +91,21 @@ class ChatServer:
     def run(self):
         """Runs the room until it is stopped."""
         while self.is_running:
-            self.wait(0 if self.ready else ACCEPT_PAUSE if self.is_accept_failing else None)
+            self.wait(self.timeout())
             if self.is_accept_failing:
                 self.accept_clients()
             self.read_members()
             self.deliver()
         self.say_goodbye()
+
+    def timeout(self):
+        """How long the next turn may wait for events, in seconds; None means until there is one."""
+        if self.ready:
+            return 0
+        pauses = [max(0, self.paused[0][0] - time.monotonic())] if self.paused else []
+        if self.is_accept_failing:
+            pauses.append(ACCEPT_PAUSE)
+        return min(pauses, default=None)
 
     def wait(self, timeout):
         """Waits until a socket is ready, and does what can be done. Reading has to wait its turn."""
@@ -128,13 +148,22 @@ class ChatServer:
     def read_members(self):
         """Reads once from each client that is ready, until the batch is full.
 
-        A client that sends without end has the same turns as the others.
+        A client that sends without end has the same turns as the others. One that talks faster than it
+        may is not read from for a while.
         """
+        while self.paused and self.paused[0][0] <= time.monotonic():
+            *_, member = heapq.heappop(self.paused)
+            if member.stream in self.members:
+                member.pause(False)
+                self.ready[member] = True
         for member in list(self.ready):
             if len(self.batch) >= BATCH_LEN:
                 return  # the others are the first in the next turn
             if self.ready.pop(member, None):  # it may have been dropped meanwhile
-                self.attempt(member, member.read, self)
+                pause = self.attempt(member, member.read, self)
+                if pause and member.stream in self.members:
+                    member.pause(True)
+                    heapq.heappush(self.paused, (time.monotonic() + pause, member.name, member))
 
     # The room.
 
@@ -144,7 +173,7 @@ class ChatServer:
             turn_away(stream, name, "the room is full")
             return
         try:
-            member = Member(stream, name, self.selector, len(self.batch))
+            member = Member(stream, name, self.selector, len(self.batch), self.rate)
         except OSError as error:  # it has gone already
             stream.close()
             log(f"{name} lost: {error.strerror}")
@@ -154,13 +183,25 @@ class ChatServer:
         self.announce(f"{name} joined")
 
     def attempt(self, member, method, *args):
-        """Calls a method of a client. If the client is gone, it is removed."""
+        """Calls a method of a client, and returns its result. If the client is gone, it is removed."""
         try:
-            method(*args)
+            return method(*args)
         except Gone as gone:
             self.remove(member, *gone.args)
         except OSError as error:
             self.remove(member, f"lost: {error.strerror}")
+        return None
+
+    def loudest_first(self):
+        return sorted(self.members.values(), key=lambda member: -member.limit.lines_per_second())
+
+    def throw_out(self, name):
+        for member in self.members.values():
+            if member.name == name:
+                self.attempt(member, member.send, b"error: you were removed from the room\n")
+                self.remove(member, "kicked", "WARN")
+                return True
+        return False
 
     def remove(self, member, how, level="INFO"):
         """Removes a client, and announces that to the others."""
@@ -216,26 +257,47 @@ def turn_away(stream, name, reason):
 
 
 def console(server):
-    """A daemon thread, since nothing but the keyboard can wake it: `quit` stops the server."""
+    """A daemon thread, since nothing but the keyboard can wake it: `quit` stops the server, `kick ADDR`
+    removes a client, and anything else lists who is online.
+    """
     # A file of its own: at exit, Python would wait for the thread that reads from `sys.stdin`.
     for line in open(0, "rb", closefd=False):
         if line.strip() == b"quit":
             server.stop()
             return
         try:
-            print("\n".join(server.online() or ["nobody is online"]), flush=True)
+            command, _, addr = line.decode(errors="replace").strip().partition(" ")
+            if command != "kick":
+                print("\n".join(listed(server.online())), flush=True)
+            elif ":" not in addr:
+                print("type kick and an address from the list of clients", flush=True)
+            elif not server.kick(addr.strip()):
+                print(f"no client has the address {addr.strip()}", flush=True)
         except OSError:
             pass  # the room continues, even if nothing can be printed
+
+
+def listed(online):
+    """Returns what the console prints of these clients: not more lines than the screen has."""
+    if not online:
+        return ["nobody is online"]
+    count = len(online)
+    first = "1 client is online" if count == 1 else f"{count} clients are online"
+    if not sys.stdout.isatty():
+        return [first, *online]
+    fit = max(1, shutil.get_terminal_size().lines - 3)
+    return [first, *online[:fit], *([f"… and {count - fit} more"] if count > fit else [])]
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("addr", nargs="?", default="127.0.0.1:9010", metavar="HOST:PORT")
     parser.add_argument("--max-clients", default=DEFAULT_MAX_CLIENTS, type=int, metavar="N")
+    parser.add_argument("--rate", default=DEFAULT_RATE, type=int, metavar="LINES")
     args = parser.parse_args()
     addr = args.addr
     host, _, port = addr.rpartition(":")
-    server = ChatServer(args.max_clients)
+    server = ChatServer(args.max_clients, args.rate)
     try:
         local_addr = server.bind(host, int(port))
     except OSError as error:

@@ -1,14 +1,21 @@
-//! The console: the keyboard of the server. `quit` stops the server, any other line lists who is online.
+//! The console: the keyboard of the server. `quit` stops the server, `kick ADDR` removes a client, and any
+//! other line lists who is online, the loudest first.
 //!
 //! ```text
-//! 127.0.0.1:50001  since 2026-11-23 08:23:04  0 bytes wait
+//! 2 clients are online
+//! 127.0.0.1:50002  since 2026-11-23 08:23:09  10 lines/s  0 bytes wait
+//! 127.0.0.1:50001  since 2026-11-23 08:23:04  0 lines/s  0 bytes wait
 //! ```
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::thread;
 
 use crate::server::Handle;
+
+/// The lines of the screen that the list leaves to others: its own first and last line, and the one on
+/// which the next command is typed.
+const OTHER_LINES: usize = 3;
 
 // ANCHOR: start
 /// Prints where the server listens, and starts a thread that waits for the keyboard.
@@ -19,10 +26,12 @@ pub fn start(local_addr: SocketAddr, handle: Handle) -> io::Result<()> {
     writeln!(io::stdout(), "listening on {local_addr}")?;
     thread::Builder::new().spawn(move || {
         while let Some(line) = read_console() {
-            if line == "quit" {
-                return handle.stop();
-            }
-            let _ = show_who_is_online(&handle); // the room continues even if stdout is closed
+            // The room continues even if stdout is closed.
+            let _ = match line.split_once(' ') {
+                _ if line == "quit" => return handle.stop(),
+                Some(("kick", addr)) => kick(&handle, addr.trim()),
+                _ => show_who_is_online(&handle),
+            };
         }
         // The console has ended, as it does for a program in the background. The room continues.
     })?;
@@ -40,15 +49,44 @@ fn read_console() -> Option<String> {
     }
 }
 
-/// Prints one line for each client, in the order in which they joined.
-fn show_who_is_online(handle: &Handle) -> io::Result<()> {
-    let online = handle.online();
-    if online.is_empty() {
-        return writeln!(io::stdout(), "nobody is online");
+/// Removes the client with this address, and prints why if that is not possible.
+fn kick(handle: &Handle, addr: &str) -> io::Result<()> {
+    match addr.parse() {
+        Ok(peer_addr) if handle.kick(peer_addr) => Ok(()), // the log reports it
+        Ok(peer_addr) => writeln!(io::stdout(), "no client has the address {peer_addr}"),
+        Err(_) => writeln!(io::stdout(), "type kick and an address from the list of clients"),
     }
-    for member in online {
-        let (peer_addr, since, queue_len) = (member.peer_addr, member.since, member.queue_len);
-        writeln!(io::stdout(), "{peer_addr}  since {since}  {queue_len} bytes wait")?;
+}
+
+/// Prints how many clients are online, and a line for each, the loudest first.
+fn show_who_is_online(handle: &Handle) -> io::Result<()> {
+    let mut online = handle.online();
+    online.sort_by(|a, b| b.lines_per_second.total_cmp(&a.lines_per_second));
+    match online.len() {
+        0 => return writeln!(io::stdout(), "nobody is online"),
+        1 => writeln!(io::stdout(), "1 client is online")?,
+        count => writeln!(io::stdout(), "{count} clients are online")?,
+    }
+    let fit = lines_that_fit();
+    for member in online.iter().take(fit) {
+        let (peer_addr, since) = (member.peer_addr, &member.since);
+        let (lines, queue_len) = (member.lines_per_second, member.queue_len);
+        writeln!(
+            io::stdout(),
+            "{peer_addr}  since {since}  {lines:.0} lines/s  {queue_len} bytes wait"
+        )?;
+    }
+    if online.len() > fit {
+        writeln!(io::stdout(), "… and {} more", online.len() - fit)?;
     }
     Ok(())
+}
+
+/// How many clients one screen can list; any number if stdout is not a terminal.
+fn lines_that_fit() -> usize {
+    if !io::stdout().is_terminal() {
+        return usize::MAX;
+    }
+    let rows = crossterm::terminal::size().map_or(usize::MAX, |(_, rows)| usize::from(rows));
+    rows.saturating_sub(OTHER_LINES).max(1)
 }

@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 
 use client::ChatClient;
 use log::Log;
-use server::ChatServer;
+use server::{ChatServer, Limits};
 
 mod accept;
 mod advice;
@@ -21,6 +21,7 @@ mod input;
 mod line;
 mod log;
 mod member;
+mod rate;
 mod server;
 
 /// Where the server listens and the client connects, if no address is given.
@@ -28,6 +29,10 @@ const DEFAULT_ADDR: &str = "127.0.0.1:9010";
 
 /// How many clients can be in the room, unless another number is given.
 const DEFAULT_MAX_CLIENTS: usize = 4096;
+
+/// How many lines per second a client may say, unless another number is given: far more than a person
+/// types, and few enough to be read.
+const DEFAULT_RATE: u32 = 10;
 
 /// Step 10: the same room on one thread: an event loop
 #[derive(Parser)]
@@ -38,7 +43,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Role {
-    /// Pass each line on to every client; type `quit` to stop, anything else to list who is online
+    /// Pass each line on to every client; type `quit` to stop, `kick ADDR` to remove a client, anything else
+    /// to list who is online
     Server {
         /// Address to listen on; port 0 takes any free port
         #[arg(default_value = DEFAULT_ADDR)]
@@ -46,6 +52,9 @@ enum Role {
         /// Turn clients away while this many are in the room
         #[arg(long, value_name = "N", default_value_t = DEFAULT_MAX_CLIENTS)]
         max_clients: usize,
+        /// Read this many lines per second from each client, after a burst of 50; 0 means any number
+        #[arg(long, value_name = "LINES", default_value_t = DEFAULT_RATE)]
+        rate: u32,
     },
     /// Send each line of the input, and print what every client says; `quit` leaves
     Client {
@@ -57,8 +66,8 @@ enum Role {
 
 fn main() -> ExitCode {
     let (addr, result) = match Cli::parse().role {
-        Role::Server { addr, max_clients } => {
-            let result = serve(&addr, max_clients);
+        Role::Server { addr, max_clients, rate } => {
+            let result = serve(&addr, Limits { max_clients, rate });
             (addr, result)
         }
         Role::Client { addr } => {
@@ -76,9 +85,9 @@ fn main() -> ExitCode {
 // ANCHOR: serve
 /// Runs the room until it is stopped: by `quit` at the console, by Ctrl-C, or by the system, which
 /// asks programs to end before it shuts down.
-fn serve(addr: &str, max_clients: usize) -> io::Result<()> {
+fn serve(addr: &str, limits: Limits) -> io::Result<()> {
     let _log = Log::start()?;
-    let server = ChatServer::bind(addr, max_clients)?;
+    let server = ChatServer::bind(addr, limits)?;
     let handle = server.handle();
     ctrlc::set_handler(move || handle.stop()).map_err(io::Error::other)?;
     console::start(server.local_addr()?, server.handle())?;

@@ -14,13 +14,14 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 use socket2::{SockRef, TcpKeepalive};
 
 use crate::line::{BadLine, LineBuffer, MAX_LINE_LEN};
 use crate::log::local_time;
+use crate::rate::{Meter, RateLimit};
 
 /// How much one read takes, in bytes. A larger read would make a turn of the loop longer. Two bytes
 /// from a client can become a line of sixty: the longest text that one read can become must fit into
@@ -48,6 +49,7 @@ const USER_TIMEOUT: Duration = Duration::from_secs(16);
 
 // ANCHOR: member
 /// A client that is online.
+#[expect(clippy::struct_excessive_bools, reason = "each is true or false at any time")]
 pub struct Member {
     /// Public, so that the server can register it.
     pub stream: TcpStream,
@@ -63,6 +65,11 @@ pub struct Member {
     lines: LineBuffer,
     /// Why a line cannot be taken, until that has been answered.
     bad_line: Option<BadLine>,
+    limit: RateLimit,
+    meter: Meter,
+    /// Whether it has talked faster than it may: the lines that it has sent already are taken first, and
+    /// until then its stream is not read.
+    is_paused: bool,
     /// What the stream has not taken yet, at most `MAX_QUEUE_LEN` bytes.
     queue: VecDeque<u8>,
     /// Whether it has said `quit` or ended its stream: nothing more is read, and it leaves the room
@@ -80,6 +87,8 @@ pub enum Progress {
     MayHaveMore,
     /// There is nothing now: the system will report when there is.
     MustWait,
+    /// The client talks faster than it may: read again after this time.
+    MustPause(Duration),
 }
 
 // ANCHOR: gone
@@ -95,6 +104,8 @@ pub enum Gone {
         /// How many bytes wait in the queue.
         queue_len: usize,
     },
+    /// The console has removed it.
+    Kicked,
 }
 
 impl fmt::Display for Gone {
@@ -105,6 +116,7 @@ impl fmt::Display for Gone {
             Self::Dropped { queue_len } => {
                 write!(f, "dropped: it does not read, {queue_len} bytes wait")
             }
+            Self::Kicked => write!(f, "kicked"),
         }
     }
 }
@@ -117,8 +129,14 @@ impl From<io::Error> for Gone {
 }
 
 impl Member {
-    /// A client that has just connected; the batch has `batch_start` bytes so far.
-    pub fn new(stream: TcpStream, peer_addr: SocketAddr, batch_start: usize) -> io::Result<Self> {
+    /// A client that has just connected and may say `rate` lines per second; the batch has `batch_start`
+    /// bytes so far.
+    pub fn new(
+        stream: TcpStream,
+        peer_addr: SocketAddr,
+        batch_start: usize,
+        rate: u32,
+    ) -> io::Result<Self> {
         set_up(&stream)?;
         Ok(Self {
             stream,
@@ -128,6 +146,9 @@ impl Member {
             is_ready: false,
             lines: LineBuffer::new(MAX_LINE_LEN),
             bad_line: None,
+            limit: RateLimit::new(rate),
+            meter: Meter::new(),
+            is_paused: false,
             queue: VecDeque::new(),
             is_leaving: false,
             is_shut_down: false,
@@ -139,6 +160,11 @@ impl Member {
         self.queue.len()
     }
 
+    /// How many lines per second it has said lately.
+    pub fn lines_per_second(&self) -> f64 {
+        self.meter.read(Instant::now())
+    }
+
     // ANCHOR: read
     /// Reads once, and adds the lines that are complete to the batch.
     pub fn read(&mut self, batch: &mut Vec<u8>) -> Result<Progress, Gone> {
@@ -146,7 +172,7 @@ impl Member {
             self.send(format!("error: {bad}\n").as_bytes())?;
         } else if self.is_leaving {
             return Err(Gone::Left); // its last lines were delivered in the turn before
-        } else {
+        } else if !self.is_paused {
             let mut buffer = [0; READ_LEN];
             let Some(len) = unless_it_would_block(self.stream.read(&mut buffer))? else {
                 return Ok(Progress::MustWait);
@@ -154,36 +180,44 @@ impl Member {
             self.is_leaving = len == 0; // end of file; a piece without a newline was not a line
             self.lines.push(&buffer[..len]);
         }
-        self.take_lines(batch);
-        Ok(Progress::MayHaveMore)
+        let now = Instant::now();
+        let count = self.take_lines(batch, now);
+        self.meter.count(count, now);
+        let pause = self.limit.wait(now);
+        self.is_paused = !pause.is_zero();
+        Ok(if self.is_paused { Progress::MustPause(pause) } else { Progress::MayHaveMore })
     }
 
-    /// Adds the lines that are complete to the batch, up to one that cannot be taken. That line is
-    /// answered in the next turn, after the lines before it have been delivered.
-    fn take_lines(&mut self, batch: &mut Vec<u8>) {
+    /// Adds the lines that are complete to the batch, as many as the client may say now, and returns how
+    /// many there were. It stops at one that cannot be taken. That line is answered in the next turn, after
+    /// the lines before it have been delivered.
+    fn take_lines(&mut self, batch: &mut Vec<u8>, now: Instant) -> u32 {
         // Formatted once for all lines: formatting costs more than copying.
         let prefix = format!("{} {} ", local_time(), self.peer_addr);
-        while let Some(line) = self.lines.next_line() {
-            let line = match line {
-                Ok(line) => line,
+        let mut count = 0;
+        while self.limit.wait(now).is_zero()
+            && let Some(line) = self.lines.next_line()
+        {
+            self.limit.take(now);
+            count += 1;
+            match line {
                 Err(bad) => {
                     self.bad_line = Some(bad);
-                    return;
+                    break;
                 }
-            };
-            match line.trim() {
-                "" => {}
-                "quit" => {
+                Ok(line) if line.trim().is_empty() => {}
+                Ok(line) if line.trim() == "quit" => {
                     self.is_leaving = true;
-                    return;
+                    break;
                 }
-                _ => {
+                Ok(line) => {
                     for part in [&prefix, line, "\n"] {
                         batch.extend_from_slice(part.as_bytes());
                     }
                 }
             }
         }
+        count
     }
     // ANCHOR_END: read
 

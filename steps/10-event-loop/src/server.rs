@@ -18,8 +18,11 @@
 //!   | <- 2026-11-23 08:23:05 *** ADDR left\n --- |   an announcement
 //! ```
 //!
+//! New as well: a client is read from only as fast as it may talk, so one that sends without end costs
+//! the others nothing.
+//!
 //! Still wrong: one slow turn delays every client, and only one processor works. Any client that
-//! can connect can speak, as often as it likes; a client that cannot keep up is dropped.
+//! can connect can speak; a client that cannot keep up is dropped.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{self, ErrorKind, Write};
@@ -67,6 +70,16 @@ const FIRST_MEMBER: usize = 2;
 // ANCHOR_END: tokens
 
 // ANCHOR: server
+/// How much a room allows its clients.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How many there may be at a time.
+    pub max_clients: usize,
+    /// How many lines per second each may say, after a burst of [`BURST`](crate::rate::BURST) lines; 0
+    /// means any number.
+    pub rate: u32,
+}
+
 /// A chat room and its members.
 pub struct ChatServer {
     /// Asks the system which sockets are ready.
@@ -80,12 +93,14 @@ pub struct ChatServer {
     members: BTreeMap<Token, Member>,
     /// The clients that have left, but have not received everything that was sent before.
     leaving: BTreeMap<Token, Member>,
-    /// How many clients there may be, those that are leaving included.
-    max_clients: usize,
+    /// The clients that are leaving count as well.
+    limits: Limits,
     next_member: usize,
     /// The clients that may have more to read. The first one is read from next, and goes to the end
     /// of the queue after its turn.
     ready: VecDeque<Token>,
+    /// The clients that talk faster than they may, and when each is read from again.
+    paused: BTreeSet<(Instant, Token)>,
     /// What this turn has to deliver: lines, complete with time and newline.
     batch: Vec<u8>,
     requests: mpsc::Receiver<Request>,
@@ -108,6 +123,8 @@ enum Request {
     Stop,
     /// Answer on this channel who is online.
     Online(mpsc::Sender<Vec<Online>>),
+    /// Remove the client with this address, and answer whether there was one.
+    Kick(SocketAddr, mpsc::Sender<bool>),
 }
 
 /// A client that is online, as the console shows it.
@@ -117,6 +134,8 @@ pub struct Online {
     pub peer_addr: SocketAddr,
     /// When it joined, in local time.
     pub since: String,
+    /// How many lines per second it has said lately.
+    pub lines_per_second: f64,
     /// How many bytes wait for it in its queue.
     pub queue_len: usize,
 }
@@ -134,6 +153,13 @@ impl Handle {
         answers.recv().unwrap_or_default()
     }
 
+    /// Removes the client with this address, and returns whether there was one.
+    pub fn kick(&self, peer_addr: SocketAddr) -> bool {
+        let (answer, answers) = mpsc::channel();
+        self.request(Request::Kick(peer_addr, answer));
+        answers.recv().unwrap_or_default()
+    }
+
     fn request(&self, request: Request) {
         // Both fail only if the server has stopped already.
         let _ = self.requests.send(request);
@@ -144,8 +170,8 @@ impl Handle {
 
 impl ChatServer {
     // ANCHOR: bind
-    /// Listens on `addr`. At most `max_clients` are in the room at a time.
-    pub fn bind(addr: impl ToSocketAddrs, max_clients: usize) -> io::Result<Self> {
+    /// Listens on `addr`.
+    pub fn bind(addr: impl ToSocketAddrs, limits: Limits) -> io::Result<Self> {
         let listener = std::net::TcpListener::bind(addr)?;
         SockRef::from(&listener).listen(BACKLOG.into())?; // std asks for a shorter one
         listener.set_nonblocking(true)?;
@@ -162,9 +188,10 @@ impl ChatServer {
             is_accept_failing: false,
             members: BTreeMap::new(),
             leaving: BTreeMap::new(),
-            max_clients,
+            limits,
             next_member: FIRST_MEMBER,
             ready: VecDeque::new(),
+            paused: BTreeSet::new(),
             batch: Vec::new(),
             requests,
             handle: Handle { requests: sender, waker },
@@ -208,7 +235,9 @@ impl ChatServer {
         if !self.ready.is_empty() {
             return Some(Duration::ZERO);
         }
-        self.accept_at.map(|at| at.saturating_duration_since(Instant::now()))
+        let read_at = self.paused.first().map(|(at, _)| *at);
+        let next = self.accept_at.into_iter().chain(read_at).min();
+        next.map(|at| at.saturating_duration_since(Instant::now()))
     }
     // ANCHOR_END: timeout
 
@@ -240,19 +269,26 @@ impl ChatServer {
 
     // ANCHOR: requests
     /// Answers the requests of other threads, and returns whether one of them is to stop.
-    fn answer_requests(&self) -> bool {
-        self.requests.try_iter().any(|request| match request {
-            Request::Stop => true,
-            Request::Online(answer) => {
-                let online = self.members.values().map(|member| Online {
-                    peer_addr: member.peer_addr,
-                    since: member.since.clone(),
-                    queue_len: member.queue_len(),
-                });
-                let _ = answer.send(online.collect()); // fails if the thread that asked has ended
-                false
+    fn answer_requests(&mut self) -> bool {
+        while let Ok(request) = self.requests.try_recv() {
+            // An answer cannot be sent if the thread that asked has ended.
+            match request {
+                Request::Stop => return true,
+                Request::Online(answer) => {
+                    let online = self.members.values().map(|member| Online {
+                        peer_addr: member.peer_addr,
+                        since: member.since.clone(),
+                        lines_per_second: member.lines_per_second(),
+                        queue_len: member.queue_len(),
+                    });
+                    let _ = answer.send(online.collect());
+                }
+                Request::Kick(peer_addr, answer) => {
+                    let _ = answer.send(self.kick(peer_addr));
+                }
             }
-        })
+        }
+        false
     }
     // ANCHOR_END: requests
 
@@ -292,14 +328,14 @@ impl ChatServer {
 
     /// Adds a client to the room, and announces it. If the room is full, the client is turned away.
     fn join(&mut self, mut stream: TcpStream, peer_addr: SocketAddr) -> io::Result<()> {
-        if self.members.len() + self.leaving.len() >= self.max_clients {
+        if self.members.len() + self.leaving.len() >= self.limits.max_clients {
             let reason = "the room is full";
             warn!("{peer_addr} turned away: {reason}");
             // The send buffer of a new connection has room for it.
             return stream.write_all(format!("error: {reason}; try again later\n").as_bytes());
         }
         let token = Token(self.next_member);
-        let mut member = Member::new(stream, peer_addr, self.batch.len())?;
+        let mut member = Member::new(stream, peer_addr, self.batch.len(), self.limits.rate)?;
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut member.stream, token, interest)?;
         self.next_member += 1;
@@ -318,13 +354,26 @@ impl ChatServer {
         };
         let peer_addr = member.peer_addr;
         match gone {
-            Gone::Dropped { .. } => warn!("{peer_addr} {gone}"),
+            Gone::Dropped { .. } | Gone::Kicked => warn!("{peer_addr} {gone}"),
             Gone::Left | Gone::Lost(_) => info!("{peer_addr} {gone}"),
         }
         self.announce(&format!("{peer_addr} left"));
         if matches!(gone, Gone::Left) && member.queue_len() > 0 {
             self.leaving.insert(token, member);
         }
+    }
+
+    /// Removes the client with this address, and returns whether there was one.
+    fn kick(&mut self, peer_addr: SocketAddr) -> bool {
+        let mut members = self.members.iter_mut();
+        let Some((token, member)) = members.find(|(_, member)| member.peer_addr == peer_addr)
+        else {
+            return false;
+        };
+        let token = *token;
+        let _ = member.send(b"error: you were removed from the room\n"); // it is removed in any case
+        self.remove(token, &Gone::Kicked);
+        true
     }
 
     /// Sends what waits for a client that has left. When there is nothing more, its stream is closed.
@@ -346,8 +395,13 @@ impl ChatServer {
     // ANCHOR: read
     /// Reads once from each client that may have more to read.
     ///
-    /// So a client that sends without end gets no more reads than the others.
+    /// So a client that sends without end gets no more reads than the others. One that talks faster than
+    /// it may is not read from for a while.
     fn read_members(&mut self) {
+        let now = Instant::now();
+        let later = self.paused.split_off(&(now, Token(usize::MAX)));
+        let due = mem::replace(&mut self.paused, later);
+        self.ready.extend(due.into_iter().map(|(_, token)| token));
         for _ in 0..self.ready.len() {
             if self.batch.len() >= BATCH_LEN {
                 return; // the others are first in the next turn
@@ -359,6 +413,7 @@ impl ChatServer {
             match member.read(&mut self.batch) {
                 Ok(Progress::MayHaveMore) => self.ready.push_back(token),
                 Ok(Progress::MustWait) => member.is_ready = false,
+                Ok(Progress::MustPause(pause)) => drop(self.paused.insert((now + pause, token))),
                 Err(gone) => self.remove(token, &gone),
             }
         }
@@ -411,7 +466,7 @@ impl ChatServer {
             for token in mem::take(&mut ready) {
                 match members.get_mut(&token).map(Member::end) {
                     Some(Ok(Progress::MayHaveMore)) => drop(ready.insert(token)),
-                    Some(Ok(Progress::MustWait)) | None => {}
+                    Some(Ok(Progress::MustWait | Progress::MustPause(_))) | None => {}
                     Some(Err(_)) => drop(members.remove(&token)), // the connection has ended
                 }
             }

@@ -73,8 +73,9 @@ fn a_slow_reader_is_dropped_and_fifty_fast_ones_hear_every_line() -> Result<(), 
     assert!(heard.iter().all(|other| other.len() == 50 * 40 && *other == heard[0]));
     let dropped = format!(" WARN {} dropped: it does not read, ", slow.addr);
     let line = server.expect_later(&dropped, |line| line.contains(&dropped))?;
-    let waits = line.rsplit(", ").next().and_then(|end| end.strip_suffix(" bytes wait"));
-    let waits: usize = waits.and_then(|number| number.parse().ok()).expect("how many bytes");
+    let (_, waits) = line.split_once(&dropped).expect("it has this text");
+    let waits = waits.split(" bytes wait").next().and_then(|number| number.parse().ok());
+    let waits: usize = waits.expect("how many bytes");
     assert!((MAX_QUEUE_LEN / 2..=MAX_QUEUE_LEN).contains(&waits), "{waits} bytes");
     Ok(())
 }
@@ -161,9 +162,8 @@ fn a_client_that_quits_while_lines_wait_for_it_gets_them_and_no_others() -> Resu
     let mut slow = Guest::join_slow(addr)?;
     let mut bob = Guest::join(addr)?;
     let text = "x".repeat(4000);
-    let waits = |list: &[String]| !list[0].ends_with("  0 bytes wait");
     let mut said = 0;
-    while !waits(&room::list(&mut server, 2)?) {
+    while room::queue_len(&mut server, slow.addr)? == 0 {
         for _ in 0..10 {
             bob.says_and_hears(&text)?;
             said += 1;
@@ -190,7 +190,7 @@ fn a_client_that_has_left_keeps_its_place_until_it_has_taken_what_waits_for_it()
     let mut slow = Guest::join_slow(addr)?;
     let mut bob = Guest::join(addr)?;
     let text = "x".repeat(4000);
-    while queue_len(&room::list(&mut server, 2)?[0]) < MAX_QUEUE_LEN / 2 {
+    while room::queue_len(&mut server, slow.addr)? < MAX_QUEUE_LEN / 2 {
         bob.says_and_hears(&text)?;
     }
     slow.say("quit")?;
@@ -201,18 +201,12 @@ fn a_client_that_has_left_keeps_its_place_until_it_has_taken_what_waits_for_it()
     room::join_when_there_is_a_place(addr).map(drop)
 }
 
-/// How many bytes wait for a client, in its line of the console's list.
-fn queue_len(line: &str) -> usize {
-    let len = line.strip_suffix(" bytes wait").and_then(|line| line.rsplit(' ').next());
-    len.and_then(|len| len.parse().ok()).unwrap_or_else(|| panic!("no number of bytes: {line}"))
-}
-
 /// What a process uses up is looked at from outside.
 #[cfg(target_os = "linux")]
 mod resources {
     use super::*;
     use conformance::DEADLINE;
-    use room::step::{MAX_KIB_EACH, OWN_THREADS, STEP, THREADS_EACH};
+    use room::step::{MAX_KIB_EACH, OWN_THREADS, SERVER_OPTIONS, STEP, THREADS_EACH};
     use rustix::process::{Resource, getrlimit, setrlimit};
     use std::time::{Duration, Instant};
 
@@ -333,8 +327,8 @@ mod resources {
     fn when_all_descriptors_are_in_use_the_room_goes_on_and_later_lets_others_in()
     -> Result<(), Failure> {
         let mut command = std::process::Command::new("sh");
-        let limited = "ulimit -n 20 && exec \"$0\" server 127.0.0.1:0";
-        command.args(["-c", limited, STEP]);
+        let limited = "ulimit -n 20 && exec \"$0\" server 127.0.0.1:0 \"$@\"";
+        command.args(["-c", limited, STEP]).args(SERVER_OPTIONS);
         let (mut server, addr) = Program::start_server(command)?;
         let mut bob = Guest::join(addr)?;
         let crowd: Result<Vec<Peer>, Failure> = (0..30).map(|_| Peer::connect(addr)).collect();

@@ -19,6 +19,8 @@ mod line;
 mod log;
 #[path = "../src/member.rs"]
 mod member;
+#[path = "../src/rate.rs"]
+mod rate;
 #[path = "../src/server.rs"]
 mod server;
 
@@ -26,7 +28,8 @@ mod server;
 fn the_handle_lists_who_is_online_and_stops_it() -> Result<(), Failure> {
     let ports = FreePorts::claim()?;
     for count in [0, 1, 500] {
-        let server = server::ChatServer::bind(ports.next()?, 500).expect("a free port");
+        let limits = server::Limits { max_clients: 500, rate: 1 };
+        let server = server::ChatServer::bind(ports.next()?, limits).expect("a free port");
         let addr = server.local_addr().expect("it is bound");
         let handle = server.handle();
         let running = thread::spawn(|| server.run());
@@ -39,6 +42,8 @@ fn the_handle_lists_who_is_online_and_stops_it() -> Result<(), Failure> {
         assert!(online.iter().all(|member| member.queue_len <= announced), "{online:?}");
         let is_time = |time: &str| room::without_time(&format!("{time} .")) == ".";
         assert!(online.iter().all(|member| is_time(&member.since)), "{online:?}");
+        assert!(online.iter().all(|member| member.lines_per_second == 0.0), "{online:?}");
+        assert!(!handle.kick(addr), "no client has the server's address");
 
         let start = Instant::now();
         handle.clone().stop();
@@ -58,7 +63,8 @@ fn it_stops_wherever_it_listens() {
     let has_ipv6 = TcpListener::bind(every[2]).is_ok();
     println!("IPv6 is {}", if has_ipv6 { "tested" } else { "not available here" });
     for addr in every.into_iter().take(if has_ipv6 { 4 } else { 2 }) {
-        let server = server::ChatServer::bind(addr, 1).expect("a free port");
+        let limits = server::Limits { max_clients: 1, rate: 1 };
+        let server = server::ChatServer::bind(addr, limits).expect("a free port");
         let local_addr = server.local_addr().expect("it is bound");
         let handle = server.handle();
         let running = thread::spawn(|| server.run());

@@ -13,7 +13,7 @@ use assert_cmd::Command as Assert;
 use conformance::check::{self, Subject};
 use conformance::proxy::{Cut, Proxy};
 use conformance::{Failure, NobodyListens, Peer, Program, python};
-use room::step::{NUMBER, STEP};
+use room::step::{NUMBER, SERVER_OPTIONS, STEP};
 use room::{Guest, client, expect_log, list, server, without_time};
 
 mod room;
@@ -324,13 +324,13 @@ fn python_client_talks_to_our_server() -> Result<(), Failure> {
 #[test]
 #[ignore = "needs python3"]
 fn our_client_talks_to_python_server() -> Result<(), Failure> {
-    a_conversation(twin("server.py", "127.0.0.1:0"), client)
+    a_conversation(twin_server(), client)
 }
 
 #[test]
 #[ignore = "needs python3"]
 fn the_python_server_drops_a_slow_reader_and_lists_who_is_online() -> Result<(), Failure> {
-    let (mut server, addr) = Program::start_server(twin("server.py", "127.0.0.1:0"))?;
+    let (mut server, addr) = Program::start_server(twin_server())?;
     let slow = Guest::join_slow(addr)?;
     let mut guest = Guest::join(addr)?;
     let text = "x".repeat(4000);
@@ -349,21 +349,22 @@ fn the_python_server_drops_a_slow_reader_and_lists_who_is_online() -> Result<(),
 #[test]
 #[ignore = "needs python3"]
 fn the_python_server_turns_clients_away_when_it_is_full() -> Result<(), Failure> {
-    full_room(limited(twin("server.py", "127.0.0.1:0")))
+    full_room(limited(twin_server()))
 }
 
 #[test]
 #[ignore = "needs python3"]
 fn the_python_server_keeps_the_same_promises_wherever_the_stream_is_cut() {
-    let subject = || {
-        Subject::new(
-            NUMBER,
-            || twin("server.py", "127.0.0.1:0"),
-            |addr| twin("client.py", &addr.to_string()),
-        )
-    };
+    let subject = || Subject::new(NUMBER, twin_server, |addr| twin("client.py", &addr.to_string()));
     let every = [1, 1024]; // Python takes its time to start
     check::assert_promises_at_cuts(env!("CARGO_MANIFEST_DIR"), &every, subject);
+}
+
+/// The same step's server in Python.
+fn twin_server() -> Command {
+    let mut command = twin("server.py", "127.0.0.1:0");
+    command.args(SERVER_OPTIONS);
+    command
 }
 
 /// The same step in Python.

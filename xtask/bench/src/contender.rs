@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use conformance::Program;
-use conformance::check::FreePorts;
+use conformance::check::{FreePorts, server_options};
 use workspace::cargo;
 use workspace::root::{self, Step, Target};
 
@@ -103,7 +103,8 @@ pub fn find(root: &Path, target: &Target) -> Result<(Vec<Contender>, Vec<String>
             (_, None) => missing.push(format!("{name}: no Python 3 was found")),
             (Some(step), Some(_)) => {
                 let twin = step.dir(root).join("python/server.py");
-                let start = Box::new(move |_| python_server(&twin));
+                let options = server_options(number.parse()?);
+                let start = Box::new(move |_| python_server(&twin, options));
                 found.push(room(name, OURS, start));
             }
         }
@@ -150,16 +151,17 @@ pub fn build_step(root: &Path, target: &Target, step: &Step) -> Result<PathBuf> 
 
 fn release_server(root: &Path, target: &Target, step: &Step) -> Result<Start> {
     let path = build_step(root, target, step)?;
+    let options = server_options(step.number().parse()?);
     Ok(Box::new(move |_| {
         let mut command = Command::new(&path);
-        command.args(["server", "127.0.0.1:0"]);
+        command.args(["server", "127.0.0.1:0"]).args(options);
         start(command)
     }))
 }
 
-fn python_server(path: &Path) -> Result<Server> {
+fn python_server(path: &Path, options: &[&str]) -> Result<Server> {
     let mut command = conformance::python().context("no Python 3 was found")?;
-    command.arg(path).arg("127.0.0.1:0");
+    command.arg(path).arg("127.0.0.1:0").args(options);
     start(command)
 }
 

@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
+use conformance::check;
 use conformance::soak::{self, Report, Server};
 use workspace::root::{self, Target};
 
@@ -54,7 +55,8 @@ pub fn soak(root: &Path, target: &Target, duration: Duration, seed: u64) -> Resu
         let folder = folder.path().to_path_buf();
         let command = move || {
             let mut command = Command::new(&program);
-            command.args(["server", "127.0.0.1:0"]).current_dir(&folder);
+            command.args(["server", "127.0.0.1:0"]).args(check::server_options(number));
+            command.current_dir(&folder);
             command
         };
         servers.push(Server { name: step.name, number, command: Box::new(command) });

@@ -10,7 +10,7 @@ use conformance::{DEADLINE, Failure, Peer, Program};
 
 pub mod step;
 
-use step::STEP;
+use step::{SERVER_OPTIONS, STEP};
 
 /// How long stopping may take here, where other tests use the processors as well. (The check `clean-stop`
 /// allows a second.) A server that waited for its clients would not stop at all.
@@ -27,7 +27,7 @@ const TIME_LEN: usize = 19;
 
 pub fn server() -> Command {
     let mut command = Command::new(STEP);
-    command.args(["server", "127.0.0.1:0"]);
+    command.args(["server", "127.0.0.1:0"]).args(SERVER_OPTIONS);
     command
 }
 
@@ -61,17 +61,29 @@ pub fn expect_log(server: &mut Program, expected: &str) -> Result<(), Failure> {
     server.expect_later(expected, matches).map(drop)
 }
 
-/// Asks the server's console who is online. It must list `count` clients; returns the list without the
-/// times.
+/// Asks the server's console who is online. It must list `count` clients; returns for each its address and
+/// how many bytes wait for it.
 pub fn list(server: &mut Program, count: usize) -> Result<Vec<String>, Failure> {
     server.type_line("who?")?;
     let mut lines = Vec::new();
     while lines.len() < count {
         let line = server.expect_later("ADDR  since …", |line| line.contains("  since "))?;
         let (addr, rest) = line.split_once("  since ").expect("since when");
-        lines.push(format!("{addr}  {}", without_time(rest).trim_start()));
+        let rest = without_time(rest).trim_start();
+        let waits = rest.rsplit("  ").next().expect("there is a last column");
+        lines.push(format!("{addr}  {waits}"));
     }
     Ok(lines)
+}
+
+/// How many bytes wait for one of two clients, as the console shows it.
+pub fn queue_len(server: &mut Program, addr: SocketAddr) -> Result<usize, Failure> {
+    let lines = list(server, 2)?;
+    let start = format!("{addr}  ");
+    let len = lines.iter().find_map(|line| line.strip_prefix(&start)?.strip_suffix(" bytes wait"));
+    Ok(len
+        .and_then(|len| len.parse().ok())
+        .unwrap_or_else(|| panic!("no number of bytes: {lines:?}")))
 }
 
 /// A guest of the room, which reads line by line.

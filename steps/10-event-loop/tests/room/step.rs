@@ -3,6 +3,9 @@
 /// The program of this step.
 pub const STEP: &str = env!("CARGO_BIN_EXE_step-10-event-loop");
 
+/// What the server is started with: a crowd may talk as fast as it likes.
+pub const SERVER_OPTIONS: &[&str] = &["--rate", "0"];
+
 /// The number of this step.
 pub const NUMBER: u8 = 10;
 

@@ -31,4 +31,4 @@ pub use exercises::{Exercise, assert_exercises, assert_python_exercises};
 pub use list::{CHECKS, Check, EXERCISES, check};
 pub use promises::{Judgement, Promise, Promises, assert_promises, assert_promises_at_cuts};
 pub use protocol::Protocol;
-pub use subject::{Input, Server, Side, Subject};
+pub use subject::{Input, Server, Side, Subject, server_options};

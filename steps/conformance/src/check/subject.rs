@@ -46,6 +46,13 @@ pub enum Server {
     Running(SocketAddr),
 }
 
+/// What a step's server is started with when programs talk to it, and not people: step 10 would slow them
+/// down.
+#[must_use]
+pub fn server_options(number: u8) -> &'static [&'static str] {
+    if number == 10 { &["--rate", "0"] } else { &[] }
+}
+
 /// The program under test: how to start its server and its client, and what it speaks.
 pub struct Subject {
     /// Where its server comes from.
@@ -75,7 +82,7 @@ impl Subject {
             number,
             move || {
                 let mut command = Command::new(&server);
-                command.args(["server", "127.0.0.1:0"]);
+                command.args(["server", "127.0.0.1:0"]).args(server_options(number));
                 command
             },
             move |addr| {

@@ -5,6 +5,7 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 
 use anyhow::Result;
+use conformance::check::server_options;
 use conformance::{DEADLINE, Peer, Program};
 
 use crate::messages::scene::{
@@ -326,21 +327,18 @@ pub const PROVOCATIONS: &[Provocation] = &[
     message("warn-turned-away", full_room),
     needing(Need::Shell, "cannot-accept", crowd),
     needing(Need::Shell, "warn-cannot-accept", crowd),
-    message("dropped", |scene| {
-        // One client does not read, while another speaks and reads.
-        let (server, addr) = scene.server(&[])?;
-        let idle = Peer::connect(addr)?;
-        let idle_addr = idle.local_addr()?;
-        scene.keep(idle);
-        let mut speaker = Peer::connect(addr)?;
-        let line = [&[b'x'; 4000][..], b"\n"].concat();
-        let left = format!("*** {idle_addr} left\n");
-        let mut heard = Vec::new();
-        while !heard.windows(left.len()).any(|part| part == left.as_bytes()) {
-            speaker.send(&line)?;
-            heard = speaker.receive_some()?.unwrap_or_default();
-        }
-        scene.keep(speaker);
+    message("dropped", one_does_not_read),
+    message("dropped-loudest", one_does_not_read),
+    message("kicked", |scene| kick(scene).map(|(server, _)| server)),
+    message("removed", |scene| kick(scene).map(|(_, client)| client)),
+    message("no-such-client", |scene| {
+        let (mut server, _) = scene.server(&[])?;
+        server.type_line("kick 127.0.0.1:1")?;
+        Ok(server)
+    }),
+    message("what-to-kick", |scene| {
+        let (mut server, _) = scene.server(&[])?;
+        server.type_line("kick bob")?;
         Ok(server)
     }),
     message("not-closed", |scene| {
@@ -416,6 +414,34 @@ fn download(
         hear(&stream)?;
         stream.write_all(&bytes)
     })
+}
+
+/// A server with one client that does not read, while another speaks and reads.
+fn one_does_not_read(scene: &Scene) -> Result<Program> {
+    let (server, addr) = scene.server(server_options(scene.number().unwrap_or_default()))?;
+    let idle = Peer::connect(addr)?;
+    let idle_addr = idle.local_addr()?;
+    scene.keep(idle);
+    let mut speaker = Peer::connect(addr)?;
+    let line = [&[b'x'; 4000][..], b"\n"].concat();
+    let left = format!("*** {idle_addr} left\n");
+    let mut heard = Vec::new();
+    while !heard.windows(left.len()).any(|part| part == left.as_bytes()) {
+        speaker.send(&line)?;
+        heard = speaker.receive_some()?.unwrap_or_default();
+    }
+    scene.keep(speaker);
+    Ok(server)
+}
+
+/// A server whose console removes a client, and that client.
+fn kick(scene: &Scene) -> Result<(Program, Program)> {
+    let (mut server, addr) = scene.server(&[])?;
+    let client = Program::start(scene.command(&["client", &addr.to_string()]))?;
+    let joined = server.expect_later("… joined", |line| line.ends_with(" joined"))?;
+    let peer_addr = joined.rsplit(' ').nth(1).unwrap_or_default();
+    server.type_line(&format!("kick {peer_addr}"))?;
+    Ok((server, client))
 }
 
 /// A chat server without a free place, and a client that wants one.

@@ -126,7 +126,7 @@ impl<'a> Scene<'a> {
     }
 
     /// The step's program.
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         self.in_folder(self.path(), arguments)
     }
 

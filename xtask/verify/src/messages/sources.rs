@@ -161,6 +161,10 @@ const EXCEPTIONS: &[&str] = &[
     // The chat.
     "nobody is online",
     "{peer_addr}  since {since}  {queue_len} bytes wait",
+    "1 client is online",
+    "{count} clients are online",
+    "{peer_addr}  since {since}  {lines:.0} lines/s  {queue_len} bytes wait",
+    "… and {} more",
     "the server is stopping",
     "%Y-%m-%d %H:%M:%S",
     "{time}  WARN the log was not read: {count} entries are lost\n", // it says what there is to say
