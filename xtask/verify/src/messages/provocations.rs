@@ -329,8 +329,16 @@ pub const PROVOCATIONS: &[Provocation] = &[
     needing(Need::Shell, "warn-cannot-accept", crowd),
     message("dropped", one_does_not_read),
     message("dropped-loudest", one_does_not_read),
-    message("kicked", |scene| kick(scene).map(|(server, _)| server)),
-    message("removed", |scene| kick(scene).map(|(_, client)| client)),
+    message("kicked", |scene| {
+        let (server, client) = kick(scene)?;
+        scene.keep(client);
+        Ok(server)
+    }),
+    message("removed", |scene| {
+        let (server, client) = kick(scene)?;
+        scene.keep(server);
+        Ok(client)
+    }),
     message("no-such-client", |scene| {
         let (mut server, _) = scene.server(&[])?;
         server.type_line("kick 127.0.0.1:1")?;
