@@ -261,7 +261,9 @@ impl Room {
             Gone::Lost(kind) => info!("{peer_addr} lost: {kind}"),
             Gone::Dropped(len) => {
                 let loudest = self.loudest();
-                warn!("{peer_addr} dropped: it does not read, {len} bytes wait; loudest: {loudest}");
+                warn!(
+                    "{peer_addr} dropped: it does not read, {len} bytes wait; loudest: {loudest}"
+                );
             }
         }
         self.announce(&format!("{peer_addr} left"));
