@@ -1,8 +1,9 @@
 //! Failures: what was done, what came back, what was expected, and what the program wrote.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
-use crate::show::{cut, printable, printable_lines, show};
+use crate::Symptom;
+use crate::show::{cut, escaped, printable, printable_lines, show};
 
 /// How many columns of bytes the comparison shows before the first difference, at the most.
 const SHOWN_BEFORE: usize = 32;
@@ -21,6 +22,9 @@ pub struct Failure {
     difference: Option<Box<Difference>>,
     program: Option<Box<Wrote>>,
     kind: Kind,
+    /// Whether a deadline passed while something was waited for.
+    timed_out: bool,
+    symptom: Option<Symptom>,
 }
 
 /// What a failure means for the check in which it happened.
@@ -43,6 +47,8 @@ pub struct Difference {
     pub received: Vec<u8>,
     /// What ended it, if fewer bytes came than were waited for.
     pub end: Option<String>,
+    /// What came before, as it should, on the same connection; the earliest first.
+    pub(crate) before: Vec<Vec<u8>>,
 }
 
 /// A program, and all that it has written.
@@ -55,9 +61,15 @@ struct Wrote {
 impl Failure {
     /// A failure with this text.
     pub fn new(text: impl Into<String>) -> Self {
-        let (difference, program) = (None, None);
-        let text = printable_lines(&text.into());
-        Self { done: Vec::new(), text, difference, program, kind: Kind::Failed }
+        Self {
+            done: Vec::new(),
+            text: printable_lines(&text.into()),
+            difference: None,
+            program: None,
+            kind: Kind::Failed,
+            timed_out: false,
+            symptom: None,
+        }
     }
 
     /// A failure with this text, for which nothing could be looked at: the program cannot be started,
@@ -83,12 +95,43 @@ impl Failure {
         self.kind == Kind::NotAsked
     }
 
+    /// The same failure, of something that did not happen within a deadline.
+    #[must_use]
+    pub(crate) fn timed_out(self) -> Self {
+        Self { timed_out: true, ..self }
+    }
+
+    /// Whether a deadline passed while something was waited for.
+    #[must_use]
+    pub fn has_timed_out(&self) -> bool {
+        self.timed_out
+    }
+
+    /// The same failure, which looks like this; a symptom that it has already stays.
+    #[must_use]
+    pub(crate) fn looking_like(mut self, symptom: Option<Symptom>) -> Self {
+        self.symptom = self.symptom.or(symptom);
+        self
+    }
+
+    /// The same failure, which rather looks like this, if anything.
+    #[must_use]
+    pub(crate) fn looking_rather_like(mut self, symptom: Option<Symptom>) -> Self {
+        self.symptom = symptom.or(self.symptom);
+        self
+    }
+
+    /// What it looks like, if that was recognised.
+    #[must_use]
+    pub fn symptom(&self) -> Option<Symptom> {
+        self.symptom
+    }
+
     /// Other bytes came than these.
     #[must_use]
-    pub fn different(expected: &[u8], received: &[u8], end: Option<String>) -> Self {
-        let difference =
-            Difference { expected: expected.to_vec(), received: received.to_vec(), end };
-        let (expected, received, then) = (show(expected), show(received), difference.then());
+    pub(crate) fn different(difference: Difference) -> Self {
+        let (expected, received) = (show(&difference.expected), show(&difference.received));
+        let then = difference.then();
         let text = text!("failure.different", expected, received, then);
         Self { difference: Some(Box::new(difference)), ..Self::new(text) }
     }
@@ -196,7 +239,7 @@ impl fmt::Display for Difference {
 
 /// How many columns these bytes take.
 fn width(bytes: &[u8]) -> usize {
-    bytes.escape_ascii().count()
+    escaped(bytes).len()
 }
 
 /// Bytes as a program's text would have them, cut where they get long.
@@ -206,7 +249,7 @@ fn shown(bytes: &[u8]) -> String {
         if text.len() + width(&[*byte]) > SHOWN_WIDTH {
             return cut(&format!("b\"{text}\""), bytes.len() - index);
         }
-        let _ = write!(text, "{}", byte.escape_ascii()); // writing to a String cannot fail
+        text.push_str(&escaped(&[*byte]));
     }
     format!("b\"{text}\"")
 }
@@ -216,7 +259,9 @@ mod tests {
     use super::*;
 
     fn difference(expected: &[u8], received: &[u8], end: Option<&str>) -> String {
-        let failure = Failure::different(expected, received, end.map(str::to_owned));
+        let (expected, received) = (expected.to_vec(), received.to_vec());
+        let (end, before) = (end.map(str::to_owned), Vec::new());
+        let failure = Failure::different(Difference { expected, received, end, before });
         failure.difference().unwrap().to_string()
     }
 

@@ -29,6 +29,7 @@ pub mod session;
 mod show;
 mod side_by_side;
 pub mod soak;
+mod symptom;
 mod usage;
 
 use texts::TEXTS;
@@ -41,3 +42,4 @@ pub use program::{DEADLINE, Program};
 pub use python::python;
 pub use show::{is_printable, printable, printable_lines};
 pub use side_by_side::{side_by_side, side_by_side_at_most};
+pub use symptom::Symptom;

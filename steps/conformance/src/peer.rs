@@ -5,6 +5,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::Failure;
+use crate::failure::Difference;
 use crate::program::DEADLINE;
 use crate::show::show;
 
@@ -15,6 +16,13 @@ const READ_LEN: usize = 4096;
 /// that floods us, and must not fill our memory.
 const MAX_RECEIVED: usize = 64 * 1024 * 1024;
 
+/// After bytes that differ: how long a silence means that no more of them are on their way. No event
+/// tells.
+const QUIET: Duration = Duration::from_millis(100);
+
+/// How many of them are shown, at the most.
+const MAX_REST: usize = 64 * 1024;
+
 /// One connection to the program under test.
 pub struct Peer {
     stream: TcpStream,
@@ -23,6 +31,8 @@ pub struct Peer {
     spares_port: bool,
     /// Whether the other side has ended the connection first.
     ended_there: bool,
+    /// What was expected and came, the earliest first.
+    before: Vec<Vec<u8>>,
 }
 
 impl Peer {
@@ -63,7 +73,7 @@ impl Peer {
     pub(crate) fn on(stream: TcpStream, deadline: Duration) -> Result<Self, Failure> {
         let set = stream.set_nodelay(true).and_then(|()| stream.set_write_timeout(Some(deadline)));
         set.map_err(|error| Failure::new(text!("peer.cannot-set-up", error)))?;
-        Ok(Self { stream, deadline, spares_port: false, ended_there: false })
+        Ok(Self { stream, deadline, spares_port: false, ended_there: false, before: Vec::new() })
     }
 
     /// The same connection, whose end does not keep the server's port.
@@ -80,7 +90,7 @@ impl Peer {
     pub(crate) fn accepted(stream: TcpStream, deadline: Duration) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(deadline))?;
-        Ok(Self { stream, deadline, spares_port: false, ended_there: false })
+        Ok(Self { stream, deadline, spares_port: false, ended_there: false, before: Vec::new() })
     }
 
     /// Sends all of `bytes`.
@@ -113,13 +123,26 @@ impl Peer {
         Ok(true)
     }
 
-    /// Receives exactly as many bytes as `expected` has, and compares.
+    /// Receives exactly as many bytes as `expected` has, and compares. If they differ, the failure shows
+    /// what else has arrived.
     pub fn expect(&mut self, expected: &[u8]) -> Result<(), Failure> {
-        let (received, end) = self.receive(expected.len());
+        let (mut received, mut end) = self.receive(expected.len());
         if received == expected {
+            self.before.push(received);
             return Ok(());
         }
-        Err(Failure::different(expected, &received, end.map(|end| end.to_string())))
+        if end.is_none() {
+            let (rest, ended) = self.receive_rest(QUIET);
+            received.extend(rest);
+            end = ended;
+        }
+        let difference = Difference {
+            expected: expected.to_vec(),
+            received,
+            end: end.as_ref().map(End::to_string),
+            before: self.before.clone(),
+        };
+        Err(End::mark(end.as_ref(), Failure::different(difference)))
     }
 
     /// Receives exactly `len` bytes; `what` they are is said in the failure.
@@ -129,7 +152,7 @@ impl Peer {
             return Ok(received);
         };
         let (came, bytes) = (received.len(), show(&received));
-        Err(Failure::new(match came {
+        Err(end.failure(match came {
             0 => text!("peer.nothing-of", what, came, len, end),
             _ => text!("peer.too-little-of", what, came, len, bytes, end),
         }))
@@ -142,7 +165,7 @@ impl Peer {
             Some(End::OfFile) | None => Ok(received),
             Some(end) => {
                 let received = show(&received);
-                Err(Failure::new(text!("peer.no-end-of-file", received, end)))
+                Err(end.failure(text!("peer.no-end-of-file", received, end)))
             }
         }
     }
@@ -154,7 +177,7 @@ impl Peer {
             (_, Some(End::OfFile | End::Broken(_)) | None) => Ok(()),
             (received, Some(end)) => {
                 let received = show(&received);
-                Err(Failure::new(text!("peer.no-end", received, end)))
+                Err(end.failure(text!("peer.no-end", received, end)))
             }
         }
     }
@@ -183,7 +206,7 @@ impl Peer {
         match self.read_until(Instant::now() + self.deadline, &mut buffer) {
             Ok(count) => Ok(Some(buffer[..count].to_vec())),
             Err(End::OfFile) => Ok(None),
-            Err(end) => Err(Failure::new(text!("peer.nothing", what, end))),
+            Err(end) => Err(end.failure(text!("peer.nothing", what, end))),
         }
     }
 
@@ -205,6 +228,11 @@ impl Peer {
             .map_err(|error| Failure::new(text!("peer.cannot-end-sending", error)))
     }
 
+    /// Ends the connection in both directions.
+    pub(crate) fn end(&self) {
+        let _ = self.stream.shutdown(Shutdown::Both); // if it fails, it has ended already
+    }
+
     /// Closes the connection in an orderly way: the other side reads end of file.
     pub fn close(self) {}
 
@@ -224,6 +252,37 @@ impl Peer {
     /// The local address, by which the program under test knows this peer.
     pub fn local_addr(&self) -> Result<SocketAddr, Failure> {
         self.stream.local_addr().map_err(|error| Failure::new(error.to_string()))
+    }
+
+    /// Receives what arrives until nothing has arrived for so long, and returns what ended it, if that was
+    /// not the silence.
+    fn receive_rest(&mut self, quiet: Duration) -> (Vec<u8>, Option<End>) {
+        let mut rest = Vec::new();
+        let mut buffer = [0; READ_LEN];
+        while rest.len() < MAX_REST {
+            match self.read_until(Instant::now() + quiet, &mut buffer) {
+                Ok(count) => rest.extend_from_slice(&buffer[..count]),
+                Err(End::Silence(_)) => return (rest, None),
+                Err(end) => return (rest, Some(end)),
+            }
+        }
+        (rest, None)
+    }
+
+    /// Whether something with these bytes in it arrives within this time; all of it, or nothing.
+    pub(crate) fn hears(&mut self, wanted: &[u8], time: Duration) -> bool {
+        let until = Instant::now() + time;
+        let (mut heard, mut buffer) = (Vec::new(), [0; READ_LEN]);
+        while heard.len() < MAX_REST {
+            match self.read_until(until, &mut buffer) {
+                Ok(count) => heard.extend_from_slice(&buffer[..count]),
+                Err(_) => break,
+            }
+            if heard.windows(wanted.len().max(1)).any(|window| window.starts_with(wanted)) {
+                return true;
+            }
+        }
+        false
     }
 
     /// Receives up to `len` bytes, and says what ended it if that was not their number.
@@ -290,6 +349,18 @@ enum End {
     Broken(io::Error),
 }
 
+impl End {
+    /// A failure with this text, for what has ended so.
+    fn failure(&self, text: String) -> Failure {
+        Self::mark(Some(self), Failure::new(text))
+    }
+
+    /// This failure, which knows whether a deadline had passed.
+    fn mark(end: Option<&Self>, failure: Failure) -> Failure {
+        if matches!(end, Some(Self::Silence(_))) { failure.timed_out() } else { failure }
+    }
+}
+
 impl std::fmt::Display for End {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -340,7 +411,7 @@ mod tests {
         let (received, end) = peer.receive(usize::MAX);
         assert!(received.len() < 2 * MAX_RECEIVED && matches!(end, Some(End::Never)));
         let failure = peer.expect_end().unwrap_err().to_string();
-        assert!(failure.ends_with("bytes more\", then more, without an end"), "{failure}");
+        assert!(failure.ends_with("bytes more, then more, without an end"), "{failure}");
         drop(peer);
         flood.join().unwrap();
     }

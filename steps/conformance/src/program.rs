@@ -273,11 +273,11 @@ impl Program {
         drop(state);
         let Some((index, line)) = found else {
             let deadline = format!("{:?}", self.deadline);
-            return Err(self.failure(&if ended {
-                text!("program.not-before-end", expected)
+            return Err(if ended {
+                self.failure(&text!("program.not-before-end", expected))
             } else {
-                text!("program.not-within", expected, deadline)
-            }));
+                self.failure(&text!("program.not-within", expected, deadline)).timed_out()
+            });
         };
         self.taken = (index, if index == run { taken + 1 } else { 1 });
         Ok(line)
@@ -315,7 +315,8 @@ impl Program {
                 Err(error) => return Err(self.failure(&error.to_string())),
                 Ok(None) if Instant::now() >= end => {
                     let deadline = format!("{:?}", self.deadline);
-                    return Err(self.failure(&text!("program.not-ended", deadline)));
+                    let text = text!("program.not-ended", deadline);
+                    return Err(self.failure(&text).timed_out());
                 }
                 // `std` cannot wait for a process under a deadline. The output has ended, so what
                 // is left is the moment between that and the exit.
@@ -373,7 +374,7 @@ impl Program {
                 Ok(None)
             } else {
                 let deadline = format!("{deadline:?}");
-                Err(self.failure(&text!("program.no-further-line", deadline)))
+                Err(self.failure(&text!("program.no-further-line", deadline)).timed_out())
             };
         }
         let same = state.run(run).is_some_and(|(_, times)| *times > taken);

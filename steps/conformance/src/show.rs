@@ -53,13 +53,19 @@ pub(crate) fn show_text(text: &str) -> String {
     }
 }
 
-/// Bytes as a person can read them, cut where they get long.
+/// Bytes as a person can read them, cut where they get long: `b"…"`, as in Rust and in Python.
 pub(crate) fn show(bytes: &[u8]) -> String {
+    let literal = |bytes: &[u8]| format!("b\"{}\"", escaped(bytes));
     if bytes.len() <= SHOWN_LEN {
-        return bytes.escape_ascii().to_string();
+        return literal(bytes);
     }
     let (first, rest) = bytes.split_at(SHOWN_LEN);
-    cut(&first.escape_ascii().to_string(), rest.len())
+    cut(&literal(first), rest.len())
+}
+
+/// Bytes as they are written between double quotes, where a single one is what it is.
+pub(crate) fn escaped(bytes: &[u8]) -> String {
+    bytes.escape_ascii().to_string().replace("\\'", "'")
 }
 
 /// The start of something long, and how many bytes are left of it.

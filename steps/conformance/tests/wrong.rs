@@ -16,6 +16,7 @@
 //! os = "linux"            or "unix": where alone the mistake can be seen
 //! also = ["boundaries"]   the other checks that it fails
 //! perhaps = ["churn"]     those that it fails or not, as the moment has it
+//! symptom = "greeting"    what the failure looks like, beyond what the check itself says
 //! says = "…"              the failure as its reader has it: what was done, what was expected and
 //!                         what came, and whose output would follow; `[..]` is any text, and
 //!                         where it stands alone, any lines
@@ -36,7 +37,7 @@ use std::time::Duration;
 
 use conformance::check::{self, CHECKS, Check, EXERCISES, Promise, Promises, Subject};
 use conformance::proxy::Cut;
-use conformance::{Failure, python, side_by_side_at_most};
+use conformance::{Failure, Symptom, python, side_by_side_at_most};
 use serde::Deserialize;
 use tempfile::TempDir;
 
@@ -83,6 +84,7 @@ struct WrongProgram {
     also: Vec<String>,
     #[serde(default)]
     perhaps: Vec<String>,
+    symptom: Option<String>,
     says: String,
 }
 
@@ -207,6 +209,7 @@ impl WrongProgram {
         subject.judged = self.side.into(); // as `cargo xtask check` judges it
         subject.cut = self.cut.map(Cut::Every);
         subject.deadline = deadline;
+        subject.inquires = self.symptom.is_some();
         subject
     }
 
@@ -221,7 +224,14 @@ impl WrongProgram {
         };
         let held = self.subject(folder.path(), deadline).judge(check);
         let twin = step_dir(self.step).join("python");
-        held.map_err(|failure| essentials(&failure, &[folder.path(), &twin]))
+        held.map_err(|failure| {
+            let symptom = failure.symptom().map(Symptom::name);
+            let mut shown = essentials(&failure, &[folder.path(), &twin]);
+            if let Some(expected) = self.symptom.as_deref().filter(|name| symptom != Some(name)) {
+                let _ = writeln!(shown, "symptom {symptom:?}, not {expected}"); // cannot fail
+            }
+            shown
+        })
     }
 
     /// The other checks that it is held to: those that the right twin keeps, and that look at the

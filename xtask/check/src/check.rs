@@ -101,7 +101,7 @@ fn examine(root: &Path, options: &Options) -> Result<bool> {
         Some(cut) => vec![Way { cut: Some(cut), delay: Duration::ZERO }],
         None => Way::usual(subject.protocol, side).to_vec(),
     };
-    put_all(Exam { subject, promises, ways, only, is_able: false }, &name, options)
+    put_all(Exam::new(subject, promises, ways, only), &name, options)
 }
 
 /// Whether no check has failed for any program.

@@ -163,6 +163,17 @@ fn the_first_failure_is_the_last_check_if_that_is_asked_for() {
     assert_eq!((code, text.lines().count()), (Some(1), 3), "two checks and the summary: {text}");
 }
 
+#[test]
+fn after_the_first_deadline_the_later_ones_are_shorter() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    let addr = listener.local_addr().expect("it has an address").to_string(); // accepts nobody
+    let (code, text, _) = check(&["03", "--addr", &addr, "--deadline", "4"]);
+    assert_eq!(code, Some(1), "{text}");
+    let waits = |time: &str| text.matches(&format!("nothing more within {time}\n")).count();
+    assert_eq!(waits("4s"), 1, "{text}");
+    assert!(waits("2s") > 1, "{text}");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_server_that_ends_at_once_cannot_be_checked_and_is_shown_with_what_it_wrote() {

@@ -7,11 +7,18 @@ use super::list::{CHECKS, Check, EXERCISES};
 use super::promises::{Promise, Promises};
 use super::protocol::Protocol;
 use super::subject::{Server, Side, Subject};
-use crate::Failure;
 use crate::proxy::Cut;
+use crate::{Failure, Symptom};
 
 /// The wait before each piece, where a stream is delayed.
 const DELAY: Duration = Duration::from_millis(20);
+
+/// What is left of the deadline when something has not happened before it: the program has failed
+/// already, and one that answers nothing must not cost the whole deadline for each check.
+const LATER_PART: u32 = 5;
+
+/// The shortest of these later deadlines. Some checks wait for what takes a second.
+const SHORTEST_LATER: Duration = Duration::from_secs(2);
 
 /// How the stream is treated between client and server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,10 +92,26 @@ pub struct Exam {
     /// Only these, whatever the step promises; all if empty.
     pub only: Vec<&'static Check>,
     /// Whether a check could be put to the program: from then on, it fails if one cannot.
-    pub is_able: bool,
+    is_able: bool,
+    /// Whether a deadline has passed: the later ones are shorter.
+    waits_less: bool,
+    /// The symptom that explains every later failure, if there is one.
+    spoilt: Option<Symptom>,
 }
 
 impl Exam {
+    /// An exam of this program, which keeps these promises, in these ways; `only` these checks, or all.
+    #[must_use]
+    pub fn new(
+        mut subject: Subject,
+        promises: Promises,
+        ways: Vec<Way>,
+        only: Vec<&'static Check>,
+    ) -> Self {
+        subject.inquires = true;
+        Self { subject, promises, ways, only, is_able: false, waits_less: false, spoilt: None }
+    }
+
     /// The checks that are about this side of the program, in their order.
     #[must_use]
     pub fn checks(&self) -> Vec<&'static Check> {
@@ -119,6 +142,8 @@ impl Exam {
                     return Outcome::Unable(failure);
                 }
                 self.is_able = true;
+                self.wait_less_after(&failure);
+                let failure = self.diagnosed(way, failure);
                 let whole = way == Way::WHOLE;
                 let failure = if whole { failure } else { failure.after(way.to_string()) };
                 return Outcome::Failed(failure);
@@ -126,6 +151,31 @@ impl Exam {
             self.is_able = true;
         }
         Outcome::Kept
+    }
+
+    /// The failure with what its way shows; without a symptom, it has that of an earlier failure which
+    /// spoils all.
+    fn diagnosed(&mut self, way: Way, failure: Failure) -> Failure {
+        // The ways are taken in their order: the check was passed before anything was cut.
+        let only_cut = way != Way::WHOLE && self.ways.first() == Some(&Way::WHOLE);
+        let failure = failure.looking_rather_like(only_cut.then_some(Symptom::PartialRead));
+        let failure = failure.looking_like(self.spoilt);
+        self.spoilt = self.spoilt.or(failure.symptom().filter(|it| it.spoils_all()));
+        failure
+    }
+
+    /// Shortens what is waited for from now on, if it has not happened.
+    fn wait_less_after(&mut self, failure: &Failure) {
+        let shorten = |time: Duration| time.min(SHORTEST_LATER.max(time / LATER_PART));
+        if !failure.has_timed_out() || self.waits_less {
+            return;
+        }
+        self.waits_less = true;
+        self.subject.inquires = false; // what was not found now costs as much again
+        if failure.is_unable() {
+            self.subject.patience = shorten(self.subject.patience);
+        }
+        self.subject.deadline = shorten(self.subject.deadline);
     }
 
     /// Why a check is not put to the program, if it is not.

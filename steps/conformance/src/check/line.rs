@@ -71,7 +71,7 @@ pub(super) fn next_line(
             }
         }
         if Instant::now() >= until {
-            return Err(Failure::new(text!("line.not-come")));
+            return Err(Failure::new(text!("line.not-come")).timed_out());
         }
     }
 }

@@ -3,8 +3,8 @@
 use super::protocol::Protocol;
 use super::subject::{Side, Subject};
 use super::{chat, clients, commands, conversation, extras, headers, messages};
-use crate::Failure;
 use crate::texts::TEXTS;
+use crate::{Failure, symptom};
 
 /// A promise that a program can be held to.
 pub struct Check {
@@ -405,6 +405,11 @@ impl Check {
         TEXTS.get(&self.key("hint"))
     }
 
+    /// Whether an exercise asks for it, and no step promises it.
+    fn is_of_exercise(&self) -> bool {
+        EXERCISES.iter().any(|exercise| exercise.name == self.name)
+    }
+
     /// The key of one of its texts.
     fn key(&self, text: &str) -> String {
         format!("check.{}.{text}", self.name)
@@ -464,7 +469,10 @@ impl Subject {
 
     /// As `hold_to`, and the failure says what came instead, and nothing else.
     pub fn judge(&self, check: &Check) -> Result<(), Failure> {
-        (check.scenario)(self)
+        (check.scenario)(self).map_err(|failure| {
+            // An exercise has messages of its own.
+            if check.is_of_exercise() { failure } else { symptom::add(failure, self.protocol) }
+        })
     }
 }
 
@@ -474,14 +482,17 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::Symptom;
     use crate::texts::complaints;
 
     #[test]
     fn every_text_is_there_and_used() {
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         let checks = CHECKS.iter().chain(EXERCISES);
-        let dynamic: Vec<String> =
-            checks.flat_map(|check| ["why", "hint"].map(|text| check.key(text))).collect();
+        let of_checks = checks.flat_map(|check| ["why", "hint"].map(|text| check.key(text)));
+        let symptoms = Symptom::ALL.iter();
+        let of_symptoms = symptoms.flat_map(|it| ["cause", "hint"].map(|text| it.key(text)));
+        let dynamic: Vec<String> = of_checks.chain(of_symptoms).collect();
         assert_eq!(complaints(&TEXTS, &[&sources], &dynamic), [""; 0]);
     }
 

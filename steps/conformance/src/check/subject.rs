@@ -13,7 +13,10 @@ use crate::program::DEADLINE;
 use crate::proxy::{self, Cut, Proxy};
 use crate::reach::Reach;
 use crate::show::{show, show_text};
-use crate::{Failure, Peer, Program};
+use crate::{Failure, Peer, Program, Symptom, symptom};
+
+/// How long a server may take with each question that looks for the cause of a failure.
+const INQUIRY: Duration = Duration::from_secs(1);
 
 /// Whose promise a check is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +74,10 @@ pub struct Subject {
     pub delay: Duration,
     /// How long anything may take.
     pub deadline: Duration,
+    /// How long a server that was told where to listen may take until it does.
+    pub patience: Duration,
+    /// Whether the cause of a failure is looked for by further questions to the server.
+    pub inquires: bool,
 }
 
 impl Subject {
@@ -108,6 +115,8 @@ impl Subject {
             cut: None,
             delay: Duration::ZERO,
             deadline: DEADLINE,
+            patience: DEADLINE,
+            inquires: false,
         }
     }
 
@@ -148,7 +157,7 @@ impl Subject {
                 command.args(arguments);
                 let program = Program::start_with_children(command)?;
                 let process = program.process().clone();
-                let reach = Reach::starting(addr, self.deadline, process, DEADLINE);
+                let reach = Reach::starting(addr, self.deadline, process, self.patience);
                 (Some(program), addr, reach)
             }
             Server::Running(addr) => (None, *addr, Reach::ready(*addr, self.deadline)),
@@ -171,6 +180,8 @@ impl Subject {
             reach,
             protocol: self.protocol,
             deadline: self.deadline,
+            patience: self.patience,
+            inquires: self.inquires,
             _proxy: proxy,
         })
     }
@@ -234,6 +245,9 @@ pub(super) struct Running {
     reach: Arc<Reach>,
     pub(super) protocol: Protocol,
     pub(super) deadline: Duration,
+    /// How long it may take until it listens.
+    patience: Duration,
+    inquires: bool,
 }
 
 impl Drop for Running {
@@ -273,13 +287,17 @@ impl Running {
                 text!("subject.is-not-running", error)
             }
             None if refused && !self.reach.was_reached() => {
-                let time = format!("{DEADLINE:?}");
+                let time = format!("{:?}", self.patience);
                 text!("subject.does-not-listen", error, time)
             }
             None => error.to_string(),
         };
         let text = text!("subject.cannot-connect", addr, why);
-        if self.reach.was_reached() { Failure::new(text) } else { Failure::unable(text) }
+        if self.reach.was_reached() {
+            Failure::new(text)
+        } else {
+            Failure::unable(text).timed_out()
+        }
     }
 
     /// The server's process.
@@ -316,8 +334,53 @@ impl Running {
             } else {
                 text!("subject.after-sent", message)
             };
-            self.explain(failure.after(done))
+            let failure = symptom::add(self.explain(failure.after(done)), self.protocol);
+            let is_vague = failure.symptom().is_none_or(|it| it == Symptom::Decorated);
+            if !self.inquires || !is_vague {
+                return failure;
+            }
+            let found = self.inquire(peer, &bytes, answer, &failure);
+            failure.looking_rather_like(found)
         })
+    }
+
+    /// Finds by further questions why a message did not get its answer.
+    fn inquire(
+        &self,
+        peer: &mut Peer,
+        message: &[u8],
+        answer: &str,
+        failure: &Failure,
+    ) -> Option<Symptom> {
+        let (time, answer) = (self.deadline.min(INQUIRY), answer.as_bytes());
+        let connect = |last: &Peer| {
+            last.end(); // a server may serve one client at a time
+            self.reach.connect().ok().and_then(|stream| Peer::on(stream, time).ok())
+        };
+        let mut other = None;
+        if self.protocol.has_boundaries() {
+            let mut reversed = message.to_vec();
+            reversed[..size_of::<u32>()].reverse();
+            let mut asked = connect(peer)?;
+            if asked.send(&reversed).is_ok() && asked.hears(answer, time) {
+                return Some(Symptom::ByteOrder);
+            }
+            other = connect(&asked);
+            other.as_mut()?.send(message).ok()?;
+        }
+        let peer = other.as_mut().unwrap_or(peer);
+        if failure.has_timed_out() {
+            // It waits for something: for one of these, perhaps.
+            if peer.send(b"\n").is_ok() && peer.hears(answer, time) {
+                return Some(Symptom::WaitsForNewline);
+            }
+            if peer.end_sending().is_ok() && peer.hears(answer, time) {
+                return Some(Symptom::WaitsForEnd);
+            }
+        }
+        let mut silent = connect(peer)?;
+        let greets = !failure.has_timed_out() && silent.hears(b"", time);
+        greets.then_some(Symptom::Greeting)
     }
 
     pub(super) fn explain(&self, failure: Failure) -> Failure {

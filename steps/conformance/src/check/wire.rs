@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::show::{cut, show};
-use crate::{Failure, Peer};
+use crate::{Failure, Peer, symptom};
 
 /// The most bytes that a header may have.
 const MAX_HEADER_LEN: u32 = 64 * 1024;
@@ -46,10 +46,12 @@ pub(super) fn get(filename: &str) -> Vec<u8> {
 /// Receives a header. Its text may differ from program to program; what it says may not.
 pub(super) fn receive_header(peer: &mut Peer) -> Result<Value, Failure> {
     let len = peer.receive_exactly(size_of::<u32>(), &text!("wire.a-length"))?;
-    let len = len.try_into().map(u32::from_be_bytes).expect("it has 4 bytes");
+    let bytes = len.try_into().expect("it has 4 bytes");
+    let len = u32::from_be_bytes(bytes);
     if len > MAX_HEADER_LEN {
         let most = MAX_HEADER_LEN;
-        return Err(Failure::new(text!("wire.too-long", most, len)));
+        let symptom = symptom::of_length(bytes, most);
+        return Err(Failure::new(text!("wire.too-long", most, len)).looking_like(symptom));
     }
     let text = peer.receive_exactly(len as usize, &text!("wire.a-header"))?;
     serde_json::from_slice(&text).map_err(|error| {

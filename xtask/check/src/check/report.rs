@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 
 use anyhow::Result;
 use conformance::check::{Check, Outcome, Promises, Side};
-use conformance::{Failure, is_printable, text};
+use conformance::{Failure, Symptom, is_printable, text};
 use serde_json::{Value, json};
 
 /// In front of what there is to say about a check.
@@ -22,6 +22,39 @@ pub struct Report {
     kept: usize,
     failed: usize,
     not_asked: usize,
+    explained: Explained,
+}
+
+/// The symptoms that were explained: each with the first check that has it, and the number of others.
+#[derive(Default)]
+struct Explained(Vec<(Symptom, &'static str, usize)>);
+
+impl Explained {
+    /// The check whose explanation is good for this one as well; if there is none, this check's is good
+    /// for those that follow.
+    fn explain(&mut self, check: &Check, symptom: Symptom) -> Option<&'static str> {
+        let known = self.0.iter_mut().find(|(known, ..)| *known == symptom);
+        let Some((_, first, others)) = known else {
+            self.0.push((symptom, check.name, 0));
+            return None;
+        };
+        *others += 1;
+        Some(first)
+    }
+
+    /// A line for each explanation that is good for several checks.
+    fn summary(&self) -> String {
+        let several = self.0.iter().filter(|(.., others)| *others > 0);
+        let line = |(symptom, check, count): &(Symptom, &str, usize)| {
+            let cause = symptom.cause();
+            if *count == 1 {
+                text!("report.one-more", check, cause) + "\n"
+            } else {
+                text!("report.more", count, check, cause) + "\n"
+            }
+        };
+        several.map(line).collect()
+    }
 }
 
 impl Report {
@@ -32,7 +65,7 @@ impl Report {
             writeln!(io::stdout(), "{}\n", text!("report.begin", number, program))?;
         }
         let width = checks.iter().map(|check| check.name.len()).max().unwrap_or_default();
-        Ok(Self { json, width, kept: 0, failed: 0, not_asked: 0 })
+        Ok(Self { json, width, kept: 0, failed: 0, not_asked: 0, explained: Explained::default() })
     }
 
     /// Says which check is put to the program now: it may take a while.
@@ -44,16 +77,24 @@ impl Report {
         Ok(())
     }
 
-    /// Says what came of it.
-    pub fn tell(&mut self, check: &Check, outcome: &Outcome) -> Result<()> {
+    /// Reports what came of it.
+    pub fn tell(&mut self, check: &'static Check, outcome: &Outcome) -> Result<()> {
+        let mut alike = None;
         match outcome {
             Outcome::Kept => self.kept += 1,
-            Outcome::Failed(_) => self.failed += 1,
+            Outcome::Failed(failure) => {
+                self.failed += 1;
+                alike =
+                    failure.symptom().and_then(|symptom| self.explained.explain(check, symptom));
+            }
             Outcome::NotAsked(_) => self.not_asked += 1,
             Outcome::Unable(_) => {}
         }
-        let text =
-            if self.json { json_line(&object(check, outcome)) } else { lines(check, outcome) };
+        let text = match alike {
+            _ if self.json => json_line(&object(check, outcome)),
+            Some(first) => format!("FAILED: {}", text!("report.same-way", first)),
+            None => lines(check, outcome),
+        };
         Ok(writeln!(io::stdout(), "{text}")?)
     }
 
@@ -67,13 +108,14 @@ impl Report {
 
     /// Says how it went in all, and returns whether no check has failed.
     pub fn end(self) -> Result<bool> {
-        let Self { kept, failed, not_asked, .. } = self;
+        let Self { kept, failed, not_asked, explained, .. } = self;
         if self.json {
             let counts = json!({ "ok": kept, "failed": failed, "not asked": not_asked });
             writeln!(io::stdout(), "{}", json!({ "summary": counts }))?;
         } else {
             let counts = text!("report.counts", kept, failed, not_asked);
             writeln!(io::stdout(), "\n{counts}")?;
+            write!(io::stdout(), "{}", explained.summary())?;
         }
         Ok(failed == 0)
     }
@@ -154,12 +196,20 @@ fn explained(check: &Check, failure: &Failure) -> String {
     }
     let found = failure.difference().map_or_else(|| failure.text().to_owned(), ToString::to_string);
     parts.push(format!("{}\n", indented(&found)));
-    let (why, url, hint) = (check.why(), url(check), check.hint());
+    let (why, url, hint) = (check.why(), url(check), hint(check, failure));
     parts.push(text!("report.why", why));
     parts.push(text!("report.book", url));
+    if let Some(cause) = failure.symptom().map(Symptom::cause) {
+        parts.push(text!("report.cause", cause));
+    }
     parts.push(text!("report.hint", hint));
     parts.extend(wrote(failure));
     parts.join("\n")
+}
+
+/// What to try first: against the mistake, if it was recognised.
+fn hint(check: &Check, failure: &Failure) -> &'static str {
+    failure.symptom().map_or_else(|| check.hint(), Symptom::hint)
 }
 
 fn indented(text: &str) -> String {
@@ -187,7 +237,11 @@ fn object(check: &Check, outcome: &Outcome) -> Value {
             object["why"] = json!(check.why());
             object["section"] = json!(check.section);
             object["url"] = json!(url(check));
-            object["hint"] = json!(check.hint());
+            object["hint"] = json!(hint(check, failure));
+            if let Some(symptom) = failure.symptom() {
+                object["symptom"] = json!(symptom.name());
+                object["cause"] = json!(symptom.cause());
+            }
             if let Some((name, wrote)) = failure.program() {
                 let lines: Vec<&str> = wrote.lines().map(str::trim_start).collect();
                 object["program"] = json!({ "command": name, "wrote": lines });

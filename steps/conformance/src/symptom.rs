@@ -1,0 +1,477 @@
+//! Symptoms: what a failure looks like, so that the hint fits the mistake.
+//!
+//! One mistake makes many checks fail, and each has a hint of its own that fits another mistake. Where the
+//! bytes that arrived betray the cause, or a further question to the server does (see `Running::ask`), the
+//! failure has a symptom, and the symptom has the hint.
+
+use std::borrow::Cow;
+
+use crate::Failure;
+use crate::check::Protocol;
+use crate::failure::Difference;
+use crate::texts::TEXTS;
+
+/// How many bytes a length takes.
+const LENGTH_LEN: usize = size_of::<u32>();
+
+/// What a failure looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Symptom {
+    /// The bytes of a length are in reversed order.
+    ByteOrder,
+    /// A length is written in digits.
+    LengthAsText,
+    /// There is no length before the bytes.
+    NoLength,
+    /// A length takes 1, 2 or 8 bytes.
+    LengthWidth,
+    /// A length is not the number of bytes that follow it.
+    WrongLength,
+    /// Bytes are sent as the language displays them: `b'…'`, `[B@…`, `<Buffer …>`.
+    DisplayedBytes,
+    /// Characters are encoded in UTF-16.
+    Utf16,
+    /// It is an answer of a web server.
+    Http,
+    /// Letters outside ASCII were changed as well.
+    UnicodeCase,
+    /// Bytes outside ASCII were decoded and encoded again.
+    Encoding,
+    /// The message comes back as it was.
+    Unchanged,
+    /// `\n` became `\r\n`, or the other way round.
+    LineEnding,
+    /// A newline or a zero byte more.
+    TrailingByte,
+    /// The newline at the end is missing.
+    MissingNewline,
+    /// The bytes end before a byte 0.
+    StopsAtZero,
+    /// The bytes end too early.
+    CutShort,
+    /// The whole buffer is sent, with what an earlier message left there.
+    WholeBuffer,
+    /// The answer to an earlier message.
+    EarlierAnswer,
+    /// Bytes that arrive before anything was sent.
+    Greeting,
+    /// The answer, with something around it.
+    Decorated,
+    /// It answers only when it has received a newline.
+    WaitsForNewline,
+    /// It answers only when the client has ended its side.
+    WaitsForEnd,
+    /// It fails only where the stream is cut.
+    PartialRead,
+    /// A length was unpacked from fewer bytes than it takes.
+    ShortUnpack,
+    /// Text where bytes are needed, or the other way round.
+    TextForBytes,
+}
+
+impl Symptom {
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::ByteOrder,
+        Self::LengthAsText,
+        Self::NoLength,
+        Self::LengthWidth,
+        Self::WrongLength,
+        Self::DisplayedBytes,
+        Self::Utf16,
+        Self::Http,
+        Self::UnicodeCase,
+        Self::Encoding,
+        Self::Unchanged,
+        Self::LineEnding,
+        Self::TrailingByte,
+        Self::MissingNewline,
+        Self::StopsAtZero,
+        Self::CutShort,
+        Self::WholeBuffer,
+        Self::EarlierAnswer,
+        Self::Greeting,
+        Self::Decorated,
+        Self::WaitsForNewline,
+        Self::WaitsForEnd,
+        Self::PartialRead,
+        Self::ShortUnpack,
+        Self::TextForBytes,
+    ];
+
+    /// Its name, in kebab case.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ByteOrder => "byte-order",
+            Self::LengthAsText => "length-as-text",
+            Self::NoLength => "no-length",
+            Self::LengthWidth => "length-width",
+            Self::WrongLength => "wrong-length",
+            Self::DisplayedBytes => "displayed-bytes",
+            Self::Utf16 => "utf-16",
+            Self::Http => "http",
+            Self::UnicodeCase => "unicode-case",
+            Self::Encoding => "encoding",
+            Self::Unchanged => "unchanged",
+            Self::LineEnding => "line-ending",
+            Self::TrailingByte => "trailing-byte",
+            Self::MissingNewline => "missing-newline",
+            Self::StopsAtZero => "stops-at-zero",
+            Self::CutShort => "cut-short",
+            Self::WholeBuffer => "whole-buffer",
+            Self::EarlierAnswer => "earlier-answer",
+            Self::Greeting => "greeting",
+            Self::Decorated => "decorated",
+            Self::WaitsForNewline => "waits-for-newline",
+            Self::WaitsForEnd => "waits-for-end",
+            Self::PartialRead => "partial-read",
+            Self::ShortUnpack => "short-unpack",
+            Self::TextForBytes => "text-for-bytes",
+        }
+    }
+
+    /// The key of one of its texts.
+    pub(crate) fn key(self, text: &str) -> String {
+        format!("symptom.{}.{text}", self.name())
+    }
+
+    /// What the program does, most likely.
+    #[must_use]
+    pub fn cause(self) -> &'static str {
+        TEXTS.get(&self.key("cause"))
+    }
+
+    /// What to try first.
+    #[must_use]
+    pub fn hint(self) -> &'static str {
+        TEXTS.get(&self.key("hint"))
+    }
+
+    /// Whether it spoils every exchange, so that it explains each later failure that has no symptom of
+    /// its own.
+    #[must_use]
+    pub fn spoils_all(self) -> bool {
+        !matches!(
+            self,
+            Self::UnicodeCase
+                | Self::Encoding
+                | Self::LineEnding
+                | Self::StopsAtZero
+                | Self::CutShort
+                | Self::PartialRead
+                | Self::ShortUnpack
+        )
+    }
+}
+
+/// This failure, with the symptom that it betrays, if there is one and it has none yet.
+pub(crate) fn add(failure: Failure, protocol: Protocol) -> Failure {
+    let in_bytes = failure.difference().and_then(|difference| of_bytes(difference, protocol));
+    let found = in_bytes.or_else(|| of_output(failure.program()?.1));
+    failure.looking_like(found)
+}
+
+/// What these bytes look like, received in the place of others.
+fn of_bytes(difference: &Difference, protocol: Protocol) -> Option<Symptom> {
+    let Difference { expected, received, .. } = difference;
+    if received.starts_with(b"HTTP/1.") {
+        return Some(Symptom::Http);
+    }
+    if protocol == Protocol::Frames && expected.len() > LENGTH_LEN {
+        return of_frame(difference, protocol);
+    }
+    of_payload(expected, received, &difference.before, protocol)
+}
+
+/// What a frame looks like, received in the place of another.
+fn of_frame(difference: &Difference, protocol: Protocol) -> Option<Symptom> {
+    let Difference { expected, received, before, .. } = difference;
+    let payload = &expected[LENGTH_LEN..];
+    if let Some((header, rest)) = received.split_first_chunk::<LENGTH_LEN>() {
+        let swapped = u32::from_le_bytes(*header) as usize;
+        let fits = swapped == rest.len() || swapped == payload.len() && !rest.starts_with(b"\0");
+        if fits && header[..] != expected[..LENGTH_LEN] {
+            return Some(Symptom::ByteOrder);
+        }
+        let len = u32::from_be_bytes(*header) as usize;
+        if len == rest.len() && len > 0 && rest != payload {
+            let payload_of = |frame: &Vec<u8>| frame.get(LENGTH_LEN..).unwrap_or_default().to_vec();
+            let before: Vec<_> = before.iter().map(payload_of).collect();
+            return of_payload(payload, rest, &before, protocol);
+        }
+    }
+    if let Some(text) = displayed(received) {
+        return Some(text);
+    }
+    let Some(at) = position(received, payload) else {
+        return of_payload(expected, received, before, protocol);
+    };
+    let (prefix, len) = (&received[..at], payload.len());
+    let digits = String::from_utf8_lossy(prefix);
+    match prefix.len() {
+        0 => Some(Symptom::NoLength),
+        1 | 2 | 8 if number(prefix, false) == len || number(prefix, true) == len => {
+            Some(Symptom::LengthWidth)
+        }
+        _ if digits.trim_end_matches([' ', '\n', '\r', ':', '\0']).parse() == Ok(len) => {
+            Some(Symptom::LengthAsText)
+        }
+        LENGTH_LEN => Some(Symptom::WrongLength),
+        _ => of_payload(expected, received, before, protocol),
+    }
+}
+
+/// What bytes without a length look like, received in the place of others.
+fn of_payload(
+    expected: &[u8],
+    received: &[u8],
+    before: &[Vec<u8>],
+    protocol: Protocol,
+) -> Option<Symptom> {
+    if received.is_empty() || expected.is_empty() {
+        return None;
+    }
+    let text = String::from_utf8_lossy(expected);
+    let equal = expected.iter().zip(received).take_while(|(a, b)| a == b).count();
+    if let Some(symptom) = displayed(received) {
+        return Some(symptom);
+    }
+    if protocol == Protocol::UpperCase {
+        if text.to_uppercase().as_bytes() == received {
+            return Some(Symptom::UnicodeCase);
+        }
+        if received.to_ascii_uppercase() == expected {
+            return Some(Symptom::Unchanged);
+        }
+    }
+    if is_utf_16(expected, received) {
+        return Some(Symptom::Utf16);
+    }
+    if without_returns(expected) == without_returns(received) {
+        return Some(Symptom::LineEnding);
+    }
+    if let Some(symptom) = of_rest(expected, received, before) {
+        return Some(symptom);
+    }
+    if equal == received.len() {
+        return Some(match &expected[equal..] {
+            b"\n" | b"\r\n" => Symptom::MissingNewline,
+            [0, ..] => Symptom::StopsAtZero,
+            _ => Symptom::CutShort,
+        });
+    }
+    if expected.get(equal).is_some_and(|byte| !byte.is_ascii()) {
+        return Some(Symptom::Encoding);
+    }
+    position(received, expected).map(|_| Symptom::Decorated)
+}
+
+/// What surplus bytes look like, before or after those that were expected.
+fn of_rest(expected: &[u8], received: &[u8], before: &[Vec<u8>]) -> Option<Symptom> {
+    let at = position(received, expected);
+    let rest = match at {
+        Some(0) => &received[expected.len()..],
+        Some(at) => &received[..at],
+        None => received,
+    };
+    let (last, earlier) = before.split_last()?;
+    let is_left_of =
+        |longer: &Vec<u8>| longer.len() > last.len() && rest.starts_with(&longer[last.len()..]);
+    match rest {
+        b"\n" | b"\r\n" | b"\0" if at.is_some() => Some(Symptom::TrailingByte),
+        _ if rest.iter().all(|byte| *byte == 0) => Some(Symptom::WholeBuffer),
+        _ if earlier.iter().any(is_left_of) => Some(Symptom::WholeBuffer),
+        _ if received.starts_with(last) => Some(Symptom::EarlierAnswer),
+        _ => None,
+    }
+}
+
+/// What a program's own words betray, such as those of an exception.
+fn of_output(output: &str) -> Option<Symptom> {
+    let has = |words: &[&str]| words.iter().any(|word| output.contains(word));
+    if has(&["UnicodeDecodeError", "UnicodeEncodeError", "MalformedInputException"]) {
+        return Some(Symptom::Encoding);
+    }
+    if has(&["struct.error: unpack requires", "ERR_BUFFER_OUT_OF_BOUNDS"]) {
+        return Some(Symptom::ShortUnpack);
+    }
+    let mixed = [
+        "TypeError: a bytes-like object is required",
+        "TypeError: can't concat",
+        "TypeError: can only concatenate",
+        "TypeError: argument should be a bytes-like object",
+        "TypeError: memoryview: a bytes-like object is required",
+        "TypeError: string argument without an encoding",
+    ];
+    has(&mixed).then_some(Symptom::TextForBytes)
+}
+
+/// What a length is that is too large: perhaps four bytes of something else, or in reversed order.
+pub(crate) fn of_length(bytes: [u8; LENGTH_LEN], most: u32) -> Option<Symptom> {
+    match bytes {
+        [b'H', b'T', b'T', b'P'] => Some(Symptom::Http),
+        [b'b', b'\'' | b'"', ..] => Some(Symptom::DisplayedBytes),
+        [b'{', ..] => Some(Symptom::NoLength),
+        [0, _, b'{', _] => Some(Symptom::LengthWidth),
+        [b'0'..=b'9', rest @ ..] if rest.iter().all(u8::is_ascii) => Some(Symptom::LengthAsText),
+        _ => (u32::from_le_bytes(bytes) <= most).then_some(Symptom::ByteOrder),
+    }
+}
+
+/// Bytes as a language displays them.
+fn displayed(received: &[u8]) -> Option<Symptom> {
+    const STARTS: &[&[u8]] = &[b"b'", b"b\"", b"bytearray(b", b"[B@", b"<Buffer "];
+    // Go and Java print an array of numbers.
+    let is_list = received.len() > 2
+        && received.starts_with(b"[")
+        && received.ends_with(b"]")
+        && received[1..received.len() - 1]
+            .iter()
+            .all(|it| matches!(it, b'0'..=b'9' | b' ' | b',' | b'-'));
+    let is_shown = |start: &&[u8]| {
+        let body = received.get(LENGTH_LEN..).unwrap_or_default();
+        received.starts_with(start) || body.starts_with(start)
+    };
+    (is_list || STARTS.iter().any(is_shown)).then_some(Symptom::DisplayedBytes)
+}
+
+/// Whether each byte has a zero byte beside it.
+fn is_utf_16(expected: &[u8], received: &[u8]) -> bool {
+    let marks = [&[0xff, 0xfe][..], &[0xfe, 0xff]];
+    let text = marks.iter().find_map(|mark| received.strip_prefix(*mark)).unwrap_or(received);
+    let without: Vec<u8> = text.iter().copied().filter(|byte| *byte != 0).collect();
+    !expected.contains(&0) && text.len() == 2 * expected.len() && without == expected
+}
+
+fn without_returns(bytes: &[u8]) -> Cow<'_, [u8]> {
+    if bytes.contains(&b'\r') {
+        return bytes.iter().copied().filter(|byte| *byte != b'\r').collect();
+    }
+    Cow::Borrowed(bytes)
+}
+
+fn number(bytes: &[u8], reversed: bool) -> usize {
+    let append = |number: usize, byte: &u8| number.wrapping_shl(8) | usize::from(*byte);
+    if reversed { bytes.iter().rev().fold(0, append) } else { bytes.iter().fold(0, append) }
+}
+
+/// Where these bytes are in others.
+fn position(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes.windows(wanted.len()).position(|window| window == wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn of(
+        protocol: Protocol,
+        expected: &[u8],
+        received: &[u8],
+        before: &[&[u8]],
+    ) -> Option<Symptom> {
+        let before = before.iter().map(|bytes| bytes.to_vec()).collect();
+        let (expected, received) = (expected.to_vec(), received.to_vec());
+        of_bytes(&Difference { expected, received, end: None, before }, protocol)
+    }
+
+    #[test]
+    fn a_frame_betrays_what_its_length_is() {
+        let hello = b"\0\0\0\x05hello";
+        for (received, symptom) in [
+            (&b"\x05\0\0\0hello"[..], Symptom::ByteOrder),
+            (b"\x05\0\0\0", Symptom::ByteOrder),
+            (b"\x06\0\0\0hello\n", Symptom::ByteOrder),
+            (b"5hello", Symptom::LengthAsText),
+            (b"0005hello", Symptom::LengthAsText),
+            (b"5\nhello", Symptom::LengthAsText),
+            (b"hello", Symptom::NoLength),
+            (b"\0\x05hello", Symptom::LengthWidth),
+            (b"\x05\0\0\0\0\0\0\0hello", Symptom::LengthWidth),
+            (b"\0\0\0\x09hello", Symptom::WrongLength),
+            (b"\0\0\0\x04hello", Symptom::WrongLength),
+            (b"b'\\x00\\x00\\x00\\x05hello'", Symptom::DisplayedBytes),
+            (b"\0\0\0\x08b'hello'", Symptom::DisplayedBytes),
+            (b"\0\0\0\x0ah\0e\0l\0l\0o\0", Symptom::Utf16),
+            (b"\0\0\0\x05hel", Symptom::CutShort),
+            (b"HTTP/1.1 400 Bad Request\r\n", Symptom::Http),
+        ] {
+            assert_eq!(of(Protocol::Frames, hello, received, &[]), Some(symptom), "{received:?}");
+        }
+        for received in [&b""[..], b"\0\0\0\x05hullo"] {
+            assert_eq!(of(Protocol::Frames, hello, received, &[]), None, "{received:?}");
+        }
+        let line = b"\0\0\0\x03hi\n";
+        for (received, symptom) in [
+            (&b"\0\0\0\x02hi"[..], Symptom::MissingNewline),
+            (b"\0\0\0\x04hi\r\n", Symptom::LineEnding),
+            (b"\0\0\0\x07one\nhi\n", Symptom::EarlierAnswer),
+        ] {
+            let before: &[&[u8]] = &[b"\0\0\0\x04one\n"];
+            assert_eq!(of(Protocol::Frames, line, received, before), Some(symptom), "{received:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_without_a_length_betray_what_was_done_to_them() {
+        let upper = Protocol::UpperCase;
+        for (expected, received, symptom) in [
+            ("GRüßE".as_bytes(), "GRÜSSE".as_bytes(), Symptom::UnicodeCase),
+            ("GRüßE".as_bytes(), b"GR??E", Symptom::Encoding),
+            ("GRüßE".as_bytes(), "GRÃ¼ÃŸE".as_bytes(), Symptom::Encoding),
+            (b"ONE", b"one", Symptom::Unchanged),
+            (b"ONE", b"b'ONE'", Symptom::DisplayedBytes),
+            (b"ONE", b"[79 78 69]", Symptom::DisplayedBytes),
+            (b"ONE", b"<Buffer 4f 4e 45>", Symptom::DisplayedBytes),
+            (b"ONE", b"[B@1b6d3586", Symptom::DisplayedBytes),
+            (b"ONE", b"\0O\0N\0E", Symptom::Utf16),
+            (b"\0\x01", b"", Symptom::CutShort),
+            (b"A\0B", b"A", Symptom::StopsAtZero),
+            (b"ONE", b"O", Symptom::CutShort),
+            (b"ONE", b"you said: ONE", Symptom::Decorated),
+        ] {
+            let found = of(upper, expected, received, &[]);
+            let symptom = (!received.is_empty()).then_some(symptom);
+            assert_eq!(found, symptom, "{received:?}");
+        }
+    }
+
+    #[test]
+    fn what_an_earlier_message_has_left_is_recognised() {
+        let before: &[&[u8]] = &[b"HELLO", b"HI"];
+        for (received, symptom) in [
+            (&b"LLOTWO"[..], Some(Symptom::WholeBuffer)),
+            (b"\0\0\0TWO\0\0\0", Some(Symptom::WholeBuffer)),
+            (b"\nTWO\n", Some(Symptom::TrailingByte)),
+            (b"\r\nTWO\r\n", Some(Symptom::TrailingByte)),
+            (b"HI", Some(Symptom::EarlierAnswer)),
+            (b"TWX", None),
+        ] {
+            assert_eq!(of(Protocol::UpperCase, b"TWO", received, before), symptom, "{received:?}");
+        }
+    }
+
+    #[test]
+    fn a_length_that_cannot_be_betrays_what_it_is() {
+        for (bytes, symptom) in [
+            (*b"\x20\0\0\0", Some(Symptom::ByteOrder)),
+            (*b"HTTP", Some(Symptom::Http)),
+            (*b"b'\\x", Some(Symptom::DisplayedBytes)),
+            (*b"{\"si", Some(Symptom::NoLength)),
+            (*b"\0\x20{\"", Some(Symptom::LengthWidth)),
+            (*b"32{\"", Some(Symptom::LengthAsText)),
+            (*b"\xff\xff\xff\xff", None),
+        ] {
+            assert_eq!(of_length(bytes, 1 << 16), symptom, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn each_symptom_has_a_name_of_its_own() {
+        let names: BTreeSet<_> = Symptom::ALL.iter().map(|symptom| symptom.name()).collect();
+        assert_eq!(names.len(), Symptom::ALL.len());
+    }
+}
