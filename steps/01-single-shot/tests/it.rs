@@ -121,7 +121,7 @@ fn still_wrong_only_the_first_piece_of_a_message_in_two_pieces_is_sent_back() ->
 fn nobody_listens() {
     let nobody = NobodyListens::new();
     let addr = nobody.addr().to_string();
-    let advice = format!("error: {addr}: connection refused: start the server first\n");
+    let advice = format!("error: {addr}: connection refused; start the server first\n");
     client(&[&addr]).failure().stdout("").stderr(advice);
 }
 
@@ -129,7 +129,7 @@ fn nobody_listens() {
 fn the_address_is_taken() -> Result<(), Failure> {
     let (_server, addr) = Program::start_server(server())?;
     let args = ["server", &addr.to_string()];
-    let advice = "address in use: stop the program that has it, or choose another port\n";
+    let advice = "address in use; stop the program that has it, or choose another port\n";
     Assert::new(STEP)
         .args(args)
         .assert()

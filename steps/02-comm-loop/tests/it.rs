@@ -148,7 +148,7 @@ fn a_server_that_goes_away_ends_the_client_with_an_error() {
 fn nobody_listens() {
     let nobody = NobodyListens::new();
     let addr = nobody.addr();
-    let advice = format!("error: {addr}: connection refused: start the server first\n");
+    let advice = format!("error: {addr}: connection refused; start the server first\n");
     client(addr, "hello\n").failure().stdout("").stderr(advice);
 }
 

@@ -19,9 +19,9 @@ fn explain(error: &io::Error) -> String {
     let advice = match error.kind() {
         io::ErrorKind::AddrInUse => "stop the program that has it, or choose another port",
         io::ErrorKind::AddrNotAvailable => "this computer has no such address",
-        io::ErrorKind::BrokenPipe => "nobody reads what it writes, or the other side is gone",
+        io::ErrorKind::BrokenPipe => "the other end of the pipe or connection is closed",
         io::ErrorKind::ConnectionRefused => "start the server first",
-        io::ErrorKind::ConnectionReset => "the other side broke the connection off",
+        io::ErrorKind::ConnectionReset => "the other end closed the connection abruptly",
         io::ErrorKind::InvalidInput => &format!("an address looks like {DEFAULT_ADDR}"),
         // An error without a number is not the system's but our own, and has advice of its own.
         io::ErrorKind::PermissionDenied if error.raw_os_error().is_some() => {
@@ -29,5 +29,5 @@ fn explain(error: &io::Error) -> String {
         }
         _ => return error.to_string(),
     };
-    format!("{}: {advice}", error.kind())
+    format!("{}; {advice}", error.kind())
 }

@@ -48,7 +48,7 @@ def kill_with_children(process):
 def check(command_line):
     """Raises ValueError if our client would not have sent it: a browser may have."""
     if HTTP_REQUEST.match(command_line):
-        raise ValueError("an HTTP request is no command")
+        raise ValueError("an HTTP request is not a command")
     if CONTROL_CHARACTER.search(command_line):
         raise ValueError("a command must not have control characters")
     if len(command_line) > MAX_COMMAND_LEN:

@@ -24,7 +24,8 @@ with socket.create_connection((host, int(port))) as stream:
         if not command_line:
             continue  # TCP cannot send an empty message: both sides would wait forever
         if len(command_line) > MAX_COMMAND_LEN:
-            print(f"error: a command has at most {MAX_COMMAND_LEN} bytes", file=sys.stderr)
+            problem = f"a command has at most {MAX_COMMAND_LEN} bytes; this one was not sent"
+            print(f"error: {problem}", file=sys.stderr)
             continue
         try:
             stream.sendall(command_line)

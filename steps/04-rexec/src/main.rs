@@ -32,7 +32,7 @@ enum Role {
         /// Address to listen on; port 0 takes any free port
         #[arg(default_value = DEFAULT_ADDR)]
         addr: String,
-        /// Listen where others can connect: whoever can, runs any command here, as you
+        /// Listen where others can connect; they can then run any command here, as you
         #[arg(long)]
         allow_remote: bool,
     },

@@ -30,9 +30,9 @@ pub fn run(listener: TcpListener) -> io::Result<()> {
     let local_addr = listener.local_addr()?;
     writeln!(io::stdout(), "listening on {local_addr}")?;
     let warning = if local_addr.ip().is_loopback() {
-        "WARNING: every user of this computer can run any command here, as you"
+        "WARNING: every user of this computer can run commands here as you"
     } else {
-        "WARNING: whoever can connect runs any command here, as you"
+        "WARNING: anyone who can connect can run commands here as you"
     };
     writeln!(io::stdout(), "{warning}")?;
 
@@ -80,7 +80,7 @@ fn check(bytes: &[u8]) -> io::Result<&str> {
         str::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?; // not UTF-8
     if is_http(text) {
         return refused(
-            "an HTTP request is no command; a web page may have made a browser send it",
+            "an HTTP request is not a command; a web page may have made a browser send it",
         );
     }
     if text.contains(|c: char| c.is_ascii_control()) {

@@ -154,7 +154,7 @@ fn runs_nothing(addr: SocketAddr, name: &str) -> Result<Vec<(String, &'static st
     let folder = std::env::temp_dir().join(format!("step-04-{name}-{}", std::process::id()));
     let mkdir = format!("mkdir {}", folder.display());
     let (http, control, long) = (
-        "an HTTP request is no command",
+        "an HTTP request is not a command",
         "a command must not have control characters",
         "a command has at most 1024 bytes",
     );
@@ -285,7 +285,7 @@ fn a_command_that_is_too_long_is_not_sent_and_the_next_one_is() -> Result<(), Fa
 #[test]
 fn without_allow_remote_no_other_computer_can_connect() {
     let refused = "others could connect there and run any command here, as you; \
-                   say --allow-remote if that is what you want";
+                   pass --allow-remote to permit this";
     for addr in ["0.0.0.0:0", "[::]:0"] {
         let ran = Assert::new(STEP).args(["server", addr]).assert().failure();
         ran.stdout("").stderr(format!("error: {addr}: {refused}\n"));
@@ -296,7 +296,7 @@ fn without_allow_remote_no_other_computer_can_connect() {
 fn on_loopback_the_server_says_whom_that_lets_in() -> Result<(), Failure> {
     let (mut server, _) = Program::start_server(server())?;
     let line = server.expect_line("WARNING: …")?;
-    assert_eq!(line, "WARNING: every user of this computer can run any command here, as you");
+    assert_eq!(line, "WARNING: every user of this computer can run commands here as you");
     Ok(())
 }
 
@@ -306,7 +306,7 @@ fn with_allow_remote_the_server_says_what_that_means() -> Result<(), Failure> {
     command.args(["server", "0.0.0.0:0", "--allow-remote"]);
     let (mut server, addr) = Program::start_server(command)?;
     let line = server.expect_line("WARNING: …")?;
-    assert_eq!(line, "WARNING: whoever can connect runs any command here, as you");
+    assert_eq!(line, "WARNING: anyone who can connect can run commands here as you");
     let addr = SocketAddr::from(([127, 0, 0, 1], addr.port()));
     expect(&mut Peer::connect(addr)?, "echo hello", format!("hello{END}").as_bytes())
 }

@@ -34,7 +34,7 @@ def stream(messages, read_len):
         end = time.monotonic() + DEADLINE
         while len(reader.recv(left, socket.MSG_PEEK)) < left:
             if time.monotonic() > end:
-                sys.exit("error: what was sent has not come")
+                sys.exit("error: what was sent has not arrived")
 
         pieces = []
         while left > 0:

@@ -98,7 +98,7 @@ pub fn connected_pair() -> io::Result<(TcpStream, TcpStream)> {
 pub fn say_late(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
-            let message = format!("what was sent has not come after {DEADLINE:?}");
+            let message = format!("what was sent has not arrived after {DEADLINE:?}");
             io::Error::new(io::ErrorKind::TimedOut, message)
         }
         _ => error,

@@ -287,7 +287,7 @@ fn a_server_that_goes_away_ends_the_client_with_an_error() -> Result<(), Failure
 fn nobody_listens() {
     let nobody = NobodyListens::new();
     let addr = nobody.addr().to_string();
-    let advice = format!("error: {addr}: connection refused: start the server first\n");
+    let advice = format!("error: {addr}: connection refused; start the server first\n");
     Assert::new(STEP).args(["client", &addr]).assert().failure().stdout("").stderr(advice);
 }
 

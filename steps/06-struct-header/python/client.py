@@ -19,7 +19,8 @@ with socket.create_connection((host, int(port))) as stream:
             break
         command_line = line.rstrip(b"\r\n")
         if len(command_line) > MAX_FRAME_LEN:
-            print(f"error: a command has at most {MAX_FRAME_LEN} bytes", file=sys.stderr)
+            problem = f"a command has at most {MAX_FRAME_LEN} bytes; this one was not sent"
+            print(f"error: {problem}", file=sys.stderr)
             continue
         try:
             write_frame(stream, command_line)

@@ -25,7 +25,7 @@ def read_frame(stream):
     (length,) = HEADER.unpack(header)
     if length > MAX_FRAME_LEN:
         raise ValueError(
-            f"a frame of {length} bytes was announced, at most {MAX_FRAME_LEN} can be"
+            f"frame too long: {length} bytes (limit {MAX_FRAME_LEN})"
         )
     payload = receive_exactly(stream, length)
     if len(payload) < length:
@@ -47,5 +47,5 @@ def receive_exactly(stream, length):
 def cut_off(part, came, length):
     """The error for a stream that ends inside a frame."""
     return EOFError(
-        f"the stream ended inside a frame: {came} of {length} bytes of its {part} came"
+        f"the stream ended inside a frame: {came} of {length} bytes of its {part} arrived"
     )

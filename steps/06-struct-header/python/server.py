@@ -45,7 +45,7 @@ def answer_to(command_line):
     if len(output) <= MAX_FRAME_LEN:
         return output
     max_mib = MAX_FRAME_LEN // (1024 * 1024)
-    return f"the answer has more than {max_mib} MiB; no more can be sent\n".encode()
+    return f"the answer is longer than {max_mib} MiB, the limit of a frame\n".encode()
 
 
 def handle_connection(stream):

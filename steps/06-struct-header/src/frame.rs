@@ -63,8 +63,7 @@ pub fn read_frame(reader: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
     // ANCHOR: check
     let len = u32::from_be_bytes(header);
     if len > MAX_FRAME_LEN {
-        let message =
-            format!("a frame of {len} bytes was announced, at most {MAX_FRAME_LEN} can be");
+        let message = format!("frame too long: {len} bytes (limit {MAX_FRAME_LEN})");
         return Err(io::Error::new(io::ErrorKind::InvalidData, message));
     }
     // ANCHOR_END: check
@@ -102,6 +101,6 @@ fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 /// The error for a stream that ends inside a frame.
 fn cut_off(part: &str, came: usize, len: usize) -> io::Error {
     let message =
-        format!("the stream ended inside a frame: {came} of {len} bytes of its {part} came");
+        format!("the stream ended inside a frame: {came} of {len} bytes of its {part} arrived");
     io::Error::new(io::ErrorKind::UnexpectedEof, message)
 }

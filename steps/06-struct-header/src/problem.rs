@@ -25,8 +25,8 @@ mod tests {
     fn an_error_is_told_in_stds_words_and_otherwise_in_its_own() {
         let not_found = std::fs::File::open("no/such/file").unwrap_err();
         assert_eq!(explain(&not_found), "entity not found");
-        let ours = io::Error::new(io::ErrorKind::NotFound, "no file has this name");
-        assert_eq!(explain(&ours), "no file has this name");
+        let ours = io::Error::new(io::ErrorKind::NotFound, "no such file");
+        assert_eq!(explain(&ours), "no such file");
         let unknown = explain(&io::Error::from_raw_os_error(UNKNOWN_ERROR));
         assert!(unknown.ends_with(&format!("(os error {UNKNOWN_ERROR})")), "{unknown}");
     }

@@ -28,9 +28,9 @@ pub fn run(listener: TcpListener) -> io::Result<()> {
     let local_addr = listener.local_addr()?;
     writeln!(io::stdout(), "listening on {local_addr}")?;
     let warning = if local_addr.ip().is_loopback() {
-        "WARNING: every user of this computer can run any command here, as you"
+        "WARNING: every user of this computer can run commands here as you"
     } else {
-        "WARNING: whoever can connect runs any command here, as you"
+        "WARNING: anyone who can connect can run commands here as you"
     };
     writeln!(io::stdout(), "{warning}")?;
 
@@ -70,7 +70,7 @@ fn answer(command_line: &str) -> Vec<u8> {
         Ok(output) if output.len() <= MAX_FRAME_LEN as usize => return output,
         Ok(_) => {
             let max_mib = MAX_FRAME_LEN / (1024 * 1024);
-            format!("the answer has more than {max_mib} MiB; no more can be sent\n")
+            format!("the answer is longer than {max_mib} MiB, the limit of a frame\n")
         }
         Err(error) => format!("the command cannot be run: {}\n", explain(&error)),
     };

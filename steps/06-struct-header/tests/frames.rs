@@ -130,10 +130,10 @@ proptest! {
             (_, Ok(())) => prop_assert!(false, "{} bytes of a frame are no clean close", left),
             (_, Err(error)) => {
                 let expected = match left.checked_sub(4) {
-                    None => format!("{left} of 4 bytes of its header came"),
+                    None => format!("{left} of 4 bytes of its header arrived"),
                     Some(left) => {
                         let len = payloads[came.len()].len();
-                        format!("{left} of {len} bytes of its payload came")
+                        format!("{left} of {len} bytes of its payload arrived")
                     }
                 };
                 prop_assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
@@ -160,7 +160,7 @@ proptest! {
 fn assert_refused(len: u32) {
     let error = read_frame(&mut NoMore(&len.to_be_bytes())).expect_err("it is too long");
     assert_eq!(error.kind(), io::ErrorKind::InvalidData);
-    let expected = format!("a frame of {len} bytes was announced, at most 16777216 can be");
+    let expected = format!("frame too long: {len} bytes (limit 16777216)");
     assert_eq!(error.to_string(), expected);
 }
 

@@ -113,7 +113,7 @@ fn the_longest_answer_is_sent_and_a_longer_one_is_told() -> Result<(), Failure> 
     let (_server, addr) = Program::start_server(server())?;
     let mut peer = Peer::connect(addr)?;
     expect(&mut peer, "head -c 16777216 /dev/zero", vec![0; 16_777_216])?;
-    let told = "the answer has more than 16 MiB; no more can be sent\n";
+    let told = "the answer is longer than 16 MiB, the limit of a frame\n";
     expect(&mut peer, "head -c 16777217 /dev/zero", told)?;
     expect(&mut peer, "echo hello", "hello\n")
 }
@@ -178,17 +178,11 @@ fn much_output_on_both_streams_is_neither_lost_nor_mixed() -> Result<(), Failure
 fn a_broken_frame_ends_one_connection_with_one_line_and_not_the_server() -> Result<(), Failure> {
     let inside = "the stream ended inside a frame:";
     let cases: [(&[u8], String); 6] = [
-        (
-            b"\xff\xff\xff\xff",
-            "a frame of 4294967295 bytes was announced, at most 16777216 can be".to_owned(),
-        ),
-        (
-            b"\x01\0\0\x01",
-            "a frame of 16777217 bytes was announced, at most 16777216 can be".to_owned(),
-        ),
-        (b"\0\0", format!("{inside} 2 of 4 bytes of its header came")),
-        (b"\0\0\0\x07", format!("{inside} 0 of 7 bytes of its payload came")),
-        (b"\0\0\0\x07echo h", format!("{inside} 6 of 7 bytes of its payload came")),
+        (b"\xff\xff\xff\xff", "frame too long: 4294967295 bytes (limit 16777216)".to_owned()),
+        (b"\x01\0\0\x01", "frame too long: 16777217 bytes (limit 16777216)".to_owned()),
+        (b"\0\0", format!("{inside} 2 of 4 bytes of its header arrived")),
+        (b"\0\0\0\x07", format!("{inside} 0 of 7 bytes of its payload arrived")),
+        (b"\0\0\0\x07echo h", format!("{inside} 6 of 7 bytes of its payload arrived")),
         (b"\0\0\0\x06echo \xff", "invalid utf-8 sequence of 1 bytes from index 5".to_owned()),
     ];
     let (mut server, addr) = Program::start_server(server())?;
@@ -230,9 +224,9 @@ fn client_of_a_server_that_sends(bytes: &[u8]) -> String {
 fn a_server_that_breaks_the_rules_is_an_error_for_the_client() {
     for (bytes, text) in [
         (&b""[..], "the server closed the connection"),
-        (b"\0", "the stream ended inside a frame: 1 of 4 bytes of its header came"),
-        (b"\0\0\0\x0ahel", "the stream ended inside a frame: 3 of 10 bytes of its payload came"),
-        (b"\xff\xff\xff\xff", "a frame of 4294967295 bytes was announced, at most 16777216 can be"),
+        (b"\0", "the stream ended inside a frame: 1 of 4 bytes of its header arrived"),
+        (b"\0\0\0\x0ahel", "the stream ended inside a frame: 3 of 10 bytes of its payload arrived"),
+        (b"\xff\xff\xff\xff", "frame too long: 4294967295 bytes (limit 16777216)"),
     ] {
         assert_eq!(client_of_a_server_that_sends(bytes), format!("error: ADDR: {text}\n"));
     }
@@ -311,7 +305,7 @@ fn a_command_that_never_stops_writing_fills_no_memory() -> Result<(), Failure> {
     command.args(["-c", r#"ulimit -v 2000000 && exec "$0" "$@""#, STEP, "server", "127.0.0.1:0"]);
     let (_server, addr) = Program::start_server(command)?;
     let mut peer = Peer::connect(addr)?;
-    let told = "the answer has more than 16 MiB; no more can be sent\n";
+    let told = "the answer is longer than 16 MiB, the limit of a frame\n";
     for command in ["yes", "yes >&2", "yes & yes >&2"] {
         expect(&mut peer, command, told)?;
     }
@@ -362,7 +356,7 @@ fn still_wrong_a_command_goes_on_when_its_server_is_killed() {
 #[test]
 fn without_allow_remote_no_other_computer_can_connect() {
     let refused = "others could connect there and run any command here, as you; \
-                   say --allow-remote if that is what you want";
+                   pass --allow-remote to permit this";
     for addr in ["0.0.0.0:0", "[::]:0"] {
         let ran = Assert::new(STEP).args(["server", addr]).assert().failure();
         ran.stdout("").stderr(format!("error: {addr}: {refused}\n"));
@@ -373,7 +367,7 @@ fn without_allow_remote_no_other_computer_can_connect() {
 fn on_loopback_the_server_says_whom_that_lets_in() -> Result<(), Failure> {
     let (mut server, _) = Program::start_server(server())?;
     let line = server.expect_line("WARNING: …")?;
-    assert_eq!(line, "WARNING: every user of this computer can run any command here, as you");
+    assert_eq!(line, "WARNING: every user of this computer can run commands here as you");
     Ok(())
 }
 
@@ -383,7 +377,7 @@ fn with_allow_remote_the_server_says_what_that_means() -> Result<(), Failure> {
     command.args(["server", "0.0.0.0:0", "--allow-remote"]);
     let (mut server, addr) = Program::start_server(command)?;
     let line = server.expect_line("WARNING: …")?;
-    assert_eq!(line, "WARNING: whoever can connect runs any command here, as you");
+    assert_eq!(line, "WARNING: anyone who can connect can run commands here as you");
     let addr = std::net::SocketAddr::from(([127, 0, 0, 1], addr.port()));
     expect(&mut Peer::connect(addr)?, "echo hello", format!("hello{NEWLINE}"))
 }
@@ -419,11 +413,8 @@ fn our_client_talks_to_python_server() -> Result<(), Failure> {
 fn the_python_server_says_the_same_about_a_broken_frame() -> Result<(), Failure> {
     let (mut server, addr) = Program::start_server(twin("server.py", "127.0.0.1:0"))?;
     for (bytes, text) in [
-        (
-            &b"\xff\xff\xff\xff"[..],
-            "lost: a frame of 4294967295 bytes was announced, at most 16777216 can be",
-        ),
-        (b"\0\0", "lost: the stream ended inside a frame: 2 of 4 bytes of its header came"),
+        (&b"\xff\xff\xff\xff"[..], "lost: frame too long: 4294967295 bytes (limit 16777216)"),
+        (b"\0\0", "lost: the stream ended inside a frame: 2 of 4 bytes of its header arrived"),
     ] {
         let mut peer = Peer::connect(addr)?;
         peer.send(bytes)?;
@@ -433,7 +424,7 @@ fn the_python_server_says_the_same_about_a_broken_frame() -> Result<(), Failure>
     }
     let mut peer = Peer::connect(addr)?;
     if cfg!(unix) {
-        expect(&mut peer, "yes", "the answer has more than 16 MiB; no more can be sent\n")?;
+        expect(&mut peer, "yes", "the answer is longer than 16 MiB, the limit of a frame\n")?;
     }
     expect(&mut peer, "echo hello", format!("hello{NEWLINE}"))
 }

@@ -60,7 +60,7 @@ def download(stream, filename, folder, force, max_mib):
     """Saves a file of the server's in the folder: whole, or not at all."""
     name = filename.rpartition("/")[2]
     if not is_plain(name):
-        raise Refused(f'"{name}" is not a file name on every system')
+        raise Refused(f"{name} cannot be a file name on every system")
     target = folder / name
     if os.path.lexists(target) and not force:
         if not sys.stdin.isatty():
@@ -88,7 +88,7 @@ def download(stream, filename, folder, force, max_mib):
             f"{name}: the server announced {size} bytes; --max-size permits {max_mib} MiB"
         )
     if not isinstance(expected, str) or not re.fullmatch("[0-9a-f]{64}", expected):
-        raise ValueError(f"{name}: the server did not say its hash, so it cannot be checked")
+        raise ValueError(f"{name}: the server sent no hash, so the file cannot be checked")
 
     part = folder / f".{secrets.token_hex(8)}.part"  # beside the target: renaming does not copy
     try:
@@ -100,7 +100,7 @@ def download(stream, filename, folder, force, max_mib):
         else:
             os.link(part, target)  # unlike a renaming, it overwrites nothing
     except FileExistsError:
-        raise Refused(f"{name}: it exists by now; --force overwrites it") from None
+        raise Refused(f"{name}: created during the download; --force overwrites it") from None
     except OSError as error:  # of our folder; the connection's are EOFErrors
         # The rest of the body stays unread: it may be of any length. So the conversation is over.
         raise ValueError(
@@ -174,7 +174,7 @@ with socket.create_connection((host, int(port))) as stream:
             elif filename:
                 download(stream, filename, args.dir, args.force, args.max_size)
             else:
-                complain("error: a download needs a name: get FILE; this one was not sent")
+                complain("error: get needs a file name: get FILE")
         except Refused as problem:
             complain(f"error: {problem}")
             failed = failed or word == "get"

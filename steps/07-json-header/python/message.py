@@ -34,7 +34,7 @@ def read_frame(stream):
     (length,) = LENGTH.unpack(length)
     if length > MAX_HEADER_LEN:
         raise EOFError(
-            f"a frame of {length} bytes was announced, at most {MAX_HEADER_LEN} can be"
+            f"frame too long: {length} bytes (limit {MAX_HEADER_LEN})"
         )
     frame = receive_exactly(stream, length)
     if len(frame) < length:
@@ -47,21 +47,21 @@ def parse_header(frame):
     try:
         header = json.loads(frame.decode())
     except ValueError as error:
-        raise ValueError(f"the header is not understood: {error}") from None
+        raise ValueError(f"invalid header: {error}") from None
     except RecursionError:
-        raise ValueError("the header is not understood: it is nested too deeply") from None
+        raise ValueError("invalid header: it is nested too deeply") from None
     if not isinstance(header, dict):
-        raise ValueError("the header is not understood: it is no JSON object")
+        raise ValueError("invalid header: it is no JSON object")
     return header
 
 
 def field(header, name, kind):
     """A field that the header must have. A ValueError names it if it is missing, or of another type."""
     if name not in header:
-        raise ValueError(f"the header is not understood: missing field `{name}`")
+        raise ValueError(f"invalid header: missing field `{name}`")
     value = header[name]
     if type(value) is not kind:  # not isinstance: to Python, True is an int
-        raise ValueError(f"the header is not understood: `{name}` must be of type {kind.__name__}")
+        raise ValueError(f"invalid header: `{name}` must be of type {kind.__name__}")
     if kind is str:
         value.encode()  # JSON can hold half a surrogate pair; no text can
     return value
@@ -76,7 +76,7 @@ def receive_body(stream, size):
         except TimeoutError:
             raise EOFError(f"the server stopped sending after {came} of {size} bytes") from None
         except OSError as error:
-            raise EOFError(f"the connection broke after {came} of {size} bytes: {error}") from None
+            raise EOFError(f"the connection ended after {came} of {size} bytes: {error}") from None
         if not chunk:
             raise EOFError(f"the connection ended after {came} of {size} bytes")
         came += len(chunk)
@@ -97,5 +97,5 @@ def receive_exactly(stream, length):
 def cut_off(part, came, length):
     """The error for a stream that ends inside a header."""
     return EOFError(
-        f"the stream ended inside a frame: {came} of {length} bytes of its {part} came"
+        f"the stream ended inside a frame: {came} of {length} bytes of its {part} arrived"
     )

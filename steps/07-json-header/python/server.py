@@ -135,7 +135,7 @@ def find(filename, root):
     try:
         path = pathlib.Path(os.path.realpath(root / relative, strict=True))  # follows links
     except (FileNotFoundError, NotADirectoryError, ValueError):
-        raise OSError("no file has this name") from None
+        raise OSError("no such file") from None
     if not path.is_relative_to(root):
         raise OSError("it is outside the folder that is served")
     if not stat.S_ISREG(path.stat().st_mode):  # seen before it is opened: a device may do anything
@@ -193,7 +193,7 @@ host, _, port = args.addr.rpartition(":")
 if not ipaddress.ip_address(socket.gethostbyname(host)).is_loopback:
     sys.exit(f"error: {host}: others could connect there and run any command here, as you")
 if not os.path.isdir(args.root):
-    sys.exit(f"error: {args.root}: there is no such folder")
+    sys.exit(f"error: {args.root}: this folder cannot be served: not a folder")
 root = pathlib.Path(os.path.realpath(args.root))
 
 with socket.create_server((host, int(port))) as listener:

@@ -59,10 +59,11 @@ fn converse(mut stream: TcpStream, downloads: &Downloads) -> io::Result<ExitCode
 // ANCHOR: request
 /// Turns a line into a request, or returns why it cannot be sent.
 fn request(line: Vec<u8>) -> Result<Request, String> {
-    let line = String::from_utf8(line).map_err(|_| "a request is UTF-8; this one was not sent")?;
+    let line =
+        String::from_utf8(line).map_err(|_| "a request must be UTF-8; this one was not sent")?;
     let request = match line.strip_prefix("get") {
         Some(rest) if rest.trim_start_matches(' ').is_empty() => {
-            return Err("say which file: get FILE".to_owned());
+            return Err("get needs a file name: get FILE".to_owned());
         }
         Some(rest) if rest.starts_with(' ') => {
             Request::Get { filename: rest.trim_start_matches(' ').to_owned() }

@@ -125,7 +125,7 @@ fn wait(
     drop(guard); // kills the command
     match ended.recv_timeout(KILL_TIMEOUT) {
         Ok(status) => status.map(|_| end),
-        Err(_) => Err(io::Error::other("its time is up, and it cannot be stopped")),
+        Err(_) => Err(io::Error::other("it exceeded its time limit and cannot be stopped")),
     }
 }
 // ANCHOR_END: wait

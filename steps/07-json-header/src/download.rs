@@ -91,7 +91,7 @@ impl Downloads {
         Ok(match save(part, &target, overwrite) {
             Ok(()) => Ok(format!("saved {name}: {size} bytes, SHA-256 checked")),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                Err(format!("{name}: it exists by now; --force overwrites it"))
+                Err(format!("{name}: created during the download; --force overwrites it"))
             }
             Err(error) => Err(format!("{name}: {}", explain(&error))),
         })
@@ -159,7 +159,7 @@ fn checked(answer: &Answer, name: &str, max_mib: u32) -> io::Result<String> {
         Answer { error: Some(error), size, .. } => {
             format!("the server sent {size} bytes with the error: {}", one_line(error))
         }
-        Answer { filename: None, .. } => "the server did not say its name".to_owned(),
+        Answer { filename: None, .. } => "the server sent no file name".to_owned(),
         Answer { filename: Some(other), .. } if other != name => {
             format!("the server calls it \"{}\"", one_line(other))
         }
@@ -167,7 +167,7 @@ fn checked(answer: &Answer, name: &str, max_mib: u32) -> io::Result<String> {
             format!("the server announced {size} bytes; --max-size permits {max_mib} MiB")
         }
         Answer { hash: Some(hash), .. } if is_hash(hash) => return Ok(hash.clone()),
-        _ => "the server did not say its hash, so it cannot be checked".to_owned(),
+        _ => "the server sent no hash, so the file cannot be checked".to_owned(),
     };
     Err(io::Error::new(io::ErrorKind::InvalidData, problem))
 }

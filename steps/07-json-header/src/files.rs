@@ -94,7 +94,7 @@ fn outside() -> io::Error {
 }
 
 fn no_such_file() -> io::Error {
-    io::Error::new(io::ErrorKind::NotFound, "no file has this name")
+    io::Error::new(io::ErrorKind::NotFound, "no such file")
 }
 
 /// The system's error; those that mean that there is no such file, in our own words.

@@ -46,7 +46,7 @@ pub fn parse_header<T: DeserializeOwned>(bytes: &[u8]) -> io::Result<T> {
         Err(error) => Err(error.to_string()),
     };
     parsed.map_err(|problem| {
-        let message = format!("the header is not understood: {problem}");
+        let message = format!("invalid header: {problem}");
         io::Error::new(io::ErrorKind::InvalidData, one_line(&message))
     })
 }

@@ -8,7 +8,7 @@ pub fn bind(addr: &str, allow_remote: bool) -> io::Result<TcpListener> {
     let addrs: Vec<SocketAddr> = addr.to_socket_addrs()?.collect();
     if !allow_remote && !addrs.iter().all(|addr| addr.ip().is_loopback()) {
         let message = "others could connect there and run any command here, as you; \
-                       say --allow-remote if that is what you want";
+                       pass --allow-remote to permit this";
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
     }
     TcpListener::bind(&addrs[..])

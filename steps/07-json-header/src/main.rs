@@ -47,7 +47,7 @@ enum Role {
         /// Address to listen on; port 0 takes any free port
         #[arg(default_value = DEFAULT_ADDR)]
         addr: String,
-        /// Listen where others can connect: whoever can, runs any command here, as you, and reads the files below --root
+        /// Listen where others can connect; they can then run any command here, as you, and read the files below --root
         #[arg(long)]
         allow_remote: bool,
         /// Folder whose files can be downloaded
@@ -102,5 +102,5 @@ fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     seconds
         .filter(|seconds| !seconds.is_zero())
-        .ok_or_else(|| "a number of seconds above 0 is needed".to_owned())
+        .ok_or_else(|| "expected a number of seconds above 0".to_owned())
 }

@@ -50,7 +50,7 @@ mod tests {
     fn request(text: &str) -> Result<Request, String> {
         parse_header(text.as_bytes()).map_err(|error| {
             let text = error.to_string();
-            text.strip_prefix("the header is not understood: ").unwrap().to_owned()
+            text.strip_prefix("invalid header: ").unwrap().to_owned()
         })
     }
 

@@ -35,9 +35,9 @@ pub fn run(listener: TcpListener, root: &Root, timeout: Duration) -> io::Result<
     let local_addr = listener.local_addr()?;
     writeln!(io::stdout(), "listening on {local_addr}")?;
     let warning = if local_addr.ip().is_loopback() {
-        "WARNING: every user of this computer can run any command here, as you"
+        "WARNING: every user of this computer can run commands here as you"
     } else {
-        "WARNING: whoever can connect runs any command here, as you"
+        "WARNING: anyone who can connect can run commands here as you"
     };
     writeln!(io::stdout(), "{warning}")?;
 

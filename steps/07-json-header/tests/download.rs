@@ -184,11 +184,11 @@ fn a_server_that_goes_away_before_the_body_leaves_nothing() {
     let header_len = whole.len() - 5 - 4;
     for (came, problem) in [
         (0, "notes.txt: the server closed the connection".to_owned()),
-        (3, "the stream ended inside a frame: 3 of 4 bytes of its header came".to_owned()),
+        (3, "the stream ended inside a frame: 3 of 4 bytes of its header arrived".to_owned()),
         (
             4 + 20,
             format!(
-                "the stream ended inside a frame: 20 of {header_len} bytes of its payload came"
+                "the stream ended inside a frame: 20 of {header_len} bytes of its payload arrived"
             ),
         ),
     ] {
@@ -236,7 +236,7 @@ fn one_byte_that_is_changed_on_the_way_is_seen() {
 
 #[test]
 fn a_body_that_cannot_be_checked_is_refused() {
-    let problem = "the server did not say its hash, so it cannot be checked";
+    let problem = "the server sent no hash, so the file cannot be checked";
     let right = hash(b"notes\n");
     for hash in [
         None,
@@ -348,7 +348,7 @@ fn a_size_that_is_too_small_is_seen_by_the_hash_and_the_rest_is_no_header() {
     let end = nothing_is_lost_or_left(&[lie, vec![]], "get notes.txt\necho next\n");
     let told = format!(
         "error: notes.txt: its hash is {}, but should be {}\n\
-         error: ADDR: a frame of {} bytes was announced, at most 65536 can be\n",
+         error: ADDR: frame too long: {} bytes (limit 65536)\n",
         hash(b"n"),
         hash(b"notes\n"),
         u32::from_be_bytes(*b"otes")
@@ -366,7 +366,11 @@ fn bytes_behind_a_whole_file_are_an_error_of_the_next_request() {
     fake.join();
     let end = End::new(&came, &addr);
     assert_eq!(end.stdout, "saved notes.txt: 6 bytes, SHA-256 checked\n");
-    assert!(end.stderr.starts_with("error: ADDR: a frame of 1836020325 bytes"), "{}", end.stderr);
+    assert!(
+        end.stderr.starts_with("error: ADDR: frame too long: 1836020325 bytes"),
+        "{}",
+        end.stderr
+    );
     assert_eq!(end.code, Some(1));
     assert_eq!(fs::read(folder.path().join("notes.txt")).expect("it is whole"), b"notes\n");
 }
@@ -399,7 +403,7 @@ fn a_name_that_the_server_makes_up_is_never_used() {
         ends_the_conversation(lie, &format!("the server calls it \"{shown}\""));
     }
     let nameless = answer(None, Some(&hash(b"evil\n")), None, None, b"evil\n");
-    ends_the_conversation(nameless, "the server did not say its name");
+    ends_the_conversation(nameless, "the server sent no file name");
     assert_eq!(names(scratch.path()), [""; 0]);
 }
 
@@ -482,7 +486,7 @@ fn a_file_that_comes_into_being_meanwhile_is_not_lost() {
     });
     let came = output(client(fake.addr, folder.path()), "get notes.txt\n");
     fake.join();
-    let told = "error: notes.txt: it exists by now; --force overwrites it\n";
+    let told = "error: notes.txt: created during the download; --force overwrites it\n";
     assert_eq!((text(&came.stderr).as_str(), came.status.code()), (told, Some(1)));
     assert_eq!(fs::read(&target).expect("it is there"), b"somebody else's");
     assert_eq!(names(folder.path()), ["notes.txt"]);

@@ -257,7 +257,8 @@ fn a_request_in_single_bytes_is_one_request() -> Result<(), Failure> {
 fn a_header_that_is_not_understood_is_told_and_the_connection_goes_on() -> Result<(), Failure> {
     let deep = format!(r#"{{"request":"run","x":{}"#, "[".repeat(60_000));
     let long = format!(r#"{{"request":"{}\n"}}"#, "x".repeat(60_000));
-    let long_told = format!("unknown variant `{}…", "x".repeat(300 - 30 - 17));
+    let long_told =
+        format!("unknown variant `{}…", "x".repeat(300 - "invalid header: ".len() - 17));
     let cases: [(&[u8], &str); 12] = [
         (b"", "EOF while parsing a value at line 1 column 0"),
         (b"echo hello", "expected value at line 1 column 1"),
@@ -277,7 +278,7 @@ fn a_header_that_is_not_understood_is_told_and_the_connection_goes_on() -> Resul
     for (header, told) in cases {
         let (came, _) = common::ask(addr, &framed(header))?;
         let error = came["error"].as_str().expect("an error comes");
-        let expected = format!("the header is not understood: {told}");
+        let expected = format!("invalid header: {told}");
         assert!(error.starts_with(&expected), "expected {expected:?}, got {error:?}");
     }
     let mut peer = Peer::connect(addr)?;
@@ -303,13 +304,13 @@ fn fields_that_are_not_known_are_ignored() -> Result<(), Failure> {
 #[test]
 fn a_broken_frame_ends_one_connection_with_one_line_and_not_the_server() -> Result<(), Failure> {
     let inside = "the stream ended inside a frame:";
-    let announced = "bytes was announced, at most 65536 can be";
+    let too_long = |len: u64| format!("frame too long: {len} bytes (limit 65536)");
     let cases: [(&[u8], String); 5] = [
-        (b"\xff\xff\xff\xff", format!("a frame of 4294967295 {announced}")),
-        (b"\0\x01\0\x01", format!("a frame of 65537 {announced}")),
-        (b"\0\0", format!("{inside} 2 of 4 bytes of its header came")),
-        (b"\0\0\0\x07", format!("{inside} 0 of 7 bytes of its payload came")),
-        (b"\0\0\0\x07{\"requ", format!("{inside} 6 of 7 bytes of its payload came")),
+        (b"\xff\xff\xff\xff", too_long(4_294_967_295)),
+        (b"\0\x01\0\x01", too_long(65_537)),
+        (b"\0\0", format!("{inside} 2 of 4 bytes of its header arrived")),
+        (b"\0\0\0\x07", format!("{inside} 0 of 7 bytes of its payload arrived")),
+        (b"\0\0\0\x07{\"requ", format!("{inside} 6 of 7 bytes of its payload arrived")),
     ];
     let root = folder();
     let (mut server, addr) = Program::start_server(server(root.path()))?;
@@ -351,37 +352,25 @@ fn a_server_that_breaks_the_rules_is_an_error_for_the_client() {
         (
             vec![b"\0".to_vec()],
             "",
-            "the stream ended inside a frame: 1 of 4 bytes of its header came",
+            "the stream ended inside a frame: 1 of 4 bytes of its header arrived",
         ),
         (
             vec![b"\0\0\0\x0a{\"s".to_vec()],
             "",
-            "the stream ended inside a frame: 3 of 10 bytes of its payload came",
+            "the stream ended inside a frame: 3 of 10 bytes of its payload arrived",
         ),
-        (
-            vec![b"\0\x01\0\x01".to_vec()],
-            "",
-            "a frame of 65537 bytes was announced, at most 65536 can be",
-        ),
-        (
-            vec![framed("hello")],
-            "",
-            "the header is not understood: expected value at line 1 column 1",
-        ),
-        (
-            vec![framed("{}")],
-            "",
-            "the header is not understood: missing field `size` at line 1 column 2",
-        ),
+        (vec![b"\0\x01\0\x01".to_vec()], "", "frame too long: 65537 bytes (limit 65536)"),
+        (vec![framed("hello")], "", "invalid header: expected value at line 1 column 1"),
+        (vec![framed("{}")], "", "invalid header: missing field `size` at line 1 column 2"),
         (
             vec![framed(b"{\"size\":0,\"error\":\"\xff\"}")],
             "",
-            "the header is not understood: invalid utf-8 sequence of 1 bytes from index 19",
+            "invalid header: invalid utf-8 sequence of 1 bytes from index 19",
         ),
         (
             vec![framed(deep)],
             "",
-            "the header is not understood: \
+            "invalid header: \
              invalid type: sequence, expected u64 at line 1 column 8",
         ),
         (
@@ -394,7 +383,7 @@ fn a_server_that_breaks_the_rules_is_an_error_for_the_client() {
         (
             vec![[hello(), b"more bytes".to_vec()].concat(), vec![]],
             "hello\n",
-            "a frame of 1836020325 bytes was announced, at most 65536 can be",
+            "frame too long: 1836020325 bytes (limit 65536)",
         ),
     ];
     for (answers, shown, problem) in cases {
@@ -440,9 +429,9 @@ fn a_line_that_is_no_request_is_not_sent_and_the_next_one_is() -> Result<(), Fai
     let came = output(client(addr, root.path()), input);
     assert!(came.status.success());
     assert_eq!(text(&came.stdout), format!("hello{NEWLINE}"));
-    let nameless = "error: say which file: get FILE\n".repeat(2);
+    let nameless = "error: get needs a file name: get FILE\n".repeat(2);
     let too_long = "error: a request has at most 65536 bytes; this one was not sent\n".repeat(3);
-    let no_text = "error: a request is UTF-8; this one was not sent\n";
+    let no_text = "error: a request must be UTF-8; this one was not sent\n";
     assert_eq!(text(&came.stderr), [&nameless, no_text, &too_long].concat());
     server.expect_later("… connected", |line| line.ends_with(" connected"))?;
     let first = server.expect_line("… runs")?;
@@ -458,7 +447,7 @@ fn the_longest_request_is_sent() -> Result<(), Failure> {
     let name = "x/".repeat(longest / 2 + 1);
     let input = format!("get {}x\n", &name[..longest - 1]);
     let came = output(client(addr, root.path()), input);
-    assert!(text(&came.stderr).ends_with(": no file has this name\n"), "it came back from there");
+    assert!(text(&came.stderr).ends_with(": no such file\n"), "it came back from there");
     Ok(())
 }
 
@@ -486,7 +475,7 @@ fn still_wrong_one_client_at_a_time() -> Result<(), Failure> {
 #[test]
 fn without_allow_remote_no_other_computer_can_connect() {
     let refused = "others could connect there and run any command here, as you; \
-                   say --allow-remote if that is what you want";
+                   pass --allow-remote to permit this";
     for addr in ["0.0.0.0:0", "[::]:0"] {
         let ran = Assert::new(STEP).args(["server", addr]).assert().failure();
         ran.stdout("").stderr(format!("error: {addr}: {refused}\n"));
@@ -498,7 +487,7 @@ fn on_loopback_the_server_says_whom_that_lets_in() -> Result<(), Failure> {
     let root = folder();
     let (mut server, _) = Program::start_server(server(root.path()))?;
     let line = server.expect_line("WARNING: …")?;
-    assert_eq!(line, "WARNING: every user of this computer can run any command here, as you");
+    assert_eq!(line, "WARNING: every user of this computer can run commands here as you");
     Ok(())
 }
 
@@ -509,7 +498,7 @@ fn with_allow_remote_the_server_says_what_that_means() -> Result<(), Failure> {
     command.args(["server", "0.0.0.0:0", "--allow-remote", "--root"]).arg(root.path());
     let (mut server, addr) = Program::start_server(command)?;
     let line = server.expect_line("WARNING: …")?;
-    assert_eq!(line, "WARNING: whoever can connect runs any command here, as you");
+    assert_eq!(line, "WARNING: anyone who can connect can run commands here as you");
     let addr = std::net::SocketAddr::from(([127, 0, 0, 1], addr.port()));
     let answer = ran(Some(0), None, format!("hello{NEWLINE}"));
     expect(&mut Peer::connect(addr)?, &run("echo hello"), &answer)
@@ -521,6 +510,6 @@ fn a_timeout_is_a_number_of_seconds_above_0() {
         let timeout = format!("--timeout={seconds}");
         let ran = Assert::new(STEP).args(["server", "127.0.0.1:0", &timeout]).assert().code(2);
         let told = text(&ran.get_output().stderr);
-        assert!(told.contains("a number of seconds above 0 is needed"), "{seconds}: {told}");
+        assert!(told.contains("expected a number of seconds above 0"), "{seconds}: {told}");
     }
 }

@@ -103,7 +103,7 @@ fn commands_knows_no_get_and_says_so() -> Result<(), Failure> {
     let (_server, addr) = Program::start_server(part_server("commands", folder.path()))?;
     let (header, _) = common::ask(addr, &get("notes.txt"))?;
     let told = header["error"].as_str().expect("an error comes");
-    let expected = "the header is not understood: unknown variant `get`, expected `run`";
+    let expected = "invalid header: unknown variant `get`, expected `run`";
     assert!(told.starts_with(expected), "{told}");
     Ok(())
 }
@@ -134,7 +134,7 @@ fn still_wrong_in_commands_a_body_must_fit_in_memory() -> Result<(), Failure> {
     let client = start("commands", "client", &addr.to_string(), &[]);
     let input = format!("head -c {MOST} /dev/zero\nhead -c {} /dev/zero\necho hello\n", MOST + 1);
     let came = output(client, input);
-    let told = "error: the answer has more than 16 MiB; no more can be sent\n";
+    let told = "error: the answer is longer than 16 MiB, the limit of a frame\n";
     assert_eq!(text(&came.stderr), told);
     assert!(came.stdout == [&vec![0; MOST], &b"hello\n"[..]].concat(), "{}", came.stdout.len());
     Ok(())
@@ -146,7 +146,7 @@ fn a_size_above_the_limit_is_refused_before_the_body_is_read() {
     let addr = fake.addr.to_string();
     let came = output(start("commands", "client", &addr, &[]), "x\n");
     fake.join();
-    let told = "a body of 16777217 bytes was announced, at most 16777216 can be";
+    let told = "body too long: 16777217 bytes (limit 16777216)";
     assert_eq!(text(&came.stderr), format!("error: {addr}: {told}\n"));
     assert_eq!(came.status.code(), Some(1));
 }
@@ -167,7 +167,7 @@ fn files_of_any_size_arrive() -> Result<(), Failure> {
         let came = output(client, "get notes.txt\nget novel.txt\necho next\n");
         let shown = format!("saved notes.txt: {len} bytes\nnext{NEWLINE}");
         assert_eq!(text(&came.stdout), shown);
-        assert_eq!(text(&came.stderr), "error: no file has this name\n");
+        assert_eq!(text(&came.stderr), "error: no such file\n");
         assert!(fs::read(folder.path().join("notes.txt")).expect("it is there") == bytes(len));
     }
     Ok(())

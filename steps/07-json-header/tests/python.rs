@@ -108,11 +108,11 @@ fn told(peer: &mut Peer, header: &[u8]) -> Result<serde_json::Value, Failure> {
 fn the_python_server_says_the_same_about_a_broken_frame() -> Result<(), Failure> {
     let (mut server, addr, _root) = python_server(&[])?;
     for (bytes, text) in [
-        (&b"\0\x01\0\x01"[..], "lost: a frame of 65537 bytes was announced, at most 65536 can be"),
-        (b"\0\0", "lost: the stream ended inside a frame: 2 of 4 bytes of its header came"),
+        (&b"\0\x01\0\x01"[..], "lost: frame too long: 65537 bytes (limit 65536)"),
+        (b"\0\0", "lost: the stream ended inside a frame: 2 of 4 bytes of its header arrived"),
         (
             b"\0\0\0\x09{\"re",
-            "lost: the stream ended inside a frame: 4 of 9 bytes of its payload came",
+            "lost: the stream ended inside a frame: 4 of 9 bytes of its payload arrived",
         ),
     ] {
         let mut peer = Peer::connect(addr)?;
@@ -132,18 +132,18 @@ fn the_python_server_goes_on_after_a_header_that_it_does_not_understand() -> Res
     let deep = "[".repeat(60_000);
     let unknown = format!(r#"{{"request":"{}"}}"#, "x".repeat(65_000));
     for (header, expected) in [
-        (&b""[..], "the header is not understood: Expecting value"),
-        (b"hello", "the header is not understood: Expecting value"),
-        (b"{\"request\":\"\xff\"}", "the header is not understood: 'utf-8' codec can't decode"),
-        (deep.as_bytes(), "the header is not understood: it is nested too deeply"),
-        (b"[]", "the header is not understood: it is no JSON object"),
-        (b"{}", "the header is not understood: missing field `request`"),
-        (br#"{"request":"run"}"#, "the header is not understood: missing field `command`"),
-        (br#"{"request":"get"}"#, "the header is not understood: missing field `filename`"),
-        (br#"{"request":"run","command":7}"#, "the header is not understood: `command` must be"),
+        (&b""[..], "invalid header: Expecting value"),
+        (b"hello", "invalid header: Expecting value"),
+        (b"{\"request\":\"\xff\"}", "invalid header: 'utf-8' codec can't decode"),
+        (deep.as_bytes(), "invalid header: it is nested too deeply"),
+        (b"[]", "invalid header: it is no JSON object"),
+        (b"{}", "invalid header: missing field `request`"),
+        (br#"{"request":"run"}"#, "invalid header: missing field `command`"),
+        (br#"{"request":"get"}"#, "invalid header: missing field `filename`"),
+        (br#"{"request":"run","command":7}"#, "invalid header: `command` must be"),
         (br#"{"request":"run","command":"\ud800"}"#, "'utf-8' codec can't encode"),
         (br#"{"request":"run","command":"\u0000"}"#, "the command cannot be run: embedded null"),
-        (br#"{"request":"get","filename":"\u0000"}"#, "no file has this name"),
+        (br#"{"request":"get","filename":"\u0000"}"#, "no such file"),
         (br#"{"request":"get","filename":"\u002e\u002e/x"}"#, "it is outside the folder"),
         (br#"{"request":"dance"}"#, "unknown request 'dance', expected 'run' or 'get'"),
         (unknown.as_bytes(), "unknown request 'xxx"),
@@ -164,7 +164,7 @@ fn the_python_server_listens_on_this_computer_only_and_needs_a_folder_and_a_time
     let mut command = twin("server", "127.0.0.1:0");
     command.args(["--root", "no such folder"]);
     let ran = Assert::from_std(command).assert().failure();
-    ran.stderr("error: no such folder: there is no such folder\n");
+    ran.stderr("error: no such folder: this folder cannot be served: not a folder\n");
     for time in ["0", "-1", "nan", "soon"] {
         let mut command = twin("server", "127.0.0.1:0");
         command.arg(format!("--timeout={time}"));
@@ -215,7 +215,7 @@ fn the_python_client_overwrites_with_force_only() -> Result<(), Failure> {
         Assert::from_std(command).write_stdin("get\nget sub/large.bin\n").assert()
     };
     get(&[]).code(1).stdout("").stderr(
-        "error: a download needs a name: get FILE; this one was not sent\n\
+        "error: get needs a file name: get FILE\n\
          error: large.bin exists; --force overwrites it\n",
     );
     assert_eq!(fs::read(&file).expect("a file"), b"precious");

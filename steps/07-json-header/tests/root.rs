@@ -13,7 +13,7 @@ use common::{STEP, ask, expect, file, get, refused, run, server, text};
 
 const OUTSIDE: &str = "it is outside the folder that is served";
 const NO_FILE: &str = "it is not a file";
-const NO_SUCH_FILE: &str = "no file has this name";
+const NO_SUCH_FILE: &str = "no such file";
 
 /// A folder `root` with files that may be read, and beside it a file that may not.
 fn folder() -> TempDir {

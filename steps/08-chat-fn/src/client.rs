@@ -48,7 +48,7 @@ pub fn run(stream: TcpStream) -> io::Result<()> {
         // The keyboard's thread still waits for a line. It ends with the process.
         return Err(server_closed());
     }
-    keyboard.join().map_err(|_| io::Error::other("a thread of the client is gone"))?
+    keyboard.join().map_err(|_| io::Error::other("a thread of the client ended unexpectedly"))?
 }
 
 fn server_closed() -> io::Error {

@@ -74,7 +74,9 @@ pub fn run(listener: TcpListener, max_clients: usize) -> io::Result<()> {
         log(&who_is_online(&clients));
     }
     // The console has ended, as it does when a program runs in the background. The room continues.
-    acceptor.join().map_err(|_| io::Error::other("the thread that accepts clients is gone"))
+    acceptor
+        .join()
+        .map_err(|_| io::Error::other("the thread that accepts clients ended unexpectedly"))
 }
 // ANCHOR_END: run
 

@@ -517,14 +517,14 @@ fn what_a_server_sends_does_nothing_to_the_terminal() {
 fn a_server_that_is_not_there_is_one_clear_line() {
     let nobody = NobodyListens::new();
     let addr = nobody.addr().to_string();
-    let text = format!("error: {addr}: connection refused: start the server first\n");
+    let text = format!("error: {addr}: connection refused; start the server first\n");
     Assert::from_std(client(&addr)).assert().failure().stdout("").stderr(text);
 }
 
 #[test]
 fn an_address_that_is_taken_is_one_clear_line() {
     let (_listener, addr) = listener();
-    let text = "address in use: stop the program that has it, or choose another port";
+    let text = "address in use; stop the program that has it, or choose another port";
     let ran = Assert::new(STEP).args(["server", &addr]).assert().failure();
     ran.stdout("").stderr(format!("error: {addr}: {text}\n"));
 }

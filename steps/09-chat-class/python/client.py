@@ -69,7 +69,8 @@ class ChatClient:
                 break
             line = line.rstrip(b"\r\n")
             if len(line) > MAX_LINE_LEN:
-                print(f"error: a line has at most {MAX_LINE_LEN} bytes", file=sys.stderr)
+                problem = f"a line has at most {MAX_LINE_LEN} bytes; this one was not sent"
+                print(f"error: {problem}", file=sys.stderr)
                 continue
             try:
                 self.stream.sendall(line + b"\n")

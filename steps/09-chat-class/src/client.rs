@@ -103,7 +103,7 @@ pub fn talk(stream: TcpStream) -> io::Result<End> {
 
 /// Waits until one of the sides has ended.
 fn next_end(ends: &mpsc::Receiver<io::Result<End>>) -> io::Result<End> {
-    ends.recv().map_err(|_| io::Error::other("a thread of the client is gone"))?
+    ends.recv().map_err(|_| io::Error::other("a thread of the client ended unexpectedly"))?
 }
 // ANCHOR_END: talk
 

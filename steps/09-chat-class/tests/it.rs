@@ -268,12 +268,12 @@ fn a_conversation_of_two_clients_until_the_server_stops() -> Result<(), Failure>
 fn a_server_that_is_not_there_and_an_address_that_is_taken_are_one_clear_line() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let addr = listener.local_addr().expect("it is bound").to_string();
-    let text = "address in use: stop the program that has it, or choose another port";
+    let text = "address in use; stop the program that has it, or choose another port";
     let ran = Assert::new(STEP).args(["server", &addr]).assert().failure();
     ran.stdout("").stderr(format!("error: {addr}: {text}\n"));
     let unused = NobodyListens::new();
     let addr = unused.addr().to_string();
-    let text = format!("error: {addr}: connection refused: start the server first\n");
+    let text = format!("error: {addr}: connection refused; start the server first\n");
     Assert::from_std(client(&addr)).assert().failure().stdout("").stderr(text);
 }
 

@@ -91,7 +91,9 @@ pub fn talk(stream: TcpStream) -> io::Result<End> {
     for row in unprinted.try_iter().chain(lock(&waiting).iter()) {
         writeln!(io::stdout(), "{row}")?;
     }
-    let how = receiver.join().map_err(|_| io::Error::other("a thread of the client is gone"))??;
+    let how = receiver
+        .join()
+        .map_err(|_| io::Error::other("a thread of the client ended unexpectedly"))??;
     match end? {
         _ if interruption.has_come() => Ok(End::Input),
         End::Input => Ok(End::Input),

@@ -123,8 +123,8 @@ pub fn addresses(option: &str, addr: &str, allow_remote: bool) -> Result<Vec<Soc
     let addrs: Vec<SocketAddr> = addrs.collect();
     if !allow_remote && !addrs.iter().all(|addr| addr.ip().is_loopback()) {
         bail!(
-            "{option} {addr}: that is not this computer alone; \
-             say --allow-remote if that is what you want"
+            "{option} {addr}: not a loopback address; \
+             pass --allow-remote to permit this"
         );
     }
     Ok(addrs)

@@ -284,7 +284,7 @@ fn wrong_arguments_are_told_in_one_line() -> Result<(), Failure> {
         "error: --listen {taken}: address in use: \
          stop the program that has it, or choose another port"
     );
-    let remote = "that is not this computer alone; say --allow-remote if that is what you want";
+    let remote = "not a loopback address; pass --allow-remote to permit this";
     let cases: [(&[&str], &str); 6] = [
         (
             &["--listen", "127.0.0.1:0", "--to", "127.0.0.1:1", "--cut", "0"],

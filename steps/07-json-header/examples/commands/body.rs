@@ -12,8 +12,7 @@ pub const MAX_BODY_LEN: usize = 16 * 1024 * 1024;
 /// (`UnexpectedEof`).
 pub fn read_body(reader: &mut impl Read, size: u64) -> io::Result<Vec<u8>> {
     if size > MAX_BODY_LEN as u64 {
-        let message =
-            format!("a body of {size} bytes was announced, at most {MAX_BODY_LEN} can be");
+        let message = format!("body too long: {size} bytes (limit {MAX_BODY_LEN})");
         return Err(io::Error::new(io::ErrorKind::InvalidData, message));
     }
     let mut body = Vec::new();

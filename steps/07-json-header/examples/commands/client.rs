@@ -32,7 +32,8 @@ pub fn run(mut stream: TcpStream) -> io::Result<()> {
 // ANCHOR: request
 /// Turns a line into a request, or returns why it cannot be sent.
 fn request(line: Vec<u8>) -> Result<Request, String> {
-    let line = String::from_utf8(line).map_err(|_| "a request is UTF-8; this one was not sent")?;
+    let line =
+        String::from_utf8(line).map_err(|_| "a request must be UTF-8; this one was not sent")?;
     let request = Request::Run { command: line };
     // The header is longer than the line, by its field names and by what JSON has to escape.
     let header = serde_json::to_vec(&request).map_err(|error| error.to_string())?;

@@ -31,9 +31,9 @@ pub fn run(listener: TcpListener) -> io::Result<()> {
     let local_addr = listener.local_addr()?;
     writeln!(io::stdout(), "listening on {local_addr}")?;
     let warning = if local_addr.ip().is_loopback() {
-        "WARNING: every user of this computer can run any command here, as you"
+        "WARNING: every user of this computer can run commands here as you"
     } else {
-        "WARNING: whoever can connect runs any command here, as you"
+        "WARNING: anyone who can connect can run commands here as you"
     };
     writeln!(io::stdout(), "{warning}")?;
 
@@ -102,7 +102,7 @@ fn reply_to_run(command_line: &str) -> io::Result<Reply> {
     })?;
     if body.len() > MAX_BODY_LEN {
         let max_mib = MAX_BODY_LEN / (1024 * 1024);
-        let message = format!("the answer has more than {max_mib} MiB; no more can be sent");
+        let message = format!("the answer is longer than {max_mib} MiB, the limit of a frame");
         return Ok(Reply::refusal(&message));
     }
     let header =

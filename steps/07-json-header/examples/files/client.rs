@@ -37,10 +37,11 @@ pub fn run(mut stream: TcpStream, folder: &Path) -> io::Result<()> {
 // ANCHOR: request
 /// Turns a line into a request, or returns why it cannot be sent.
 fn request(line: Vec<u8>) -> Result<Request, String> {
-    let line = String::from_utf8(line).map_err(|_| "a request is UTF-8; this one was not sent")?;
+    let line =
+        String::from_utf8(line).map_err(|_| "a request must be UTF-8; this one was not sent")?;
     let request = match line.strip_prefix("get") {
         Some(rest) if rest.trim_start_matches(' ').is_empty() => {
-            return Err("say which file: get FILE".to_owned());
+            return Err("get needs a file name: get FILE".to_owned());
         }
         Some(rest) if rest.starts_with(' ') => {
             Request::Get { filename: rest.trim_start_matches(' ').to_owned() }
@@ -87,7 +88,7 @@ fn download(stream: &mut TcpStream, request: &Request, folder: &Path) -> io::Res
         return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
     };
     let Some(filename) = answer.filename else {
-        let error = answer.error.unwrap_or("the server did not say its name".to_owned());
+        let error = answer.error.unwrap_or("the server sent no file name".to_owned());
         return writeln!(io::stderr(), "error: {}", one_line(&error));
     };
     fs::create_dir_all(folder)?;

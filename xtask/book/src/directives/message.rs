@@ -112,7 +112,7 @@ mod tests {
     fn messages_become_terms_that_markdown_leaves_alone() {
         assert_eq!(
             markdown("refused").unwrap(),
-            "<samp>error: <var>ADDR</var>: connection refused: start the server first</samp> \
+            "<samp>error: <var>ADDR</var>: connection refused; start the server first</samp> \
          <small>steps 01 to 10</small>"
         );
         let two = markdown("no-xtask warning").unwrap();

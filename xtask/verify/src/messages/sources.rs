@@ -171,8 +171,8 @@ const EXCEPTIONS: &[&str] = &[
     // What cannot happen: if it does, there is a mistake in the program.
     "other bytes came than were sent",
     "a frame has at most {MAX_FRAME_LEN} bytes, not {}", // looked at before, and told in other words
-    "a thread of the client is gone",
-    "the thread that accepts clients is gone",
+    "a thread of the client ended unexpectedly",
+    "the thread that accepts clients ended unexpectedly",
 ];
 
 #[cfg(test)]
@@ -223,7 +223,7 @@ mod tests {
             fixture::replace(
                 tree.path(),
                 &file,
-                "a thread of the client is gone",
+                "a thread of the client ended unexpectedly",
                 "is gone, {line}",
             );
         }
@@ -232,12 +232,13 @@ mod tests {
             fixture::replace(
                 tree.path(),
                 &file,
-                "a thread of the client is gone",
+                "a thread of the client ended unexpectedly",
                 "is gone, {line}",
             );
         }
         let found = complaints(tree.path()).unwrap();
-        let stale = "no step says \"a thread of the client is gone\"; take it from the list";
+        let stale =
+            "no step says \"a thread of the client ended unexpectedly\"; take it from the list";
         assert!(found.iter().any(|complaint| complaint.ends_with(stale)), "{found:?}");
     }
 }
