@@ -23,6 +23,7 @@ const ROOMS: &[(&str, &[(&str, &str)])] = &[
         &[
             ("check", "Judge a program of your own, in any language, by what a step promises"),
             ("tap", "Show what crosses between a client and a server"),
+            ("guest", "Join a chat room as a guest who talks a lot, or does not read"),
             ("doctor", "Check that this computer has what the book needs"),
         ],
     ),

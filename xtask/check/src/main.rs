@@ -2,6 +2,7 @@
 
 mod check;
 mod doctor;
+mod guest;
 mod tap;
 
 use std::process::ExitCode;
@@ -24,6 +25,8 @@ enum Command {
     Check(Box<check::Options>),
     /// Stand between a client and a server, and show what crosses
     Tap(tap::Options),
+    /// Join a chat room as a guest who talks a lot, or does not read
+    Guest(guest::Options),
     /// Look whether this computer has what the book needs; best done before class
     Doctor,
 }
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
         // It has an exit code more than the others.
         Command::Check(options) => return check::run(&root::repository(), &options),
         Command::Tap(options) => tap::run(&options).map(|()| true),
+        Command::Guest(options) => guest::run(&options).map(|()| true),
         Command::Doctor => doctor::run(&root::repository()),
     };
     exit_code(result)

@@ -1,0 +1,137 @@
+//! `cargo xtask guest`: a guest of a chat room who talks a lot, or does not read.
+//!
+//! What a shell does with `yes` and with a client that is stopped by Ctrl-Z, it does in every terminal and
+//! on every system, and as often as it is told.
+
+use std::io::{self, BufRead as _, BufReader, Read, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, anyhow};
+use conformance::printable;
+use socket2::{Domain, Socket, Type};
+
+/// The receive buffer of a guest who does not read, in bytes. The system would make it some megabytes
+/// long, and it would take as long until the server notices.
+const SMALL_BUFFER_LEN: usize = 4096;
+
+/// What can be chosen on the command line.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask guest 127.0.0.1:9009 --pause
+  cargo xtask guest 127.0.0.1:9009 --say 1000 --rate 100
+  cargo xtask guest 127.0.0.1:9009 --say 100000 --length 1000")]
+pub struct Options {
+    /// Address of the room
+    addr: String,
+    /// Read nothing until Enter is pressed
+    #[arg(long, conflicts_with = "say")]
+    pause: bool,
+    /// Say this many lines, and leave
+    #[arg(long, value_name = "LINES", value_parser = clap::value_parser!(u32).range(1..))]
+    say: Option<u32>,
+    /// How many lines to say per second, at the most; without it, as many as the room takes
+    #[arg(long, value_name = "LINES", requires = "say", value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
+    /// The length of each of these lines, in bytes
+    #[arg(long, value_name = "BYTES", requires = "say", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    length: u16,
+}
+
+/// Joins a room, and leaves it when everything is said, or when the server ends the connection.
+pub fn run(options: &Options) -> Result<()> {
+    let stream = connect(&options.addr, options.pause)?;
+    let local_addr = stream.local_addr()?;
+    if options.pause {
+        writeln!(io::stdout(), "connected as {local_addr}; Enter begins to read")?;
+        io::stdin().lock().skip_until(b'\n')?;
+    } else {
+        writeln!(io::stdout(), "connected as {local_addr}")?;
+    }
+    match options.say {
+        Some(count) => say(&stream, count, options),
+        None => show(&stream),
+    }
+}
+
+/// Connects to the first address that accepts, with a small receive buffer if that is wanted.
+fn connect(addr: &str, is_slow: bool) -> Result<TcpStream> {
+    let failed = |error: io::Error| anyhow!("{addr}: {error}");
+    let mut last = anyhow!("{addr}: this name has no address");
+    for addr in addr.to_socket_addrs().map_err(failed)? {
+        match connect_to(addr, is_slow) {
+            Ok(stream) => return Ok(stream),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                last = anyhow!("{addr}: {}: start the server first", error.kind());
+            }
+            Err(error) => last = failed(error),
+        }
+    }
+    Err(last)
+}
+
+fn connect_to(addr: SocketAddr, is_slow: bool) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
+    if is_slow {
+        socket.set_recv_buffer_size(SMALL_BUFFER_LEN)?; // counts only before connecting
+    }
+    socket.connect(&addr.into())?;
+    socket.set_tcp_nodelay(true)?; // a line is a whole message
+    Ok(socket.into())
+}
+
+/// Says the lines, and reads what the room says meanwhile.
+fn say(stream: &TcpStream, count: u32, options: &Options) -> Result<()> {
+    let reader = stream.try_clone()?;
+    let heard = thread::Builder::new().spawn(move || count_lines(reader))?;
+    let start = Instant::now();
+    let said = talk(stream, count, options);
+    // The room sends what was said before, and then closes its side as well.
+    stream.shutdown(Shutdown::Write).or_else(|error| match error.kind() {
+        io::ErrorKind::NotConnected => Ok(()), // the server has ended the connection
+        _ => Err(error),
+    })?;
+    let heard = heard.join().map_err(|_| anyhow!("the thread that reads has panicked"))?;
+    let seconds = start.elapsed().as_secs_f64();
+    said.with_context(|| format!("the server ended the connection after {heard} lines"))?;
+    writeln!(io::stdout(), "said {count} lines and heard {heard} in {seconds:.1} s")?;
+    Ok(())
+}
+
+fn talk(mut stream: &TcpStream, count: u32, options: &Options) -> io::Result<()> {
+    let start = Instant::now();
+    for number in 1..=count {
+        if let Some(rate) = options.rate {
+            let due = start + Duration::from_secs(1) * (number - 1) / rate;
+            thread::sleep(due.saturating_duration_since(Instant::now())); // the pace is what was asked for
+        }
+        let length = usize::from(options.length);
+        let line = format!("{:.<length$.length$}\n", format!("line {number} "));
+        stream.write_all(line.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Reads until the connection ends, and returns how many lines there were.
+fn count_lines(reader: impl Read) -> usize {
+    let (mut reader, mut count) = (BufReader::new(reader), 0);
+    while let Ok(1..) = reader.skip_until(b'\n') {
+        count += 1;
+    }
+    count
+}
+
+/// Shows what the room says, until the connection ends.
+fn show(stream: &TcpStream) -> Result<()> {
+    let mut reader = BufReader::new(stream);
+    let mut line = Vec::new();
+    while reader.read_until(b'\n', &mut line).context("the connection broke")? > 0 {
+        let text = String::from_utf8_lossy(&line);
+        writeln!(io::stdout(), "{}", printable(text.trim_end_matches('\n')))?;
+        line.clear();
+    }
+    writeln!(io::stdout(), "the server closed the connection")?;
+    Ok(())
+}

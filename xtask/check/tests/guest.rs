@@ -1,0 +1,83 @@
+//! What `cargo xtask guest` does in a room.
+
+use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
+use std::net::TcpListener;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use conformance::{Failure, Program};
+
+fn guest(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask-check"));
+    command.arg("guest").args(arguments);
+    command
+}
+
+/// A guest of a room that is this test, and the connection to it.
+fn start(arguments: &[&str]) -> Result<(Program, std::net::TcpStream), Failure> {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    let addr = listener.local_addr().expect("it is bound").to_string();
+    let mut guest = Program::start(guest(&[&[&*addr], arguments].concat()))?;
+    let (stream, peer_addr) = listener.accept().expect("the guest connects");
+    let connected = guest.expect_line("connected as ADDR")?;
+    assert!(connected.starts_with(&format!("connected as {peer_addr}")), "{connected}");
+    Ok((guest, stream))
+}
+
+#[test]
+fn a_guest_who_talks_says_that_many_lines_of_that_length_at_that_rate() -> Result<(), Failure> {
+    let start_time = Instant::now();
+    let (mut guest, mut stream) = start(&["--say", "30", "--length", "100", "--rate", "100"])?;
+    let lines = BufReader::new(stream.try_clone().expect("a second handle")).lines();
+    let lines: Vec<String> = lines.map(|line| line.expect("text")).collect();
+    assert!(start_time.elapsed() > Duration::from_millis(290), "{:?}", start_time.elapsed());
+    assert_eq!(lines.len(), 30);
+    assert!(lines.iter().all(|line| line.len() == 100), "{lines:?}");
+    assert!(lines[29].starts_with("line 30 ."), "{}", lines[29]);
+    stream.write_all(b"one\ntwo\n").expect("the guest reads");
+    drop(stream);
+    let end = guest.expect_line("said … lines")?;
+    assert!(end.starts_with("said 30 lines and heard 2 in "), "{end}");
+    assert!(guest.wait()?.success());
+    Ok(())
+}
+
+#[test]
+fn a_guest_who_pauses_reads_nothing_until_enter_and_then_everything() -> Result<(), Failure> {
+    let (mut guest, mut stream) = start(&["--pause"])?;
+    stream.set_nonblocking(true).expect("it can be set");
+    let line = [&[b'x'; 999][..], b"\n"].concat();
+    let mut count = 0;
+    let rest = loop {
+        match stream.write(&line) {
+            Ok(len) if len == line.len() => count += 1,
+            Ok(len) => break line[len..].to_vec(),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break Vec::new(),
+            Err(error) => panic!("{error}"),
+        }
+    };
+    assert!(count < 20_000, "the system took {count} lines, as if somebody read them");
+    assert_eq!(guest.lines_left(), [""; 0]);
+    guest.type_line("")?;
+    stream.set_nonblocking(false).expect("it can be set");
+    stream.write_all(&rest).expect("the guest reads");
+    drop(stream);
+    for _ in 0..count {
+        assert_eq!(guest.expect_line("a line")?.len(), 999);
+    }
+    let end = "the server closed the connection";
+    guest.expect_later(end, |line| line == end)?;
+    assert!(guest.wait()?.success());
+    Ok(())
+}
+
+#[test]
+fn a_room_that_is_not_there_is_one_clear_line() -> Result<(), Failure> {
+    let nobody = conformance::NobodyListens::new();
+    let addr = nobody.addr().to_string();
+    let mut guest = Program::start(guest(&[&addr]))?;
+    let line = guest.expect_line("error: …")?;
+    assert_eq!(line, format!("error: {addr}: connection refused: start the server first"));
+    assert_eq!(guest.wait()?.code(), Some(1));
+    Ok(())
+}
