@@ -14,6 +14,24 @@ use crate::texts::TEXTS;
 /// How many bytes a length takes.
 const LENGTH_LEN: usize = size_of::<u32>();
 
+/// The options with which the judge starts programs.
+const OPTIONS: &[&str] = &["--root", "--timeout", "--dir", "--force"];
+
+/// How parsers of options begin, in lower case, when they do not know one.
+const REJECTIONS: &[&str] = &[
+    "usage:",
+    "unrecognized",
+    "unrecognised",
+    "unknown option",
+    "unknown flag",
+    "unknown argument",
+    "unexpected argument",
+    "invalid option",
+    "illegal option",
+    "no such option",
+    "flag provided but not defined",
+];
+
 /// What a failure looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Symptom {
@@ -67,6 +85,10 @@ pub enum Symptom {
     ShortUnpack,
     /// Text where bytes are needed, or the other way round.
     TextForBytes,
+    /// An option that the step's program has is not known.
+    UnknownOption,
+    /// The files are looked for elsewhere than below `--root`.
+    OtherFolder,
 }
 
 impl Symptom {
@@ -97,6 +119,8 @@ impl Symptom {
         Self::PartialRead,
         Self::ShortUnpack,
         Self::TextForBytes,
+        Self::UnknownOption,
+        Self::OtherFolder,
     ];
 
     /// Its name, in kebab case.
@@ -128,6 +152,8 @@ impl Symptom {
             Self::PartialRead => "partial-read",
             Self::ShortUnpack => "short-unpack",
             Self::TextForBytes => "text-for-bytes",
+            Self::UnknownOption => "unknown-option",
+            Self::OtherFolder => "other-folder",
         }
     }
 
@@ -161,6 +187,8 @@ impl Symptom {
                 | Self::CutShort
                 | Self::PartialRead
                 | Self::ShortUnpack
+                | Self::UnknownOption
+                | Self::OtherFolder
         )
     }
 }
@@ -168,7 +196,10 @@ impl Symptom {
 /// This failure, with the symptom that it betrays, if there is one and it has none yet.
 pub(crate) fn add(failure: Failure, protocol: Protocol) -> Failure {
     let in_bytes = failure.difference().and_then(|difference| of_bytes(difference, protocol));
-    let found = in_bytes.or_else(|| of_output(failure.program()?.1));
+    let found = in_bytes.or_else(|| {
+        let (command, output) = failure.program()?;
+        of_output(command, output)
+    });
     failure.looking_like(found)
 }
 
@@ -287,9 +318,13 @@ fn of_rest(expected: &[u8], received: &[u8], before: &[Vec<u8>]) -> Option<Sympt
     }
 }
 
-/// What a program's own words betray, such as those of an exception.
-fn of_output(output: &str) -> Option<Symptom> {
+/// What a program's own words betray, such as those of an exception, or of a parser of options.
+fn of_output(command: &str, output: &str) -> Option<Symptom> {
     let has = |words: &[&str]| words.iter().any(|word| output.contains(word));
+    let has_option = command.split(' ').any(|word| OPTIONS.contains(&word));
+    if has_option && REJECTIONS.iter().any(|words| output.to_lowercase().contains(words)) {
+        return Some(Symptom::UnknownOption);
+    }
     if has(&["UnicodeDecodeError", "UnicodeEncodeError", "MalformedInputException"]) {
         return Some(Symptom::Encoding);
     }
@@ -466,6 +501,23 @@ mod tests {
             (*b"\xff\xff\xff\xff", None),
         ] {
             assert_eq!(of_length(bytes, 1 << 16), symptom, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_program_writes_betrays_a_mistake() {
+        let server = "python3 server.py 127.0.0.1:9007";
+        let with_root = format!("{server} --root /tmp/served");
+        for (command, output, symptom) in [
+            (with_root.as_str(), "Usage: server.py ADDR", Some(Symptom::UnknownOption)),
+            (&with_root, "flag provided but not defined: -root", Some(Symptom::UnknownOption)),
+            (server, "Usage: server.py ADDR", None),
+            (server, "UnicodeDecodeError: 'utf-8' codec can't", Some(Symptom::Encoding)),
+            (server, "struct.error: unpack requires a buffer", Some(Symptom::ShortUnpack)),
+            (server, "TypeError: a bytes-like object is required", Some(Symptom::TextForBytes)),
+            (&with_root, "listening on 127.0.0.1:9007", None),
+        ] {
+            assert_eq!(of_output(command, output), symptom, "{output}");
         }
     }
 

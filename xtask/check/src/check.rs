@@ -9,6 +9,7 @@
 mod class;
 mod options;
 mod report;
+mod slips;
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -29,6 +30,7 @@ use workspace::root::{self, Step};
 use self::class::Class;
 pub use self::options::Options;
 use self::report::Report;
+pub use self::slips::missing_dashes;
 use crate::tap;
 
 /// The exit code when nothing could be judged.
@@ -70,6 +72,9 @@ fn examine(root: &Path, options: &Options) -> Result<bool> {
         return list(&promises, side, options.json).map(|()| true);
     }
 
+    if let Some(slip) = slips::slip(options) {
+        bail!(slip);
+    }
     let what = Program::of(options, &promises)?;
     let executable = own_program(&step)?;
     let mut subject = Subject::of_step(promises.number, &executable.to_string_lossy());

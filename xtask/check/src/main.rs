@@ -7,6 +7,7 @@ mod tap;
 
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use workspace::texts::TEXTS;
 use workspace::{exit_code, root};
@@ -32,7 +33,17 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let cli = Cli::try_parse().unwrap_or_else(|error| {
+        let arguments: Vec<String> = std::env::args().skip(1).collect();
+        match check::missing_dashes(&arguments) {
+            Some(slip) if error.kind() == ErrorKind::UnknownArgument => {
+                eprintln!("error: {slip}");
+                std::process::exit(error.exit_code());
+            }
+            _ => error.exit(),
+        }
+    });
+    let result = match cli.command {
         // It has an exit code more than the others.
         Command::Check(options) => return check::run(&root::repository(), &options),
         Command::Tap(options) => tap::run(&options).map(|()| true),

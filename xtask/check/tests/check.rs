@@ -105,7 +105,7 @@ fn the_check_of_an_exercise_is_listed_and_asked_by_its_name_only() {
 #[test]
 fn an_address_that_is_taken_is_named_before_anything_is_started() {
     let addr = upper_case_server(false).to_string();
-    let (code, text, error) = check(&["03", "--", "no-such-program", &addr]);
+    let (code, text, error) = check(&["03", "--", "cargo", &addr]);
     assert_eq!((code, text.as_str()), (Some(2), ""));
     let begin = format!("error: {addr}: something listens there already; ");
     assert!(error.starts_with(&begin) && error.contains("--addr"), "{error}");
@@ -217,13 +217,22 @@ fn a_python_server_that_ends_later_has_failed() {
 
 #[test]
 fn a_command_that_cannot_be_started_is_named_once() {
-    let (code, text, error) = check(&["03", "--", "no-such-program", "{addr}"]);
-    assert_eq!(code, Some(2), "{text}");
-    assert!(error.starts_with("error: cannot start `no-such-program 127.0.0.1:"), "{error}");
-    assert_eq!((error.lines().count(), text.matches("could not be asked").count()), (1, 1));
-    let (code, _, error) = check(&["03", "--client", "--", "no-such-program"]);
-    assert_eq!(code, Some(2));
-    assert!(error.starts_with("error: cannot start `no-such-program 127.0.0.1:"), "{error}");
+    // It looks like a program, and is none.
+    let folder = tempfile::TempDir::new().expect("a temporary folder");
+    let file = folder.path().join("no-program.exe");
+    std::fs::write(&file, "\0\0").expect("a file");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).expect("its mode");
+    }
+    let file = file.to_str().expect("it is text");
+    for options in [&["03"][..], &["03", "--client"]] {
+        let (code, text, error) = check(&[options, &["--", file, "{addr}"]].concat());
+        assert_eq!(code, Some(2), "{text}");
+        assert!(error.starts_with("error: cannot start `no-program.exe 127.0.0.1:"), "{error}");
+        assert_eq!((error.lines().count(), text.matches("could not be asked").count()), (1, 1));
+    }
 }
 
 #[test]

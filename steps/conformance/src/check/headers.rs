@@ -112,7 +112,9 @@ pub(super) fn null_fields(subject: &Subject) -> Result<(), Failure> {
         } else {
             continue;
         };
-        return Err(running.explain(failure.after(done)));
+        let served = request["filename"] == filename;
+        let symptom = served.then(|| wire::refusal(&answer.header)).flatten();
+        return Err(running.explain(failure.looking_like(symptom).after(done)));
     }
     Ok(())
 }

@@ -118,6 +118,7 @@ fn the_server_says_what_it_sends(subject: &Subject) -> Result<(), Failure> {
         if answer.error().is_some() || answer.header["hash"] != hash || answer.body != body {
             let len = body.len();
             let failure = Failure::new(text!("messages.other-notes", len, hash, answer));
+            let failure = failure.looking_like(wire::refusal(&answer.header));
             return Err(running.explain(failure.after(after_asking_for_served(filename))));
         }
     }
@@ -452,7 +453,8 @@ fn expect_file(running: &Running, peer: &mut Peer, filename: &str) -> Result<(),
         return Ok(());
     }
     let (name, body) = (format!("{name:?}"), format!("{filename:?}"));
-    let failure = Failure::new(text!("messages.other-file", name, body, answer));
+    let failure = Failure::new(text!("messages.other-file", name, body, answer))
+        .looking_like(wire::refusal(&answer.header));
     Err(running.explain(failure.after(after_asking_for_served(filename))))
 }
 
@@ -501,8 +503,10 @@ fn receive_zeros(
     let sent = peer.send(&wire::get(filename)).and_then(|()| wire::receive_header(peer));
     let header = sent.map_err(failed)?;
     if !header["error"].is_null() || header["size"] != len {
+        let symptom = wire::refusal(&header);
         let header = json_text(&header);
-        return Err(failed(Failure::new(text!("messages.other-size", len, header))));
+        let failure = Failure::new(text!("messages.other-size", len, header));
+        return Err(failed(failure.looking_like(symptom)));
     }
     let mut most = resident_kib(running.program()?)?;
     let mut came = 0;

@@ -182,6 +182,7 @@ impl Subject {
             deadline: self.deadline,
             patience: self.patience,
             inquires: self.inquires,
+            added: arguments.len(),
             _proxy: proxy,
         })
     }
@@ -248,6 +249,8 @@ pub(super) struct Running {
     /// How long it may take until it listens.
     patience: Duration,
     inquires: bool,
+    /// How many arguments the judge has added to its command line.
+    added: usize,
 }
 
 impl Drop for Running {
@@ -292,11 +295,15 @@ impl Running {
             }
             None => error.to_string(),
         };
+        let ended = self.program.as_ref().is_some_and(|program| program.status().is_some());
+        let rejects = ended && self.added > 0 && !self.reach.was_reached();
+        let symptom = rejects.then_some(Symptom::UnknownOption);
         let text = text!("subject.cannot-connect", addr, why);
         if self.reach.was_reached() {
             Failure::new(text)
         } else {
-            Failure::unable(text).timed_out()
+            let failure = Failure::unable(text).looking_like(symptom);
+            if ended { failure } else { failure.timed_out() }
         }
     }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::show::{cut, show};
-use crate::{Failure, Peer, symptom};
+use crate::{Failure, Peer, Symptom, symptom};
 
 /// The most bytes that a header may have.
 const MAX_HEADER_LEN: u32 = 64 * 1024;
@@ -58,6 +58,12 @@ pub(super) fn receive_header(peer: &mut Peer) -> Result<Value, Failure> {
         let text = show(&text);
         Failure::new(text!("wire.no-json", text, error))
     })
+}
+
+/// What it looks like that a file which is served was refused, if the header says so.
+pub(super) fn refusal(header: &Value) -> Option<Symptom> {
+    let error = header["error"].as_str().filter(|error| !error.is_empty());
+    error.map(|_| Symptom::OtherFolder)
 }
 
 /// The size of the body that this header announces.

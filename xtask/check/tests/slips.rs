@@ -1,0 +1,102 @@
+//! Slips in the command line of a program: each gets a sentence with the right command line.
+
+#![cfg(unix)]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+/// What `check` says to a command line, in this folder.
+fn check(folder: &Path, arguments: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask-check"));
+    command.arg("check").args(arguments).current_dir(folder).stdin(Stdio::null());
+    let output = command.output().expect("xtask can be started");
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {error}");
+    assert_eq!((error.lines().count(), output.stdout.len()), (1, 0), "{arguments:?}: {error}");
+    error
+}
+
+/// A folder with programs and scripts.
+fn folder() -> TempDir {
+    let folder = TempDir::new().expect("a temporary folder");
+    for (name, mode) in
+        [("server.py", 0o644), ("run.sh", 0o755), ("prog", 0o755), ("data", 0o644), ("a.rs", 0o644)]
+    {
+        let path = folder.path().join(name);
+        fs::write(&path, "echo hello\n").expect("a file");
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("its mode");
+    }
+    fs::create_dir(folder.path().join("target")).expect("a folder");
+    folder
+}
+
+#[test]
+fn a_slip_gets_the_right_command_line() {
+    let folder = folder();
+    for (words, right) in [
+        (&["python3 server.py {addr}"][..], "python3 server.py {addr}"),
+        (&["cd x && python3 y.py {addr}"], "sh -c 'cd x && exec python3 y.py {addr}'"),
+        (&["cd", "x", "&&", "python3", "y.py"], "sh -c 'cd x && exec python3 y.py'"),
+        (&["cd", "x"], "sh -c 'cd x && exec PROGRAM {addr}'"),
+        (&["python3", "y.py", ">", "log"], "sh -c 'python3 y.py > log'"),
+        (&["python3", "y.py", "|", "tee"], "sh -c 'python3 y.py | tee'"),
+        (&["python3", "y.py", "$NAME"], "sh -c 'exec python3 y.py $NAME'"),
+        (&["X=1", "python3", "y.py"], "env X=1 python3 y.py"),
+        (&["python3", "y.py", "{adr}"], "python3 y.py {addr}"),
+        (&["python3", "y.py", "{ADDR}"], "python3 y.py {addr}"),
+        (&["python3", "y.py", "$addr"], "python3 y.py {addr}"),
+        (&["python3", "y.py", "<addr>"], "python3 y.py {addr}"),
+        (&["python3", "y.py", "addr"], "python3 y.py {addr}"),
+        (&["python3", "y.py", "{host}", "{PORT}"], "python3 y.py 127.0.0.1 {port}"),
+        (&["python3", "y.py", "{host}:{port}"], "python3 y.py {addr}"),
+        (&["python3", "y.py", "--listen={address}"], "python3 y.py --listen={addr}"),
+        (&["server.py", "{addr}"], "python3 server.py {addr}"),
+        (&["./server.py", "{addr}"], "python3 ./server.py {addr}"),
+        (&["./run.sh", "{addr}"], "sh ./run.sh {addr}"),
+        (&["prog", "{addr}"], "./prog {addr}"),
+        (&["target", "{addr}"], "target/PROGRAM {addr}"),
+        (&["a.rs", "{addr}"], "./PROGRAM {addr}"),
+        (&["bin\\prog.exe", "{addr}"], "bin/prog.exe {addr}"),
+    ] {
+        for options in [&["03"][..], &["03", "--client"]] {
+            let arguments = [options, &["--"], words].concat();
+            let error = check(folder.path(), &arguments);
+            let line = format!("cargo xtask check {} -- {right}\n", options.join(" "));
+            assert!(error.ends_with(&line), "{words:?}: {error}");
+        }
+    }
+    let home = check(folder.path(), &["03", "--", "python3", "~/server.py", "{addr}"]);
+    assert!(home.contains("only a shell replaces `~`"), "{home}");
+}
+
+#[test]
+fn what_cannot_be_started_is_named_with_the_reason() {
+    let folder = folder();
+    for (words, reason) in [
+        (&["no-such-program", "{addr}"][..], "no folder of PATH has a program `no-such-program`"),
+        (&["./none", "{addr}"], "there is no file `./none`"),
+        (&["./data", "{addr}"], "`chmod +x ./data`"),
+    ] {
+        let error = check(folder.path(), &[&["03", "--"], words].concat());
+        assert!(error.contains(reason), "{words:?}: {error}");
+    }
+}
+
+#[test]
+fn dashes_that_are_missing_are_put_where_they_belong() {
+    let folder = folder();
+    for (arguments, right) in [
+        (&["03", "python3", "y.py", "{addr}"][..], "03 -- python3 y.py {addr}"),
+        (&["03", "python3 y.py {addr}"], "03 -- python3 y.py {addr}"),
+        (&["03", "--client", "python3", "y.py"], "03 --client -- python3 y.py"),
+        (&["03", "--only", "reply", "./prog", "{addr}"], "03 --only reply -- ./prog {addr}"),
+    ] {
+        let error = check(folder.path(), arguments);
+        assert!(error.starts_with("error: `--` is missing "), "{error}");
+        assert!(error.ends_with(&format!("write: cargo xtask check {right}\n")), "{error}");
+    }
+}
