@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,9 @@ const SHOWN_CHARS: usize = 400;
 
 /// How many bytes of lines are kept from the beginning, and as many from the end.
 const KEPT_LEN: usize = 16 * 1024 * 1024;
+
+/// How much is read at once, in bytes.
+const CHUNK_LEN: usize = 64 * 1024;
 
 /// A line that is longer is taken for several, in bytes.
 const MAX_LINE_LEN: usize = 32 * 1024 * 1024;
@@ -42,6 +45,8 @@ pub(crate) struct OutputState {
     dropped: usize,
     last: VecDeque<Run>,
     last_len: usize,
+    /// The beginning of a line whose end has not come, such as a prompt.
+    begun: Vec<u8>,
     /// How many lines there were.
     pub(crate) lines: usize,
     /// Whether nothing more can come.
@@ -53,20 +58,22 @@ impl Output {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads the program's output to its end.
-    pub(crate) fn collect(&self, reader: impl Read) {
-        let mut reader = BufReader::new(reader);
-        let mut line = Vec::new();
-        while let Ok(len) = (&mut reader).take(MAX_LINE_LEN as u64).read_until(b'\n', &mut line)
+    /// Reads the program's output to its end. On Linux, the end of a terminal is an error.
+    pub(crate) fn collect(&self, mut reader: impl Read) {
+        let mut chunk = vec![0; CHUNK_LEN];
+        while let Ok(len) = reader.read(&mut chunk)
             && len > 0
         {
-            let text = String::from_utf8_lossy(&line);
-            let text = text.strip_suffix('\n').unwrap_or(&text);
-            self.lock().push(text.strip_suffix('\r').unwrap_or(text));
+            let mut state = self.lock();
+            let pieces = chunk[..len].split_inclusive(|byte| *byte == b'\n');
+            pieces.for_each(|piece| state.add(piece));
+            drop(state);
             self.changed.notify_all();
-            line.clear();
         }
-        self.lock().ended = true;
+        let mut state = self.lock();
+        state.end_line();
+        state.ended = true;
+        drop(state);
         self.changed.notify_all();
     }
 
@@ -91,6 +98,25 @@ impl Output {
 }
 
 impl OutputState {
+    /// Adds a piece of a line, which may be its end.
+    fn add(&mut self, piece: &[u8]) {
+        self.begun.extend_from_slice(piece);
+        if self.begun.ends_with(b"\n") || self.begun.len() >= MAX_LINE_LEN {
+            self.end_line();
+        }
+    }
+
+    /// Takes the line that was begun, if there is one, for a whole one.
+    fn end_line(&mut self) {
+        let line = std::mem::take(&mut self.begun);
+        if line.is_empty() {
+            return;
+        }
+        let text = String::from_utf8_lossy(&line);
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        self.push(text.strip_suffix('\r').unwrap_or(text));
+    }
+
     fn push(&mut self, line: &str) {
         self.lines += 1;
         let latest = if self.runs() == self.first.len() {
@@ -140,6 +166,11 @@ impl OutputState {
         self.run(self.runs().checked_sub(1)?)
     }
 
+    /// Whether not even a part of a line has come.
+    pub(crate) fn wrote_nothing(&self) -> bool {
+        self.runs() == 0 && self.begun.is_empty()
+    }
+
     /// The last lines, for a person, and for that person's terminal.
     pub(crate) fn transcript(&self) -> String {
         let mut text = String::new();
@@ -152,18 +183,27 @@ impl OutputState {
                 1 => String::new(),
                 _ => format!("  {}", text!("output.again", times)),
             };
-            let _ = match line.char_indices().nth(SHOWN_CHARS) {
-                Some((end, _)) => {
-                    let (start, len) = (printable(&line[..end]), line.len());
-                    writeln!(text, "    {}{again}", text!("show.long-line", start, len))
-                }
-                None => writeln!(text, "    {}{again}", printable(line)),
-            };
+            let _ = writeln!(text, "    {}{again}", shown(line));
         }
-        if self.runs() == 0 {
+        if !self.begun.is_empty() {
+            let begun = shown(&String::from_utf8_lossy(&self.begun));
+            let _ = writeln!(text, "    {begun}  {}", text!("output.begun"));
+        }
+        if self.wrote_nothing() {
             let _ = writeln!(text, "    {}", text!("output.nothing"));
         }
         text
+    }
+}
+
+/// A line, cut where it gets long.
+fn shown(line: &str) -> String {
+    match line.char_indices().nth(SHOWN_CHARS) {
+        Some((end, _)) => {
+            let (start, len) = (printable(&line[..end]), line.len());
+            text!("show.long-line", start, len)
+        }
+        None => printable(line),
     }
 }
 
@@ -186,6 +226,23 @@ mod tests {
         assert!(kept <= 2 * KEPT_LEN + 2 * LINE_COST, "{kept}");
         let (first_after, (line, _)) = state.runs_from(LINES / 2).next().unwrap();
         assert_eq!(*line, format!("line {first_after}"));
+    }
+
+    #[test]
+    fn a_line_that_was_begun_is_shown_and_is_a_line_at_the_end() {
+        let output = Output::default();
+        output.lock().add(b"one\r\n");
+        output.lock().add(b"port");
+        output.lock().add(b"? ");
+        assert_eq!(output.lock().lines, 1);
+        assert!(!output.lock().wrote_nothing());
+        let shown = format!("    one\n    port?   {}\n", text!("output.begun"));
+        assert_eq!(output.lock().transcript(), shown);
+        output.collect(&b"8080\ntwo"[..]);
+        assert_eq!(output.lock().transcript(), "    one\n    port? 8080\n    two\n");
+        let long = vec![b'x'; MAX_LINE_LEN + 1];
+        output.collect(&long[..]);
+        assert_eq!(output.lock().lines, 5);
     }
 
     #[test]

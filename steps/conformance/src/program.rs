@@ -53,9 +53,27 @@ impl Program {
         Self::start_with(command, Stdio::piped(), output, false)
     }
 
-    /// As `start`, for a program that is not ours: it is ended with all that it has started.
+    /// As `start`, for a program that is not ours: it is ended with all that it has started. Its output
+    /// goes where the program need not flush it, if the system has such a thing: see [`OutputTo`].
     pub fn start_with_children(command: Command) -> Result<Self, Failure> {
-        Self::start_with(command, Stdio::piped(), pipe(), true)
+        Self::start_with_children_to(OutputTo::Terminal, command)
+    }
+
+    /// As `start_with_children`, with the output where it is wanted.
+    pub(crate) fn start_with_children_to(
+        to: OutputTo,
+        mut command: Command,
+    ) -> Result<Self, Failure> {
+        let output = match to {
+            OutputTo::Terminal if cfg!(unix) => terminal_for_output(),
+            _ => {
+                command.env("PYTHONUNBUFFERED", "1");
+                pipe()
+            }
+        };
+        // No colours, and no cursor that moves: what it writes is read as lines.
+        command.env("TERM", "dumb").env("NO_COLOR", "1");
+        Self::start_with(command, Stdio::piped(), output, true)
     }
 
     /// As `start_with_children`, for a judge of programs that are not ours: none of them can write among
@@ -276,7 +294,7 @@ impl Program {
             return Err(if ended {
                 self.failure(&text!("program.not-before-end", expected))
             } else {
-                self.failure(&text!("program.not-within", expected, deadline)).timed_out()
+                self.silence(&text!("program.not-within", expected, deadline))
             });
         };
         self.taken = (index, if index == run { taken + 1 } else { 1 });
@@ -350,6 +368,13 @@ impl Program {
         self.explain(Failure::new(what))
     }
 
+    /// A failure of this program, which has not written within its deadline what was expected.
+    fn silence(&self, what: &str) -> Failure {
+        let failure = self.failure(what).timed_out();
+        let may_keep_it = self.with_children && self.output.lock().wrote_nothing();
+        if may_keep_it { failure.besides(&text!("program.buffered")) } else { failure }
+    }
+
     /// This failure as one of this program.
     #[must_use]
     pub fn explain(&self, failure: Failure) -> Failure {
@@ -374,7 +399,7 @@ impl Program {
                 Ok(None)
             } else {
                 let deadline = format!("{deadline:?}");
-                Err(self.failure(&text!("program.no-further-line", deadline)).timed_out())
+                Err(self.silence(&text!("program.no-further-line", deadline)))
             };
         }
         let same = state.run(run).is_some_and(|(_, times)| *times > taken);
@@ -418,6 +443,36 @@ impl Channel {
     ) -> Self {
         Self { reader: Box::new(reader), stdout: stdout.into(), stderr: stderr.into() }
     }
+}
+
+/// Where a program's output goes, while its input is a pipe.
+///
+/// Most languages keep what is printed into a pipe until a buffer is full, and what is printed on a
+/// terminal until the line ends. A person who types a line sees the answer at once; so should we.
+/// Some programs edit the line on a terminal, and write what was typed once more; with a pipe they
+/// do not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OutputTo {
+    /// A terminal, on Unix; elsewhere a pipe.
+    Terminal,
+    Pipe,
+}
+
+/// A terminal for stdout and stderr that passes on every byte as it is.
+#[cfg(unix)]
+fn terminal_for_output() -> io::Result<Channel> {
+    use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
+
+    let (reader, writer) = open_terminal().map_err(io::Error::other)?;
+    let mut attributes = tcgetattr(&writer)?;
+    attributes.make_raw();
+    tcsetattr(&writer, OptionalActions::Now, &attributes)?;
+    Ok(Channel::new(reader, writer.try_clone()?, writer))
+}
+
+#[cfg(not(unix))]
+fn terminal_for_output() -> io::Result<Channel> {
+    pipe()
 }
 
 /// One pipe for stdout and stderr.
@@ -576,6 +631,37 @@ mod tests {
         rustix::process::test_kill_process(pid).unwrap();
         drop(program);
         rustix::process::test_kill_process(pid).unwrap_err();
+    }
+
+    #[test]
+    fn a_program_of_a_stranger_has_a_terminal_for_its_output_and_it_passes_on_every_byte() {
+        let script =
+            "test -t 1 && test -t 2 && ! test -t 0 && printf 'a\\r\\tb\\377\\nport? '; read x";
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        let mut program = Program::start_with_children(command).unwrap();
+        assert_eq!(program.expect_line("a").unwrap(), "a\r\tb\u{fffd}");
+        drop(program.output.wait_until(DEADLINE, |state| state.transcript().contains("port? ")));
+        assert!(program.transcript().contains("port? "), "{}", program.transcript());
+        program.end_input();
+        program.wait().unwrap();
+        assert_eq!(program.next_line().unwrap().as_deref(), Some("port? "));
+    }
+
+    #[test]
+    fn a_silent_program_of_a_stranger_is_told_to_flush() {
+        let start = |script: &str| {
+            let mut command = Command::new("sh");
+            command.args(["-c", script]);
+            let program = Program::start_with_children(command).unwrap();
+            program.with_deadline(Duration::from_millis(200))
+        };
+        let mentions = |script: &str| {
+            let failure = start(script).expect_later("x", |line| line == "x").unwrap_err();
+            failure.to_string().contains("flush")
+        };
+        assert!(mentions("exec cat"));
+        assert!(!mentions("echo one; exec cat"));
     }
 
     /// Nothing else on this computer has this among its arguments.

@@ -36,6 +36,8 @@ use std::thread;
 use std::time::Duration;
 
 use conformance::check::{self, CHECKS, Check, EXERCISES, Promise, Promises, Subject};
+#[cfg(unix)]
+use conformance::check::{Exam, Outcome, Way};
 use conformance::proxy::Cut;
 use conformance::{Failure, Symptom, python, side_by_side_at_most};
 use serde::Deserialize;
@@ -540,3 +542,64 @@ fn the_python_twin_of_step_07_keeps_every_promise() -> Result<(), Failure> {
     let kept = |check: &&Check| promises.promise(check.name) == Some(Promise::Kept);
     subject.checks().filter(kept).try_for_each(|check| subject.hold_to(check))
 }
+
+/// At a terminal, each line of it appears at once; in a pipe, all of them at its end.
+#[cfg(unix)]
+#[test]
+#[ignore = "needs python3"]
+fn a_right_client_that_does_not_flush_its_output_passes() {
+    assert_right_client(BUFFERED_CLIENT);
+}
+
+/// Some libraries write at a terminal what is typed, whatever the input is.
+#[cfg(unix)]
+#[test]
+#[ignore = "needs python3"]
+fn a_right_client_that_shows_at_a_terminal_what_was_typed_passes() {
+    let echo = "\n            sys.stdout.write(line if sys.stdout.isatty() else '')\n            answer = ";
+    assert_right_client(&BUFFERED_CLIENT.replace("\n            answer = ", echo));
+}
+
+/// Puts all checks of step 03 to a client, as `cargo xtask check` does.
+#[cfg(unix)]
+fn assert_right_client(program: &str) {
+    let folder = TempDir::new().expect("a temporary folder");
+    let client = folder.path().join("client.py");
+    fs::write(&client, program).expect("the temporary folder");
+    let mut subject = subject(3, step_dir(3).join("python/server.py"), client.clone());
+    subject.client = Box::new(move |addr| {
+        let mut command = python().expect("Python 3 is installed");
+        command.arg(&client).arg(addr.to_string()).env_remove("PYTHONUNBUFFERED");
+        command
+    });
+    subject.judged = check::Side::Client;
+    let promises = Promises::read(&step_dir(3)).expect("the step's manifest");
+    let mut exam = Exam::new(subject, promises, vec![Way::WHOLE], Vec::new());
+    for check in exam.checks() {
+        let outcome = exam.put(check);
+        assert!(matches!(outcome, Outcome::Kept), "{}: {outcome:?}", check.name);
+    }
+}
+
+#[cfg(unix)]
+const BUFFERED_CLIENT: &str = r#"
+import socket
+import sys
+
+host, _, port = sys.argv[1].rpartition(":")
+try:
+    with socket.create_connection((host, int(port))) as stream:
+        for line in sys.stdin:
+            message = line.strip().encode()
+            answer = b""
+            stream.sendall(message)
+            while len(answer) < len(message):
+                part = stream.recv(1024)
+                if not part:
+                    sys.exit("error: the server has closed the connection")
+                answer += part
+            if message:
+                print(answer.decode())
+except OSError as error:
+    sys.exit(f"error: {error}")
+"#;

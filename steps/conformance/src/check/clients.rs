@@ -130,7 +130,10 @@ fn expect_refusal(
 fn expect_trouble(client: &mut Program, alone: bool) -> Result<(), Failure> {
     let status = client.wait()?;
     let lines = client.lines_left();
-    let count = lines.iter().filter(|line| !line.trim().is_empty()).count();
+    // The last prompt may still have been in a buffer when the message was printed.
+    let is_prompt = |line: &str| line.ends_with(' ') && lines.len() > 1;
+    let is_message = |line: &&String| !line.trim().is_empty() && !is_prompt(line);
+    let count = lines.iter().filter(is_message).count();
     if status.success() {
         return Err(client.failure(&text!("clients.no-exit-code")));
     }

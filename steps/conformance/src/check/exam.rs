@@ -7,6 +7,7 @@ use super::list::{CHECKS, Check, EXERCISES};
 use super::promises::{Promise, Promises};
 use super::protocol::Protocol;
 use super::subject::{Server, Side, Subject};
+use crate::program::OutputTo;
 use crate::proxy::Cut;
 use crate::{Failure, Symptom};
 
@@ -134,7 +135,7 @@ impl Exam {
         for way in self.ways.clone() {
             (self.subject.cut, self.subject.delay) = (way.cut, way.delay);
             let judged = self.subject.judge(check);
-            if let Err(failure) = judged {
+            if let Err(failure) = judged.or_else(|failure| self.with_a_pipe(check, failure)) {
                 if failure.is_not_asked() {
                     return Outcome::NotAsked(failure.text().to_owned());
                 }
@@ -151,6 +152,22 @@ impl Exam {
             self.is_able = true;
         }
         Outcome::Kept
+    }
+
+    /// Asks a client once more that failed at a terminal, now with a pipe for its output. Some right ones
+    /// edit lines at a terminal, and show what was typed; such a client keeps the pipe.
+    fn with_a_pipe(&mut self, check: &Check, failure: Failure) -> Result<(), Failure> {
+        let is_client = self.subject.judged == Side::Client;
+        let is_final = failure.is_unable() || failure.is_not_asked() || failure.has_timed_out();
+        if !is_client || is_final || self.subject.output == OutputTo::Pipe {
+            return Err(failure);
+        }
+        self.subject.output = OutputTo::Pipe;
+        self.subject.judge(check).map_err(|with_a_pipe| {
+            self.subject.output = OutputTo::Terminal;
+            // It may not have seen what was still in a buffer.
+            if with_a_pipe.has_timed_out() { failure } else { with_a_pipe }
+        })
     }
 
     /// The failure with what its way shows; without a symptom, it has that of an earlier failure which

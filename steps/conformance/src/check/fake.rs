@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use serde_json::Value;
 
-use super::subject::Subject;
+use super::subject::{Input, Subject};
 use super::wire;
 use crate::proxy::Proxy;
 use crate::{Failure, Peer};
@@ -19,6 +19,7 @@ pub(super) struct FakeServer<T> {
     /// Set before the connection that only wakes `accept`, and is no client.
     stopping: Arc<AtomicBool>,
     serving: Option<JoinHandle<Result<T, Failure>>>,
+    input: Input,
 }
 
 impl<T: Send + 'static> FakeServer<T> {
@@ -39,12 +40,13 @@ impl<T: Send + 'static> FakeServer<T> {
         let serving = thread::spawn(move || {
             let accepted = listener.accept();
             if stops.load(Ordering::SeqCst) {
-                return Err(Failure::new(text!("fake.no-client")));
+                return Err(Failure::new(text!("fake.no-client")).timed_out());
             }
             let client = accepted.and_then(|(stream, _)| Peer::accepted(stream, deadline));
             serve(client.map_err(|error| Failure::new(text!("fake.no-client-for", error)))?)
         });
-        let mut server = Self { addr, proxy: None, stopping, serving: Some(serving) };
+        let mut server =
+            Self { addr, proxy: None, stopping, serving: Some(serving), input: subject.input };
         server.proxy = subject.proxy_to(addr)?;
         Ok(server)
     }
@@ -56,7 +58,13 @@ impl<T: Send + 'static> FakeServer<T> {
 
     /// What came of the serving, when the client has ended.
     pub(super) fn result(mut self) -> Result<T, Failure> {
-        self.stop().expect("it is stopped only here, or when it is dropped")
+        let result = self.stop().expect("it is stopped only here, or when it is dropped");
+        result.map_err(|failure| match self.input {
+            Input::Argument if failure.has_timed_out() => {
+                failure.besides(&text!("fake.message-is-an-argument"))
+            }
+            _ => failure,
+        })
     }
 }
 

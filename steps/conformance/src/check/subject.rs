@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::command_line;
 use super::protocol::Protocol;
-use crate::program::DEADLINE;
+use crate::program::{DEADLINE, OutputTo};
 use crate::proxy::{self, Cut, Proxy};
 use crate::reach::Reach;
 use crate::show::{show, show_text};
@@ -72,6 +72,8 @@ pub struct Subject {
     pub cut: Option<Cut>,
     /// How long that proxy waits before it passes on a piece.
     pub delay: Duration,
+    /// Where the output of a program goes that is not ours.
+    pub(super) output: OutputTo,
     /// How long anything may take.
     pub deadline: Duration,
     /// How long a server that was told where to listen may take until it does.
@@ -114,6 +116,7 @@ impl Subject {
             input: if number == 1 { Input::Argument } else { Input::Lines },
             cut: None,
             delay: Duration::ZERO,
+            output: OutputTo::Terminal,
             deadline: DEADLINE,
             patience: DEADLINE,
             inquires: false,
@@ -155,7 +158,7 @@ impl Subject {
             Server::Told(command) => {
                 let (mut command, addr) = command()?;
                 command.args(arguments);
-                let program = Program::start_with_children(command)?;
+                let program = Program::start_with_children_to(self.output, command)?;
                 let process = program.process().clone();
                 let reach = Reach::starting(addr, self.deadline, process, self.patience);
                 (Some(program), addr, reach)
@@ -206,7 +209,7 @@ impl Subject {
     /// Starts the program of this side. If that side alone is judged, the program is not ours.
     fn start_judged(&self, command: Command, side: Side) -> Result<Program, Failure> {
         if self.judged == side {
-            Program::start_with_children(command)
+            Program::start_with_children_to(self.output, command)
         } else {
             Program::start(command)
         }
