@@ -12,6 +12,7 @@ import hashlib
 import ipaddress
 import os
 import pathlib
+import signal
 import socket
 import stat
 import subprocess
@@ -28,7 +29,7 @@ MAX_ERROR_LEN = 300  # characters; an error may repeat what a stranger sent
 
 # Waits for the end of its input, and then kills its process group: a command and all that it has
 # started. The other end of its input is ours, and the system closes it however we end.
-GUARD = ["sh", "-c", "trap '' HUP INT TERM; read line; kill -s KILL 0"]
+GUARD = ["sh", "-c", "trap '' HUP INT QUIT TERM TSTP TTIN TTOU; read line; kill -s KILL 0"]
 
 
 def start(command, stdout, stderr):
@@ -103,6 +104,7 @@ def kill_with_children(process, guard):
         subprocess.run(taskkill, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     else:
         guard.stdin.close()
+        guard.send_signal(signal.SIGCONT)  # the command may have stopped it, with its whole group
         guard.wait()
     process.wait()
 

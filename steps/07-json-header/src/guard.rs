@@ -31,11 +31,27 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        // Closes our end of its input first. What counts is that the command ends, not this status.
+        drop(self.0.stdin.take()); // our end of its input
+        wake(&self.0);
+        // What counts is that the command ends, not this status.
         let _ = self.0.wait();
     }
 }
 // ANCHOR_END: guard
+
+// ANCHOR: wake
+/// Continues a guard that a signal has stopped: what the command sends to its group, the guard gets too.
+#[cfg(unix)]
+fn wake(guard: &Child) {
+    use rustix::process::{Pid, Signal, kill_process};
+
+    // It fails if the guard has ended. A guard that was not stopped takes no notice.
+    let _ = kill_process(Pid::from_child(guard), Signal::CONT);
+}
+
+#[cfg(windows)]
+fn wake(_: &Child) {}
+// ANCHOR_END: wake
 
 // ANCHOR: start
 /// Starts a command and its guard, in a process group of their own: with it the guard can kill the
@@ -48,8 +64,9 @@ pub fn start(mut command: Command) -> io::Result<(Child, Guard)> {
     use std::os::unix::process::CommandExt;
 
     let mut guard = Command::new("sh");
-    // What the command may send to its group must not end the guard.
-    guard.args(["-c", "trap '' HUP INT TERM; read line; kill -s KILL 0"]).process_group(0);
+    // What the command or its terminal may send to the group must not end or stop the guard.
+    let script = "trap '' HUP INT QUIT TERM TSTP TTIN TTOU; read line; kill -s KILL 0";
+    guard.args(["-c", script]).process_group(0);
     let guard = Guard::start(guard)?;
     let group = i32::try_from(guard.0.id()).expect("the system has process ids of this type");
     Ok((command.process_group(group).spawn()?, guard))

@@ -184,6 +184,21 @@ fn a_command_that_takes_too_long_is_stopped_with_its_children() -> Result<(), Fa
 
 #[cfg(unix)]
 #[test]
+fn a_command_that_stops_its_whole_group_does_not_stop_its_guard() -> Result<(), Failure> {
+    let root = folder();
+    let (_server, addr) = Program::start_server(server_with_timeout(&root, "0.5"))?;
+    let mut client = Program::start(client(addr, root.path()))?;
+    // A program that reads from the server's terminal gets TTIN, and so does its group.
+    for signal in ["STOP", "TSTP", "TTIN", "TTOU"] {
+        client.type_line(&format!("kill -s {signal} 0"))?;
+        let line = "error: the command ran longer than 0.5 s and was stopped";
+        assert_eq!(client.expect_line(line)?, line, "{signal}");
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+#[test]
 fn healed_a_command_ends_with_its_server() {
     use conformance::check::Subject;
     use conformance::rough::{Signal, assert_command_ends_with_server};

@@ -181,11 +181,12 @@ fn the_python_server_listens_on_this_computer_only_and_needs_a_folder_and_a_time
 fn the_python_server_sends_what_a_command_wrote_until_its_timeout() -> Result<(), Failure> {
     let (_server, addr, _root) = python_server(&["--timeout", "0.5"])?;
     let client = Assert::from_std(twin("client", &addr.to_string()))
-        .write_stdin("echo before; sleep 60\nkill -9 $$\necho after\n")
+        .write_stdin("echo before; sleep 60\nkill -STOP 0\nkill -9 $$\necho after\n")
         .assert()
         .success();
     client.stdout("before\nafter\n").stderr(
         "error: the command ran longer than 0.5 s and was stopped\n\
+         error: the command ran longer than 0.5 s and was stopped\n\
          error: the command was ended by signal 9\n",
     );
     Ok(())

@@ -152,7 +152,7 @@ const EXCEPTIONS: &[&str] = &[
     "TCP_NODELAY changes when bytes leave, and promises no boundaries.",
     "    number  big-endian   little-endian  wrong order  as signed",
     // Step 07.
-    "trap '' HUP INT TERM; read line; kill -s KILL 0",
+    "trap '' HUP INT QUIT TERM TSTP TTIN TTOU; read line; kill -s KILL 0",
     "set /P line= & taskkill /T /F /PID {}",
     "{wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left",
     "saved {}: {} bytes",
