@@ -12,6 +12,7 @@ from log import log
 
 BACKLOG = 1024  # clients that may wait to be accepted
 ACCEPT_PAUSE = 0.1  # seconds; after an error of accept
+STOP_DEADLINE = 0.3  # seconds for the clients, when the server stops: first to join, then to close
 
 
 class Acceptor:
@@ -48,6 +49,7 @@ class Acceptor:
     def accept_clients(self, room):
         """Reports each client to the room, until the alarm connects."""
         is_failing = False
+        end = None  # when the server stops: the latest time
         with self.listener:
             while True:
                 try:
@@ -69,4 +71,7 @@ class Acceptor:
                 room.events.put((room.join, stream, "%s:%d" % peer_addr))
                 if self.is_stopping:
                     self.listener.setblocking(False)
+                    end = end or time.monotonic() + STOP_DEADLINE
+                    if time.monotonic() >= end:
+                        break  # clients that connect all the time must not keep the port open
         room.events.put((room.close,))

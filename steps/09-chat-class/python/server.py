@@ -19,13 +19,12 @@ import sys
 import threading
 import time
 
-from acceptor import Acceptor
+from acceptor import STOP_DEADLINE, Acceptor
 from connection import Connection, turn_away
 from log import finish_log, local_time, log
 
 EVENTS = 256  # that may wait for the owner; then the threads that send them wait, and their clients
 BATCH_LEN = 64 * 1024  # bytes; such a batch is delivered, even if more events wait
-STOP_DEADLINE = 0.3  # seconds that the clients have to take the goodbye and close
 DEFAULT_MAX_CLIENTS = 4096
 
 

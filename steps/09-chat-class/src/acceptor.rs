@@ -9,13 +9,13 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 use tracing::warn;
 
 use crate::accept::client_is_gone;
-use crate::server::Event;
+use crate::server::{Event, STOP_DEADLINE};
 
 /// After an error of `accept` that is not about one client: how long to wait before the next try.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -76,6 +76,7 @@ fn accept_clients(
     events: &mpsc::SyncSender<Event>,
 ) {
     let mut is_failing = false;
+    let mut end = None; // when the server stops: the latest time
     loop {
         match listener.accept() {
             Ok((_, peer_addr)) if Some(peer_addr) == alarm_addr => return,
@@ -102,8 +103,12 @@ fn accept_clients(
                 thread::sleep(ACCEPT_PAUSE); // no event reports that a descriptor is free
             }
         }
-        if is_stopping.load(Ordering::Relaxed) && listener.set_nonblocking(true).is_err() {
-            return;
+        if is_stopping.load(Ordering::Relaxed) {
+            // Clients that connect all the time must not keep the port open.
+            let end = *end.get_or_insert_with(|| Instant::now() + STOP_DEADLINE);
+            if Instant::now() >= end || listener.set_nonblocking(true).is_err() {
+                return;
+            }
         }
     }
 }

@@ -48,8 +48,9 @@ const EVENTS: usize = 256;
 /// `MAX_QUEUE_LEN`: one batch must not make a client slow.
 const BATCH_LEN: usize = 64 * 1024;
 
-/// How long the clients have, when the server stops, to take the goodbye and close.
-const STOP_DEADLINE: Duration = Duration::from_millis(300);
+/// When the server stops: how long clients that have connected are accepted, and then how long all of
+/// them have to take the goodbye and close.
+pub const STOP_DEADLINE: Duration = Duration::from_millis(300);
 
 // ANCHOR: event
 /// What the other threads report to the owner of the room.

@@ -348,6 +348,13 @@ fn the_python_server_drops_a_slow_reader_and_lists_who_is_online() -> Result<(),
 
 #[test]
 #[ignore = "needs python3"]
+fn the_python_server_stops_while_clients_connect_all_the_time() -> Result<(), Failure> {
+    let (server, addr) = Program::start_server(twin("server.py", "127.0.0.1:0"))?;
+    room::stop_in_a_flood(server, addr)
+}
+
+#[test]
+#[ignore = "needs python3"]
 fn the_python_server_turns_clients_away_when_it_is_full() -> Result<(), Failure> {
     full_room(limited(twin_server()))
 }

@@ -104,6 +104,12 @@ fn a_client_that_does_not_read_does_not_keep_it_from_stopping() -> Result<(), Fa
     expect_log(&mut server, "clients that did not close in time: 1")
 }
 
+#[test]
+fn clients_that_connect_all_the_time_do_not_keep_it_from_stopping() -> Result<(), Failure> {
+    let (server, addr) = Program::start_server(server())?;
+    room::stop_in_a_flood(server, addr)
+}
+
 /// What a client says while the server stops is read and discarded: closing with unread input would send
 /// a reset, and the goodbye could be lost.
 #[test]

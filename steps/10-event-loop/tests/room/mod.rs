@@ -2,11 +2,15 @@
 
 #![allow(dead_code, reason = "not every file of tests needs all of it")]
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use conformance::{DEADLINE, Failure, Peer, Program};
+use socket2::{Domain, Socket, Type};
 
 pub mod step;
 
@@ -189,6 +193,42 @@ pub fn join_when_there_is_a_place(addr: SocketAddr) -> Result<Guest, Failure> {
             result => return result,
         }
     }
+}
+
+/// How many clients each thread of a flood has at a time.
+const FLOOD_LEN: usize = 50;
+
+/// Connects again and again, and waits neither for the server nor for an answer.
+fn flood(addr: SocketAddr, is_over: &AtomicBool) {
+    let mut clients = VecDeque::new();
+    while !is_over.load(Ordering::Relaxed) {
+        let client = Socket::new(Domain::for_address(addr), Type::STREAM, None).expect("a socket");
+        client.set_nonblocking(true).expect("it need not wait");
+        let _ = client.connect(&addr.into()); // it is under way, or the server has stopped
+        clients.push_back(client);
+        if clients.len() > FLOOD_LEN {
+            clients.pop_front();
+        }
+    }
+}
+
+/// Stops a server to which clients connect all the time, faster than it accepts them.
+pub fn stop_in_a_flood(mut server: Program, addr: SocketAddr) -> Result<(), Failure> {
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| flood(addr, &is_over));
+        }
+        let joined =
+            |server: &mut Program| server.expect_later("joined", |line| line.ends_with(" joined"));
+        let code = (0..300)
+            .try_for_each(|_| joined(&mut server).map(drop))
+            .and_then(|()| server.type_line("quit"))
+            .and_then(|()| server.wait());
+        is_over.store(true, Ordering::Relaxed);
+        assert_eq!(code?.code(), Some(0));
+        Ok(())
+    })
 }
 
 /// Checks that each guest got the announcements of those that joined after it, the goodbye, and end of
