@@ -3,8 +3,12 @@
 //! Each room is a package of its own, so that a command compiles only what it needs. Arguments, signals
 //! and exit codes pass through unchanged.
 
+// They panic if the output is closed (`| head`): `writeln!` returns an error.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 use std::env;
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::process::{Command, ExitCode};
 
 /// The packages below this folder, and the commands that they serve, each with what it does.
@@ -46,12 +50,12 @@ fn main() -> ExitCode {
     let rest: Vec<OsString> = arguments.collect();
     match (&*name.to_string_lossy(), rest.first()) {
         ("", _) => {
-            eprint!("{}", overview());
+            print(io::stderr(), &overview());
             ExitCode::from(USAGE)
         }
         ("help", Some(command)) => serve(&command.to_string_lossy(), &["--help".into()]),
         ("help" | "--help" | "-h", _) => {
-            print!("{}", overview());
+            print(io::stdout(), &overview());
             ExitCode::SUCCESS
         }
         (name, _) => serve(name, &rest),
@@ -63,7 +67,9 @@ fn serve(name: &str, arguments: &[OsString]) -> ExitCode {
     let serves = |commands: &[(&str, &str)]| commands.iter().any(|(command, _)| *command == name);
     let Some((package, _)) = ROOMS.iter().find(|(_, commands)| serves(commands)) else {
         let hint = nearest(name).map_or(String::new(), |near| format!("did you mean `{near}`? "));
-        eprintln!("error: no such command: `{name}`; {hint}`cargo xtask help` lists all");
+        let error =
+            format!("error: no such command: `{name}`; {hint}`cargo xtask help` lists all\n");
+        print(io::stderr(), &error);
         return ExitCode::from(USAGE);
     };
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -83,7 +89,8 @@ fn run(mut cargo: Command) -> ExitCode {
 fn run(mut cargo: Command) -> ExitCode {
     // Ctrl-C reaches every program of the terminal: the other one answers it, and this one waits.
     if let Err(error) = ctrlc::set_handler(|| {}) {
-        eprintln!("warning: Ctrl-C cannot be left to the command: {error}");
+        let warning = format!("warning: Ctrl-C cannot be left to the command: {error}\n");
+        print(io::stderr(), &warning);
     }
     match cargo.status() {
         // A code is a `u32` there; what does not fit into a byte is a failure all the same.
@@ -95,9 +102,15 @@ fn run(mut cargo: Command) -> ExitCode {
     }
 }
 
-fn cannot_start(error: &std::io::Error) -> ExitCode {
-    eprintln!("error: cargo cannot be started: {error}; call `cargo xtask` through cargo");
+fn cannot_start(error: &io::Error) -> ExitCode {
+    let hint = "call `cargo xtask` through cargo";
+    print(io::stderr(), &format!("error: cargo cannot be started: {error}; {hint}\n"));
     ExitCode::FAILURE
+}
+
+/// Prints a text, if the output is not closed (`| head`).
+fn print(mut output: impl Write, text: &str) {
+    let _ = output.write_all(text.as_bytes());
 }
 
 /// The commands, each with what it does.

@@ -84,8 +84,9 @@ pub fn run(listener: TcpListener, max_clients: usize) -> io::Result<()> {
 /// will arrive, for whatever reason.
 fn read_console() -> Option<String> {
     let mut line = Vec::new();
-    match io::stdin().lock().read_until(b'\n', &mut line) {
-        Ok(0) | Err(_) => None,
+    // An input without a newline is no console, and must not fill the memory.
+    match io::stdin().lock().take(MAX_LINE_LEN as u64).read_until(b'\n', &mut line) {
+        Ok(0 | MAX_LINE_LEN) | Err(_) => None,
         Ok(_) => Some(String::from_utf8_lossy(&line).trim().to_owned()),
     }
 }

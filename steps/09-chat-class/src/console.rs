@@ -4,11 +4,14 @@
 //! 127.0.0.1:50001  since 2026-11-23 08:23:04  0 bytes wait
 //! ```
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::net::SocketAddr;
 use std::thread;
 
 use crate::server::Handle;
+
+/// The most bytes of a line at the console.
+const MAX_LINE_LEN: usize = 4096;
 
 // ANCHOR: start
 /// Prints where the server listens, and starts a thread that waits for the keyboard.
@@ -34,8 +37,9 @@ pub fn start(local_addr: SocketAddr, handle: Handle) -> io::Result<()> {
 /// will be no more, for whatever reason.
 fn read_console() -> Option<String> {
     let mut line = Vec::new();
-    match io::stdin().lock().read_until(b'\n', &mut line) {
-        Ok(0) | Err(_) => None,
+    // An input without a newline is no console, and must not fill the memory.
+    match io::stdin().lock().take(MAX_LINE_LEN as u64).read_until(b'\n', &mut line) {
+        Ok(0 | MAX_LINE_LEN) | Err(_) => None,
         Ok(_) => Some(String::from_utf8_lossy(&line).trim().to_owned()),
     }
 }

@@ -7,11 +7,14 @@
 //! 127.0.0.1:50001  since 2026-11-23 08:23:04  0 lines/s  0 bytes wait
 //! ```
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::net::SocketAddr;
 use std::thread;
 
 use crate::server::Handle;
+
+/// The most bytes of a line at the console.
+const MAX_LINE_LEN: usize = 4096;
 
 /// The lines of the screen that the list leaves to others: its own first and last line, and the one on
 /// which the next command is typed.
@@ -43,8 +46,9 @@ pub fn start(local_addr: SocketAddr, handle: Handle) -> io::Result<()> {
 /// will be no more, for whatever reason.
 fn read_console() -> Option<String> {
     let mut line = Vec::new();
-    match io::stdin().lock().read_until(b'\n', &mut line) {
-        Ok(0) | Err(_) => None,
+    // An input without a newline is no console, and must not fill the memory.
+    match io::stdin().lock().take(MAX_LINE_LEN as u64).read_until(b'\n', &mut line) {
+        Ok(0 | MAX_LINE_LEN) | Err(_) => None,
         Ok(_) => Some(String::from_utf8_lossy(&line).trim().to_owned()),
     }
 }

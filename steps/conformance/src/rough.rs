@@ -148,6 +148,12 @@ const SERVERS: &[Treatment] = &[
         script: r#"exec "$0" "$@" </bin/sh"#,
         outcome: Outcome::Works,
     },
+    #[cfg(target_os = "linux")]
+    Treatment {
+        name: "a stdin without a newline and without an end",
+        script: r#"export MALLOC_ARENA_MAX=1; ulimit -v 524288; exec "$0" "$@" </dev/zero"#,
+        outcome: Outcome::Works,
+    },
     Treatment {
         name: "a reader of stdout who leaves after the first line",
         script: r#"d=$(mktemp -d); mkfifo "$d/f"; { head -n 1 <"$d/f"; rm -r "$d"; } & exec "$0" "$@" >"$d/f""#,
@@ -180,6 +186,12 @@ const CLIENTS: &[Treatment] = &[
     Treatment {
         name: "a stdin that is a folder",
         script: r#"exec "$0" "$@" </"#,
+        outcome: Outcome::Either,
+    },
+    #[cfg(target_os = "linux")]
+    Treatment {
+        name: "a stdin without a newline and without an end",
+        script: r#"export MALLOC_ARENA_MAX=1; ulimit -v 524288; exec "$0" "$@" </dev/zero"#,
         outcome: Outcome::Either,
     },
     Treatment {

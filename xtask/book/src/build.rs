@@ -1,6 +1,7 @@
 //! `cargo xtask build`: the book as a folder of web pages. A warning is an error.
 
 use std::fmt::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -22,7 +23,7 @@ pub fn run(root: &Path, dest: Option<PathBuf>) -> Result<()> {
         None => root::target()?.dir.join(ENGLISH),
     };
     build(root, &dest)?;
-    println!("the book is in {}", dest.display());
+    writeln!(io::stdout(), "the book is in {}", dest.display())?;
     Ok(())
 }
 

@@ -1,5 +1,8 @@
 //! The room that makes the book: `cargo xtask build`, `serve`, `preprocess`, and `bundle`.
 
+// They panic if the output is closed (`| head`): `writeln!` returns an error.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod build;
 mod built;
 mod bundle;
@@ -13,6 +16,7 @@ mod serve;
 mod source;
 mod summary;
 
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -82,7 +86,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Preprocess { question: Some(Question::Supports { renderer }) } => {
             return Ok(preprocess::supports(&renderer));
         }
-        Command::Inspect { dest } => println!("{}", built::check(&root, &dest)?),
+        Command::Inspect { dest } => writeln!(io::stdout(), "{}", built::check(&root, &dest)?)?,
     }
     Ok(true)
 }

@@ -1,7 +1,7 @@
 //! `cargo xtask serve`: the book in a browser, built anew whenever a page or a program changes.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -68,10 +68,15 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
 
 fn announce(address: &SocketAddr, open: bool) {
     let url = format!("http://{address}/");
-    println!("the book is at {url} (Ctrl-C stops)");
+    tell(io::stdout(), &format!("the book is at {url} (Ctrl-C stops)"));
     if open && opener::open_browser(&url).is_err() {
-        eprintln!("no browser could be opened: open {url} yourself");
+        tell(io::stderr(), &format!("no browser could be opened: open {url} yourself"));
     }
+}
+
+/// Prints a line. The book is served also if the output is closed (`| head`).
+fn tell(mut output: impl Write, line: &str) {
+    let _ = writeln!(output, "{line}");
 }
 
 /// Takes the port before anything is built: that it is taken should be said at once.
@@ -228,7 +233,8 @@ fn follow(events: &Receiver<notify::Result<notify::Event>>, site: &Site, reloade
                 let start = Instant::now();
                 has_pages_only = has_rebuilt(site, Wanted::Pages);
                 if has_pages_only {
-                    println!("rebuilt in {:.1} s", start.elapsed().as_secs_f64());
+                    let seconds = start.elapsed().as_secs_f64();
+                    tell(io::stdout(), &format!("rebuilt in {seconds:.1} s"));
                     reloader.reload();
                 }
             }
@@ -247,7 +253,7 @@ fn follow(events: &Receiver<notify::Result<notify::Event>>, site: &Site, reloade
 fn has_rebuilt(site: &Site, wanted: Wanted) -> bool {
     let rebuilt = site.rebuild(wanted);
     if let Err(error) = &rebuilt {
-        eprintln!("error: {error:#}\nthe last good book stays up");
+        tell(io::stderr(), &format!("error: {error:#}\nthe last good book stays up"));
     }
     rebuilt.is_ok()
 }

@@ -44,7 +44,8 @@ pub fn run(root: &Path, options: &Options) -> ExitCode {
         Err(error) => {
             // Whoever has read enough (`| head`) needs to be told nothing more.
             if !is_unread(&error) {
-                eprintln!("error: {}", printable_lines(&format!("{error:#}")));
+                let error = printable_lines(&format!("{error:#}"));
+                let _ = writeln!(io::stderr(), "error: {error}"); // stderr may be closed
             }
             ExitCode::from(COULD_NOT_RUN)
         }

@@ -1,5 +1,8 @@
 //! The room that a learner uses: `cargo xtask check`, `tap`, and `doctor`.
 
+// They panic if the output is closed (`| head`): `writeln!` returns an error.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod check;
 mod doctor;
 mod guest;

@@ -94,7 +94,8 @@ impl Class {
                 row.trouble = Some(format!("{error:#}"));
             }
             // How far it is; the table comes at the end.
-            eprintln!("{}", printable(&format!("{name}: {}", row.in_short())));
+            let line = printable(&format!("{name}: {}", row.in_short()));
+            let _ = writeln!(io::stderr(), "{line}"); // stderr may be closed
             row
         });
         show(&rows, options)?;

@@ -167,6 +167,7 @@ const EXCEPTIONS: &[&str] = &[
     "… and {} more",
     "the server is stopping",
     "%Y-%m-%d %H:%M:%S",
+    "a line of the input is longer than 32 MiB", // it says what there is to say
     "{time}  WARN the log was not read: {count} entries are lost\n", // it says what there is to say
     // What cannot happen: if it does, there is a mistake in the program.
     "other bytes came than were sent",
