@@ -8,6 +8,7 @@ mod doctor;
 mod guest;
 mod tap;
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
         let arguments: Vec<String> = std::env::args().skip(1).collect();
         match check::missing_dashes(&arguments) {
             Some(slip) if error.kind() == ErrorKind::UnknownArgument => {
-                eprintln!("error: {slip}");
+                let _ = writeln!(io::stderr(), "error: {slip}"); // stderr may be closed
                 std::process::exit(error.exit_code());
             }
             _ => error.exit(),
