@@ -14,13 +14,30 @@ use super::subject::{Running, Subject};
 use crate::{Failure, Peer, Program};
 
 /// The most bytes that a line may have, without its ending.
-const MAX_LINE_LEN: usize = 4096;
+pub(super) const MAX_LINE_LEN: usize = 4096;
+
+/// Characters that act on a terminal, or on what is around them, of each kind one or two.
+const CONTROL_CHARACTERS: &[(char, &str)] = &[
+    ('\u{1b}', "escape"),
+    ('\0', "NUL"),
+    ('\u{8}', "backspace"),
+    ('\r', "carriage return, inside the line"),
+    ('\u{7f}', "delete"),
+    ('\u{85}', "next line"),
+    ('\u{9b}', "control sequence introducer"),
+    ('\u{2028}', "line separator"),
+    ('\u{2029}', "paragraph separator"),
+    ('\u{200f}', "right-to-left mark"),
+    ('\u{202e}', "right-to-left override"),
+    ('\u{2067}', "right-to-left isolate"),
+];
 
 /// How many clients speak at once.
 const SPEAKERS: usize = 5;
 
-/// How many lines each of them says.
-const LINES_EACH: usize = 20;
+/// How many lines each of them says, and how many where the stream is cut: each byte costs time there.
+const LINES_EACH: usize = 300;
+const LINES_EACH_IN_PIECES: usize = 20;
 
 /// How many of the last lines somebody who joins must hear, in an exercise.
 const REMEMBERED_LINES: usize = 10;
@@ -85,16 +102,30 @@ pub(super) fn broadcast(subject: &Subject) -> Result<(), Failure> {
     let done = text!("chat.each-says-a-line");
     in_a_room_where(&done, subject, |running| {
         let mut members = join_all(running, &["alice", "bob", "carol"])?;
-        let texts = ["hello from alice", "  Grüße,\tvon bob", "127.0.0.1:1 is not carol"];
+        let texts = [
+            "hello from alice",
+            "  Grüße,\tvon bob",
+            "127.0.0.1:1 is not carol",
+            "*** 127.0.0.1:1 left",
+        ];
         for (index, text) in texts.into_iter().enumerate() {
+            let index = index % members.len();
             members[index].say(text)?;
             let said = members[index].said(text);
             members.iter_mut().try_for_each(|member| member.expect_next(&said))?;
         }
-        // If a line came twice, it stands before this one.
+        // If a line came twice, it is before this one.
         members[0].say("the end")?;
         let end = members[0].said("the end");
-        members.iter_mut().try_for_each(|member| member.expect_next(&end))
+        members.iter_mut().try_for_each(|member| member.expect_next(&end))?;
+        // What has no newline when its sender ends is no line.
+        let mut carol = members.remove(2);
+        carol.peer.send(b"half a li")?;
+        carol.peer.end_sending()?;
+        carol.last_line()?;
+        members[0].say("carol has left")?;
+        let after = members[0].said("carol has left");
+        members.iter_mut().try_for_each(|member| member.expect_next(&after))
     })
 }
 
@@ -104,11 +135,13 @@ pub(super) fn same_order(subject: &Subject) -> Result<(), Failure> {
         let names: Vec<String> = (1..=SPEAKERS).map(|number| format!("speaker {number}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let members = join_all(running, &names)?;
+        let addrs: Vec<SocketAddr> = members.iter().map(|member| member.addr).collect();
+        let lines = if subject.cut.is_some() { LINES_EACH_IN_PIECES } else { LINES_EACH };
         let start = Barrier::new(SPEAKERS);
         let heard = thread::scope(|scope| {
             let talks: Vec<_> = members
                 .into_iter()
-                .map(|member| scope.spawn(|| member.talks_and_listens(&start)))
+                .map(|member| scope.spawn(|| member.talks_and_listens(lines, &start)))
                 .collect();
             let joined = talks.into_iter().map(|talk| talk.join().expect("it does not panic"));
             joined.collect::<Result<Vec<_>, Failure>>()
@@ -118,6 +151,17 @@ pub(super) fn same_order(subject: &Subject) -> Result<(), Failure> {
             if let Some((here, there)) = different {
                 let first = names[0];
                 return Err(Failure::new(text!("chat.other-order", first, here, name, there)));
+            }
+        }
+        // All have heard the same: each line of each speaker once, in the order of its speaker.
+        let first = names[0];
+        for (name, addr) in names.iter().zip(addrs) {
+            let own = heard[0].iter().filter(|said| said.addr == addr);
+            let expected = (1..=lines).map(|number| format!("line {number}"));
+            if let Some((expected, said)) =
+                expected.zip(own).find(|(expected, said)| said.text != *expected)
+            {
+                return Err(Failure::new(text!("chat.other-line-of", first, name, expected, said)));
             }
         }
         Ok(())
@@ -135,16 +179,29 @@ pub(super) fn bad_line(subject: &Subject) -> Result<(), Failure> {
             .and_then(|()| other.expect_next(&sender.said(&longest)))
             .map_err(|failure| failure.after(text!("chat.after-longest")))?;
         let too_long = "x".repeat(MAX_LINE_LEN + 1);
-        for (next, done, bytes) in [
-            ("after a line of 4097 bytes", text!("chat.after-too-long"), too_long.as_bytes()),
-            ("after a line that is not UTF-8", text!("chat.after-no-utf-8"), b"caf\xe9"),
-            ("after a line with an escape character", text!("chat.after-escape"), b"\x1b[2J"),
+        let mut bad = vec![
             (
-                "after a line with a right-to-left override",
-                text!("chat.after-override"),
-                "\u{202e}tfel bob ***".as_bytes(), // shown as `*** bob left`
+                "after a line of 4097 bytes".to_owned(),
+                text!("chat.after-too-long"),
+                too_long.into_bytes(),
             ),
-        ] {
+            (
+                "after a line that is not UTF-8".to_owned(),
+                text!("chat.after-no-utf-8"),
+                b"caf\xe9".to_vec(),
+            ),
+        ];
+        for (character, name) in CONTROL_CHARACTERS {
+            let code = format!("U+{:04X}", u32::from(*character));
+            let line = format!("{character}tfel bob ***"); // after U+202E, shown as `*** bob left`
+            bad.push((
+                format!("after {code}"),
+                text!("chat.after-control", code, name),
+                line.into_bytes(),
+            ));
+        }
+        for (next, done, bytes) in bad {
+            let (next, bytes) = (&next, &bytes);
             let refused = refuse_and_go_on(sender, other, bytes, next);
             refused.map_err(|failure| failure.after(done))?;
         }
@@ -513,7 +570,7 @@ fn in_a_room(
 }
 
 /// As `in_a_room`; what is done there is said in a failure.
-fn in_a_room_where(
+pub(super) fn in_a_room_where(
     done: &str,
     subject: &Subject,
     scenario: impl FnOnce(&mut Running) -> Result<(), Failure>,
@@ -522,17 +579,17 @@ fn in_a_room_where(
 }
 
 /// One who takes part: a connection that is read line by line.
-struct Member {
-    name: String,
-    peer: Peer,
+pub(super) struct Member {
+    pub(super) name: String,
+    pub(super) peer: Peer,
     unread: Vec<u8>,
     /// The address by which the server knows it. Behind the proxy, that is one of the proxy's.
-    addr: SocketAddr,
-    deadline: Duration,
+    pub(super) addr: SocketAddr,
+    pub(super) deadline: Duration,
 }
 
 /// Connects so many clients, and waits until everybody has heard everybody.
-fn join_all(running: &Running, names: &[&str]) -> Result<Vec<Member>, Failure> {
+pub(super) fn join_all(running: &Running, names: &[&str]) -> Result<Vec<Member>, Failure> {
     let mut members: Vec<Member> = Vec::new();
     for name in names {
         let newcomer = Member::join(running, name)?;
@@ -547,11 +604,11 @@ fn join_all(running: &Running, names: &[&str]) -> Result<Vec<Member>, Failure> {
 
 impl Member {
     /// Connects, and learns its address from its own first line.
-    fn join(running: &Running, name: &str) -> Result<Self, Failure> {
+    pub(super) fn join(running: &Running, name: &str) -> Result<Self, Failure> {
         Self::greet(running.connect()?, running.deadline, name)
     }
 
-    fn greet(peer: Peer, deadline: Duration, name: &str) -> Result<Self, Failure> {
+    pub(super) fn greet(peer: Peer, deadline: Duration, name: &str) -> Result<Self, Failure> {
         let mut member = Self::new(peer, deadline, name)?;
         let greeting = member.greeting();
         member.say(&greeting)?;
@@ -569,7 +626,7 @@ impl Member {
     }
 
     /// Connects, and says nothing.
-    fn silent(running: &Running) -> Result<Self, Failure> {
+    pub(super) fn silent(running: &Running) -> Result<Self, Failure> {
         Self::new(running.connect()?, running.deadline, "one who says nothing")
     }
 
@@ -583,16 +640,16 @@ impl Member {
     }
 
     /// What the others hear when this one says `text`.
-    fn said(&self, text: &str) -> Said {
+    pub(super) fn said(&self, text: &str) -> Said {
         Said { addr: self.addr, text: text.to_owned() }
     }
 
-    fn say(&mut self, text: &str) -> Result<(), Failure> {
+    pub(super) fn say(&mut self, text: &str) -> Result<(), Failure> {
         self.peer.send(format!("{text}\n").as_bytes())
     }
 
     /// Says something, and hears it, after whatever else there is to hear.
-    fn says_and_hears(&mut self, text: &str) -> Result<(), Failure> {
+    pub(super) fn says_and_hears(&mut self, text: &str) -> Result<(), Failure> {
         self.say(text)?;
         let own = self.said(text);
         let until = Instant::now() + self.deadline;
@@ -606,12 +663,12 @@ impl Member {
     }
 
     /// Says its lines while the others say theirs, and returns all that it heard, in its order.
-    fn talks_and_listens(mut self, start: &Barrier) -> Result<Vec<Said>, Failure> {
+    fn talks_and_listens(mut self, lines: usize, start: &Barrier) -> Result<Vec<Said>, Failure> {
         start.wait();
-        for number in 1..=LINES_EACH {
+        for number in 1..=lines {
             self.say(&format!("line {number}"))?;
         }
-        (0..SPEAKERS * LINES_EACH).map(|_| self.hear()).collect()
+        (0..SPEAKERS * lines).map(|_| self.hear()).collect()
     }
 
     /// The next line of the chat; what the server says itself is left out.
@@ -631,7 +688,7 @@ impl Member {
     }
 
     /// The next line of the chat must be this one.
-    fn expect_next(&mut self, expected: &Said) -> Result<(), Failure> {
+    pub(super) fn expect_next(&mut self, expected: &Said) -> Result<(), Failure> {
         let heard =
             self.hear().map_err(|failure| failure.after(text!("chat.after-said", expected)))?;
         if heard == *expected {
@@ -639,6 +696,23 @@ impl Member {
         }
         let name = &self.name;
         Err(Failure::new(text!("chat.heard-other", name, expected, heard)))
+    }
+
+    /// The next line of this client's must have this text; what others say is left out.
+    pub(super) fn expect_next_of(&mut self, addr: SocketAddr, text: &str) -> Result<(), Failure> {
+        let expected = Said { addr, text: text.to_owned() };
+        loop {
+            let heard = self.hear();
+            let heard =
+                heard.map_err(|failure| failure.after(text!("chat.after-said", expected)))?;
+            if heard == expected {
+                return Ok(());
+            }
+            if heard.addr == addr {
+                let name = &self.name;
+                return Err(Failure::new(text!("chat.heard-other", name, expected, heard)));
+            }
+        }
     }
 
     /// Who says this in the next line of the chat: an address, or a name.
@@ -674,7 +748,7 @@ impl Member {
     }
 
     /// After a line that was bad, the error comes before this text, which was said next.
-    fn hears_an_error_before(&mut self, text: &str) -> Result<(), Failure> {
+    pub(super) fn hears_an_error_before(&mut self, text: &str) -> Result<(), Failure> {
         let until = Instant::now() + self.deadline;
         loop {
             let line = self.next_line(until)?;
@@ -709,7 +783,7 @@ impl Member {
     }
 
     /// The next line that is of the chat, or an error.
-    fn next_line_but_announcements(&mut self) -> Result<String, Failure> {
+    pub(super) fn next_line_but_announcements(&mut self) -> Result<String, Failure> {
         let until = Instant::now() + self.deadline;
         loop {
             let line = self.next_line(until)?;
@@ -719,7 +793,7 @@ impl Member {
         }
     }
 
-    fn next_line(&mut self, until: Instant) -> Result<String, Failure> {
+    pub(super) fn next_line(&mut self, until: Instant) -> Result<String, Failure> {
         let line = next_line(&mut self.peer, &mut self.unread, until);
         let line = line.map_err(|failure| {
             let name = &self.name;

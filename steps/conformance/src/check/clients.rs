@@ -127,7 +127,7 @@ fn expect_refusal(
 }
 
 /// The client ends, its exit code is not 0, and it says why: in one line, or in the last one.
-fn expect_trouble(client: &mut Program, alone: bool) -> Result<(), Failure> {
+pub(super) fn expect_trouble(client: &mut Program, alone: bool) -> Result<(), Failure> {
     let status = client.wait()?;
     let lines = client.lines_left();
     // The last prompt may still have been in a buffer when the message was printed.

@@ -2,7 +2,7 @@
 
 use super::protocol::Protocol;
 use super::subject::{Side, Subject};
-use super::{chat, clients, commands, conversation, extras, headers, messages};
+use super::{chat, clients, commands, conversation, extras, headers, messages, room};
 use crate::texts::TEXTS;
 use crate::{Failure, symptom};
 
@@ -252,6 +252,34 @@ pub const CHECKS: &[Check] = &[
         scenario: chat::split_character,
     },
     Check {
+        name: "telnet",
+        section: "chat-room.md#telnet",
+        side: Side::Server,
+        protocols: CHAT,
+        scenario: room::telnet,
+    },
+    Check {
+        name: "endless-line",
+        section: "chat-functions.md#endless-line",
+        side: Side::Server,
+        protocols: CHAT,
+        scenario: room::endless_line,
+    },
+    Check {
+        name: "gone-listener",
+        section: "chat-functions.md#gone-listener",
+        side: Side::Server,
+        protocols: CHAT,
+        scenario: room::gone_listener,
+    },
+    Check {
+        name: "leave",
+        section: "chat-functions.md#half-close",
+        side: Side::Client,
+        protocols: CHAT,
+        scenario: room::leave,
+    },
+    Check {
         name: "vanished-peer",
         section: "chat-functions.md#keepalive",
         side: Side::Server,
@@ -266,11 +294,32 @@ pub const CHECKS: &[Check] = &[
         scenario: chat::slow_reader,
     },
     Check {
+        name: "announcements",
+        section: "chat-class.md#announced",
+        side: Side::Server,
+        protocols: CHAT,
+        scenario: room::announcements,
+    },
+    Check {
+        name: "timestamps",
+        section: "chat-class.md#local-time",
+        side: Side::Server,
+        protocols: CHAT,
+        scenario: room::timestamps,
+    },
+    Check {
         name: "clean-stop",
         section: "chat-class.md#goodbye",
         side: Side::Server,
         protocols: CHAT,
         scenario: chat::clean_stop,
+    },
+    Check {
+        name: "goodbye",
+        section: "chat-class.md#two-endings",
+        side: Side::Client,
+        protocols: CHAT,
+        scenario: room::goodbye,
     },
     Check {
         name: "churn",
@@ -385,6 +434,7 @@ const STARTS_THE_SERVER: &[&str] = &[
     "root-jail",
     "constant-memory",
     "timeout",
+    "endless-line",
     "vanished-peer",
     "clean-stop",
     "churn",

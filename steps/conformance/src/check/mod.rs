@@ -22,6 +22,7 @@ mod list;
 mod messages;
 mod promises;
 mod protocol;
+mod room;
 mod subject;
 mod wire;
 

@@ -1,0 +1,303 @@
+//! What a chat room owes its members over time: bounded memory, each line in spite of those who leave,
+//! and the news of who joins and leaves; and what a client owes its user at the end.
+
+use std::net::SocketAddr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::chat::{MAX_LINE_LEN, Member, in_a_room_where, join_all};
+use super::clients::expect_trouble;
+use super::conversation::ended_well;
+use super::fake::FakeServer;
+use super::line::{is_said, said, shortened};
+use super::subject::{Running, Subject};
+use crate::memory::resident_kib;
+use crate::{Failure, Program};
+
+/// How much one client sends without a newline, and how much each of many, in bytes.
+const ENDLESS_LEN: usize = 32 * 1024 * 1024;
+const ENDLESS_CLIENTS: usize = 64;
+const ENDLESS_LEN_EACH: usize = 512 * 1024;
+
+/// How much one client sends where the stream is cut, in bytes: each of them costs time there.
+const ENDLESS_LEN_IN_PIECES: usize = 64 * 1024;
+
+/// How much is sent at a time, and between two looks at the server's memory, in bytes.
+const PIECE_LEN: usize = 64 * 1024;
+const BETWEEN_LOOKS: usize = 4 * 1024 * 1024;
+
+/// How much memory a server may take for lines without an end.
+const MAX_GROWTH_KIB: u64 = 16 * 1024;
+
+/// How often, and how many, clients disappear while another speaks, and how much it says before they
+/// do, and after.
+const LEAVING_ROUNDS: usize = 3;
+const LEAVING_EACH: usize = 10;
+const LINES_BEFORE: usize = 20;
+
+/// How a time begins a line, with `0` in place of each digit.
+const TIME: &str = "0000-00-00 00:00:00 ";
+
+/// Longer than the unit of the times in lines.
+const MORE_THAN_A_SECOND: Duration = Duration::from_millis(1100);
+
+/// What a server says last, and what a client makes of it.
+const GOODBYE: &str = "2026-11-23 08:23:04 *** the server is stopping\n";
+const FORGED_GOODBYE: &str = "2026-11-23 08:23:04 127.0.0.1:50001 *** the server is stopping\n";
+
+pub(super) fn endless_line(subject: &Subject) -> Result<(), Failure> {
+    let done = text!("room.lines-without-end");
+    in_a_room_where(&done, subject, |running| {
+        let mut bob = Member::join(running, "bob")?;
+        if subject.cut.is_some() {
+            return pour(running, &mut bob, 1, ENDLESS_LEN_IN_PIECES);
+        }
+        pour(running, &mut bob, 1, ENDLESS_LEN)?;
+        pour(running, &mut bob, ENDLESS_CLIENTS, ENDLESS_LEN_EACH)
+    })
+}
+
+/// So many clients join and send so many bytes each before their first newline.
+fn pour(running: &Running, bob: &mut Member, count: usize, len: usize) -> Result<(), Failure> {
+    let mut talkers = Vec::new();
+    for number in 1..=count {
+        talkers.push(Member::join(running, &format!("talker {number}"))?);
+    }
+    bob.says_and_hears("all are here")?;
+    let before = resident_kib(running.program()?)?;
+    let must_be_bounded = |sent: usize| {
+        let growth = resident_kib(running.program()?)?.saturating_sub(before);
+        if growth < MAX_GROWTH_KIB {
+            return Ok(());
+        }
+        let [growth, most] = [growth, MAX_GROWTH_KIB].map(|kib| kib / 1024);
+        let sent = sent / (1024 * 1024);
+        Err(Failure::new(text!("room.memory-grew", growth, sent, count, most)))
+    };
+    let piece = vec![b'x'; PIECE_LEN];
+    let mut sent = 0;
+    for _ in 0..len / PIECE_LEN {
+        for talker in &mut talkers {
+            talker.peer.send(&piece)?;
+            sent += PIECE_LEN;
+            if sent.is_multiple_of(BETWEEN_LOOKS) {
+                must_be_bounded(sent)?;
+            }
+        }
+    }
+    for talker in &mut talkers {
+        let next = format!("after the long line of {}", talker.name);
+        talker.say(&format!("\n{next}"))?; // the newline that the long line did not have
+        talker.hears_an_error_before(&next)?;
+        talker.expect_next_of(talker.addr, &next)?;
+        bob.expect_next(&talker.said(&next))?;
+    }
+    must_be_bounded(sent)
+}
+
+pub(super) fn gone_listener(subject: &Subject) -> Result<(), Failure> {
+    let done = text!("room.listeners-disappear");
+    in_a_room_where(&done, subject, |running| {
+        let mut members = join_all(running, &["alice", "bob"])?;
+        let alice = members[0].addr;
+        for round in 1..=LEAVING_ROUNDS {
+            let mut leaving = Vec::new();
+            for number in 1..=LEAVING_EACH {
+                leaving.push(Member::join(running, &format!("{round}.{number}"))?);
+            }
+            let texts: Vec<String> =
+                (1..=2 * LINES_BEFORE).map(|line| format!("line {round}.{line}")).collect();
+            members[0].say(&texts[..LINES_BEFORE].join("\n"))?;
+            for (number, member) in leaving.into_iter().enumerate() {
+                if number % 2 == 0 {
+                    member.peer.reset()?;
+                }
+            }
+            members[0].say(&texts[LINES_BEFORE..].join("\n"))?;
+            for member in &mut members {
+                for text in &texts {
+                    member.expect_next_of(alice, text)?;
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+pub(super) fn telnet(subject: &Subject) -> Result<(), Failure> {
+    let done = text!("room.ends-with-carriage-return");
+    in_a_room_where(&done, subject, |running| {
+        let mut members = join_all(running, &["alice", "bob"])?;
+        let longest = "x".repeat(MAX_LINE_LEN);
+        for text in ["hello", "two words", &longest] {
+            members[0].say(&format!("{text}\r"))?;
+            let said = members[0].said(text);
+            members.iter_mut().try_for_each(|member| member.expect_next(&said))?;
+        }
+        Ok(())
+    })
+}
+
+pub(super) fn announcements(subject: &Subject) -> Result<(), Failure> {
+    let done = text!("room.join-and-leave");
+    in_a_room_where(&done, subject, |running| {
+        let mut alice = Member::silent(running)?;
+        alice.addr = alice.hears_announced("joined", None)?;
+        alice.says_and_hears("I am here")?;
+        for resets in [false, true] {
+            let mut bob = Member::silent(running)?;
+            bob.addr = bob.hears_announced("joined", None)?;
+            alice.hears_announced("joined", Some(bob.addr))?;
+            bob.says_and_hears("I am here, too")?;
+            alice.expect_next(&bob.said("I am here, too"))?;
+            let addr = bob.addr;
+            if resets {
+                bob.peer.reset()?;
+            } else {
+                bob.peer.close();
+            }
+            alice.hears_announced("left", Some(addr))?;
+        }
+        Ok(())
+    })
+}
+
+impl Member {
+    /// The next line must announce that a client did this: any client, or this one, which is returned.
+    fn hears_announced(
+        &mut self,
+        what: &str,
+        who: Option<SocketAddr>,
+    ) -> Result<SocketAddr, Failure> {
+        let line = self.next_line(Instant::now() + self.deadline)?;
+        match announced(&line) {
+            Some((addr, word)) if word == what && who.is_none_or(|who| who == addr) => Ok(addr),
+            _ => {
+                let who = who.map_or("ADDR".to_owned(), |who| who.to_string());
+                let (name, line) = (&self.name, shortened(&line));
+                Err(Failure::new(text!("room.other-announcement", name, who, what, line)))
+            }
+        }
+    }
+}
+
+/// Whom a line announces, and what that client did: `… *** ADDR joined`.
+fn announced(line: &str) -> Option<(SocketAddr, &str)> {
+    let (before, news) = line.split_once("*** ")?;
+    let (addr, what) = news.split_once(' ')?;
+    let is_ours = said(line).is_none() && (before.is_empty() || before.ends_with(' '));
+    Some((addr.parse().ok()?, what)).filter(|_| is_ours)
+}
+
+pub(super) fn timestamps(subject: &Subject) -> Result<(), Failure> {
+    let done = text!("room.two-lines-with-a-pause");
+    in_a_room_where(&done, subject, |running| {
+        let mut alice = Member::join(running, "alice")?;
+        let first = alice.says_at("one")?;
+        thread::sleep(MORE_THAN_A_SECOND); // the time itself has to pass
+        let second = alice.says_at("two")?;
+        if first < second {
+            return Ok(());
+        }
+        Err(Failure::new(text!("room.time-stands", first, second)))
+    })
+}
+
+impl Member {
+    /// Says a line, and returns the time with which it comes back.
+    fn says_at(&mut self, text: &str) -> Result<String, Failure> {
+        self.say(text)?;
+        let line = self.next_line_but_announcements()?;
+        let digits = |c: char| if c.is_ascii_digit() { '0' } else { c };
+        let time: String = line.chars().take(TIME.len()).collect();
+        if is_said(&line, text) && time.chars().map(digits).eq(TIME.chars()) {
+            return Ok(time.trim_end().to_owned());
+        }
+        let line = shortened(&line);
+        Err(Failure::new(text!("room.no-time", text, line)))
+    }
+}
+
+pub(super) fn goodbye(subject: &Subject) -> Result<(), Failure> {
+    for (last, is_polite) in [(GOODBYE, true), (FORGED_GOODBYE, false)] {
+        let server = FakeServer::start(subject, move |mut client| {
+            client.send(last.as_bytes())?;
+            client.end_sending()?;
+            client.expect_end()
+        })?;
+        let mut client = subject.start_client(server.addr(), None)?;
+        let last = last.trim_end();
+        let done = text!("room.closed-after", last);
+        let ended =
+            if is_polite { ended_well(&mut client) } else { expect_trouble(&mut client, false) };
+        let served = server.result().map_err(|failure| client.explain(failure.after(&done)));
+        ended.map_err(|failure| failure.after(done)).and(served)?;
+    }
+    Ok(())
+}
+
+pub(super) fn leave(subject: &Subject) -> Result<(), Failure> {
+    for last in [Some("quit"), None] {
+        let server = FakeServer::start(subject, |mut client| {
+            let mut received = Vec::new();
+            // Some clients say `quit` to the server, and others only end their side.
+            while !received.ends_with(b"quit\n") {
+                match client.receive_some()? {
+                    Some(bytes) => received.extend(bytes),
+                    None => break,
+                }
+            }
+            // A client that has left already shows what is wrong with it by what it has shown.
+            let sent = client.send(b"127.0.0.1:50001 on its way\n");
+            let _ = sent.and_then(|()| client.end_sending()).and_then(|()| client.expect_end());
+            Ok(received)
+        })?;
+        let mut client = subject.start_client(server.addr(), None)?;
+        let left = leaves(&mut client, last);
+        let received = server.result().map_err(|failure| client.explain(failure))?;
+        let done = match last {
+            Some(line) => text!("room.hello-and", line),
+            None => text!("room.hello-and-end"),
+        };
+        left.map_err(|failure| failure.after(&done))?;
+        if !received.starts_with(b"hello\n") {
+            let received = crate::show::show(&received);
+            let text = text!("room.hello-did-not-come", received);
+            return Err(client.failure(&text).after(done));
+        }
+    }
+    Ok(())
+}
+
+/// The client sends a line and leaves; what is on its way then must be shown.
+fn leaves(client: &mut Program, last: Option<&str>) -> Result<(), Failure> {
+    client.type_line("hello")?;
+    match last {
+        Some(line) => client.type_line(line)?,
+        None => client.end_input(),
+    }
+    client.expect_later("on its way", |line| is_said(line, "on its way"))?;
+    ended_well(client)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_announcement_has_stars_in_place_of_an_address() {
+        let addr = "127.0.0.1:50001".parse().unwrap();
+        for line in ["*** 127.0.0.1:50001 joined", "2026-11-23 08:23:04 *** 127.0.0.1:50001 joined"]
+        {
+            assert_eq!(announced(line), Some((addr, "joined")), "{line}");
+        }
+        for line in [
+            "127.0.0.1:50002 *** 127.0.0.1:50001 joined",
+            "*** the server is stopping",
+            "127.0.0.1:50001 joined",
+            "",
+        ] {
+            assert_eq!(announced(line), None, "{line}");
+        }
+    }
+}
