@@ -230,8 +230,8 @@ pub(super) fn goodbye(subject: &Subject) -> Result<(), Failure> {
         let done = text!("room.closed-after", last);
         let ended =
             if is_polite { ended_well(&mut client) } else { expect_trouble(&mut client, false) };
-        let served = server.result().map_err(|failure| client.explain(failure.after(&done)));
-        ended.map_err(|failure| failure.after(done)).and(served)?;
+        let came = server.result().map_err(|failure| client.explain(failure.after(&done)));
+        ended.map_err(|failure| failure.after(done)).and(came)?;
     }
     Ok(())
 }
