@@ -7,6 +7,7 @@
 //! ```
 
 mod class;
+mod feedback;
 mod options;
 mod report;
 mod slips;

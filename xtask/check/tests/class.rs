@@ -85,7 +85,7 @@ fn in_a_class_python_programs_that_misbehave_spoil_nobodys_result() {
     }
     for (wrong, words) in [
         ("dies", "the server has ended (exit status: 1)"),
-        ("nobody", "cannot start `no-such-program "),
+        ("nobody", "no folder of PATH has a program `no-such-program`"),
         ("hangs", "and does not listen there"),
     ] {
         let trouble = row(&rows, wrong)["trouble"].as_str().unwrap_or_default();
@@ -167,7 +167,7 @@ fn in_a_class_a_python_program_cannot_write_its_own_verdicts() {
     let rows: Vec<&str> = text.lines().filter(|line| !line.starts_with('{')).collect();
     let [head, row] = rows[..] else { panic!("{text}") };
     assert!(!head.contains("forged"), "{text}");
-    assert_eq!(row, "forges,failed,failed,failed,failed,failed,not asked,", "{text}");
+    assert_eq!(row, "forges,0,5,failed,failed,failed,failed,failed,not asked,", "{text}");
 }
 
 #[cfg(target_os = "linux")]
@@ -217,8 +217,11 @@ fn two_classes_of_python_programs_at_the_same_time_do_not_meet() {
         let wrong = ask(wrong.path());
         (right.join().expect("it does not panic"), wrong)
     });
-    assert_eq!(right.1, "name,reply,trouble\na,ok,\nb,ok,\nc,ok,\n");
-    assert_eq!(wrong.1, "name,reply,trouble\na,failed,\nb,failed,\nc,failed,\n");
+    assert_eq!(right.1, "name,score,of,reply,trouble\na,1,1,ok,\nb,1,1,ok,\nc,1,1,ok,\n");
+    assert_eq!(
+        wrong.1,
+        "name,score,of,reply,trouble\na,0,1,failed,\nb,0,1,failed,\nc,0,1,failed,\n"
+    );
 }
 
 /// A program that starts another one, never listens, and does not end when it is asked to.
@@ -274,13 +277,78 @@ ben   -
 ";
     assert_eq!(text, expected);
     let (_, text, _) = check(folder.path(), &["--only", "reply", "--csv"]);
-    assert_eq!(text, "name,reply,trouble\nana,ok,\nben,failed,\n");
+    assert_eq!(text, "name,score,of,reply,trouble\nana,1,1,ok,\nben,0,1,failed,\n");
 }
 
 #[test]
-fn a_command_that_has_one_address_only_is_refused() {
+#[ignore = "needs python3"]
+fn a_class_of_python_files_has_points_and_each_author_gets_a_file() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let put = |name: &str, script: &str| {
+        let folder = folder.path().join(name);
+        fs::create_dir_all(&folder).expect("a folder");
+        fs::write(folder.join("server.py"), script).expect("it can be written");
+    };
+    put("ana", SERVER);
+    put("ben k", &SERVER.replace("upper", "lower"));
+    put("cleo", "print('no luck')\nraise ValueError('a\\x1bb')\n");
+    let list = r#"
+step = 3
+only = ["reply", "many-messages"]
+[points]
+many-messages = 3
+[files]
+"*/server.py" = "python3 {file} {addr}"
+[programs]
+"=dan" = { command = "python3 ana/server.py {addr}", only = ["reply"], points = { reply = 5 } }
+eve = { command = "python3 ana/server.py {addr}", onyl = ["reply"] }
+fay = "python3 'ana/server.py {addr}"
+gus = { command = "python3 ana/server.py {addr}", only = ["replies"] }
+"#;
+    fs::write(folder.path().join("class.toml"), list).expect("it can be written");
+    let files = folder.path().join("feedback");
+    let feedback = files.to_str().expect("text");
+    let (code, text, error) = check(folder.path(), &["--csv", "--bom", "--feedback", feedback]);
+    assert_eq!(code, Some(1), "{error}");
+    let expected = "\u{feff}name,score,of,reply,many-messages,trouble
+'=dan,5,5,ok,not reached,
+ana,4,4,ok,ok,
+ben k,0,4,failed,failed,
+cleo,0,0,not reached,not reached,";
+    assert!(text.starts_with(expected), "{text}");
+    for wrong in ["eve,0,0,", "fay,0,0,", "gus,0,0,"] {
+        assert!(text.lines().any(|line| line.starts_with(wrong)), "{text}");
+    }
+    let read = |name: &str| fs::read_to_string(files.join(name)).expect("each has a file");
+    assert_eq!(read("ana.txt"), "ana: 4 of 4 points\n\nreply  ok\nmany-messages  ok\n");
+    let ben = read("ben_k.txt");
+    assert!(ben.contains("expected  b\"H\"") && ben.contains("why it matters:"), "{ben}");
+    let cleo = read("cleo.txt");
+    assert!(cleo.contains("no luck") && cleo.contains("ValueError: a\\u{1b}b"), "{cleo}");
+    assert_eq!(fs::read_dir(&files).expect("a folder").count(), 7);
+}
+
+#[test]
+fn a_list_that_cannot_be_read_is_one_clear_line() {
+    let cases = [
+        ("step = 3\n", "it names no program"),
+        ("step = 3\nonly = [\"replies\"]\n[programs]\na = \"x {addr}\"\n", "replies"),
+        ("step = 3\n[points]\nreplies = 3\n[programs]\na = \"x {addr}\"\n", "replies"),
+        ("step = 3\n[files]\n\"*/x.py\" = \"python3 {file} {addr}\"\n", "no file matches */x.py"),
+    ];
+    for (list, words) in cases {
+        let folder = TempDir::new().expect("a temporary folder");
+        fs::write(folder.path().join("class.toml"), list).expect("it can be written");
+        let (code, _, error) = check(folder.path(), &[]);
+        assert_eq!(code, Some(2), "{list}: {error}");
+        assert!(error.contains("class.toml") && error.contains(words), "{list}: {error}");
+    }
+}
+
+#[test]
+fn a_command_that_has_one_address_only_is_refused_and_costs_its_own_row() {
     let folder = class("step = 3", &[], &[("ana", "server 127.0.0.1:9003")]);
-    let (code, _, error) = check(folder.path(), &[]);
-    assert_eq!(code, Some(2));
-    assert!(error.contains("ana: in a class, a server's command needs {addr}"), "{error}");
+    let (code, text, error) = check(folder.path(), &[]);
+    assert_eq!(code, Some(1), "{error}");
+    assert!(text.contains("in a class, a server's command needs {addr}"), "{text}");
 }

@@ -7,17 +7,27 @@
 //!
 //! ```toml
 //! step = 3
+//! only = ["reply", "next-client"]           # all checks, if it is left out
+//!
+//! [points]                                  # 1 for each check that is not named
+//! next-client = 3
+//!
+//! [files]                                   # a program for each file; `*` is its name
+//! "*/server.py" = "python3 {file} {addr}"
 //!
 //! [programs]
-//! Ana = "python3 ana/server.py {addr}"
 //! "Ben K." = "ben/target/debug/server {addr}"
 //! Cleo = "127.0.0.1:9003"
+//! Dan = { command = "dan/server {addr}", only = ["reply"], points = { reply = 5 } }
 //! ```
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write as _};
+use std::iter;
+use std::mem;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
@@ -27,10 +37,12 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use conformance::check::{self, CommandLine};
 use conformance::text;
 use conformance::{Program, printable, side_by_side_at_most};
+use glob::Pattern;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use workspace::command_line;
 
+use super::feedback;
 use super::options::Options;
 use super::report::json_line;
 
@@ -46,68 +58,152 @@ pub struct Class {
     /// Whether they are clients.
     #[serde(default)]
     pub client: bool,
-    /// For each name a command, or the address of a server that runs.
-    programs: BTreeMap<String, String>,
+    /// The checks that count for programs that do not name their own; all if it is empty.
+    #[serde(default)]
+    only: Vec<String>,
+    /// What a check is worth.
+    #[serde(default)]
+    points: Points,
+    /// For each pattern of files the command of such a file, with `{file}` in it.
+    #[serde(default)]
+    files: BTreeMap<String, String>,
+    /// Each an [`Entry`]. One that cannot be read costs its own row only.
+    #[serde(default)]
+    programs: BTreeMap<String, toml::Value>,
+}
+
+/// How many points a check is worth, by its name; 1 if it is not there.
+type Points = BTreeMap<String, u32>;
+
+/// A program of the list: a command, or the address of a server that runs, alone or with what counts for
+/// this program.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Entry {
+    Program(String),
+    WithDetails(Details),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Details {
+    command: String,
+    only: Option<Vec<String>>,
+    points: Option<Points>,
+}
+
+/// A program that can be judged, and what counts for it.
+struct Member {
+    words: Vec<String>,
+    /// Where it listens, if it runs already.
+    addr: Option<SocketAddr>,
+    only: Vec<String>,
+    points: Points,
 }
 
 /// What came of one program.
-struct Row {
-    name: String,
+pub struct Row {
+    pub name: String,
     /// What the judge said of each check, in its words.
-    verdicts: Vec<Value>,
-    /// Why there are no more of them, if something is wrong.
-    trouble: Option<String>,
+    pub verdicts: Vec<Value>,
+    /// Why there are no more of them, if something is wrong: it may have several lines.
+    pub trouble: Option<String>,
+    points: Points,
 }
 
 impl Class {
-    /// Reads the list. Every command must be able to listen where nobody else does.
+    /// Reads the list, and finds the files that it speaks of.
     pub fn read(file: &Path) -> Result<Self> {
         let shown = file.display();
         let text = fs::read_to_string(file).with_context(|| text!("class.unreadable", shown))?;
-        let class: Self = toml::from_str(&text).with_context(|| shown.to_string())?;
+        let mut class: Self = toml::from_str(&text).with_context(|| shown.to_string())?;
+        known(class.only.iter().chain(class.points.keys())).with_context(|| shown.to_string())?;
+        class.find_files(folder_of(file)).with_context(|| shown.to_string())?;
         if class.programs.is_empty() {
             bail!(text!("class.empty", shown));
-        }
-        for (name, program) in &class.programs {
-            let words =
-                command_line::split(program).map_err(|error| anyhow!("{shown}: {error}"))?;
-            let place = CommandLine::new(words).is_some_and(|line| line.takes_any_addr());
-            if !(class.client || place || check::addr(program).is_some()) {
-                bail!(text!("class.no-place", shown, name));
-            }
         }
         Ok(class)
     }
 
+    /// Adds a program for each file that a pattern matches. Its name is what the pattern leaves open.
+    fn find_files(&mut self, folder: &Path) -> Result<()> {
+        for (pattern, command) in mem::take(&mut self.files) {
+            let whole = Pattern::escape(&folder.to_string_lossy()) + "/" + &pattern;
+            let found = glob::glob(&whole).with_context(|| pattern.clone())?;
+            let mut count = 0;
+            for path in found {
+                let path = path?;
+                let path = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy();
+                let name = open_part(&path, &pattern);
+                let program = command.replace("{file}", &quoted(&path)?).into();
+                if self.programs.insert(name.clone(), program).is_some() {
+                    bail!(text!("class.twice", name));
+                }
+                count += 1;
+            }
+            if count == 0 {
+                bail!(text!("class.no-files", pattern));
+            }
+        }
+        Ok(())
+    }
+
     /// Judges all programs, some of them side by side, and shows the table. Whether nothing failed.
     pub fn judge(&self, file: &Path, options: &Options) -> Result<bool> {
-        let folder = file.parent().filter(|path| !path.as_os_str().is_empty());
-        let folder = folder.unwrap_or(Path::new("."));
         let limit = options.limit()?;
-        let programs: Vec<(&String, &String)> = self.programs.iter().collect();
+        let programs: Vec<(&String, &toml::Value)> = self.programs.iter().collect();
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let jobs = options.jobs.unwrap_or(cores).clamp(1, programs.len());
-        let rows = side_by_side_at_most(jobs, &programs, |(name, program)| {
-            let mut row = Row { name: (*name).clone(), verdicts: Vec::new(), trouble: None };
-            let command = self.command(folder, program, options);
-            if let Err(error) = command.and_then(|command| row.hear(command, limit)) {
-                row.trouble = Some(format!("{error:#}"));
-            }
+        let rows = side_by_side_at_most(jobs, &programs, |(name, entry)| {
+            let mut row = Row {
+                name: (*name).clone(),
+                verdicts: Vec::new(),
+                trouble: None,
+                points: self.points.clone(),
+            };
+            let judged = self.member(entry).and_then(|member| {
+                row.points.extend(member.points.clone());
+                row.hear(self.command(folder_of(file), &member, options)?, limit)
+            });
+            row.trouble = judged.err().map(|error| format!("{error:#}"));
             // How far it is; the table comes at the end.
             let line = printable(&format!("{name}: {}", row.in_short()));
             let _ = writeln!(io::stderr(), "{line}"); // stderr may be closed
             row
         });
+        if let Some(folder) = &options.feedback {
+            feedback::write(folder, &rows)?;
+        }
         show(&rows, options)?;
         Ok(rows.iter().all(Row::has_passed))
     }
 
+    /// Reads an entry of the list.
+    fn member(&self, entry: &toml::Value) -> Result<Member> {
+        let entry = entry.clone().try_into().map_err(|_| anyhow!(text!("class.entry")))?;
+        let Details { command: program, only, points } = match entry {
+            Entry::Program(command) => Details { command, only: None, points: None },
+            Entry::WithDetails(details) => details,
+        };
+        let only = only.unwrap_or_else(|| self.only.clone());
+        let points = points.unwrap_or_default();
+        known(only.iter().chain(points.keys()))?;
+        let words = command_line::split(&program).map_err(|error| anyhow!(error))?;
+        let addr = check::addr(&program);
+        let place = CommandLine::new(words.clone()).is_some_and(|line| line.takes_any_addr());
+        if !(self.client || place || addr.is_some()) {
+            bail!(text!("class.no-place"));
+        }
+        Ok(Member { words, addr, only, points })
+    }
+
     /// This program once more, as the judge of one program.
-    fn command(&self, folder: &Path, program: &str, options: &Options) -> Result<Command> {
+    fn command(&self, folder: &Path, member: &Member, options: &Options) -> Result<Command> {
         let mut command = Command::new(std::env::current_exe()?);
         command.current_dir(folder).args(["check", &self.step.to_string(), "--json", "--member"]);
         command.arg(format!("--deadline={}", options.deadline()?.as_secs_f64()));
-        for only in &options.only {
+        let only = if options.only.is_empty() { &member.only } else { &options.only };
+        for only in only {
             command.args(["--only", only]);
         }
         command.args(options.cut.iter().flat_map(|cut| ["--cut", cut.as_str()]));
@@ -123,14 +219,39 @@ impl Class {
         if self.client {
             command.arg("--client");
         }
-        if check::addr(program).is_some() {
-            command.args(["--addr", program]);
-        } else {
-            let words = command_line::split(program).map_err(|error| anyhow!(error))?;
-            command.arg("--").args(words);
-        }
+        match member.addr {
+            Some(addr) => command.args(["--addr", &addr.to_string()]),
+            None => command.arg("--").args(&member.words),
+        };
         Ok(command)
     }
+}
+
+/// The folder of a list, in which its commands are started.
+fn folder_of(file: &Path) -> &Path {
+    let folder = file.parent().filter(|path| !path.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}
+
+/// A path as one word of a command line.
+fn quoted(path: &str) -> Result<String> {
+    let quote = ['"', '\''].into_iter().find(|quote| !path.contains(*quote));
+    quote.map(|quote| format!("{quote}{path}{quote}")).with_context(|| text!("class.quotes", path))
+}
+
+/// An error if one of these is the name of no check.
+fn known<'a>(mut names: impl Iterator<Item = &'a String>) -> Result<()> {
+    names.try_for_each(|name| super::find_check(name).map(drop))
+}
+
+/// What a pattern leaves open in a path: `ana` for `ana/server.py` and `*/server.py`. The whole path, if
+/// that is nothing.
+fn open_part(path: &str, pattern: &str) -> String {
+    let is_open = |c: char| matches!(c, '*' | '?' | '[');
+    let start = pattern.find(is_open).unwrap_or_default();
+    let end = pattern.rfind(|c| is_open(c) || c == ']').map_or(0, |at| pattern.len() - at - 1);
+    let open = path.get(start..path.len().saturating_sub(end)).unwrap_or_default();
+    if open.is_empty() { path.to_owned() } else { open.to_owned() }
 }
 
 impl Row {
@@ -154,7 +275,12 @@ impl Row {
             match serde_json::from_str::<Value>(&line) {
                 Ok(verdict) if verdict["check"].is_string() => self.verdicts.push(verdict),
                 Ok(end) => return self.must_add_up_to(&end["summary"]),
-                Err(_) => bail!("{}", line.strip_prefix("error: ").unwrap_or(&line)),
+                Err(_) => {
+                    // Nothing could be judged: the lines below say what the program wrote.
+                    let first = line.strip_prefix("error: ").unwrap_or(&line).to_owned();
+                    let rest = iter::from_fn(|| judge.next_line().ok().flatten());
+                    bail!(iter::once(first).chain(rest).collect::<Vec<_>>().join("\n"));
+                }
             }
         }
     }
@@ -180,7 +306,24 @@ impl Row {
 
     fn in_short(&self) -> String {
         let counts = format!("{} ok, {} failed", self.count("ok"), self.count("failed"));
-        self.trouble.as_ref().map_or(counts.clone(), |trouble| format!("{counts}, {trouble}"))
+        let trouble = self.trouble_in_a_line();
+        if trouble.is_empty() { counts } else { format!("{counts}, {trouble}") }
+    }
+
+    /// Its trouble, without the lines that explain it.
+    fn trouble_in_a_line(&self) -> &str {
+        self.trouble.as_deref().and_then(|trouble| trouble.lines().next()).unwrap_or_default()
+    }
+
+    /// The points of the checks that it has passed, and those of all that it was held to.
+    pub fn score(&self) -> (u32, u32) {
+        let worth = |verdict: &&Value| {
+            let check = verdict["check"].as_str().unwrap_or_default();
+            self.points.get(check).copied().unwrap_or(1)
+        };
+        let passed = self.verdicts.iter().filter(|verdict| verdict["result"] == "ok");
+        let asked = self.verdicts.iter().filter(|verdict| verdict["result"] != "not asked");
+        (passed.map(|it| worth(&it)).sum(), asked.map(|it| worth(&it)).sum())
     }
 
     /// What came of a check, in a word.
@@ -201,16 +344,24 @@ fn show(rows: &[Row], options: &Options) -> Result<()> {
     if options.json {
         for row in rows {
             let (name, checks, trouble) = (&row.name, &row.verdicts, &row.trouble);
-            let object = json!({ "name": name, "checks": checks, "trouble": trouble });
+            let (score, most) = row.score();
+            let object = json!({
+                "name": name, "score": score, "of": most, "checks": checks, "trouble": trouble,
+            });
             writeln!(stdout, "{}", json_line(&object))?;
         }
     } else if options.csv {
-        let head = ["name"].into_iter().chain(checks.iter().copied()).chain(["trouble"]);
-        writeln!(stdout, "{}", head.collect::<Vec<_>>().join(","))?;
+        if options.bom {
+            write!(stdout, "\u{feff}")?;
+        }
+        let head = ["name", "score", "of"].into_iter().chain(checks.iter().copied());
+        writeln!(stdout, "{}", head.chain(["trouble"]).collect::<Vec<_>>().join(","))?;
         for row in rows {
+            let (score, most) = row.score();
             let results = checks.iter().map(|check| row.result(check).to_owned());
-            let trouble = cell(row.trouble.as_deref().unwrap_or_default());
-            let cells = [cell(&row.name)].into_iter().chain(results).chain([trouble]);
+            let start = [cell(&row.name), score.to_string(), most.to_string()];
+            let trouble = cell(row.trouble_in_a_line());
+            let cells = start.into_iter().chain(results).chain([trouble]);
             writeln!(stdout, "{}", cells.collect::<Vec<_>>().join(","))?;
         }
     } else {
@@ -232,7 +383,7 @@ fn table(rows: &[Row], checks: &[&str]) -> String {
             "not asked" => "   .",
             _ => "   ?",
         });
-        let trouble = row.trouble.as_deref().unwrap_or_default();
+        let trouble = row.trouble_in_a_line();
         let trouble = if trouble.is_empty() { "" } else { &format!("   {}", printable(trouble)) };
         let signs = signs.collect::<String>();
         let _ = writeln!(text, "{name:width$}{signs}{trouble}"); // cannot fail
@@ -265,7 +416,8 @@ mod tests {
     fn row(name: &str, results: &[(&str, &str)], trouble: Option<&str>) -> Row {
         let verdict = |(check, result): &(&str, &str)| json!({ "check": check, "result": result });
         let verdicts = results.iter().map(verdict).collect();
-        Row { name: name.to_owned(), verdicts, trouble: trouble.map(str::to_owned) }
+        let (name, trouble) = (name.to_owned(), trouble.map(str::to_owned));
+        Row { name, verdicts, trouble, points: Points::new() }
     }
 
     #[test]

@@ -72,6 +72,12 @@ pub struct Options {
     /// Print the table of a class as CSV
     #[arg(long, requires = "class", conflicts_with = "json")]
     pub csv: bool,
+    /// Begin the CSV with a byte-order mark, without which some spreadsheets misread letters such as ü
+    #[arg(long, requires = "csv")]
+    pub bom: bool,
+    /// Write a file for each program of a class into FOLDER: what came of each check, and why
+    #[arg(long, value_name = "FOLDER", requires = "class")]
+    pub feedback: Option<PathBuf>,
     /// Take the step's own program as it is: the class has built it
     #[arg(long, hide = true)]
     pub member: bool,

@@ -221,7 +221,8 @@ fn indented(text: &str) -> String {
 
 /// What came of a check, for a program.
 fn object(check: &Check, outcome: &Outcome) -> Value {
-    let mut object = json!({ "check": check.name, "result": word(outcome) });
+    let text = lines(check, outcome);
+    let mut object = json!({ "check": check.name, "result": word(outcome), "text": text });
     match outcome {
         Outcome::Kept => {}
         Outcome::NotAsked(reason) => object["reason"] = json!(reason),
