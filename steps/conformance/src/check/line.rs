@@ -41,6 +41,9 @@ pub(super) fn said(line: &str) -> Option<Said> {
         if let Ok(addr) = word.parse() {
             return Some(Said { addr, text: text.to_owned() });
         }
+        if word == "***" {
+            return None; // of an announcement, with or without a time before it
+        }
         rest = text;
     }
     None
@@ -87,6 +90,7 @@ mod tests {
             ("[::1]:50001 ", Some("")),
             ("2026-11-23 08:23:04 127.0.0.1:50001 hello", Some("hello")),
             ("2026-11-23 08:23:04 *** 127.0.0.1:50001 joined", None),
+            ("*** 127.0.0.1:50001 joined", None),
             ("error: a line must be UTF-8", None),
             ("127.0.0.1:50001", None),
             ("", None),
