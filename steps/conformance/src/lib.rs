@@ -12,6 +12,7 @@ pub mod cable;
 pub mod check;
 pub mod cpu;
 mod failure;
+mod listens;
 pub mod memory;
 pub mod network;
 mod nobody;

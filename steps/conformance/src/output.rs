@@ -166,6 +166,11 @@ impl OutputState {
         self.run(self.runs().checked_sub(1)?)
     }
 
+    /// The line whose end has not come, for a person.
+    pub(crate) fn begun(&self) -> Option<String> {
+        (!self.begun.is_empty()).then(|| shown(&String::from_utf8_lossy(&self.begun)))
+    }
+
     /// Whether not even a part of a line has come.
     pub(crate) fn wrote_nothing(&self) -> bool {
         self.runs() == 0 && self.begun.is_empty()
@@ -185,8 +190,7 @@ impl OutputState {
             };
             let _ = writeln!(text, "    {}{again}", shown(line));
         }
-        if !self.begun.is_empty() {
-            let begun = shown(&String::from_utf8_lossy(&self.begun));
+        if let Some(begun) = self.begun() {
             let _ = writeln!(text, "    {begun}  {}", text!("output.begun"));
         }
         if self.wrote_nothing() {

@@ -362,6 +362,11 @@ impl Program {
         self.output.lock().transcript()
     }
 
+    /// The beginning of a line that was written last, such as a prompt, if its end has not come.
+    pub(crate) fn prompt(&self) -> Option<String> {
+        self.output.lock().begun()
+    }
+
     /// A failure of this program that shows everything it has written.
     #[must_use]
     pub fn failure(&self, what: &str) -> Failure {

@@ -547,7 +547,7 @@ fn the_python_twin_of_step_07_keeps_every_promise() -> Result<(), Failure> {
 #[cfg(unix)]
 #[test]
 #[ignore = "needs python3"]
-fn a_right_client_that_does_not_flush_its_output_passes() {
+fn a_right_python_client_that_does_not_flush_its_output_passes() {
     assert_right_client(BUFFERED_CLIENT);
 }
 
@@ -555,7 +555,7 @@ fn a_right_client_that_does_not_flush_its_output_passes() {
 #[cfg(unix)]
 #[test]
 #[ignore = "needs python3"]
-fn a_right_client_that_shows_at_a_terminal_what_was_typed_passes() {
+fn a_right_python_client_that_shows_at_a_terminal_what_was_typed_passes() {
     let echo = "\n            sys.stdout.write(line if sys.stdout.isatty() else '')\n            answer = ";
     assert_right_client(&BUFFERED_CLIENT.replace("\n            answer = ", echo));
 }

@@ -519,7 +519,11 @@ impl Subject {
 
     /// As `hold_to`, and the failure says what came instead, and nothing else.
     pub fn judge(&self, check: &Check) -> Result<(), Failure> {
-        (check.scenario)(self).map_err(|failure| {
+        let result = (check.scenario)(self);
+        if let Some(failure) = self.in_background() {
+            return Err(failure);
+        }
+        result.map_err(|failure| {
             // An exercise has messages of its own.
             if check.is_of_exercise() { failure } else { symptom::add(failure, self.protocol) }
         })

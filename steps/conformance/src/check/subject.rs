@@ -3,8 +3,8 @@
 use std::ffi::OsStr;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::process::Command;
-use std::sync::Arc;
+use std::process::{Command, ExitStatus};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::command_line;
@@ -78,6 +78,8 @@ pub struct Subject {
     pub deadline: Duration,
     /// How long a server that was told where to listen may take until it does.
     pub patience: Duration,
+    /// That the server which was started last runs in the background, if it does: then nothing else counts.
+    background: Arc<Mutex<Option<Failure>>>,
     /// Whether the cause of a failure is looked for by further questions to the server.
     pub inquires: bool,
 }
@@ -119,6 +121,7 @@ impl Subject {
             output: OutputTo::Terminal,
             deadline: DEADLINE,
             patience: DEADLINE,
+            background: Arc::default(),
             inquires: false,
         }
     }
@@ -184,10 +187,16 @@ impl Subject {
             protocol: self.protocol,
             deadline: self.deadline,
             patience: self.patience,
+            background: Arc::clone(&self.background),
             inquires: self.inquires,
             added: arguments.len(),
             _proxy: proxy,
         })
+    }
+
+    /// That the server has put itself into the background, if it has.
+    pub(super) fn in_background(&self) -> Option<Failure> {
+        lock(&self.background).take()
     }
 
     /// Starts the client, with one more argument if there is one.
@@ -254,11 +263,18 @@ pub(super) struct Running {
     inquires: bool,
     /// How many arguments the judge has added to its command line.
     added: usize,
+    /// Where it is noted that the server runs in the background, as in [`Subject`].
+    background: Arc<Mutex<Option<Failure>>>,
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         self.reach.give_up();
+        if let Some(status) = self.program.as_ref().and_then(Program::status)
+            && self.reach.connect().is_ok()
+        {
+            *lock(&self.background) = Some(self.in_background(status));
+        }
     }
 }
 
@@ -274,27 +290,49 @@ impl Running {
 
     /// Connects to the server itself, which may be starting.
     fn dial(&self) -> Result<Peer, Failure> {
+        let ended = self.program.as_ref().and_then(Program::status);
         let stream = self.reach.connect().map_err(|error| self.cannot_connect(&error))?;
+        if let Some(status) = ended {
+            return Err(self.in_background(status));
+        }
         let peer = Peer::on(stream, self.deadline)?;
         Ok(if self.spares_port { peer.sparing_the_port() } else { peer })
+    }
+
+    /// The program has ended, and so says nothing about the server, which may go on.
+    fn in_background(&self, status: ExitStatus) -> Failure {
+        self.explain(Failure::unable(text!("subject.in-background", status)))
     }
 
     /// Why nobody can connect to the server. If nobody ever could, nothing can be said of it.
     fn cannot_connect(&self, error: &io::Error) -> Failure {
         let addr = self.server_addr;
         let refused = error.kind() == io::ErrorKind::ConnectionRefused;
+        let elsewhere = self.reach.elsewhere();
         let why = match self.program.as_ref().and_then(Program::status) {
             Some(status) if command_line::is_remembered(addr) => {
                 let remembered = command_line::remembered();
                 text!("subject.ended-and-remembered", status, remembered)
             }
+            Some(status) if status.success() && !self.reach.was_reached() => {
+                return self.in_background(status);
+            }
             Some(status) => text!("subject.ended", status),
             None if refused && !self.reach.was_reached() && self.program.is_none() => {
                 text!("subject.is-not-running", error)
             }
+            None if refused && !elsewhere.is_empty() => {
+                let found = elsewhere.iter().map(|addr| reachable(*addr).to_string());
+                let (found, first) =
+                    (found.collect::<Vec<_>>().join(", "), reachable(elsewhere[0]));
+                text!("subject.listens-elsewhere", error, found, first)
+            }
             None if refused && !self.reach.was_reached() => {
                 let time = format!("{:?}", self.patience);
-                text!("subject.does-not-listen", error, time)
+                match self.program.as_ref().and_then(Program::prompt) {
+                    Some(prompt) => text!("subject.waits-at-a-prompt", error, time, prompt),
+                    None => text!("subject.does-not-listen", error, time),
+                }
             }
             None => error.to_string(),
         };
@@ -399,6 +437,15 @@ impl Running {
             None => failure,
         }
     }
+}
+
+/// An address at which a client of this computer finds what listens there.
+fn reachable(addr: SocketAddr) -> SocketAddr {
+    command_line::addr(&addr.to_string()).unwrap_or(addr)
+}
+
+fn lock(failure: &Mutex<Option<Failure>>) -> MutexGuard<'_, Option<Failure>> {
+    failure.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn not_started_here() -> Failure {
