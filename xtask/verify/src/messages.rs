@@ -1,7 +1,7 @@
-//! The check `messages`: what a reader is told when something does not work.
+//! The check `messages`: what the programs print when something does not work.
 //!
-//! Each message of the page *Troubleshooting* is provoked, and nothing in the steps' sources may say what
-//! neither that page nor a list of exceptions knows.
+//! Each message of the page *Troubleshooting* is provoked, and every text in the steps' sources must be on
+//! that page or in a list of exceptions.
 
 mod provocations;
 mod scene;
@@ -15,7 +15,7 @@ use workspace::messages::{self, FILE, Message, Part, parts};
 use workspace::root::{self, Step, Target};
 
 use self::provocations::{PROVOCATIONS, Provocation};
-use self::scene::{Need, Scene};
+use self::scene::{Need, Printer, Scene};
 use crate::outcome::Report;
 
 /// The file that provokes them.
@@ -41,17 +41,30 @@ pub fn check(root: &Path, target: &Target, only: Option<&Step>) -> Result<Report
             report.failed.push(format!("{SCENES}: nothing provokes `{}` of {FILE}", message.name));
             continue;
         };
-        if message.steps.is_empty() && only.is_none() {
-            jobs.push((message, provocation, None));
+        if message.steps.is_empty() && message.twins.is_empty() && only.is_none() {
+            jobs.push((message, provocation, Printer::Other));
         }
-        let has = |step: &&Step| step.number().parse().is_ok_and(|it| message.steps.contains(&it));
-        jobs.extend(steps.iter().filter(has).map(|step| (message, provocation, Some(step))));
+        let is_in = |numbers: &[u8], step: &Step| {
+            step.number().parse().is_ok_and(|number| numbers.contains(&number))
+        };
+        for step in &steps {
+            if is_in(&message.steps, step) {
+                jobs.push((message, provocation, Printer::Step(step)));
+            }
+            if is_in(&message.twins, step) {
+                jobs.push((message, provocation, Printer::Twin(step)));
+            }
+        }
     }
-    let came = side_by_side(&jobs, |(message, provocation, step)| {
-        provoke(root, target, message, provocation, *step)
+    let came = side_by_side(&jobs, |(message, provocation, printer)| {
+        provoke(root, target, message, provocation, *printer)
     });
-    for ((message, _, step), came) in jobs.iter().zip(came) {
-        let place = step.map_or(String::new(), |step| format!(" of {}", step.name));
+    for ((message, _, printer), came) in jobs.iter().zip(came) {
+        let place = match printer {
+            Printer::Other => String::new(),
+            Printer::Step(step) => format!(" of {}", step.name),
+            Printer::Twin(step) => format!(" of the twin of {}", step.name),
+        };
         let name = &message.name;
         match came {
             Ok(None) => report.passed += 1,
@@ -64,19 +77,20 @@ pub fn check(root: &Path, target: &Target, only: Option<&Step>) -> Result<Report
     Ok(report)
 }
 
-/// Has a message come; says why that cannot be done here, if it cannot.
+/// Provokes a message; returns what prevents that on this computer, if something does.
 fn provoke(
     root: &Path,
     target: &Target,
     message: &Message,
     provocation: &Provocation,
-    step: Option<&Step>,
+    printer: Printer,
 ) -> Result<Option<&'static str>> {
-    if let Some(obstacle) = provocation.needs.and_then(Need::obstacle) {
+    let twin = matches!(printer, Printer::Twin(_)).then_some(Need::Python);
+    if let Some(obstacle) = provocation.needs.into_iter().chain(twin).find_map(Need::obstacle) {
         return Ok(Some(obstacle));
     }
-    let scene = Scene::new(root, target, step)?;
-    let mut program = (provocation.provoke)(&scene)?;
+    let scene = Scene::new(root, target, printer)?;
+    let mut program = provocation.provoke.start(&scene)?;
     program.expect_later(&message.text, |line| fits(&message.text, line.trim()))?;
     Ok(None)
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use conformance::text;
 use workspace::edition::ENGLISH;
-use workspace::messages::{self, Part, parts};
+use workspace::messages::{self, Message, Part, Report, SystemError, parts};
 
 use crate::directive::Directive;
 use crate::html::escape;
@@ -16,23 +16,61 @@ use crate::html::escape;
 /// The page that has them all.
 const PAGE: &str = "troubleshooting.md";
 
-/// The Markdown for a `{{#message NAME …}}`: the messages, as a term to be explained.
+/// The Markdown for a `{{#message NAME …}}`: the messages, or errors of the system, as a term to be explained.
 pub fn markdown(names: &str) -> Result<String> {
     let mut shown = Vec::new();
     for name in names.split_whitespace() {
+        if let Some(error) = messages::system_errors().iter().find(|error| error.name == name) {
+            shown.extend(system_error(error));
+            continue;
+        }
         let Some(message) = messages::all().iter().find(|message| message.name == name) else {
             bail!("there is no message `{name}` in {}", messages::FILE);
         };
-        let steps = match steps_in_words(&message.steps) {
-            steps if steps.is_empty() => steps,
-            steps => format!(" <small>{steps}</small>"),
-        };
-        shown.push(format!("<samp>{}</samp>{steps}", to_html(&message.text)));
+        shown.push(line(&message.text, &printed_by(message)));
     }
     if shown.is_empty() {
         bail!("expected {{{{#message NAME}}}}, or several names");
     }
     Ok(shown.join("<br>"))
+}
+
+/// A text, and what prints it.
+fn line(text: &str, note: &str) -> String {
+    let note = if note.is_empty() { String::new() } else { format!(" <small>{note}</small>") };
+    format!("<samp>{}</samp>{note}", to_html(text))
+}
+
+/// Which programs print a message.
+fn printed_by(message: &Message) -> String {
+    let steps = steps_in_words(&message.steps);
+    let twins = steps_in_words(&message.twins);
+    match (steps.is_empty(), twins.is_empty()) {
+        (_, true) => steps,
+        (true, false) => text!("message.python", twins),
+        (false, false) => text!("message.both", steps, twins),
+    }
+}
+
+/// How each system reports an error, and what the languages call it.
+fn system_error(error: &SystemError) -> Vec<String> {
+    let unix = if error.linux == error.macos {
+        vec![("Errno", &error.linux, "Linux, macOS")]
+    } else {
+        vec![("Errno", &error.linux, "Linux"), ("Errno", &error.macos, "macOS")]
+    };
+    let windows = error.windows.as_ref().map(|report| ("WinError", report, "Windows"));
+    let shown = |(word, report, systems): (_, &Report, _)| {
+        line(&format!("[{word} {}] {}", report.number, report.text), systems)
+    };
+    let mut lines: Vec<String> = unix.into_iter().chain(windows).map(shown).collect();
+    let (name, python) = (&error.name, &error.python);
+    let names = match &error.kind {
+        Some(kind) => text!("message.names-with-kind", name, python, kind),
+        None => text!("message.names", name, python),
+    };
+    lines.push(format!("<small>{}</small>", to_html(&names)));
+    lines
 }
 
 /// A message as HTML that Markdown leaves as it is.
@@ -100,7 +138,9 @@ pub fn problems(root: &Path) -> Result<Vec<String>> {
             "{shown}: the message `{name}` is there {count} times; it should be there once"
         )),
     };
-    Ok(messages::all().iter().filter_map(|message| problem(&message.name)).collect())
+    let messages = messages::all().iter().map(|message| &message.name);
+    let all = messages.chain(messages::system_errors().iter().map(|error| &error.name));
+    Ok(all.filter_map(|name| problem(name)).collect())
 }
 
 #[cfg(test)]
@@ -127,6 +167,15 @@ mod tests {
     }
 
     #[test]
+    fn an_error_of_the_system_shows_its_numbers_and_names() {
+        assert_eq!(
+            markdown("EPIPE").unwrap(),
+            "<samp>&#91;Errno 32&#93; Broken pipe</samp> <small>Linux, macOS</small><br>\
+             <small>EPIPE; Python: BrokenPipeError; Rust: BrokenPipe, os error</small>"
+        );
+    }
+
+    #[test]
     fn steps_are_told_in_runs() {
         assert_eq!(steps_in_words(&[1, 2, 3, 4, 6, 7, 9]), "steps 01 to 04, 06, 07, 09");
         assert_eq!(steps_in_words(&[7]), "step 07");
@@ -138,10 +187,10 @@ mod tests {
         let tree = fixture::copy();
         assert_eq!(problems(tree.path()).unwrap(), [""; 0]);
         let page = format!("{ENGLISH}/src/{PAGE}");
-        fixture::replace(tree.path(), &page, "{{#message refused}}", "{{#message reset}}");
+        fixture::replace(tree.path(), &page, "{{#message lost-pipe}}", "{{#message lost-os}}");
         let found = problems(tree.path()).unwrap();
         assert_eq!(found.len(), 2, "{found:?}");
-        assert!(found[0].contains("the message `refused` is there 0 times"), "{found:?}");
-        assert!(found[1].contains("the message `reset` is there 2 times"), "{found:?}");
+        assert!(found[0].contains("the message `lost-os` is there 2 times"), "{found:?}");
+        assert!(found[1].contains("the message `lost-pipe` is there 0 times"), "{found:?}");
     }
 }

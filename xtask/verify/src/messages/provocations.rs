@@ -18,8 +18,35 @@ pub struct Provocation {
     pub name: &'static str,
     /// What it cannot be done without.
     pub needs: Option<Need>,
-    /// Starts what says it.
-    pub provoke: fn(&Scene) -> Result<Program>,
+    /// How it is provoked.
+    pub provoke: Provoke,
+}
+
+/// How a message is provoked.
+pub enum Provoke {
+    /// By what this starts.
+    Start(fn(&Scene) -> Result<Program>),
+    /// By this Python program, in which `a` and `b` are two connected sockets.
+    Python(&'static str),
+}
+
+impl Provoke {
+    /// Starts what prints the message.
+    pub fn start(&self, scene: &Scene) -> Result<Program> {
+        match self {
+            Self::Start(provoke) => provoke(scene),
+            Self::Python(program) => {
+                let program =
+                    format!("import json, socket, struct\na, b = socket.socketpair()\n{program}\n");
+                scene.put("program.py", &program)?;
+                let mut python = scene.python();
+                python.arg("program.py");
+                let mut program = start(python, b"")?;
+                program.end_input();
+                Ok(program)
+            }
+        }
+    }
 }
 
 /// This address is reserved for documentation: no computer has it (RFC 5737).
@@ -36,7 +63,7 @@ const IMPATIENT: &[&str] = &["--dir", "got", "--idle-timeout", "0.2"];
 
 /// A message that can be provoked everywhere.
 const fn message(name: &'static str, provoke: fn(&Scene) -> Result<Program>) -> Provocation {
-    Provocation { name, needs: None, provoke }
+    Provocation { name, needs: None, provoke: Provoke::Start(provoke) }
 }
 
 /// A message that cannot be provoked everywhere.
@@ -45,13 +72,13 @@ const fn needing(
     name: &'static str,
     provoke: fn(&Scene) -> Result<Program>,
 ) -> Provocation {
-    Provocation { name, needs: Some(need), provoke }
+    Provocation { name, needs: Some(need), provoke: Provoke::Start(provoke) }
 }
 
 /// One for each message, in the order of the page.
 pub const PROVOCATIONS: &[Provocation] = &[
     // Nobody is there.
-    message("refused", |scene| scene.run(&["client", NOBODY], b"")),
+    message("refused", refused),
     message("refused-lines", |scene| start(scene.example("lines", &["client", NOBODY]), b"")),
     needing(Need::Unshare, "timed-out", |scene| {
         // What is sent there comes back, and is dropped: nobody here has that address.
@@ -78,12 +105,7 @@ pub const PROVOCATIONS: &[Provocation] = &[
         start(scene.unshared("-n", "exec \"$0\" \"$@\"", &["client", ELSEWHERE]), b"")
     }),
     // The address.
-    message("in-use", |scene| {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let addr = listener.local_addr()?.to_string();
-        scene.keep(listener);
-        scene.run(&["server", &addr], b"")
-    }),
+    message("in-use", in_use),
     message("no-address", |scene| scene.run(&["client", "localhost"], b"")),
     needing(
         Need::Shell,
@@ -365,6 +387,74 @@ pub const PROVOCATIONS: &[Provocation] = &[
     message("tap-remote", |scene| {
         scene.run(&["tap", "--listen", "127.0.0.1:0", "--to", ELSEWHERE], b"")
     }),
+    // Python, in the twins.
+    needing(Need::UnixPython, "twin-refused", refused),
+    needing(Need::UnixPython, "twin-refused-line", refused),
+    needing(Need::UnixPython, "twin-in-use", in_use),
+    needing(Need::UnixPython, "twin-in-use-line", in_use),
+    needing(Need::Linux, "twin-not-here", |scene| scene.run(&["server", ELSEWHERE], b"")),
+    message("twin-allow-remote", |scene| scene.run(&["server", "0.0.0.0:0"], b"")),
+    message("twin-port", |scene| scene.run(&["client", "127.0.0.1:http"], b"")),
+    message("twin-server-closed", |scene| {
+        scene.client_of_one_that(&[], b"hello\n", |stream| hear(&stream))
+    }),
+    message("twin-no-answer", |scene| scene.client_of_one_that(&[], b"", |stream| hear(&stream))),
+    needing(Need::UnixPython, "twin-reset", |scene| {
+        scene.client_of_one_that(&[], b"hello\n", break_off)
+    }),
+    needing(Need::Linux, "twin-lost-reset", |scene| scene.server_of_one_who(Peer::reset)),
+    needing(Need::Linux, "twin-lost-chat", |scene| scene.server_of_one_who(Peer::reset)),
+    message("twin-announced", |scene| {
+        scene.client_of_one_that(&[], b"hello\n", |stream| answer(&stream, b"HELLO"))
+    }),
+    message("twin-cut-off", |scene| {
+        scene.client_of_one_that(&[], b"hello\n", |mut stream| {
+            hear(&stream)?;
+            stream.write_all(b"\0\0")
+        })
+    }),
+    message("twin-lost-utf-8", |scene| {
+        let command = b"echo caf\xe9 ";
+        let request = if scene.number() == Some(6) { framed(command) } else { command.to_vec() };
+        scene.server_of_one_who(|mut peer| peer.send(&request))
+    }),
+    // Python, in programs of your own.
+    python("python-str-port", "socket.socket().bind(('127.0.0.1', '9003'))"),
+    python("python-bytes", "a.sendall('hello')"),
+    python("python-concat", "b'hello' + '\\n'"),
+    python("python-concat-str", "a.sendall(b'hello'); print('got ' + b.recv(1024))"),
+    python("python-struct", "a.sendall(b'\\0\\0'); struct.unpack('!I', b.recv(4))"),
+    python("python-half-character", "a.sendall('中文'.encode()); b.recv(5).decode()"),
+    python("python-second-half", "a.sendall('中文'.encode()); b.recv(5); b.recv(5).decode()"),
+    python("python-gbk", "'中'.encode().decode('gbk')"),
+    python("python-json-two", "a.sendall(b'{}'); a.sendall(b'{}'); json.loads(b.recv(4))"),
+    python("python-json-nothing", "a.close(); json.loads(b.recv(1024))"),
+    python("python-json-half", "a.sendall(b'{\"name\": \"Bob\"}'); json.loads(b.recv(12))"),
+    unix_python(
+        "python-reset",
+        // It closes while something lies in it unread.
+        "server = socket.create_server(('127.0.0.1', 0)); \
+         client = socket.create_connection(server.getsockname()); \
+         peer, _ = server.accept(); client.sendall(b'hello'); peer.recv(1); peer.close(); \
+         client.recv(1024)",
+    ),
+    unix_python("python-pipe", "b.close(); a.sendall(b'hello')"),
+    python("python-timeout", "a.settimeout(0.01); a.recv(1024)"),
+    unix_python("python-would-block", "a.setblocking(False); a.recv(1024)"),
+    unix_python("python-closed", "a.close(); a.recv(1024)"),
+    unix_python("python-name", "socket.create_connection(('', 'no-such-service'))"),
+    python("python-end-of-input", "input('> ')"),
+    // Rust, in programs of your own.
+    message("rust-unwrap", |scene| {
+        rust(scene, &format!("std::net::TcpStream::connect({NOBODY:?}).unwrap();"))
+    }),
+    message("rust-half", |scene| {
+        let read = "std::io::Read::read_exact(&mut &b\"\\0\\0\"[..], &mut [0; 4]).unwrap();";
+        rust(scene, read)
+    }),
+    message("rust-half-character", |scene| {
+        rust(scene, "std::str::from_utf8(&\"中文\".as_bytes()[..5]).unwrap();")
+    }),
     // Cargo.
     message("no-manifest", |scene| cargo_in(scene.folder(), &["run", "-p", "step-03-conn-loop"])),
     message("no-xtask", |scene| cargo_in(scene.folder(), &["xtask"])),
@@ -382,6 +472,36 @@ pub const PROVOCATIONS: &[Provocation] = &[
         cargo_in(scene.folder(), &["build", "--offline"])
     }),
 ];
+
+/// What Python prints at the end of this program, in which `a` and `b` are two connected sockets.
+const fn python(name: &'static str, program: &'static str) -> Provocation {
+    Provocation { name, needs: Some(Need::Python), provoke: Provoke::Python(program) }
+}
+
+/// As `python`, but not on Windows, which has texts of its own.
+const fn unix_python(name: &'static str, program: &'static str) -> Provocation {
+    Provocation { name, needs: Some(Need::UnixPython), provoke: Provoke::Python(program) }
+}
+
+/// A client without a server.
+fn refused(scene: &Scene) -> Result<Program> {
+    scene.run(&["client", NOBODY], b"")
+}
+
+/// A server whose address another program has.
+fn in_use(scene: &Scene) -> Result<Program> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let addr = listener.local_addr()?.to_string();
+    scene.keep(listener);
+    scene.run(&["server", &addr], b"")
+}
+
+/// A Rust program that consists of this statement.
+fn rust(scene: &Scene, statement: &str) -> Result<Program> {
+    scene.put_package("")?;
+    scene.put("src/main.rs", &format!("fn main() {{ {statement} }}\n"))?;
+    cargo_in(scene.folder(), &["run", "--quiet", "--offline"])
+}
 
 /// A frame with this payload.
 fn framed(payload: &[u8]) -> Vec<u8> {

@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 use std::thread;
 
 use anyhow::{Context as _, Result};
-use conformance::{DEADLINE, Failure, Peer, Program};
+use conformance::{DEADLINE, Failure, Peer, Program, python};
 use tempfile::TempDir;
 use workspace::cargo;
 use workspace::root::{Step, Target};
@@ -32,12 +32,18 @@ pub enum Need {
     Linux,
     /// A network of its own, or other rights: `unshare`, `setpriv` and `ip` on Linux.
     Unshare,
+    /// Python 3.
+    Python,
+    /// Python 3 on Unix: on Windows, the text is Windows's.
+    UnixPython,
 }
 
 impl Need {
     /// Why it is not there, if it is not.
     pub fn obstacle(self) -> Option<&'static str> {
         match self {
+            Self::Python => python().is_none().then_some("it needs Python 3"),
+            Self::UnixPython => Self::Shell.obstacle().or_else(|| Self::Python.obstacle()),
             Self::Shell => cfg!(windows).then_some("it needs a Unix shell"),
             Self::Linux => (!cfg!(target_os = "linux")).then_some("it is Linux's"),
             Self::Unshare => {
@@ -59,20 +65,31 @@ static UNSHARE: LazyLock<Option<&[&str]>> = LazyLock::new(|| {
     ways.into_iter().find(works).filter(|_| cfg!(target_os = "linux"))
 });
 
+/// What prints a message.
+#[derive(Clone, Copy, Debug)]
+pub enum Printer<'a> {
+    /// The program of a step.
+    Step(&'a Step),
+    /// The Python twin of a step.
+    Twin(&'a Step),
+    /// A tool, cargo, or Python itself.
+    Other,
+}
+
 /// The programs of a step, and an empty folder in which they run.
 pub struct Scene<'a> {
     pub root: &'a Path,
     target: &'a Target,
-    step: Option<&'a Step>,
+    printer: Printer<'a>,
     folder: TempDir,
     /// What has to be there until the message has come.
     kept: RefCell<Vec<Box<dyn Any>>>,
 }
 
 impl<'a> Scene<'a> {
-    pub fn new(root: &'a Path, target: &'a Target, step: Option<&'a Step>) -> Result<Self> {
+    pub fn new(root: &'a Path, target: &'a Target, printer: Printer<'a>) -> Result<Self> {
         let folder = TempDir::new().context("cannot make a folder")?;
-        Ok(Self { root, target, step, folder, kept: RefCell::default() })
+        Ok(Self { root, target, printer, folder, kept: RefCell::default() })
     }
 
     /// The folder in which the programs run.
@@ -106,12 +123,18 @@ impl<'a> Scene<'a> {
 
     /// The step's number.
     pub fn number(&self) -> Option<u8> {
-        self.step?.number().parse().ok()
+        match self.printer {
+            Printer::Step(step) | Printer::Twin(step) => step.number().parse().ok(),
+            Printer::Other => None,
+        }
     }
 
     /// The step's program, or the one that serves `cargo xtask tap`.
     fn path(&self) -> PathBuf {
-        self.built(self.step.map_or(CHECK, |step| &step.package))
+        self.built(match self.printer {
+            Printer::Step(step) | Printer::Twin(step) => &step.package,
+            Printer::Other => CHECK,
+        })
     }
 
     fn built(&self, name: &str) -> PathBuf {
@@ -125,9 +148,22 @@ impl<'a> Scene<'a> {
         command
     }
 
-    /// The step's program.
+    /// The step's program, or its twin.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        self.in_folder(self.path(), arguments)
+        let (Printer::Twin(step), [side, rest @ ..]) = (self.printer, arguments) else {
+            return self.in_folder(self.path(), arguments);
+        };
+        let mut command = self.python();
+        command.arg(step.dir(self.root).join(format!("python/{side}.py"))).args(rest);
+        command
+    }
+
+    /// Python, in the folder.
+    pub fn python(&self) -> Command {
+        // Without Python, this is not asked for.
+        let mut command = python().unwrap_or_else(|| Command::new("python3"));
+        command.current_dir(self.folder());
+        command
     }
 
     /// An example, of whatever step.
@@ -212,8 +248,11 @@ impl<'a> Scene<'a> {
     ) -> Result<Program> {
         let (mut server, addr) = self.server(&[])?;
         let peer = Peer::connect(addr)?;
-        let peer_addr = peer.local_addr()?.to_string();
-        server.expect_later("… connected", |line| line.contains(&peer_addr))?;
+        // A twin may print nothing until the client has left.
+        if !matches!(self.printer, Printer::Twin(_)) {
+            let peer_addr = peer.local_addr()?.to_string();
+            server.expect_later("… connected", |line| line.contains(&peer_addr))?;
+        }
         act(peer)?;
         Ok(server)
     }

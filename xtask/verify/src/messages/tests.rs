@@ -26,13 +26,15 @@ fn a_message_that_no_program_says_is_found() {
     crate::programs::build_missing(&root, &target, &step);
     let message = messages::all().iter().find(|message| message.name == "refused").unwrap();
     let provocation = PROVOCATIONS.iter().find(|it| it.name == "refused").unwrap();
-    assert_eq!(provoke(&root, &target, message, provocation, Some(&step)).unwrap(), None);
+    assert_eq!(provoke(&root, &target, message, provocation, Printer::Step(&step)).unwrap(), None);
     let changed = Message {
         name: "refused".to_owned(),
         text: "error: {ADDR}: connection refused: start the server firs".to_owned(),
         steps: vec![1],
+        twins: Vec::new(),
     };
-    let error =
-        provoke(&root, &target, &changed, provocation, Some(&step)).unwrap_err().to_string();
+    let error = provoke(&root, &target, &changed, provocation, Printer::Step(&step))
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("start the server first"), "{error}");
 }
