@@ -26,6 +26,7 @@ const ROOMS: &[(&str, &[(&str, &str)])] = &[
         "xtask-check",
         &[
             ("check", "Judge a program of your own, in any language, by what a step promises"),
+            ("start", "Write a skeleton of a server, to begin with"),
             ("tap", "Show what crosses between a client and a server"),
             ("guest", "Join a chat room as a guest who talks a lot, or does not read"),
             ("doctor", "Check that this computer has what the book needs"),

@@ -10,6 +10,7 @@ pub mod texts;
 #[cfg(target_os = "linux")]
 pub mod cable;
 pub mod check;
+pub mod contract;
 pub mod cpu;
 mod failure;
 mod listens;

@@ -31,6 +31,8 @@ pub struct Peer {
     spares_port: bool,
     /// Whether the other side has ended the connection first.
     ended_there: bool,
+    /// Whether the other side has sent anything.
+    has_received: bool,
     /// What was expected and came, the earliest first.
     before: Vec<Vec<u8>>,
 }
@@ -73,7 +75,14 @@ impl Peer {
     pub(crate) fn on(stream: TcpStream, deadline: Duration) -> Result<Self, Failure> {
         let set = stream.set_nodelay(true).and_then(|()| stream.set_write_timeout(Some(deadline)));
         set.map_err(|error| Failure::new(text!("peer.cannot-set-up", error)))?;
-        Ok(Self { stream, deadline, spares_port: false, ended_there: false, before: Vec::new() })
+        Ok(Self {
+            stream,
+            deadline,
+            spares_port: false,
+            ended_there: false,
+            has_received: false,
+            before: Vec::new(),
+        })
     }
 
     /// The same connection, whose end does not keep the server's port.
@@ -90,7 +99,14 @@ impl Peer {
     pub(crate) fn accepted(stream: TcpStream, deadline: Duration) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(deadline))?;
-        Ok(Self { stream, deadline, spares_port: false, ended_there: false, before: Vec::new() })
+        Ok(Self {
+            stream,
+            deadline,
+            spares_port: false,
+            ended_there: false,
+            has_received: false,
+            before: Vec::new(),
+        })
     }
 
     /// Sends all of `bytes`.
@@ -244,6 +260,11 @@ impl Peer {
             .map_err(|error| Failure::new(text!("peer.cannot-reset", error)))
     }
 
+    /// Whether the other side has sent anything that was received here.
+    pub(crate) fn has_received(&self) -> bool {
+        self.has_received
+    }
+
     /// How long anything on this connection may take.
     pub(crate) fn deadline(&self) -> Duration {
         self.deadline
@@ -317,7 +338,10 @@ impl Peer {
                     self.ended_there = true;
                     return Err(End::OfFile);
                 }
-                Ok(count) => return Ok(count),
+                Ok(count) => {
+                    self.has_received = true;
+                    return Ok(count);
+                }
                 Err(error) if is_no_end(&error) => {}
                 Err(error) => return Err(End::Broken(error)),
             }

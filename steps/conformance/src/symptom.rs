@@ -85,6 +85,8 @@ pub enum Symptom {
     ShortUnpack,
     /// Text where bytes are needed, or the other way round.
     TextForBytes,
+    /// The connection is ended without any answer.
+    NoAnswer,
     /// An option that the step's program has is not known.
     UnknownOption,
     /// The files are looked for elsewhere than below `--root`.
@@ -119,6 +121,7 @@ impl Symptom {
         Self::PartialRead,
         Self::ShortUnpack,
         Self::TextForBytes,
+        Self::NoAnswer,
         Self::UnknownOption,
         Self::OtherFolder,
     ];
@@ -152,6 +155,7 @@ impl Symptom {
             Self::PartialRead => "partial-read",
             Self::ShortUnpack => "short-unpack",
             Self::TextForBytes => "text-for-bytes",
+            Self::NoAnswer => "no-answer",
             Self::UnknownOption => "unknown-option",
             Self::OtherFolder => "other-folder",
         }

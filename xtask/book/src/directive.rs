@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, bail};
 
 /// The directives that this preprocessor knows, for messages.
 const KNOWN: &str =
-    "listing, diff, session, message, figure, chart, staircase, collect, time, schedule";
+    "listing, diff, session, message, figure, chart, staircase, collect, contract, time, schedule";
 
 /// The directives that mdBook itself knows.
 const MDBOOK: &[&str] = &["include", "rustdoc_include", "playground", "playpen", "title"];
@@ -47,7 +47,7 @@ impl<'a> Directive<'a> {
     pub fn misplaced<T>(&self) -> Result<T> {
         match self.name {
             "listing" | "diff" | "session" | "message" | "figure" | "chart" | "staircase"
-            | "collect" | "time" | "schedule" => {
+            | "collect" | "contract" | "time" | "schedule" => {
                 bail!("a directive stands on a line of its own")
             }
             name => bail!(

@@ -12,7 +12,7 @@ use mdbook_preprocessor::{Preprocessor, PreprocessorContext, parse_input};
 use workspace::root;
 
 use crate::directive::Directive;
-use crate::directives::{self, collect, message, schedule, time};
+use crate::directives::{self, collect, contract, message, schedule, time};
 use crate::highlight::fence;
 use crate::html;
 use crate::source::Source;
@@ -132,6 +132,7 @@ impl<'a> Page<'a> {
             let found = Directive::alone_in(line).and_then(|directive| {
                 let found = match directive.name {
                     "collect" => collect::markdown(src, directive.arguments),
+                    "contract" => contract::markdown(directive.arguments),
                     "message" => message::markdown(directive.arguments).map(|line| vec![line]),
                     "time" => time::markdown(src, directive.arguments).map(|line| vec![line]),
                     "schedule" => schedule::markdown(src, directive.arguments),

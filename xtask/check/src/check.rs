@@ -23,6 +23,7 @@ use conformance::check::{
     self, Check, CommandLine, Exam, FreePorts, Outcome, Promises, Protocol, Server, Side, Subject,
     Way,
 };
+use conformance::contract;
 use conformance::proxy::Cut;
 use conformance::{printable_lines, text};
 use workspace::cargo;
@@ -74,6 +75,9 @@ fn examine(root: &Path, options: &Options) -> Result<bool> {
         return list(&promises, side, options.json).map(|()| true);
     }
 
+    if options.contract {
+        return print_contract(promises.number, side).map(|()| true);
+    }
     if let Some(slip) = slips::slip(options) {
         bail!(slip);
     }
@@ -209,6 +213,19 @@ fn list(promises: &Promises, side: Side, json: bool) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What a program must do to be judged by this step's checks.
+fn print_contract(step: u8, side: Side) -> Result<()> {
+    let number = format!("{step:02}");
+    let contract =
+        contract::contract(step, side).with_context(|| text!("check.no-contract", number))?;
+    let title = if side == Side::Client {
+        text!("contract.client", number)
+    } else {
+        text!("contract.server", number)
+    };
+    Ok(writeln!(io::stdout(), "{title}\n\n{contract}")?)
 }
 
 fn find_check(name: &str) -> Result<&'static Check> {

@@ -1,4 +1,4 @@
-//! The room that a learner uses: `cargo xtask check`, `tap`, and `doctor`.
+//! The room that a learner uses: `cargo xtask check`, `start`, `tap`, and `doctor`.
 
 // They panic if the output is closed (`| head`): `writeln!` returns an error.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
@@ -6,6 +6,7 @@
 mod check;
 mod doctor;
 mod guest;
+mod start;
 mod tap;
 
 use std::io::{self, Write as _};
@@ -28,6 +29,8 @@ struct Cli {
 enum Command {
     /// Judge a program of your own, in any language, by what a step promises
     Check(Box<check::Options>),
+    /// Write a skeleton of a server, to begin with; it fails its first check
+    Start(start::Options),
     /// Stand between a client and a server, and show what crosses
     Tap(tap::Options),
     /// Join a chat room as a guest who talks a lot, or does not read
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         // It has an exit code more than the others.
         Command::Check(options) => return check::run(&root::repository(), &options),
+        Command::Start(options) => start::run(&root::repository(), &options).map(|()| true),
         Command::Tap(options) => tap::run(&options).map(|()| true),
         Command::Guest(options) => guest::run(&options).map(|()| true),
         Command::Doctor => doctor::run(&root::repository()),

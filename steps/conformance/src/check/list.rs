@@ -536,8 +536,8 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::Symptom;
     use crate::texts::complaints;
+    use crate::{Symptom, contract};
 
     #[test]
     fn every_text_is_there_and_used() {
@@ -546,7 +546,7 @@ mod tests {
         let of_checks = checks.flat_map(|check| ["why", "hint"].map(|text| check.key(text)));
         let symptoms = Symptom::ALL.iter();
         let of_symptoms = symptoms.flat_map(|it| ["cause", "hint"].map(|text| it.key(text)));
-        let dynamic: Vec<String> = of_checks.chain(of_symptoms).collect();
+        let dynamic: Vec<String> = of_checks.chain(of_symptoms).chain(contract::keys()).collect();
         assert_eq!(complaints(&TEXTS, &[&sources], &dynamic), [""; 0]);
     }
 

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::{Command, ExitStatus};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -82,6 +83,8 @@ pub struct Subject {
     background: Arc<Mutex<Option<Failure>>>,
     /// Whether the cause of a failure is looked for by further questions to the server.
     pub inquires: bool,
+    /// Whether its server has answered anything, in any check.
+    has_answered: Arc<AtomicBool>,
 }
 
 impl Subject {
@@ -123,6 +126,7 @@ impl Subject {
             patience: DEADLINE,
             background: Arc::default(),
             inquires: false,
+            has_answered: Arc::default(),
         }
     }
 
@@ -190,6 +194,7 @@ impl Subject {
             background: Arc::clone(&self.background),
             inquires: self.inquires,
             added: arguments.len(),
+            has_answered: Arc::clone(&self.has_answered),
             _proxy: proxy,
         })
     }
@@ -265,6 +270,7 @@ pub(super) struct Running {
     added: usize,
     /// Where it is noted that the server runs in the background, as in [`Subject`].
     background: Arc<Mutex<Option<Failure>>>,
+    has_answered: Arc<AtomicBool>,
 }
 
 impl Drop for Running {
@@ -361,10 +367,12 @@ impl Running {
     /// A message with this word in it, and its answer, whole.
     pub(super) fn exchange(&self, peer: &mut Peer, word: &str) -> Result<(), Failure> {
         if self.protocol == Protocol::Chat {
-            return self.protocol.converse(peer, word).map_err(|failure| {
-                let word = format!("{word:?}");
-                self.explain(failure.after(text!("subject.after-said", word)))
-            });
+            return self.answered_to(peer, |peer| self.protocol.converse(peer, word)).map_err(
+                |failure| {
+                    let word = format!("{word:?}");
+                    self.explain(failure.after(text!("subject.after-said", word)))
+                },
+            );
         }
         let (message, answer) = self.protocol.exchange(word);
         self.ask(peer, &message, &answer)
@@ -373,7 +381,9 @@ impl Running {
     /// This message, and this answer, whole.
     pub(super) fn ask(&self, peer: &mut Peer, message: &str, answer: &str) -> Result<(), Failure> {
         let bytes = self.protocol.on_the_wire(message);
-        let asked = peer.send(&bytes).and_then(|()| self.protocol.expect_answer(peer, answer));
+        let asked = self.answered_to(peer, |peer| {
+            peer.send(&bytes).and_then(|()| self.protocol.expect_answer(peer, answer))
+        });
         asked.map_err(|failure| {
             let message = show_text(message);
             let done = if self.protocol.has_boundaries() {
@@ -383,12 +393,29 @@ impl Running {
                 text!("subject.after-sent", message)
             };
             let failure = symptom::add(self.explain(failure.after(done)), self.protocol);
-            let is_vague = failure.symptom().is_none_or(|it| it == Symptom::Decorated);
+            let vague = [None, Some(Symptom::Decorated), Some(Symptom::NoAnswer)];
+            let is_vague = vague.contains(&failure.symptom());
             if !self.inquires || !is_vague {
                 return failure;
             }
             let found = self.inquire(peer, &bytes, answer, &failure);
             failure.looking_rather_like(found)
+        })
+    }
+
+    /// What came of a question. A server that ends the connection without a byte, and has never answered
+    /// anything, is not yet one that does a part of it wrong.
+    fn answered_to(
+        &self,
+        peer: &mut Peer,
+        ask: impl FnOnce(&mut Peer) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let asked = ask(peer);
+        let has_answered = self.has_answered.fetch_or(asked.is_ok(), Ordering::SeqCst);
+        let lives = self.program.as_ref().is_none_or(|program| program.status().is_none());
+        asked.map_err(|failure| {
+            let silent = lives && !has_answered && !peer.has_received() && !failure.has_timed_out();
+            failure.looking_like(silent.then_some(Symptom::NoAnswer))
         })
     }
 

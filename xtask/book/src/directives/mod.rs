@@ -2,6 +2,7 @@
 
 mod chart;
 pub mod collect;
+pub mod contract;
 mod diff;
 mod figure;
 mod listing;

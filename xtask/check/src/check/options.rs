@@ -15,6 +15,7 @@ Examples:
   cargo xtask check 03 --addr 127.0.0.1:9003
   cargo xtask check 03 --client -- python3 my_client.py {addr}
   cargo xtask check 03 --list
+  cargo xtask check 07 --contract
   cargo xtask check --class class.toml
 
 The program is started anew for each check. {addr} in its command line is replaced by a free address, another \
@@ -48,6 +49,9 @@ pub struct Options {
     /// List the checks, and why each matters
     #[arg(long)]
     pub list: bool,
+    /// Print how the program is started, what it reads and prints, and what it must speak
+    #[arg(long, conflicts_with_all = ["list", "command", "addr"])]
+    pub contract: bool,
     /// Print an object in JSON for each check, on a line of its own, and one for the whole
     #[arg(long)]
     pub json: bool,
@@ -61,7 +65,7 @@ pub struct Options {
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
     deadline: f64,
     /// Judge all programs that FILE names, side by side
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["step", "command", "addr", "client", "list"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["step", "command", "addr", "client", "list", "contract"])]
     pub class: Option<PathBuf>,
     /// How many programs of a class are judged at once [default: the number of cores]
     #[arg(long, value_name = "N", requires = "class")]
