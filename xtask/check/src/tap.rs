@@ -20,7 +20,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use conformance::proxy::{self, Cut, Direction, Event, Proxy};
-use conformance::text;
+use conformance::{printable, text};
 
 /// The bytes on one line of a dump.
 const BYTES_PER_LINE: usize = 16;
@@ -65,6 +65,7 @@ pub fn run(options: &Options) -> Result<()> {
     let cut = cut(options.cut.as_deref(), options.seed)?;
     let listen = addresses("--listen", &options.listen, options.allow_remote)?;
     let upstream = addresses("--to", &options.to, options.allow_remote)?;
+    not_to_itself(&listen, &upstream)?;
     let listener =
         TcpListener::bind(&listen[..]).map_err(|error| cannot_listen(options, &error))?;
     let mut stdout = io::stdout();
@@ -128,6 +129,20 @@ pub fn addresses(option: &str, addr: &str, allow_remote: bool) -> Result<Vec<Soc
         );
     }
     Ok(addrs)
+}
+
+/// Refuses to pass on to where the tap itself listens: each connection would lead to another one.
+fn not_to_itself(listen: &[SocketAddr], upstream: &[SocketAddr]) -> Result<()> {
+    let is_itself = |here: &SocketAddr, to: &SocketAddr| {
+        let local =
+            here.ip().is_unspecified() && (to.ip().is_loopback() || to.ip().is_unspecified());
+        here.port() != 0 && here.port() == to.port() && (here.ip() == to.ip() || local)
+    };
+    let same = upstream.iter().find(|to| listen.iter().any(|here| is_itself(here, to)));
+    same.map_or(Ok(()), |addr| {
+        let other = SocketAddr::new(addr.ip(), addr.port().saturating_add(100));
+        bail!(text!("tap.itself", addr, other))
+    })
 }
 
 fn cannot_listen(options: &Options, error: &io::Error) -> anyhow::Error {
@@ -216,12 +231,17 @@ fn dump(offset: usize, bytes: &[u8]) -> String {
     text
 }
 
-/// The bytes as text, a line for each of theirs. What is not printable ASCII is escaped, and so are
-/// quotation marks.
+/// The bytes as text, a line for each of theirs. What cannot be printed is escaped, and so is a
+/// backslash; bytes that are not UTF-8 are escaped one by one.
 fn text(bytes: &[u8]) -> String {
     let mut text = String::new();
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-        let _ = writeln!(text, "  \"{}\"", line.escape_ascii()); // cannot fail
+        text.push_str("  \"");
+        for chunk in line.utf8_chunks() {
+            text.push_str(&printable(&chunk.valid().replace('\\', r"\\")));
+            let _ = write!(text, "{}", chunk.invalid().escape_ascii()); // cannot fail
+        }
+        text.push_str("\"\n");
     }
     text
 }
@@ -247,12 +267,30 @@ mod tests {
     fn text_has_a_line_for_each_of_its_lines_and_shows_where_one_ends() {
         assert_eq!(text(b"hello\n"), "  \"hello\\n\"\n");
         assert_eq!(
-            text("a \"b\"\r\n\n\u{fc} \\ not the end".as_bytes()),
-            r#"  "a \"b\"\r\n"
+            text("a \"b\"\r\n\n你好, ü \\ 'c' \u{1b}[2J\0 not the end".as_bytes()),
+            r#"  "a "b"\r\n"
   "\n"
-  "\xc3\xbc \\ not the end"
+  "你好, ü \\ 'c' \u{1b}[2J\0 not the end"
 "#
         );
+        assert_eq!(text(b"\xe4\xbd"), "  \"\\xe4\\xbd\"\n", "a part of a character");
+    }
+
+    #[test]
+    fn a_tap_does_not_pass_on_to_itself() {
+        let addr = |text: &str| text.parse::<SocketAddr>().unwrap();
+        for (listen, to, refused) in [
+            ("127.0.0.1:9003", "127.0.0.1:9003", true),
+            ("0.0.0.0:9003", "127.0.0.1:9003", true),
+            ("[::1]:9003", "[::1]:9003", true),
+            ("127.0.0.1:9103", "127.0.0.1:9003", false),
+            ("127.0.0.1:0", "127.0.0.1:9003", false),
+            ("127.0.0.2:9003", "127.0.0.1:9003", false),
+            ("0.0.0.0:9003", "192.0.2.1:9003", false),
+        ] {
+            let result = not_to_itself(&[addr(listen)], &[addr(to)]);
+            assert_eq!(result.is_err(), refused, "{listen} {to}");
+        }
     }
 
     #[test]

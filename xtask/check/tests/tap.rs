@@ -317,3 +317,14 @@ fn wrong_arguments_are_told_in_one_line() -> Result<(), Failure> {
     }
     Ok(())
 }
+
+#[test]
+fn a_tap_that_would_pass_on_to_itself_is_refused() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask-check"));
+    command.args(["tap", "--listen", "127.0.0.1:9103", "--to", "localhost:9103"]);
+    let output = command.output().expect("xtask can be started");
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("the same address, 127.0.0.1:9103"), "{error}");
+    assert!(error.contains("such as 127.0.0.1:9203"), "{error}");
+}
