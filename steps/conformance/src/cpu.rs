@@ -5,6 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::Failure;
+#[cfg(target_os = "linux")]
+use crate::process_info::Stat;
 use crate::program::{DEADLINE, Program};
 use crate::usage::Usage;
 
@@ -43,7 +45,6 @@ pub fn expect_waiting(program: &Program) -> Result<(), Failure> {
 /// Waits until `program` rests: while it is watched for so long, it uses next to no processor time.
 ///
 /// An error if it does not come to that within the deadline: what it had to do is done by then.
-#[cfg(unix)]
 pub(crate) fn expect_rest(
     program: &Program,
     watched: Duration,
@@ -51,22 +52,45 @@ pub(crate) fn expect_rest(
 ) -> Result<(), Failure> {
     let end = Instant::now() + deadline;
     loop {
-        match expect_waiting_for(program, watched) {
-            Err(_) if Instant::now() < end => {}
-            result => return result,
+        let used = used_while(program, watched)?;
+        if used <= watched / 10 && !has_work(program)? {
+            return Ok(());
+        }
+        if Instant::now() >= end {
+            return Err(too_much(program, used, watched));
         }
     }
 }
 
 fn expect_waiting_for(program: &Program, watched: Duration) -> Result<(), Failure> {
+    let used = used_while(program, watched)?;
+    if used > watched / 10 { Err(too_much(program, used, watched)) } else { Ok(()) }
+}
+
+/// The processor time that a program uses while it is watched.
+fn used_while(program: &Program, watched: Duration) -> Result<Duration, Failure> {
     let start = cpu_time(program)?;
     thread::sleep(watched); // the thing to see is that nothing happens: no event to wait for
-    let used = cpu_time(program)?.saturating_sub(start);
-    if used > watched / 10 {
-        let (used, time) = (format!("{used:?}"), format!("{watched:?}"));
-        return Err(program.failure(&text!("cpu.too-much", used, time)));
-    }
-    Ok(())
+    Ok(cpu_time(program)?.saturating_sub(start))
+}
+
+fn too_much(program: &Program, used: Duration, watched: Duration) -> Failure {
+    let (used, time) = (format!("{used:?}"), format!("{watched:?}"));
+    program.failure(&text!("cpu.too-much", used, time))
+}
+
+/// Whether a thread of a program runs or waits for a processor: one that spins does, even while other
+/// programs have all of them. Only Linux reports that.
+#[cfg(target_os = "linux")]
+fn has_work(program: &Program) -> Result<bool, Failure> {
+    let runs = |id| Stat::of_threads(id).iter().any(|thread| thread.state == 'R');
+    Ok(program.family()?.into_iter().any(runs))
+}
+
+#[cfg(not(target_os = "linux"))]
+#[expect(clippy::unnecessary_wraps, reason = "on Linux it can fail")]
+fn has_work(_: &Program) -> Result<bool, Failure> {
+    Ok(false)
 }
 
 fn cpu_time(program: &Program) -> Result<Duration, Failure> {

@@ -198,6 +198,33 @@ impl Peer {
         }
     }
 
+    /// Waits until the other side ends its sending in an orderly way; it must send nothing before that.
+    pub(crate) fn expect_end_of_file(&mut self) -> Result<(), Failure> {
+        let received = self.receive_to_end()?;
+        if received.is_empty() {
+            return Ok(());
+        }
+        let (end, before) = (Some(End::OfFile.to_string()), self.before.clone());
+        Err(Failure::different(Difference { expected: Vec::new(), received, end, before }))
+    }
+
+    /// As `expect_end`, but the other side must send nothing before that.
+    pub(crate) fn expect_refusal(&mut self) -> Result<(), Failure> {
+        let (mut received, end) = self.receive(1);
+        let Some(end) = end else {
+            received.extend(self.receive_rest(QUIET).0);
+            let received = show(&received);
+            return Err(Failure::new(text!("peer.no-refusal", received)));
+        };
+        match end {
+            End::OfFile | End::Broken(_) => Ok(()),
+            end => {
+                let received = show(&received);
+                Err(end.failure(text!("peer.no-end", received, end)))
+            }
+        }
+    }
+
     /// Waits so long, or until the other side has ended the connection; what it sends is dropped.
     pub(crate) fn ends_within(&mut self, time: Duration) -> bool {
         let until = Instant::now() + time;

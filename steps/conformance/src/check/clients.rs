@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use super::commands;
+use super::conversation::ended_well;
 use super::fake::FakeServer;
 use super::line::is_said;
-use super::protocol::Protocol;
+use super::protocol::{Protocol, SHELL_NEWLINE};
 use super::subject::{Input, Subject};
+use crate::show::show;
 use crate::{Failure, Program};
 
 /// What the client is told to say.
@@ -18,9 +21,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(300);
 /// The pause after each other byte, so that most of them come alone. There is no event for "the
 /// client has read it".
 const PAUSE: Duration = Duration::from_millis(2);
-
-/// A length that no answer has.
-const HOSTILE_LEN: u32 = u32::MAX;
 
 pub(super) fn cut_reply(subject: &Subject) -> Result<(), Failure> {
     let (message, answer) = subject.protocol.exchange(WORD);
@@ -43,6 +43,84 @@ pub(super) fn cut_reply(subject: &Subject) -> Result<(), Failure> {
     let done = text!("clients.in-single-bytes");
     server.result().map_err(|failure| client.explain(failure.after(&done)))?;
     ended.map_err(|failure| failure.after(done)).map(drop)
+}
+
+pub(super) fn printed_reply(subject: &Subject) -> Result<(), Failure> {
+    // The answers are not those that a client could make up for itself.
+    let mut exchanges = vec![("hello", "WORLD")];
+    if !cfg!(windows) {
+        exchanges.push(("Grüße", "GRÖßE")); // a console may have other characters
+    }
+    if subject.input == Input::Argument {
+        return exchanges.into_iter().try_for_each(|exchange| prints(subject, vec![exchange]));
+    }
+    prints(subject, exchanges)
+}
+
+/// The client sends each message and prints its answer; then it ends, and all is well.
+fn prints(subject: &Subject, exchanges: Vec<(&'static str, &'static str)>) -> Result<(), Failure> {
+    let (protocol, expected) = (subject.protocol, exchanges.clone());
+    let server = FakeServer::start(subject, move |mut client| {
+        for (word, answer) in expected {
+            protocol.expect_message(&mut client, &protocol.exchange(word).0)?;
+            client.send(&protocol.answer_on_the_wire(&answered(protocol, answer)))?;
+        }
+        client.expect_refusal() // it may end now, and has nothing else to say
+    })?;
+    let message = protocol.exchange(exchanges[0].0).0;
+    let argument = (subject.input == Input::Argument).then_some(message.as_str());
+    let mut client = subject.start_client(server.addr(), argument)?;
+    let shown = exchanges.iter().try_for_each(|(word, answer)| {
+        if argument.is_none() {
+            client.type_line(&protocol.exchange(word).0)?;
+        }
+        let answer = answered(protocol, answer);
+        client.expect_later(answer.trim_end(), |line| shows(protocol, line, &answer)).map(drop)
+    });
+    client.end_input();
+    let ended = shown.and_then(|()| ended_well(&mut client));
+    let (messages, answers): (Vec<_>, Vec<_>) = exchanges.into_iter().unzip();
+    let (messages, answers) = (messages.join("\", \""), answers.join("\", \""));
+    let done = text!("clients.answers", messages, answers);
+    server.result().map_err(|failure| client.explain(failure.after(&done)))?;
+    ended.map_err(|failure| failure.after(done))
+}
+
+/// A word as an answer: what a command writes ends with a newline.
+fn answered(protocol: Protocol, word: &str) -> String {
+    if protocol.runs_commands() { format!("{word}{SHELL_NEWLINE}") } else { word.to_owned() }
+}
+
+/// The server takes at most so many bytes from a read, and answers them before it takes more.
+const BUFFER_LEN: usize = 1024;
+
+pub(super) fn long_line(subject: &Subject) -> Result<(), Failure> {
+    let line: String = (b'a'..=b'y').cycle().map(char::from).take(3 * BUFFER_LEN + 1).collect();
+    let answer = line.to_ascii_uppercase();
+    let expected = line.clone().into_bytes();
+    let server = FakeServer::start(subject, move |mut client| {
+        let mut came = 0;
+        while came < expected.len() {
+            let most = BUFFER_LEN.min(expected.len() - came);
+            let bytes = client.receive_some()?.unwrap_or_default();
+            if bytes.is_empty() || bytes.len() > most || !expected[came..].starts_with(&bytes) {
+                let (bytes, len) = (show(&bytes), bytes.len());
+                return Err(Failure::new(text!("clients.other-piece", most, came, len, bytes)));
+            }
+            came += bytes.len();
+            client.send(&bytes.to_ascii_uppercase())?;
+        }
+        client.expect_end()
+    })?;
+    let mut client = subject.start_client(server.addr(), None)?;
+    client.type_line(&line)?;
+    let shown = client.expect_later(&answer, |came| came.ends_with(&answer));
+    client.end_input();
+    let ended = shown.and_then(|_| ended_well(&mut client));
+    let len = line.len();
+    let done = text!("clients.long-line", len);
+    server.result().map_err(|failure| client.explain(failure.after(&done)))?;
+    ended.map_err(|failure| failure.after(done))
 }
 
 pub(super) fn server_gone(subject: &Subject) -> Result<(), Failure> {
@@ -99,8 +177,11 @@ pub(super) fn cut_off_reply(subject: &Subject) -> Result<(), Failure> {
 
 /// The client's part: a length that cannot be is refused at once.
 pub(super) fn hostile_length(subject: &Subject) -> Result<(), Failure> {
-    expect_refusal(subject, HOSTILE_LEN.to_be_bytes().to_vec(), false, true)
-        .map_err(|failure| failure.after(text!("clients.hostile-length")))
+    for len in commands::hostile_lengths(subject.protocol) {
+        expect_refusal(subject, len.to_be_bytes().to_vec(), false, true)
+            .map_err(|failure| failure.after(text!("clients.hostile-length", len)))?;
+    }
+    Ok(())
 }
 
 /// Answers with these bytes, and perhaps with end of file. The client must end with an error.

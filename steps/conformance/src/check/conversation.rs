@@ -1,17 +1,73 @@
 //! What every server and client owe each other: answers, and an orderly end.
 
+use std::time::Duration;
+
 #[cfg(target_os = "linux")]
 use super::linux;
-use super::subject::{Input, Running, Subject};
+use super::protocol::Protocol;
+use super::subject::{Input, Running, Server, Subject};
 use crate::show::show_text;
-use crate::{Failure, Program};
+use crate::{Failure, Peer, Program, cpu, symptom};
 
 /// How many clients are there at once, where many are asked for.
 pub(super) const MANY: usize = 20;
 
+/// How much a server of the first steps takes from one read, in bytes.
+const BUFFER_LEN: usize = 1024;
+
+/// How long an idle server is watched.
+const WATCHED: Duration = Duration::from_millis(400);
+
+/// How long a server may have something to do after its clients have left.
+const WORK: Duration = Duration::from_secs(1);
+
 pub(super) fn reply(subject: &Subject) -> Result<(), Failure> {
-    let running = subject.start()?;
-    running.exchange(&mut running.connect()?, "h")
+    match subject.protocol {
+        Protocol::Echo => every_length_comes_back(subject),
+        protocol => {
+            let running = subject.start()?;
+            let mut peer = running.connect()?;
+            running.exchange(&mut peer, "h")?;
+            if protocol.runs_commands() {
+                running.exchange(&mut peer, &letters(BUFFER_LEN - "echo ".len()))?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Step 01 serves one client, so there is a server for each of them.
+fn every_length_comes_back(subject: &Subject) -> Result<(), Failure> {
+    let lengths: &[usize] = match subject.server {
+        Server::Running(_) => &[BUFFER_LEN], // it is there once
+        _ => &[1, 5, 200, BUFFER_LEN],
+    };
+    for len in lengths {
+        let running = subject.start()?;
+        let mut peer = running.connect()?;
+        running.exchange(&mut peer, &letters(*len))?;
+        expect_no_more(&running, peer)?;
+    }
+    Ok(())
+}
+
+/// So many letters, among which no piece is like the piece before it.
+fn letters(len: usize) -> String {
+    (b'a'..=b'y').cycle().map(char::from).take(len).collect()
+}
+
+/// Ends the sending. The server must do so, too, and send nothing before that.
+fn expect_no_more(running: &Running, mut peer: Peer) -> Result<(), Failure> {
+    peer.end_sending().map_err(|failure| running.explain(failure))?;
+    expect_end(running, peer)
+}
+
+/// The server must end its sending as well, and send nothing before that.
+fn expect_end(running: &Running, mut peer: Peer) -> Result<(), Failure> {
+    peer.expect_end_of_file().map_err(|failure| {
+        let failure = running.explain(failure.after(text!("conversation.has-ended")));
+        symptom::add(failure, running.protocol)
+    })
 }
 
 pub(super) fn many_messages(subject: &Subject) -> Result<(), Failure> {
@@ -21,9 +77,33 @@ pub(super) fn many_messages(subject: &Subject) -> Result<(), Failure> {
         running.exchange(&mut peer, word)?;
     }
     if !subject.protocol.runs_commands() {
-        for bytes in ["Grüße", "\0\u{1}\u{7f}"] {
-            running.exchange(&mut peer, bytes)?;
+        for len in [BUFFER_LEN, 1, 3 * BUFFER_LEN + 1] {
+            running.exchange(&mut peer, &letters(len))?;
         }
+    }
+    if subject.protocol == Protocol::Echo {
+        ends_with_its_client(running, peer)?;
+    }
+    Ok(())
+}
+
+/// Where there is one client only, the server's work is done when that has left.
+fn ends_with_its_client(mut running: Running, peer: Peer) -> Result<(), Failure> {
+    expect_no_more(&running, peer)?;
+    let Ok(program) = running.program_mut() else {
+        return Ok(()); // it runs elsewhere, and its end cannot be seen
+    };
+    ended_well(program).map_err(|failure| failure.after(text!("conversation.has-left")))
+}
+
+pub(super) fn any_bytes(subject: &Subject) -> Result<(), Failure> {
+    let running = subject.start()?;
+    let mut peer = running.connect()?;
+    let every_byte: Vec<u8> = (0..=u8::MAX).collect();
+    let messages = ["Grüße".as_bytes(), b"\xff", &every_byte]; // what is easy to read comes first
+    let least = if subject.protocol == Protocol::Echo { 2 } else { 0 }; // step 01 answers once
+    for bytes in &messages[least..] {
+        running.ask(&mut peer, bytes, subject.protocol.sent_back(bytes))?;
     }
     Ok(())
 }
@@ -34,7 +114,12 @@ pub(super) fn empty_input(subject: &Subject) -> Result<(), Failure> {
         return answers_after(subject, &running, "", &[]);
     }
     let mut client = subject.start_client(running.addr, Some(""))?;
-    ended_well(&mut client).map_err(|failure| failure.after(text!("conversation.said-nothing")))
+    ended_well(&mut client).map_err(|failure| failure.after(text!("conversation.said-nothing")))?;
+    // One that says nothing at all has learned nothing. Step 01 serves one client, so this is another.
+    let running = subject.start()?;
+    let mut client = subject.start_client(running.addr, Some("after"))?;
+    let shown = client.expect_later("after", |line| line.ends_with("after"));
+    shown.and_then(|_| ended_well(&mut client))
 }
 
 /// Types a line into a client, which must print these lines, and then answer the line after.
@@ -79,9 +164,10 @@ pub(super) fn next_client(subject: &Subject) -> Result<(), Failure> {
     let mut first = running.connect()?;
     running.exchange(&mut first, "first")?;
     let mut second = running.connect()?;
-    first.close();
+    first.end_sending()?;
     let served = running.exchange(&mut second, "second");
-    served.map_err(|failure| failure.after(text!("conversation.second-connected")))
+    served.map_err(|failure| failure.after(text!("conversation.second-connected")))?;
+    expect_end(&running, first)
 }
 
 pub(super) fn concurrent_clients(subject: &Subject) -> Result<(), Failure> {
@@ -133,6 +219,42 @@ pub(super) fn survives_reset(subject: &Subject) -> Result<(), Failure> {
     serves_the_next(&running).map_err(|failure| failure.after(text!("conversation.two-were-reset")))
 }
 
-fn serves_the_next(running: &Running) -> Result<(), Failure> {
+pub(super) fn idle(subject: &Subject) -> Result<(), Failure> {
+    let running = subject.start()?;
+    let mut polite = running.connect()?;
+    running.exchange(&mut polite, "polite")?;
+    polite.close();
+    running.connect()?.close();
+    let (message, _) = subject.protocol.exchange("half");
+    let bytes = subject.protocol.on_the_wire(message);
+    for len in [2, bytes.len() - 1] {
+        let mut hasty = running.connect()?;
+        hasty.send(&bytes[..len])?; // inside a header, or inside what follows it
+        hasty.close();
+    }
+    let mut broken = running.connect()?;
+    broken.send(&bytes[..2])?;
+    broken.reset()?;
+    let silent = running.connect()?;
+    let mut watched = expect_rest(&running, text!("conversation.one-is-silent-others-left"));
+    silent.close();
+    if watched.is_ok() {
+        watched = expect_rest(&running, text!("conversation.all-have-left"));
+    }
+    watched?;
+    serves_the_next(&running)
+}
+
+/// A server that has ended does not spin, but the next client finds nobody.
+fn expect_rest(running: &Running, done: String) -> Result<(), Failure> {
+    match &running.program {
+        Some(program) if program.status().is_none() => {
+            cpu::expect_rest(program, WATCHED, WORK).map_err(|failure| failure.after(done))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn serves_the_next(running: &Running) -> Result<(), Failure> {
     running.exchange(&mut running.connect()?, "next")
 }

@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::commands;
 use super::messages;
 use super::protocol::SHELL_NEWLINE;
 use super::subject::{Running, Subject};
 use super::wire::{self, Answer};
+use crate::show::show;
 use crate::{Failure, Peer};
 
 /// The frame that is begun in `half-frame`: it announces this many bytes.
@@ -25,16 +27,33 @@ const LONG: u8 = 255;
 /// What a server says of a command that ran too long.
 const STOPPED: &str = "stopped\n";
 
-/// The shell waits for a child here: to kill the shell alone does not help.
+/// How many lines on each stream are more than a pipe has room for, 64 KiB on most systems.
+const MORE_THAN_A_PIPE: usize = 200;
+
+/// A message that is longer than what one read takes, in bytes.
+const LONG_MESSAGE_LEN: usize = 3000;
+
+/// How long a client thinks between two frames: longer than a frame may take.
+const THINKING: Duration = Duration::from_millis(2500);
+
+/// The shell waits for a child here: to kill the shell alone does not help. Nor does it to ask, since
+/// neither of them listens.
 pub(super) fn time_limit(subject: &Subject) -> Result<(), Failure> {
     let folder = TempDir::new().map_err(|error| messages::cannot_make_folder(&error))?;
     let pid_file = folder.path().join("pid");
     let running = subject.start()?;
     let mut peer = running.connect()?;
+    // What ends in time is answered as before, and so is what no pipe has room for.
+    let in_time =
+        if cfg!(windows) { "ping -n 2 127.0.0.1 >nul&echo done" } else { "sleep 1; echo done" };
+    running.ask(&mut peer, in_time, format!("done{SHELL_NEWLINE}"))?;
+    let (command, answer) = commands::both(MORE_THAN_A_PIPE);
+    running.ask(&mut peer, command, answer)?;
     let command = if cfg!(windows) {
-        "ping -n 60 127.0.0.1 & echo late".to_owned()
+        "echo early&ping -n 60 127.0.0.1&echo late".to_owned()
     } else {
-        format!("sleep 60 & echo $! > '{}'; wait; echo late", pid_file.display())
+        let pid_file = pid_file.display();
+        format!("trap '' TERM; echo early; sleep 60 & echo $! > '{pid_file}'; wait; echo late")
     };
     running.ask(&mut peer, &command, STOPPED)?;
     if cfg!(unix) {
@@ -64,6 +83,10 @@ pub(super) fn delimiter(subject: &Subject) -> Result<(), Failure> {
     peer.send(b"ree\n\nnot the end of a line")?;
     expect_printed(&mut running, "three")?;
     expect_printed(&mut running, "")?;
+    let long = "x".repeat(LONG_MESSAGE_LEN);
+    peer.send(format!("\n{long}\n and this is not the end of one, either").as_bytes())?;
+    expect_printed(&mut running, "not the end of a line")?;
+    expect_printed(&mut running, &long)?;
     peer.close();
     let mut next = running.connect()?;
     next.send(b"next\n")?;
@@ -92,6 +115,20 @@ fn quoted(line: &str) -> Option<&str> {
 
 pub(super) fn half_frame(subject: &Subject) -> Result<(), Failure> {
     let running = subject.start()?;
+    let mut thinker = running.connect()?;
+    running.exchange(&mut thinker, "before")?;
+    thread::sleep(THINKING); // it is to be seen that nothing happens, for which there is no event
+    let thought = in_pieces_but_in_time(&running, &mut thinker);
+    let time = format!("{THINKING:?}");
+    thought.map_err(|failure| failure.after(text!("extras.has-thought", time)))?;
+    drop(thinker);
+
+    let mut silent = running.connect()?;
+    let ended =
+        silent.send(&HALF_FRAME_LEN.to_be_bytes()[..2]).and_then(|()| silent.expect_refusal());
+    ended.map_err(|failure| running.explain(failure.after(text!("extras.half-a-header"))))?;
+    drop(silent);
+
     let mut slow = Peer::connect_within(running.addr, DRIP)?;
     slow.send(&HALF_FRAME_LEN.to_be_bytes())?;
     let until = Instant::now() + running.deadline;
@@ -105,6 +142,19 @@ pub(super) fn half_frame(subject: &Subject) -> Result<(), Failure> {
         }
     }
     running.exchange(&mut running.connect()?, "next")
+}
+
+/// A frame in three pieces, with pauses between them that are no nuisance yet.
+fn in_pieces_but_in_time(running: &Running, peer: &mut Peer) -> Result<(), Failure> {
+    let (message, answer) = running.protocol.exchange("slowly");
+    let bytes = running.protocol.on_the_wire(message);
+    let (first, last) = bytes.split_at(bytes.len() - 1);
+    for piece in [&first[..2], &first[2..]] {
+        peer.send(piece)?;
+        thread::sleep(DRIP); // the pause is what the server has to stand
+    }
+    let answered = peer.send(last).and_then(|()| running.protocol.expect_answer(peer, answer));
+    answered.map_err(|failure| running.explain(failure))
 }
 
 pub(super) fn short_header(subject: &Subject) -> Result<(), Failure> {
@@ -126,15 +176,31 @@ pub(super) fn short_header(subject: &Subject) -> Result<(), Failure> {
         echo(&mut peer, &"x".repeat(len))?;
     }
     drop(peer);
+    let long_frame = |payload: &[u8]| [&[LONG][..], &wire::frame(payload)].concat();
+    let longest = format!("echo {}", "x".repeat(command));
     for (done, bytes) in [
-        (text!("extras.after-long-seven"), &b"\xff\0\0\0\x07echo hi"[..]),
-        (text!("extras.after-hostile"), &[LONG; 5]),
+        (text!("extras.after-long-seven"), long_frame(b"echo hi")),
+        (text!("extras.after-long-254"), long_frame(longest.as_bytes())),
+        (text!("extras.after-one-too-many"), b"\xff\x01\0\0\x01".to_vec()),
+        (text!("extras.after-hostile"), vec![LONG; 5]),
     ] {
         let mut liar = running.connect()?;
-        let ended = liar.send(bytes).and_then(|()| liar.expect_end());
-        ended.map_err(|failure| running.explain(failure.after(done)))?;
+        let ended = liar.send(&bytes).and_then(|()| liar.expect_refusal());
+        ended.map_err(|failure| running.explain(failure.after(&done)))?;
+        echo(&mut running.connect()?, "next").map_err(|failure| failure.after(done))?;
     }
-    echo(&mut running.connect()?, "next")
+    for bytes in [&b"\x07echo h"[..], b"\xff\0\0", b"\xff\0\0\x01\0echo"] {
+        let mut hasty = running.connect()?;
+        let ended = hasty.send(bytes).and_then(|()| hasty.end_sending());
+        ended
+            .and_then(|()| hasty.expect_refusal())
+            .and_then(|()| echo(&mut running.connect()?, "next"))
+            .map_err(|failure| {
+                let bytes = show(bytes);
+                running.explain(failure.after(text!("extras.after-cut-off", bytes)))
+            })?;
+    }
+    Ok(())
 }
 
 /// Bytes with their length in front, in one byte if that is enough.

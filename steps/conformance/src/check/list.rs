@@ -29,6 +29,23 @@ pub const CHECKS: &[Check] = &[
         scenario: conversation::reply,
     },
     Check {
+        name: "any-bytes",
+        section: "server.md#any-bytes",
+        side: Side::Server,
+        protocols: ANSWERS,
+        scenario: |subject| match subject.protocol {
+            Protocol::Echo | Protocol::UpperCase => conversation::any_bytes(subject),
+            _ => commands::any_bytes(subject),
+        },
+    },
+    Check {
+        name: "printed-reply",
+        section: "client.md#printed",
+        side: Side::Client,
+        protocols: ANSWERS,
+        scenario: clients::printed_reply,
+    },
+    Check {
         name: "many-messages",
         section: "message-loop.md#go-round",
         side: Side::Server,
@@ -51,6 +68,13 @@ pub const CHECKS: &[Check] = &[
         side: Side::Client,
         protocols: ALL,
         scenario: clients::cut_reply,
+    },
+    Check {
+        name: "long-line",
+        section: "message-loop.md#long-lines",
+        side: Side::Client,
+        protocols: &[Protocol::UpperCase],
+        scenario: clients::long_line,
     },
     Check {
         name: "server-gone",
@@ -81,11 +105,32 @@ pub const CHECKS: &[Check] = &[
         scenario: conversation::survives_reset,
     },
     Check {
+        name: "idle",
+        section: "connection-loop.md#idle",
+        side: Side::Server,
+        protocols: SERVES_MANY,
+        scenario: conversation::idle,
+    },
+    Check {
         name: "both-streams",
         section: "remote-execution.md#both-streams",
         side: Side::Server,
         protocols: COMMANDS,
         scenario: commands::both_streams,
+    },
+    Check {
+        name: "failed-command",
+        section: "remote-execution.md#failed-command",
+        side: Side::Server,
+        protocols: COMMANDS,
+        scenario: commands::failed_command,
+    },
+    Check {
+        name: "browser-request",
+        section: "remote-execution.md#browser",
+        side: Side::Server,
+        protocols: COMMANDS,
+        scenario: commands::browser_request,
     },
     Check {
         name: "empty-reply",
@@ -116,11 +161,25 @@ pub const CHECKS: &[Check] = &[
         scenario: commands::hostile_length,
     },
     Check {
+        name: "cut-off-message",
+        section: "length-header.md#cut-off",
+        side: Side::Server,
+        protocols: FRAMES,
+        scenario: commands::cut_off_message,
+    },
+    Check {
         name: "cut-off-reply",
         section: "length-header.md#inside-a-frame",
         side: Side::Client,
         protocols: FRAMES,
         scenario: clients::cut_off_reply,
+    },
+    Check {
+        name: "answer-limit",
+        section: "length-header.md#answer-limit",
+        side: Side::Server,
+        protocols: &[Protocol::Frames],
+        scenario: commands::answer_limit,
     },
     Check {
         name: "status",
@@ -429,6 +488,7 @@ const LINUX_ONLY: &[&str] = &["vanished-peer"];
 
 /// The checks that look into the server's process, or have to start it in a way of their own.
 const STARTS_THE_SERVER: &[&str] = &[
+    "idle",
     "null-fields",
     "integrity",
     "root-jail",

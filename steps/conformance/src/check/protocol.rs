@@ -57,25 +57,34 @@ impl Protocol {
         }
     }
 
+    /// What comes back for these bytes, where the bytes themselves are the message.
+    pub(super) fn sent_back(self, bytes: &[u8]) -> Vec<u8> {
+        if self == Self::UpperCase { bytes.to_ascii_uppercase() } else { bytes.to_vec() }
+    }
+
     /// A message to the server as it travels.
-    pub(crate) fn on_the_wire(self, message: &str) -> Vec<u8> {
+    pub(crate) fn on_the_wire(self, message: impl AsRef<[u8]>) -> Vec<u8> {
+        let message = message.as_ref();
         match self {
-            Self::Echo | Self::UpperCase | Self::Shell | Self::OneWay => {
-                message.as_bytes().to_vec()
-            }
-            Self::Frames => wire::frame(message.as_bytes()),
-            Self::Messages => wire::run(message),
-            Self::Chat => format!("{message}\n").into_bytes(),
+            Self::Echo | Self::UpperCase | Self::Shell | Self::OneWay => message.to_vec(),
+            Self::Frames => wire::frame(message),
+            Self::Messages => wire::run(str::from_utf8(message).expect("JSON is text")),
+            Self::Chat => [message, b"\n"].concat(),
         }
     }
 
     /// Receives an answer, which must be this one, whole.
-    pub(crate) fn expect_answer(self, peer: &mut Peer, answer: &str) -> Result<(), Failure> {
+    pub(crate) fn expect_answer(
+        self,
+        peer: &mut Peer,
+        answer: impl AsRef<[u8]>,
+    ) -> Result<(), Failure> {
+        let answer = answer.as_ref();
         match self {
             Self::Echo | Self::UpperCase | Self::Shell | Self::OneWay | Self::Chat => {
-                peer.expect(answer.as_bytes())
+                peer.expect(answer)
             }
-            Self::Frames => peer.expect(&wire::frame(answer.as_bytes())),
+            Self::Frames => peer.expect(&wire::frame(answer)),
             Self::Messages => Answer::receive(peer)?.expect_output(answer),
         }
     }

@@ -379,13 +379,19 @@ impl Running {
     }
 
     /// This message, and this answer, whole.
-    pub(super) fn ask(&self, peer: &mut Peer, message: &str, answer: &str) -> Result<(), Failure> {
+    pub(super) fn ask(
+        &self,
+        peer: &mut Peer,
+        message: impl AsRef<[u8]>,
+        answer: impl AsRef<[u8]>,
+    ) -> Result<(), Failure> {
+        let (message, answer) = (message.as_ref(), answer.as_ref());
         let bytes = self.protocol.on_the_wire(message);
         let asked = self.answered_to(peer, |peer| {
             peer.send(&bytes).and_then(|()| self.protocol.expect_answer(peer, answer))
         });
         asked.map_err(|failure| {
-            let message = show_text(message);
+            let message = str::from_utf8(message).map_or_else(|_| show(message), show_text);
             let done = if self.protocol.has_boundaries() {
                 let bytes = show(&bytes);
                 text!("subject.after-sent-as", message, bytes)
@@ -424,10 +430,10 @@ impl Running {
         &self,
         peer: &mut Peer,
         message: &[u8],
-        answer: &str,
+        answer: &[u8],
         failure: &Failure,
     ) -> Option<Symptom> {
-        let (time, answer) = (self.deadline.min(INQUIRY), answer.as_bytes());
+        let time = self.deadline.min(INQUIRY);
         let connect = |last: &Peer| {
             last.end(); // a server may serve one client at a time
             self.reach.connect().ok().and_then(|stream| Peer::on(stream, time).ok())

@@ -6,7 +6,7 @@ use crate::show::{cut, show};
 use crate::{Failure, Peer, Symptom, symptom};
 
 /// The most bytes that a header may have.
-const MAX_HEADER_LEN: u32 = 64 * 1024;
+pub(super) const MAX_HEADER_LEN: u32 = 64 * 1024;
 
 /// Bytes with their length in front.
 pub(super) fn frame(payload: &[u8]) -> Vec<u8> {
@@ -100,11 +100,12 @@ impl Answer {
     }
 
     /// The answer to a command that wrote this.
-    pub(super) fn expect_output(&self, output: &str) -> Result<(), Failure> {
-        if self.error().is_none() && self.body == output.as_bytes() {
+    pub(super) fn expect_output(&self, output: impl AsRef<[u8]>) -> Result<(), Failure> {
+        let output = output.as_ref();
+        if self.error().is_none() && self.body == output {
             return Ok(());
         }
-        let expected = show(output.as_bytes());
+        let expected = show(output);
         let answer = self;
         Err(Failure::new(text!("wire.other-output", expected, answer)))
     }
