@@ -114,7 +114,7 @@ fn text_is_shown_in_lines_instead_of_a_hexdump() -> Result<(), Failure> {
             "#1  connected from 127.0.0.1",
             "#1  client → server  15 bytes",
             r#"  "one\n""#,
-            r#"  "two \"2\"\n""#,
+            r#"  "two "2"\n""#,
             r#"  "thr""#,
             "#1  client → server  end of file",
         ],
