@@ -3,6 +3,7 @@
 //! A program that is not ours may start others. On Unix it gets a process group, which is ended
 //! whole; on Windows the tree of its processes is. On Linux it also gets a mark, so that a process
 //! that has left the group is found; and after [`become_judge`], one without a mark is found, too.
+//! When this process is killed, a shell that waits for its end does the same, on Unix.
 
 use std::io;
 use std::process::{Child, Command, ExitStatus};
@@ -30,10 +31,15 @@ impl Process {
         }
         let mark = with_children.then(|| Mark::put_on(command));
         let mut ours = ours(); // an interrupt comes before, or finds it in the list
+        let mut keeper = mark.as_ref().and_then(|mark| Keeper::start(mark).ok());
+        ours.children.extend(keeper.as_ref().map(Keeper::id));
         let mut child = command.spawn()?;
         let id = child.id();
         ours.children.push(id);
-        ours.leaders.extend(mark.map(|mark| Leader { id, mark }));
+        if let Some(keeper) = &mut keeper {
+            keeper.watch(id);
+        }
+        ours.leaders.extend(mark.map(|mark| Leader { id, mark, keeper }));
         let stdin = child.stdin.take();
         Ok((Self { child: Arc::new(Mutex::new(child)), id }, stdin))
     }
@@ -54,6 +60,8 @@ impl Process {
         if let Some(at) = ours.leaders.iter().position(|leader| leader.id == self.id) {
             let leader = ours.leaders.swap_remove(at);
             leader.end_all(&ours);
+            let keeper = leader.keeper.as_ref().map(Keeper::id);
+            ours.children.retain(|id| Some(*id) != keeper);
         }
         let mut child = self.lock();
         let _ = child.kill();
@@ -89,6 +97,8 @@ struct Ours {
 struct Leader {
     id: u32,
     mark: Mark,
+    /// None if it could not be started. It goes when the leader is dropped.
+    keeper: Option<Keeper>,
 }
 
 impl Leader {
@@ -96,6 +106,70 @@ impl Leader {
     fn end_all(&self, ours: &Ours) {
         kill_group(self.id);
         mark::kill_all(self, ours);
+    }
+}
+
+/// Ends a program and what it has started when this process is killed, and so can do nothing itself: a
+/// shell that waits for the end of its input, to which this process alone can write.
+#[cfg(unix)]
+struct Keeper(Child);
+
+#[cfg(unix)]
+impl Keeper {
+    /// `$0` is the mark; on systems without marks, it is in no file. The process group is the first line
+    /// of the input, unless the program could not be started.
+    const SCRIPT: &str = "trap '' HUP INT TERM; read -r group || exit; read -r end; \
+                          kill -s KILL -- \"-$group\"; \
+                          for file in $(grep -ls \"$0\" /proc/[0-9]*/environ); do \
+                          id=${file#/proc/}; kill -s KILL \"${id%/environ}\"; done";
+
+    fn start(mark: &Mark) -> io::Result<Self> {
+        use std::os::unix::process::CommandExt as _;
+        use std::process::Stdio;
+
+        let mut shell = Command::new("sh");
+        shell.args(["-c", Self::SCRIPT, mark.name()]).process_group(0); // Ctrl-C is not for it
+        shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        shell.spawn().map(Self)
+    }
+
+    fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Has it watch over the group of this process.
+    fn watch(&mut self, leader: u32) {
+        use std::io::Write as _;
+
+        let stdin = self.0.stdin.as_mut();
+        let _ = stdin.map(|stdin| writeln!(stdin, "{leader}")); // it fails if somebody has ended it
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        let _ = self.0.kill(); // first, or it would do its work
+        let _ = self.0.wait();
+    }
+}
+
+/// Windows ends a process's children with it only if they are in a job, which `std` cannot make.
+#[cfg(not(unix))]
+enum Keeper {}
+
+#[cfg(not(unix))]
+impl Keeper {
+    fn start(_: &Mark) -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn id(&self) -> u32 {
+        match *self {}
+    }
+
+    fn watch(&mut self, _: u32) {
+        match *self {}
     }
 }
 
@@ -178,6 +252,11 @@ mod mark {
             Self(format!("{name}=1"))
         }
 
+        /// The variable's name.
+        pub(super) fn name(&self) -> &str {
+            self.0.trim_end_matches("=1")
+        }
+
         /// Whether this process has the mark. One that has ended has no environment any more.
         fn is_on(&self, id: u32) -> bool {
             process_info::has_variable(id, &self.0)
@@ -254,15 +333,23 @@ mod mark {
 mod mark {
     use super::{Leader, Ours};
 
-    pub(super) struct Mark;
+    pub(super) struct Mark(#[cfg(unix)] &'static str);
 
     impl Mark {
         pub(super) fn put_on(_command: &mut std::process::Command) -> Self {
-            Self
+            Self(
+                #[cfg(unix)]
+                "no mark",
+            )
+        }
+
+        #[cfg(unix)]
+        pub(super) fn name(&self) -> &'static str {
+            self.0
         }
     }
 
-    pub(super) fn kill_all(Leader { mark: Mark, .. }: &Leader, _ours: &Ours) {}
+    pub(super) fn kill_all(Leader { mark: _mark, .. }: &Leader, _ours: &Ours) {}
 }
 
 /// Sees to it that a signal to end ends the programs that we start.

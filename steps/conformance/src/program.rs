@@ -669,17 +669,55 @@ mod tests {
         assert!(!mentions("echo one; exec cat"));
     }
 
-    /// Nothing else on this computer has this among its arguments.
+    /// Whether a process sleeps for so long. Nothing else on this computer has this among its arguments.
+    #[cfg(target_os = "linux")]
+    fn sleeps(lasts: &str) -> bool {
+        let list = Command::new("ps").args(["-A", "-o", "stat=,args="]).output().unwrap();
+        let list = String::from_utf8_lossy(&list.stdout).into_owned();
+        let command = format!("sleep {lasts}");
+        list.lines().any(|line| line.ends_with(&command) && !line.starts_with('Z'))
+    }
+
+    #[cfg(target_os = "linux")]
+    const LASTS: &str = "CONFORMANCE_TEST_LASTS";
+
+    /// The process that is killed in the test after this one.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_process_that_is_to_be_killed_starts_programs() {
+        let Ok(lasts) = std::env::var(LASTS) else { return };
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", &format!("setsid sleep {lasts} & sleep {lasts} & echo ready; exec cat")]);
+        let mut program = Program::start_with_children(command).unwrap();
+        program.expect_line("ready").unwrap();
+        println!("started");
+        program.wait().unwrap(); // until its deadline at the latest
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_program_ends_with_the_process_that_started_it_also_when_that_is_killed() {
+        let lasts = format!("65432{}", std::process::id());
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        let name = "program::tests::a_process_that_is_to_be_killed_starts_programs";
+        command.args(["--exact", "--nocapture", name]).env(LASTS, &lasts);
+        let mut judge = Program::start(command).unwrap();
+        judge.expect_later("started", |line| line.contains("started")).unwrap();
+        assert!(sleeps(&lasts));
+        drop(judge); // which kills it
+        let until = Instant::now() + DEADLINE;
+        while sleeps(&lasts) {
+            assert!(Instant::now() < until, "it has left something behind");
+            thread::sleep(Duration::from_millis(10)); // not our children: no event tells their end
+        }
+    }
+
     #[cfg(target_os = "linux")]
     #[test]
     fn what_has_left_the_group_and_its_parent_ends_with_the_program() {
         let lasts = format!("76543{}", std::process::id());
-        let sleeps = || {
-            let list = Command::new("ps").args(["-A", "-o", "stat=,args="]).output().unwrap();
-            let list = String::from_utf8_lossy(&list.stdout).into_owned();
-            list.lines()
-                .any(|line| line.ends_with(&format!("sleep {lasts}")) && !line.starts_with('Z'))
-        };
+        let sleeps = || sleeps(&lasts);
         let mut command = Command::new("sh");
         // The shell in between ends at once: `sleep` has a session of its own, and another parent.
         command.args(["-c", &format!("sh -c 'setsid sleep {lasts} &'; echo ready; exec cat")]);
