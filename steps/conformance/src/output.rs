@@ -138,7 +138,7 @@ impl OutputState {
         }
         self.last_len += cost;
         self.last.push_back((line.to_owned(), 1));
-        while self.last_len > KEPT_LEN && self.last.len() > SHOWN_LINES {
+        while self.last_len > KEPT_LEN && self.last.len() > 1 {
             let Some((line, _)) = self.last.pop_front() else { break };
             self.last_len -= line.len() + LINE_COST;
             self.dropped += 1;
@@ -230,6 +230,17 @@ mod tests {
         assert!(kept <= 2 * KEPT_LEN + 2 * LINE_COST, "{kept}");
         let (first_after, (line, _)) = state.runs_from(LINES / 2).next().unwrap();
         assert_eq!(*line, format!("line {first_after}"));
+    }
+
+    #[test]
+    fn of_a_flood_of_long_lines_no_more_is_kept_than_of_short_ones() {
+        let mut state = OutputState::default();
+        for number in 0..100 {
+            state.push(&format!("{number}{}", " ".repeat(KEPT_LEN / 8)));
+        }
+        let kept = state.runs_from(0).map(|(_, (line, _))| line.len() + LINE_COST).sum::<usize>();
+        assert!(kept <= 2 * KEPT_LEN + KEPT_LEN / 8 + 2 * LINE_COST, "{kept}");
+        assert_eq!(state.latest().unwrap().0.trim_end(), "99");
     }
 
     #[test]
