@@ -6,12 +6,14 @@
 import socket
 import sys
 
+from program import address
+
 MAX_READ_LEN = 1024  # bytes; recv may return fewer
 
-host, _, port = (sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9001").rpartition(":")
+host, port = address(sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9001")
 message = sys.argv[2] if len(sys.argv) > 2 else "hello"
 
-with socket.create_connection((host, int(port))) as stream:
+with socket.create_connection((host, port)) as stream:
     try:
         stream.sendall(message.encode())
         answer = stream.recv(MAX_READ_LEN)  # waits for bytes
@@ -20,3 +22,4 @@ with socket.create_connection((host, int(port))) as stream:
     if not answer:
         sys.exit("error: the server closed the connection without an answer")
     sys.stdout.buffer.write(answer + b"\n")
+    sys.stdout.buffer.flush()

@@ -6,6 +6,8 @@
 import socket
 import sys
 
+from program import address, read_line
+
 MAX_MESSAGE_LEN = 1024  # bytes; the server reads no more than this at a time
 
 
@@ -20,16 +22,10 @@ def receive_exactly(stream, length):
     return bytes(data)
 
 
-host, _, port = (sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9002").rpartition(":")
+host, port = address(sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9002")
 
-with socket.create_connection((host, int(port))) as stream:
-    while True:
-        if sys.stdin.isatty():
-            print("> ", end="", flush=True)
-        line = sys.stdin.buffer.readline()
-        if not line:
-            break
-        line = line.rstrip(b"\r\n")
+with socket.create_connection((host, port)) as stream:
+    while (line := read_line(sys.stdin.buffer)) is not None:
         if not line:
             continue  # TCP cannot send an empty message: both sides would wait forever
         for start in range(0, len(line), MAX_MESSAGE_LEN):

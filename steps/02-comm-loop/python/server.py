@@ -9,11 +9,13 @@ spins.
 import socket
 import sys
 
+from program import address
+
 MAX_READ_LEN = 1024  # bytes; recv may return fewer
 
-host, _, port = (sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9002").rpartition(":")
+host, port = address(sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9002")
 
-with socket.create_server((host, int(port))) as listener:
+with socket.create_server((host, port)) as listener:
     print("listening on %s:%d" % listener.getsockname()[:2], flush=True)
     stream, peer_addr = listener.accept()  # waits for a client
     with stream:

@@ -200,6 +200,19 @@ fn still_wrong_the_python_server_spins_too() -> Result<(), Failure> {
     cpu::expect_spinning(&server)
 }
 
+#[cfg(unix)]
+#[test]
+#[ignore = "needs python3"]
+fn the_python_twin_gives_no_traceback_when_it_is_treated_roughly() {
+    conformance::rough::assert_twin_survives(|| {
+        Subject::new(
+            2,
+            || twin("server.py", "127.0.0.1:0"),
+            |addr| twin("client.py", &addr.to_string()),
+        )
+    });
+}
+
 /// The same step in Python.
 fn twin(file: &str, addr: &str) -> Command {
     let mut command = python().expect("Python 3 is installed");

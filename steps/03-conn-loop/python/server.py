@@ -8,6 +8,8 @@ Still wrong: one client at a time.
 import socket
 import sys
 
+from program import address
+
 MAX_READ_LEN = 1024  # bytes; recv may return fewer
 
 
@@ -20,9 +22,9 @@ def handle_connection(stream):
         stream.sendall(message.upper())
 
 
-host, _, port = (sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9003").rpartition(":")
+host, port = address(sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9003")
 
-with socket.create_server((host, int(port))) as listener:
+with socket.create_server((host, port)) as listener:
     print("listening on %s:%d" % listener.getsockname()[:2], flush=True)
     while True:
         stream, peer_addr = listener.accept()  # waits for a client
@@ -31,5 +33,5 @@ with socket.create_server((host, int(port))) as listener:
             try:
                 handle_connection(stream)
                 print("%s:%d disconnected" % peer_addr[:2], flush=True)
-            except ConnectionError as error:  # a reset ends one connection; a bug still stops us
+            except OSError as error:  # a reset ends one connection; a bug still stops us
                 print("%s:%d lost: %s" % (*peer_addr[:2], error), flush=True)

@@ -205,6 +205,19 @@ fn lines(role: &str, addr: &str) -> Command {
     command
 }
 
+#[cfg(unix)]
+#[test]
+#[ignore = "needs python3"]
+fn the_python_twin_gives_no_traceback_when_it_is_treated_roughly() {
+    conformance::rough::assert_twin_survives(|| {
+        Subject::new(
+            3,
+            || twin("server.py", "127.0.0.1:0"),
+            |addr| twin("client.py", &addr.to_string()),
+        )
+    });
+}
+
 /// The same step in Python.
 fn twin(file: &str, addr: &str) -> Command {
     let mut command = python().expect("Python 3 is installed");

@@ -8,19 +8,15 @@ Still wrong, on purpose: it reads once for each command.
 import socket
 import sys
 
+from program import address, read_line
+
 MAX_COMMAND_LEN = 1024  # bytes; the server reads no more than this at a time
 MAX_READ_LEN = 1024  # bytes; recv may return fewer
 
-host, _, port = (sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9004").rpartition(":")
+host, port = address(sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9004")
 
-with socket.create_connection((host, int(port))) as stream:
-    while True:
-        if sys.stdin.isatty():
-            print("> ", end="", flush=True)
-        line = sys.stdin.buffer.readline()
-        if not line:
-            break
-        command_line = line.rstrip(b"\r\n")
+with socket.create_connection((host, port)) as stream:
+    while (command_line := read_line(sys.stdin.buffer)) is not None:
         if not command_line:
             continue  # TCP cannot send an empty message: both sides would wait forever
         if len(command_line) > MAX_COMMAND_LEN:

@@ -11,6 +11,8 @@ import socket
 import subprocess
 import sys
 
+from program import address
+
 MAX_COMMAND_LEN = 1024  # bytes; recv may return fewer
 HTTP_REQUEST = re.compile(rb"[A-Z]+ (/|\*|http)")  # GET /, OPTIONS *, POST http
 CONTROL_CHARACTER = re.compile(rb"[\x00-\x1f\x7f]")
@@ -46,17 +48,17 @@ def handle_connection(stream):
         stream.sendall(run_command(command_line))
 
 
-host, _, port = (sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9004").rpartition(":")
+host, port = address(sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9004")
 
 if not ipaddress.ip_address(socket.gethostbyname(host)).is_loopback:
     sys.exit(f"error: {host}: others could connect there and run any command here, as you")
 
-with socket.create_server((host, int(port))) as listener:
+with socket.create_server((host, port)) as listener:
     print("listening on %s:%d" % listener.getsockname()[:2], flush=True)
     while True:
         stream, peer_addr = listener.accept()  # waits for a client
         with stream:
             try:
                 handle_connection(stream)
-            except (ConnectionError, ValueError) as error:
+            except (OSError, ValueError) as error:
                 print("%s:%d lost: %s" % (*peer_addr[:2], error), flush=True)

@@ -372,6 +372,19 @@ fn the_python_server_keeps_the_same_promises() -> Result<(), Failure> {
     subject.checks().filter(kept).try_for_each(|check| subject.hold_to(check))
 }
 
+#[cfg(unix)]
+#[test]
+#[ignore = "needs python3"]
+fn the_python_twin_gives_no_traceback_when_it_is_treated_roughly() {
+    conformance::rough::assert_twin_survives(|| {
+        Subject::new(
+            4,
+            || twin("server.py", "127.0.0.1:0"),
+            |addr| twin("client.py", &addr.to_string()),
+        )
+    });
+}
+
 /// The same step in Python.
 fn twin(file: &str, addr: &str) -> Command {
     python_program(&format!("python/{file}"), addr)

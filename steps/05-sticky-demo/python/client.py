@@ -6,17 +6,13 @@
 import socket
 import sys
 
-host, _, port = (sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9005").rpartition(":")
+from program import address, read_line
 
-with socket.create_connection((host, int(port))) as stream:
+host, port = address(sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9005")
+
+with socket.create_connection((host, port)) as stream:
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)  # each line leaves at once
-    while True:
-        if sys.stdin.isatty():
-            print("> ", end="", flush=True)
-        line = sys.stdin.buffer.readline()
-        if not line:
-            break
-        line = line.rstrip(b"\r\n")
+    while (line := read_line(sys.stdin.buffer)) is not None:
         if not line:
             continue  # TCP cannot send an empty message
         stream.sendall(line)

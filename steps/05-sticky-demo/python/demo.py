@@ -9,6 +9,8 @@ import socket
 import sys
 import time
 
+import program  # errors that a person can cause are told in one line
+
 DEADLINE = 10  # seconds that anything may take on its way within this computer
 TOO_LONG = getattr(errno, "WSAEMSGSIZE", errno.EMSGSIZE)  # Windows has a code of its own
 
@@ -101,3 +103,4 @@ elif demo == "udp":
     udp()
 else:
     sys.exit("error: %s: expected merge, split or udp" % demo)
+sys.stdout.flush()

@@ -8,6 +8,8 @@ Still wrong: it cannot tell one message from three.
 import socket
 import sys
 
+from program import address
+
 MAX_READ_LEN = 1024  # bytes; recv may return fewer
 
 
@@ -20,9 +22,9 @@ def handle_connection(stream, peer):
         print('read %d bytes from %s: "%s"' % (len(data), peer, repr(data)[2:-1]), flush=True)
 
 
-host, _, port = (sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9005").rpartition(":")
+host, port = address(sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9005")
 
-with socket.create_server((host, int(port))) as listener:
+with socket.create_server((host, port)) as listener:
     print("listening on %s:%d" % listener.getsockname()[:2], flush=True)
     while True:
         stream, peer_addr = listener.accept()  # waits for a client
@@ -32,5 +34,5 @@ with socket.create_server((host, int(port))) as listener:
             try:
                 handle_connection(stream, peer)
                 print(peer, "disconnected", flush=True)
-            except ConnectionError as error:  # a reset ends one connection; a bug still stops us
+            except OSError as error:  # a reset ends one connection; a bug still stops us
                 print(peer, "lost:", error, flush=True)

@@ -351,6 +351,19 @@ fn client(addr: &str) -> Command {
     command
 }
 
+#[cfg(unix)]
+#[test]
+#[ignore = "needs python3"]
+fn the_python_twin_gives_no_traceback_when_it_is_treated_roughly() {
+    conformance::rough::assert_twin_survives(|| {
+        conformance::check::Subject::new(
+            5,
+            || twin("server.py", "127.0.0.1:0"),
+            |addr| twin("client.py", &addr.to_string()),
+        )
+    });
+}
+
 /// The same step in Python.
 fn twin(file: &str, argument: &str) -> Command {
     let mut command = python().expect("Python 3 is installed");

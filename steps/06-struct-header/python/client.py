@@ -7,17 +7,12 @@ import socket
 import sys
 
 from frame import MAX_FRAME_LEN, read_frame, write_frame
+from program import address, read_line
 
-host, _, port = (sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9006").rpartition(":")
+host, port = address(sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9006")
 
-with socket.create_connection((host, int(port))) as stream:
-    while True:
-        if sys.stdin.isatty():
-            print("> ", end="", flush=True)
-        line = sys.stdin.buffer.readline()
-        if not line:
-            break
-        command_line = line.rstrip(b"\r\n")
+with socket.create_connection((host, port)) as stream:
+    while (command_line := read_line(sys.stdin.buffer)) is not None:
         if len(command_line) > MAX_FRAME_LEN:
             problem = f"a command has at most {MAX_FRAME_LEN} bytes; this one was not sent"
             print(f"error: {problem}", file=sys.stderr)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 
 from frame import MAX_FRAME_LEN, read_frame, write_frame
+from program import address
 
 
 def run_command(command_line):
@@ -54,17 +55,17 @@ def handle_connection(stream):
         write_frame(stream, answer_to(command_line))
 
 
-host, _, port = (sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9006").rpartition(":")
+host, port = address(sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9006")
 
 if not ipaddress.ip_address(socket.gethostbyname(host)).is_loopback:
     sys.exit(f"error: {host}: others could connect there and run any command here, as you")
 
-with socket.create_server((host, int(port))) as listener:
+with socket.create_server((host, port)) as listener:
     print("listening on %s:%d" % listener.getsockname()[:2], flush=True)
     while True:
         stream, peer_addr = listener.accept()  # waits for a client
         with stream:
             try:
                 handle_connection(stream)
-            except (ConnectionError, EOFError, ValueError) as error:
+            except (OSError, EOFError, ValueError) as error:
                 print("%s:%d lost: %s" % (*peer_addr[:2], error), flush=True)

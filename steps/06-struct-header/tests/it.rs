@@ -451,6 +451,19 @@ fn the_python_server_keeps_the_same_promises_wherever_the_stream_is_cut() {
     check::assert_promises_at_cuts(env!("CARGO_MANIFEST_DIR"), &every, subject);
 }
 
+#[cfg(unix)]
+#[test]
+#[ignore = "needs python3"]
+fn the_python_twin_gives_no_traceback_when_it_is_treated_roughly() {
+    conformance::rough::assert_twin_survives(|| {
+        Subject::new(
+            6,
+            || twin("server.py", "127.0.0.1:0"),
+            |addr| twin("client.py", &addr.to_string()),
+        )
+    });
+}
+
 /// The same step in Python.
 fn twin(file: &str, addr: &str) -> Command {
     let mut command = python().expect("Python 3 is installed");

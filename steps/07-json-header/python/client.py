@@ -17,6 +17,7 @@ import socket
 import sys
 
 from message import field, parse_header, read_frame, receive_body, write_header
+from program import address, read_line, seconds
 
 # Names that mean a device to Windows, with any extension.
 DEVICES = re.compile(r"(CON|PRN|AUX|NUL|(COM|LPT)[0-9¹²³]) *(\..*)?", re.IGNORECASE)
@@ -79,6 +80,8 @@ def download(stream, filename, folder, force, max_mib):
     size, expected = header["size"], header["hash"]
     if header["error"] is not None and size == 0:
         raise Refused(f"{filename}: {header['error']}")
+    if header["error"] is not None:
+        raise ValueError(f"{name}: the server sent {size} bytes with the error: {header['error']}")
     # Who answers with another name than we asked for lies, or would have us write elsewhere. What
     # such a server sends next is not worth reading.
     if header["filename"] != name:
@@ -148,21 +151,16 @@ parser.add_argument("addr", nargs="?", default="127.0.0.1:9007", metavar="HOST:P
 parser.add_argument("--dir", default=".", metavar="DIR", type=pathlib.Path)
 parser.add_argument("--force", action="store_true")
 parser.add_argument("--max-size", default=4096, type=int, metavar="MIB")
-parser.add_argument("--idle-timeout", default=60.0, type=float, metavar="SECONDS")
+parser.add_argument("--idle-timeout", default=60.0, type=seconds, metavar="SECONDS")
 args = parser.parse_args()
-host, _, port = args.addr.rpartition(":")
+host, port = address(args.addr)
 
 failed = False
-with socket.create_connection((host, int(port))) as stream:
+with socket.create_connection((host, port)) as stream:
     stream.settimeout(args.idle_timeout)  # a server that stops sending must not hold us forever
-    while True:
-        if sys.stdin.isatty():
-            print("> ", end="", flush=True)
-        line = sys.stdin.buffer.readline()
-        if not line:
-            break
+    while (line := read_line(sys.stdin.buffer)) is not None:
         try:
-            line = line.rstrip(b"\r\n").decode()
+            line = line.decode()
         except UnicodeDecodeError:
             complain("error: a request must be UTF-8; this one was not sent")
             continue

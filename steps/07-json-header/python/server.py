@@ -21,6 +21,7 @@ import tempfile
 import time
 
 from message import CHUNK_LEN, field, parse_header, read_frame, write_header
+from program import address, seconds
 
 MAX_OUTPUT_MIB = 1024  # of a command
 LOOK_INTERVAL = 0.02  # seconds; how often we look how much it has written
@@ -177,20 +178,12 @@ def handle_connection(stream, root, timeout):
         answer(stream, frame, root, timeout)
 
 
-def seconds(text):
-    """A time above zero, from the command line."""
-    value = float(text)
-    if not value > 0:
-        raise ValueError(f"{text} is not above zero")
-    return value
-
-
 parser = argparse.ArgumentParser()
 parser.add_argument("addr", nargs="?", default="127.0.0.1:9007", metavar="HOST:PORT")
 parser.add_argument("--root", default=".", metavar="DIR")
 parser.add_argument("--timeout", default=30.0, type=seconds, metavar="SECONDS")
 args = parser.parse_args()
-host, _, port = args.addr.rpartition(":")
+host, port = address(args.addr)
 
 if not ipaddress.ip_address(socket.gethostbyname(host)).is_loopback:
     sys.exit(f"error: {host}: others could connect there and run any command here, as you")
@@ -198,7 +191,7 @@ if not os.path.isdir(args.root):
     sys.exit(f"error: {args.root}: this folder cannot be served: not a folder")
 root = pathlib.Path(os.path.realpath(args.root))
 
-with socket.create_server((host, int(port))) as listener:
+with socket.create_server((host, port)) as listener:
     print("listening on %s:%d" % listener.getsockname()[:2], flush=True)
     while True:
         stream, peer_addr = listener.accept()  # waits for a client

@@ -165,13 +165,15 @@ fn the_python_server_listens_on_this_computer_only_and_needs_a_folder_and_a_time
     command.args(["--root", "no such folder"]);
     let ran = Assert::from_std(command).assert().failure();
     ran.stderr("error: no such folder: this folder cannot be served: not a folder\n");
-    for time in ["0", "-1", "nan", "soon"] {
-        let mut command = twin("server", "127.0.0.1:0");
-        command.arg(format!("--timeout={time}"));
-        let ran = Assert::from_std(command).assert().code(2);
-        let told = String::from_utf8_lossy(&ran.get_output().stderr).into_owned();
-        let expected = format!("argument --timeout: invalid seconds value: '{time}'");
-        assert!(told.contains(&expected), "{told}");
+    for (program, option) in [("server", "--timeout"), ("client", "--idle-timeout")] {
+        for time in ["0", "-1", "nan", "inf", "1e99", "soon"] {
+            let mut command = twin(program, "127.0.0.1:0");
+            command.arg(format!("{option}={time}"));
+            let ran = Assert::from_std(command).assert().code(2);
+            let told = String::from_utf8_lossy(&ran.get_output().stderr).into_owned();
+            let expected = format!("argument {option}: invalid seconds value: '{time}'");
+            assert!(told.contains(&expected), "{told}");
+        }
     }
 }
 
@@ -286,6 +288,15 @@ fn the_python_client_believes_no_size_and_does_not_wait_forever() -> Result<(), 
         assert_eq!(fs::read_dir(downloads.path()).expect("a folder").count(), 0);
     }
     Ok(())
+}
+
+#[cfg(unix)]
+#[test]
+#[ignore = "needs python3"]
+fn the_python_twin_gives_no_traceback_when_it_is_treated_roughly() {
+    conformance::rough::assert_twin_survives(|| {
+        Subject::new(7, || twin("server", "127.0.0.1:0"), |addr| twin("client", &addr.to_string()))
+    });
 }
 
 #[test]

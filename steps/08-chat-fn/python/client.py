@@ -9,6 +9,7 @@ import sys
 import threading
 
 from line import MAX_LINE_LEN, LineBuffer, is_control
+from program import address, read_line, report
 
 READ_LEN = 4096  # bytes; the most that one recv returns
 MAX_PREFIX_LEN = 128  # bytes; the most that the server may put before a line
@@ -22,23 +23,20 @@ def harmless(text):
 def show_lines(stream):
     """Prints each line from the server, until it closes the connection, or the connection breaks."""
     lines = LineBuffer(MAX_PREFIX_LEN + MAX_LINE_LEN)
-    try:
-        while data := stream.recv(READ_LEN):
-            for line in lines.push(data):
-                print(harmless(line.decode(errors="replace").rstrip("\r")), flush=True)
-    except OSError:
-        pass  # a broken connection: no more lines will arrive
+    while True:
+        try:
+            data = stream.recv(READ_LEN)
+        except OSError:
+            return  # a broken connection: no more lines will arrive
+        if not data:
+            return
+        for line in lines.push(data):
+            print(harmless(line.decode(errors="replace").rstrip("\r")), flush=True)
 
 
 def send_lines(stream):
     """Sends the lines of the input until it ends, or one of them is `quit`."""
-    while True:
-        if sys.stdin.isatty():
-            print("> ", end="", flush=True)
-        line = sys.stdin.buffer.readline()
-        if not line or line.strip() == b"quit":
-            break
-        line = line.rstrip(b"\r\n")
+    while (line := read_line(sys.stdin.buffer)) is not None and line.strip() != b"quit":
         if len(line) > MAX_LINE_LEN:
             problem = f"a line has at most {MAX_LINE_LEN} bytes; this one was not sent"
             print(f"error: {problem}", file=sys.stderr)
@@ -55,9 +53,8 @@ def send_lines(stream):
 
 
 addr = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9008"
-host, _, port = addr.rpartition(":")
-
-stream = socket.create_connection((host, int(port)))
+stream = socket.create_connection(address(addr))
+threading.excepthook = lambda args: report(*args[:3])  # it ends the program, not only the thread
 input_has_ended = threading.Event()
 threading.Thread(target=send_lines, args=(stream,), daemon=True).start()
 

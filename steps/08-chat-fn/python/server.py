@@ -14,6 +14,7 @@ import threading
 import time
 
 from line import BadLine, LineBuffer, check
+from program import address, console_lines
 
 READ_LEN = 4096  # bytes; the most that one recv returns
 ACCEPT_PAUSE = 0.1  # seconds; how long to wait after an error of accept
@@ -164,13 +165,13 @@ parser = argparse.ArgumentParser()
 parser.add_argument("addr", nargs="?", default="127.0.0.1:9008", metavar="HOST:PORT")
 parser.add_argument("--max-clients", default=DEFAULT_MAX_CLIENTS, type=int, metavar="N")
 args = parser.parse_args()
-host, _, port = args.addr.rpartition(":")
+host, port = address(args.addr)
 
-listener = socket.create_server((host, int(port)))
+listener = socket.create_server((host, port))
 print("listening on %s:%d" % listener.getsockname()[:2], flush=True)
 acceptor = threading.Thread(target=accept_clients, args=(listener, args.max_clients), daemon=True)
 acceptor.start()
-for line in sys.stdin.buffer:
+for line in console_lines(sys.stdin.buffer):
     if line.strip() == b"quit":
         os._exit(0)  # abrupt: the process ends, and all its threads and connections with it
     log(who_is_online())

@@ -15,13 +15,13 @@ import argparse
 import queue
 import signal
 import socket
-import sys
 import threading
 import time
 
 from acceptor import STOP_DEADLINE, Acceptor
 from connection import Connection, turn_away
 from log import finish_log, local_time, log
+from program import address, console_lines
 
 EVENTS = 256  # that may wait for the owner; then the threads that send them wait, and their clients
 BATCH_LEN = 64 * 1024  # bytes; such a batch is delivered, even if more events wait
@@ -182,7 +182,7 @@ class ChatServer:
 def console(server):
     """A daemon thread, since nothing but the keyboard can wake it: `quit` stops the server."""
     # A file of its own: at exit, Python would wait for the thread that reads from `sys.stdin`.
-    for line in open(0, "rb", closefd=False):
+    for line in console_lines(open(0, "rb", closefd=False)):
         if line.strip() == b"quit":
             server.stop()
             return
@@ -218,17 +218,13 @@ def main():
     parser.add_argument("--max-clients", default=DEFAULT_MAX_CLIENTS, type=int, metavar="N")
     args = parser.parse_args()
     addr = args.addr
-    host, _, port = addr.rpartition(":")
+    host, port = address(addr)
     server = ChatServer(args.max_clients)
-    try:
-        local_addr = server.bind(host, int(port))
-    except OSError as error:
-        sys.exit(f"error: {addr}: {error}")
+    local_addr = server.bind(host, port)
     signals = catch_signals()
     threading.Thread(target=wait_for_signal, args=(server, signals), daemon=True).start()
     print("listening on %s:%d" % local_addr, flush=True)
-    if sys.stdin:  # without one, descriptor 0 may be a socket
-        threading.Thread(target=console, args=(server,), daemon=True).start()
+    threading.Thread(target=console, args=(server,), daemon=True).start()
     server.run()
     finish_log()
 

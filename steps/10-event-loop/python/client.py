@@ -3,12 +3,12 @@
     python3 client.py [HOST:PORT]
 """
 
-import signal
 import socket
 import sys
 import threading
 
 from line import MAX_LINE_LEN, LineBuffer, is_control
+from program import address, read_line, report
 
 READ_LEN = 4096  # bytes; how much one recv may take
 MAX_PREFIX_LEN = 128  # bytes that the server may put before a line
@@ -26,15 +26,13 @@ class ChatClient:
 
     def __init__(self, addr):
         self.addr = addr
-        host, _, port = addr.rpartition(":")
-        self.stream = socket.create_connection((host, int(port)))
+        self.stream = socket.create_connection(address(addr))
         self.is_leaving = False
 
     def run(self):
         """Talks to the server until one of the sides ends; returns the exit code."""
         # A daemon, which nothing waits for: it may be waiting for the keyboard.
-        if sys.stdin:  # without one, descriptor 0 may be the socket
-            threading.Thread(target=self.send_lines, daemon=True).start()
+        threading.Thread(target=self.send_lines, daemon=True).start()
         last_line = self.show_lines()
         if self.is_leaving or last_line[TIME_LEN:] == GOODBYE:
             return 0
@@ -61,13 +59,7 @@ class ChatClient:
         """Sends the lines of the input until it ends, or one of them is `quit`."""
         # A file of its own: at exit, Python would wait for the thread that reads from `sys.stdin`.
         keyboard = open(0, "rb", closefd=False)
-        while True:
-            if keyboard.isatty():
-                print("> ", end="", flush=True)
-            line = keyboard.readline()
-            if not line or line.strip() == b"quit":
-                break
-            line = line.rstrip(b"\r\n")
+        while (line := read_line(keyboard)) is not None and line.strip() != b"quit":
             if len(line) > MAX_LINE_LEN:
                 problem = f"a line has at most {MAX_LINE_LEN} bytes; this one was not sent"
                 print(f"error: {problem}", file=sys.stderr)
@@ -84,9 +76,5 @@ class ChatClient:
 
 
 addr = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9010"
-signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends the program, whatever it waits for
-try:
-    status = ChatClient(addr).run()
-except OSError as error:
-    sys.exit(f"error: {addr}: {error}")
-sys.exit(status)
+threading.excepthook = lambda args: report(*args[:3])  # it ends the program, not only the thread
+sys.exit(ChatClient(addr).run())

@@ -26,6 +26,7 @@ from selectors import EVENT_READ, EVENT_WRITE
 
 from log import finish_log, local_time, log
 from member import Gone, Member
+from program import address, console_lines
 
 BACKLOG = 1024  # clients that may wait to be accepted
 ACCEPTS_PER_TURN = 64  # clients; the others have lines to be delivered
@@ -261,7 +262,7 @@ def console(server):
     removes a client, and anything else lists who is online.
     """
     # A file of its own: at exit, Python would wait for the thread that reads from `sys.stdin`.
-    for line in open(0, "rb", closefd=False):
+    for line in console_lines(open(0, "rb", closefd=False)):
         if line.strip() == b"quit":
             server.stop()
             return
@@ -296,18 +297,14 @@ def main():
     parser.add_argument("--rate", default=DEFAULT_RATE, type=int, metavar="LINES")
     args = parser.parse_args()
     addr = args.addr
-    host, _, port = addr.rpartition(":")
+    host, port = address(addr)
     server = ChatServer(args.max_clients, args.rate)
-    try:
-        local_addr = server.bind(host, int(port))
-    except OSError as error:
-        sys.exit(f"error: {addr}: {error}")
+    local_addr = server.bind(host, port)
     print("listening on %s:%d" % local_addr, flush=True)
     for number in signal.SIGINT, signal.SIGTERM:
         signal.signal(number, lambda *_: server.stop())
     signal.set_wakeup_fd(server.alarm.fileno())  # on Windows, no handler can run during a select
-    if sys.stdin:  # without one, descriptor 0 may be a socket
-        threading.Thread(target=console, args=(server,), daemon=True).start()
+    threading.Thread(target=console, args=(server,), daemon=True).start()
     server.run()
     finish_log()
 

@@ -47,7 +47,13 @@ macro_rules! unread {
 const FAILURE: i32 = 1;
 
 /// What says nothing to whoever reads it.
-const UNCLEAR: [&str; 3] = ["panicked at", "RUST_BACKTRACE", "uncategorized error"];
+const UNCLEAR: [&str; 5] = [
+    "panicked at",
+    "RUST_BACKTRACE",
+    "uncategorized error",
+    "Traceback (most recent call last)",
+    "Exception ignored",
+];
 
 /// What is done to a program before it starts.
 struct Treatment {
@@ -273,6 +279,40 @@ pub fn assert_client_survives(number: u8, executable: &str) {
         trials.push(("stopped and continued".to_owned(), Box::new(stop)));
     }
     assert_survives(&trials);
+}
+
+/// Holds a step's Python twin, server and client, to what is done to programs before they start.
+///
+/// # Panics
+///
+/// With all that went wrong, if something did.
+pub fn assert_twin_survives(subject: impl Fn() -> Subject + Copy + Sync) {
+    let mut trials: Vec<Trial> = Vec::new();
+    for Treatment { name, script, outcome } in
+        BOTH.iter().chain(SERVERS).filter(|it| is_for_python(it))
+    {
+        let server = move || treated(server_of(&subject()), script);
+        trials.push((
+            format!("server: {name}"),
+            Box::new(move || serve(&subject(), server(), *outcome)),
+        ));
+    }
+    for Treatment { name, script, outcome } in
+        BOTH.iter().chain(CLIENTS).filter(|it| is_for_python(it))
+    {
+        trials.push((
+            format!("client: {name}"),
+            Box::new(move || talk(&subject(), script, *outcome)),
+        ));
+    }
+    let refused = move || refuse(&subject());
+    trials.push(("nobody there, and nobody who reads".to_owned(), Box::new(refused)));
+    assert_survives(&trials);
+}
+
+/// Whether a program in Python starts at all: Python refuses a folder as its input.
+fn is_for_python(treatment: &Treatment) -> bool {
+    treatment.name != "a stdin that is a folder"
 }
 
 /// What is done to a program once: its name, and the deed.
