@@ -313,19 +313,7 @@ pub const PROVOCATIONS: &[Provocation] = &[
         let arguments = ["client", &addr.to_string(), "--dir", "got"];
         start(scene.unshared("-m", small_disk, &arguments), b"get poem.txt\n")
     }),
-    message("shorter", |scene| {
-        const SIZE: u64 = 64 * 1024 * 1024; // more than the buffers between two programs hold
-        let path = scene.folder().join("big");
-        fs::File::create(&path)?.set_len(SIZE)?;
-        let (server, addr) = scene.server(&[])?;
-        let mut stream = TcpStream::connect(addr)?;
-        stream.set_read_timeout(Some(DEADLINE))?;
-        stream.write_all(&framed(br#"{"request":"get","filename":"big"}"#))?;
-        stream.read_exact(&mut [0; 1000])?; // the answer has begun, so the file was hashed before
-        fs::File::options().write(true).open(&path)?.set_len(1000)?;
-        until_it_leaves(&stream)?;
-        Ok(server)
-    }),
+    message("shorter", shorter),
     // The chat.
     message("line-not-sent", |scene| {
         let line = [&[b'x'; 5000][..], b"\n"].concat();
@@ -417,6 +405,11 @@ pub const PROVOCATIONS: &[Provocation] = &[
         let command = b"echo caf\xe9 ";
         let request = if scene.number() == Some(6) { framed(command) } else { command.to_vec() };
         scene.server_of_one_who(|mut peer| peer.send(&request))
+    }),
+    needing(Need::Linux, "twin-shorter", shorter),
+    message("twin-demo", |scene| scene.run(&["demo", "cut"], b"")),
+    message("twin-seconds", |scene| {
+        scene.run(&["server", "127.0.0.1:0", "--timeout", "soon"], b"")
     }),
     // Python, in programs of your own.
     python("python-str-port", "socket.socket().bind(('127.0.0.1', '9003'))"),
@@ -570,6 +563,21 @@ fn kick(scene: &Scene) -> Result<(Program, Program)> {
     let peer_addr = joined.rsplit(' ').nth(1).unwrap_or_default();
     server.type_line(&format!("kick {peer_addr}"))?;
     Ok((server, client))
+}
+
+/// A file that becomes shorter while the server sends it.
+fn shorter(scene: &Scene) -> Result<Program> {
+    const SIZE: u64 = 64 * 1024 * 1024; // more than the buffers between two programs hold
+    let path = scene.folder().join("big");
+    fs::File::create(&path)?.set_len(SIZE)?;
+    let (server, addr) = scene.server(&[])?;
+    let mut stream = TcpStream::connect(addr)?;
+    stream.set_read_timeout(Some(DEADLINE))?;
+    stream.write_all(&framed(br#"{"request":"get","filename":"big"}"#))?;
+    stream.read_exact(&mut [0; 1000])?; // the answer has begun, so the file was hashed before
+    fs::File::options().write(true).open(&path)?.set_len(1000)?;
+    until_it_leaves(&stream)?;
+    Ok(server)
 }
 
 /// A chat server without a free place, and a client that wants one.
