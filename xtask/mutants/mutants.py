@@ -111,10 +111,11 @@ def judge_step(step, listed, judge, options):
     # No check asks about the user's side of a program; the test `the_python_twin_gives_no_traceback…` does.
     paths = [path for path in paths if path.name != "program.py"]
     mutants = [mutant for path in paths for mutant in mutants_of(path)]
-    equivalent = {mutant for mutant in mutants if key(mutant) in listed}
-    unknown = {entry for entry in listed if entry[0].startswith(step)} - set(map(key, mutants))
+    equivalent = {mutant for mutant in mutants if listed & keys(mutant)}
+    unknown = {entry for entry in listed if entry[0].startswith(step)}
+    unknown = unknown.difference(*map(keys, mutants))
     if unknown:
-        sys.exit("\n".join(["error: no such mutants any more:", *map(str, sorted(unknown))]))
+        sys.exit("\n".join(["error: no such mutants any more:", *map(str, unknown)]))
     for path in paths:
         if not passes(step, Mutant(path, 0, "", "", path.read_text(encoding="utf-8")), judge):
             sys.exit(f"error: {shown(path)} fails its own step's checks without any change")
@@ -138,18 +139,21 @@ def judge_step(step, listed, judge, options):
     return survivors
 
 
-def key(mutant):
-    return shown(mutant.path), mutant.was, mutant.now
+def keys(mutant):
+    """The entries of equivalent.toml that a mutant may have: its own, and that of all mutants of its line."""
+    file = shown(mutant.path)
+    return {(file, mutant.was, mutant.now), (file, mutant.was, None)}
 
 
 def read_equivalent():
     """The mutants that may survive."""
     entries = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8"))["equivalent"]
     return {
-        (file, entry["was"], now)
+        (file, was, now)
         for entry in entries
         for file in entry["files"]
-        for now in entry["now"]
+        for was in entry["was"]
+        for now in entry.get("now", [None])
         if entry["why"]
     }
 
