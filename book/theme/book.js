@@ -78,6 +78,75 @@ function announce(words) {
     settle();
 })();
 
+// ----------------------------------------------------------------- outline
+
+// The headings of this page. Where the contents are on the left, they are below the page's name there, and
+// show where the reader is. Elsewhere they are folded below the title.
+(function outline() {
+    const list = document.querySelector('main > .outline');
+    if (!list || document.querySelectorAll('main > .outline').length > 1) return; // the page for printing has many
+    list.querySelector('details').open = false;
+    list.classList.add('settled');
+
+    const current = document.querySelector('#contents [aria-current="page"]');
+    if (!current) return;
+    const headings = list.querySelector('ol').cloneNode(true);
+    headings.className = 'headings';
+    headings.setAttribute('aria-label', list.getAttribute('aria-label'));
+    current.after(headings);
+
+    const links = [...headings.querySelectorAll('a')];
+    const targets = links.map((link) => byId(decodeURIComponent(link.hash.slice(1))));
+    const nav = byId('contents');
+
+    // The last heading that is above the middle of the window is the one that is being read.
+    function mark() {
+        const middle = innerHeight / 2;
+        const passed = targets.filter((target) => target && target.getBoundingClientRect().top < middle).length;
+        const at = scrollY > 0 ? passed - 1 : -1;
+        links.forEach((link, index) => {
+            if (index === at) {
+                link.setAttribute('aria-current', 'location');
+            } else {
+                link.removeAttribute('aria-current');
+            }
+        });
+        const link = links[at];
+        if (!link) return;
+        const top = link.offsetTop - nav.offsetTop;
+        if (top < nav.scrollTop || top + link.offsetHeight > nav.scrollTop + nav.clientHeight) {
+            nav.scrollTop = top - nav.clientHeight / 2;
+        }
+    }
+    const seen = new IntersectionObserver(mark, { rootMargin: '0px 0px -50% 0px' });
+    targets.forEach((target) => { if (target) seen.observe(target); });
+    mark();
+})();
+
+// -------------------------------------------------------------------- keys
+
+// Arrows turn the page, and `?` lists the keys, where nothing else has the focus.
+(function keys() {
+    const help = byId('keys');
+    const isOn = byId('keys-on');
+    isOn.checked = kept.get('keys') !== 'off';
+    isOn.addEventListener('change', () => kept.set('keys', isOn.checked ? 'on' : 'off'));
+
+    addEventListener('keydown', (event) => {
+        if (event.altKey || event.ctrlKey || event.metaKey || event.defaultPrevented) return;
+        const focused = document.activeElement;
+        if (focused && focused !== document.body && focused.id !== 'mdbook-content') return;
+        if (event.key === '?') {
+            event.preventDefault();
+            help.showModal();
+            return;
+        }
+        const rel = { ArrowLeft: 'prev', ArrowRight: 'next' }[event.key];
+        const link = rel && !event.shiftKey && document.querySelector(`.pager a[rel="${rel}"]`);
+        if (link && isOn.checked && !getSelection().toString()) link.click();
+    });
+})();
+
 // ------------------------------------------------------------------- theme
 
 (function themes() {

@@ -11,6 +11,7 @@ mod directives;
 mod heads;
 mod highlight;
 mod html;
+mod outline;
 mod preprocess;
 mod serve;
 mod source;

@@ -15,6 +15,7 @@ use crate::directive::Directive;
 use crate::directives::{self, collect, contract, message, schedule, time};
 use crate::highlight::fence;
 use crate::html;
+use crate::outline::Outline;
 use crate::source::Source;
 
 /// Replaces the directives in a book's pages.
@@ -95,13 +96,15 @@ struct Page<'a> {
     path: PathBuf,
     /// Which line of the file each line comes from, once Markdown has been put in.
     origins: Vec<usize>,
+    outline: Outline,
     output: String,
     errors: Vec<String>,
 }
 
 impl<'a> Page<'a> {
     fn new(root: &'a Path, path: PathBuf) -> Self {
-        Self { root, path, origins: Vec::new(), output: String::new(), errors: Vec::new() }
+        let (origins, outline) = (Vec::new(), Outline::default());
+        Self { root, path, origins, outline, output: String::new(), errors: Vec::new() }
     }
 
     fn expand(&mut self, text: &str) {
@@ -114,6 +117,7 @@ impl<'a> Page<'a> {
                 let (body, end) = fence.body(&lines, index, prefix);
                 (self.fence(&fence, index, &body, end), end)
             } else {
+                self.outline.add(lines[index]);
                 (self.directive(rest, index), index + 1)
             };
             match block {
@@ -121,6 +125,15 @@ impl<'a> Page<'a> {
                 None => self.push_lines(&lines[index..end]),
             }
             index = end;
+        }
+        self.insert_outline();
+    }
+
+    /// Puts the list of the page's headings below its title.
+    fn insert_outline(&mut self) {
+        let title_end = self.output.find('\n').filter(|_| self.output.starts_with("# "));
+        if let (Some(html), Some(at)) = (self.outline.html(), title_end) {
+            self.output.insert_str(at + 1, &format!("\n{html}\n"));
         }
     }
 

@@ -26,6 +26,7 @@ pub fn render(directive: &Directive, root: &Path) -> Result<String> {
         "session" => session::render(root, directive.arguments),
         "figure" => figure::render(root, directive.arguments),
         "chart" => chart::render(root, directive.arguments),
+        "step" => staircase::render_place(root, directive.arguments),
         "staircase" => staircase::render(root, directive.arguments),
         _ => directive.misplaced(),
     }
