@@ -17,6 +17,7 @@ mod cost;
 mod every_page;
 mod keyboard;
 mod odd_addresses;
+mod outline;
 mod printing;
 mod scriptless;
 mod searching;
@@ -99,7 +100,14 @@ fn behaviour(shared: &Shared) -> Vec<Trial> {
         test(shared, "what is copied is on the clipboard", copying::to_the_clipboard),
         test(shared, "a chosen theme is kept over a reload", theme::choice_is_kept),
         test(shared, "the theme Auto follows the system", theme::auto_follows_the_system),
-        test(shared, "arrow keys do not leave the page", arrow_keys::stay_on_the_page),
+        test(shared, "arrow keys belong to what has the focus", arrow_keys::stay_on_the_page),
+        test(shared, "arrow keys turn pages, and can be switched off", arrow_keys::turn_pages),
+        test(shared, "the page's headings follow the reader", outline::follows_the_reader),
+        test(
+            shared,
+            "the page's headings are folded below the title",
+            outline::is_folded_below_the_title,
+        ),
         test(shared, "odd addresses do no harm", odd_addresses::do_no_harm),
         test(shared, "axe finds nothing wrong with what opens", accessible::what_opens)
             .with_ignored_flag(no_axe),
