@@ -14,12 +14,15 @@ use crate::{Failure, Symptom};
 /// The wait before each piece, where a stream is delayed.
 const DELAY: Duration = Duration::from_millis(20);
 
-/// What is left of the deadline when something has not happened before it: the program has failed
-/// already, and one that answers nothing must not cost the whole deadline for each check.
-const LATER_PART: u32 = 5;
+/// How often something may not have happened before its deadline until the deadlines become the shortest:
+/// the program has failed already, and one that answers nothing must not cost as much for each check.
+const FEW: usize = 2;
 
-/// The shortest of these later deadlines. Some checks wait for what takes a second.
-const SHORTEST_LATER: Duration = Duration::from_secs(2);
+/// After the first time: the part of the deadline that is left, and the least.
+const LATER: (u32, Duration) = (5, Duration::from_secs(2));
+
+/// After a few times, the same.
+const LAST: (u32, Duration) = (10, Duration::from_secs(1));
 
 /// How the stream is treated between client and server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,8 +97,10 @@ pub struct Exam {
     pub only: Vec<&'static Check>,
     /// Whether a check could be put to the program: from then on, it fails if one cannot.
     is_able: bool,
-    /// Whether a deadline has passed: the later ones are shorter.
-    waits_less: bool,
+    /// How long anything may take at first.
+    deadline: Duration,
+    /// How many deadlines have passed.
+    timeouts: usize,
     /// The symptom that explains every later failure, if there is one.
     spoilt: Option<Symptom>,
 }
@@ -110,7 +115,8 @@ impl Exam {
         only: Vec<&'static Check>,
     ) -> Self {
         subject.inquires = true;
-        Self { subject, promises, ways, only, is_able: false, waits_less: false, spoilt: None }
+        let deadline = subject.deadline;
+        Self { subject, promises, ways, only, is_able: false, deadline, timeouts: 0, spoilt: None }
     }
 
     /// The checks that are about this side of the program, in their order.
@@ -132,6 +138,7 @@ impl Exam {
         if let Some(reason) = self.obstacle_to(check) {
             return Outcome::NotAsked(reason);
         }
+        self.subject.deadline = self.deadline_for(check);
         for way in self.ways.clone() {
             (self.subject.cut, self.subject.delay) = (way.cut, way.delay);
             let judged = self.subject.judge(check);
@@ -183,16 +190,26 @@ impl Exam {
 
     /// Shortens what is waited for from now on, if it has not happened.
     fn wait_less_after(&mut self, failure: &Failure) {
-        let shorten = |time: Duration| time.min(SHORTEST_LATER.max(time / LATER_PART));
-        if !failure.has_timed_out() || self.waits_less {
+        if !failure.has_timed_out() {
             return;
         }
-        self.waits_less = true;
+        self.timeouts += 1;
         self.subject.inquires = false; // what was not found now costs as much again
         if failure.is_unable() {
-            self.subject.patience = shorten(self.subject.patience);
+            self.subject.patience = shorter(self.subject.patience, LATER);
         }
-        self.subject.deadline = shorten(self.subject.deadline);
+    }
+
+    /// How long anything may take in a check.
+    fn deadline_for(&self, check: &Check) -> Duration {
+        // A client's time begins when it is started, and some checks wait for what takes a second.
+        let takes_time = self.subject.judged == Side::Client || check.takes_a_second();
+        match self.timeouts {
+            0 => self.deadline,
+            1..=FEW => shorter(self.deadline, LATER),
+            _ if takes_time => shorter(self.deadline, LATER),
+            _ => shorter(self.deadline, LAST),
+        }
     }
 
     /// Why a check is not put to the program, if it is not.
@@ -211,4 +228,9 @@ impl Exam {
         }
         None
     }
+}
+
+/// A part of this time, but not less than the least.
+fn shorter(time: Duration, (part, least): (u32, Duration)) -> Duration {
+    time.min(least.max(time / part))
 }

@@ -502,6 +502,9 @@ const STARTS_THE_SERVER: &[&str] = &[
     "list",
 ];
 
+/// The checks in which a right program may take a second to do what is waited for.
+const TAKES_A_SECOND: &[&str] = &["timeout", "time-limit", "clean-stop", "half-frame"];
+
 impl Check {
     /// Why it matters, in one sentence.
     #[must_use]
@@ -513,6 +516,11 @@ impl Check {
     #[must_use]
     pub fn hint(&self) -> &'static str {
         TEXTS.get(&self.key("hint"))
+    }
+
+    /// Whether a right program may take a second to do what it waits for.
+    pub(super) fn takes_a_second(&self) -> bool {
+        TAKES_A_SECOND.contains(&self.name)
     }
 
     /// Whether an exercise asks for it, and no step promises it.
