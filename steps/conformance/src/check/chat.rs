@@ -42,9 +42,21 @@ const LINES_EACH_IN_PIECES: usize = 20;
 /// How many of the last lines somebody who joins must hear, in an exercise.
 const REMEMBERED_LINES: usize = 10;
 
+/// How many clients join while another talks, and how many lines it says before each of them.
+const LATECOMERS: usize = 10;
+const LINES_BETWEEN: usize = 50;
+
 /// How many lines each client may say in a second, in another exercise, and how many one says there.
 const LINES_A_SECOND: usize = 10;
 const HASTY_LINES: usize = 35;
+
+/// How often a name is given away while others ask for it, and how long that may take; in how many
+/// groups of clients at once, how many of a group ask, and how many times each of them does.
+const NAME_TIMES: usize = 60;
+const NAME_TIME: Duration = Duration::from_secs(6);
+const NAME_GROUPS: usize = 8;
+const NAME_ASKERS: usize = 6;
+const NAME_REQUESTS: usize = 100;
 
 /// How long such a client tries to say more than any room could pass on in that time, and how much
 /// that is, in bytes: more than the buffers of the systems take.
@@ -412,8 +424,42 @@ pub(super) fn latecomers(subject: &Subject) -> Result<(), Failure> {
         let welcome = alice.said("welcome");
         bob.expect_next(&welcome)?;
         alice.says_and_hears("the end")?;
-        bob.expect_next(&alice.said("the end"))
+        bob.expect_next(&alice.said("the end"))?;
+        latecomers_miss_nothing(running, &mut alice)
     })
+}
+
+/// While one client talks, others join: what each hears begins with a line of those that were said
+/// last, and then none is missing, and none comes twice.
+fn latecomers_miss_nothing(running: &Running, alice: &mut Member) -> Result<(), Failure> {
+    let text = |number: usize| format!("number {number}");
+    let (mut said, mut late) = (0, Vec::new());
+    for _ in 0..LATECOMERS {
+        let lines: Vec<String> = (said + 1..=said + LINES_BETWEEN).map(text).collect();
+        alice.say(&lines.join("\n"))?;
+        said += LINES_BETWEEN;
+        late.push(Member::silent(running)?);
+    }
+    alice.says_and_hears(&text(said + 1))?;
+    for member in &mut late {
+        let mut older = 0; // those who joined first may be sent what was said before
+        let mut next = loop {
+            let heard = member.hear()?;
+            match heard.text.strip_prefix("number ").and_then(|it| it.parse().ok()) {
+                Some(number) if older == 0 || number == 1 => break number,
+                None if older < REMEMBERED_LINES => older += 1,
+                _ => {
+                    let (name, expected) = (&member.name, alice.said(&text(1)));
+                    return Err(Failure::new(text!("chat.heard-other", name, expected, heard)));
+                }
+            }
+        };
+        while next <= said {
+            next += 1;
+            member.expect_next(&alice.said(&text(next)))?;
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn names(subject: &Subject) -> Result<(), Failure> {
@@ -454,8 +500,77 @@ pub(super) fn names(subject: &Subject) -> Result<(), Failure> {
             let clients = SPEAKERS;
             return Err(Failure::new(text!("chat.same-name", clients, count)));
         }
-        members[0].takes_the_name_of_one_who_has_left("alice")
+        members[0].takes_the_name_of_one_who_has_left("alice")?;
+        drop(members);
+        a_name_has_one_owner_under_load(running, subject.cut.is_some())
     })
+}
+
+/// In each of some groups, a client gives a name away while the others ask for it without a pause. A
+/// race between looking and taking is seldom lost, so it is run often, and by many at once.
+fn a_name_has_one_owner_under_load(running: &Running, in_pieces: bool) -> Result<(), Failure> {
+    let mut groups = Vec::new();
+    for group in 1..=NAME_GROUPS {
+        let names = (0..=NAME_ASKERS).map(|number| format!("g{group}n{number}"));
+        groups.push(names.map(|name| Member::join(running, &name)).collect::<Result<Vec<_>, _>>()?);
+    }
+    let times = if in_pieces { 1 } else { NAME_TIMES };
+    let until = Instant::now() + NAME_TIME;
+    for time in (1..=times).take_while(|_| Instant::now() < until) {
+        let owners = groups.iter_mut().map(|members| &mut members[0]).enumerate();
+        takes_as_each(owners.map(|(group, owner)| (owner, zoe(group))), time)?;
+        for (group, members) in groups.iter_mut().enumerate() {
+            let asking = format!("/name {}\n", zoe(group)).repeat(NAME_REQUESTS);
+            for member in &mut members[1..] {
+                member.say(&format!("{asking}is it me, {group}.{time}?"))?;
+            }
+        }
+        for members in &mut groups {
+            let own = members[0].name.clone();
+            members[0].say(&format!("/name {own}"))?;
+        }
+        for (group, members) in groups.iter_mut().enumerate() {
+            let text = format!("is it me, {group}.{time}?");
+            let mut count = 0;
+            for _ in 0..NAME_ASKERS {
+                count += usize::from(members[0].hears_who_says_later(&text)? == zoe(group));
+            }
+            if count > 1 {
+                let clients = NAME_ASKERS;
+                return Err(Failure::new(text!("chat.two-owners", clients, count)));
+            }
+        }
+        let askers = groups.iter_mut().flat_map(|members| &mut members[1..]);
+        let own = |asker: &Member| asker.name.clone();
+        takes_as_each(askers.map(|asker| (own(asker), asker)).map(|(own, it)| (it, own)), time)?;
+    }
+    Ok(())
+}
+
+/// The name that the clients of a group ask for.
+fn zoe(group: usize) -> String {
+    format!("zoe{group}")
+}
+
+/// Each of these clients takes a name that is free, and says something under it.
+fn takes_as_each<'a>(
+    clients: impl Iterator<Item = (&'a mut Member, String)>,
+    time: usize,
+) -> Result<(), Failure> {
+    let mut asked = Vec::new();
+    for (member, speaker) in clients {
+        let text = format!("{} is {speaker}, {time}", member.name);
+        member.say(&format!("/name {speaker}\n{text}"))?;
+        asked.push((member, speaker, text));
+    }
+    for (member, speaker, text) in asked {
+        let heard = member.hears_who_says_later(&text)?;
+        if heard != speaker {
+            let name = &member.name;
+            return Err(Failure::new(text!("chat.heard-other-name", name, speaker, text, heard)));
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn rooms(subject: &Subject) -> Result<(), Failure> {
@@ -669,6 +784,18 @@ impl Member {
             self.say(&format!("line {number}"))?;
         }
         (0..SPEAKERS * lines).map(|_| self.hear()).collect()
+    }
+
+    /// Who says this, an address or a name, in whatever line comes with it.
+    fn hears_who_says_later(&mut self, text: &str) -> Result<String, Failure> {
+        let until = Instant::now() + self.deadline;
+        loop {
+            let line = self.next_line(until)?;
+            let before = line.strip_suffix(text).and_then(|before| before.strip_suffix(' '));
+            if let Some(before) = before {
+                return Ok(before.rsplit(' ').next().unwrap_or_default().to_owned());
+            }
+        }
     }
 
     /// The next line of the chat; what the server says itself is left out.
