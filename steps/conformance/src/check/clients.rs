@@ -5,10 +5,9 @@ use std::time::Duration;
 use super::commands;
 use super::conversation::ended_well;
 use super::fake::FakeServer;
-use super::line::is_said;
+use super::line::{is_said, shortened};
 use super::protocol::{Protocol, SHELL_NEWLINE};
 use super::subject::{Input, Subject};
-use crate::show::show;
 use crate::{Failure, Program};
 
 /// What the client is told to say.
@@ -70,9 +69,14 @@ fn prints(subject: &Subject, exchanges: Vec<(&'static str, &'static str)>) -> Re
     let message = protocol.exchange(exchanges[0].0).0;
     let argument = (subject.input == Input::Argument).then_some(message.as_str());
     let mut client = subject.start_client(server.addr(), argument)?;
-    let shown = exchanges.iter().try_for_each(|(word, answer)| {
-        if argument.is_none() {
-            client.type_line(&protocol.exchange(word).0)?;
+    let last = exchanges.len() - 1;
+    let shown = exchanges.iter().enumerate().try_for_each(|(index, (word, answer))| {
+        let message = protocol.exchange(word).0;
+        if argument.is_none() && index < last {
+            client.type_line(&message)?;
+        } else if argument.is_none() {
+            client.type_bytes(message.as_bytes())?; // the last line may end without a newline
+            client.end_input();
         }
         let answer = answered(protocol, answer);
         client.expect_later(answer.trim_end(), |line| shows(protocol, line, &answer)).map(drop)
@@ -91,34 +95,54 @@ fn answered(protocol: Protocol, word: &str) -> String {
     if protocol.runs_commands() { format!("{word}{SHELL_NEWLINE}") } else { word.to_owned() }
 }
 
-/// The server takes at most so many bytes from a read, and answers them before it takes more.
-const BUFFER_LEN: usize = 1024;
+/// How long a line is that the server takes and answers in pieces.
+const LONG_LINE_LEN: usize = 3073;
 
 pub(super) fn long_line(subject: &Subject) -> Result<(), Failure> {
-    let line: String = (b'a'..=b'y').cycle().map(char::from).take(3 * BUFFER_LEN + 1).collect();
+    let line: String = (b'a'..=b'y').cycle().map(char::from).take(LONG_LINE_LEN).collect();
     let answer = line.to_ascii_uppercase();
     let expected = line.clone().into_bytes();
     let server = FakeServer::start(subject, move |mut client| {
-        let mut came = 0;
-        while came < expected.len() {
-            let most = BUFFER_LEN.min(expected.len() - came);
-            let bytes = client.receive_some()?.unwrap_or_default();
-            if bytes.is_empty() || bytes.len() > most || !expected[came..].starts_with(&bytes) {
-                let (bytes, len) = (show(&bytes), bytes.len());
-                return Err(Failure::new(text!("clients.other-piece", most, came, len, bytes)));
+        // As a server with a buffer of 1024 bytes: how much the client sends at once is its affair.
+        let mut came = Vec::new();
+        while came.len() < expected.len() {
+            let Some(bytes) = client.receive_some()? else { break };
+            came.extend_from_slice(&bytes);
+            for piece in bytes.chunks(1024) {
+                client.send(&piece.to_ascii_uppercase())?;
             }
-            came += bytes.len();
-            client.send(&bytes.to_ascii_uppercase())?;
         }
-        client.expect_end()
+        client.expect_refusal()?;
+        if came == expected {
+            return Ok(());
+        }
+        let (came, len) = (came.len(), expected.len());
+        Err(Failure::new(text!("clients.other-line", len, came)))
     })?;
     let mut client = subject.start_client(server.addr(), None)?;
     client.type_line(&line)?;
-    let shown = client.expect_later(&answer, |came| came.ends_with(&answer));
+    let shown = client.expect_later(&shortened(&answer), |came| came.ends_with(&answer));
     client.end_input();
     let ended = shown.and_then(|_| ended_well(&mut client));
     let len = line.len();
     let done = text!("clients.long-line", len);
+    server.result().map_err(|failure| client.explain(failure.after(&done)))?;
+    ended.map_err(|failure| failure.after(done))
+}
+
+/// A client whose messages can be empty sends an empty line as well.
+pub(super) fn empty_frame(subject: &Subject) -> Result<(), Failure> {
+    let protocol = subject.protocol;
+    let server = FakeServer::start(subject, move |mut client| {
+        protocol.expect_message(&mut client, "")?;
+        client.send(&protocol.answer_on_the_wire(""))?;
+        client.expect_refusal()
+    })?;
+    let mut client = subject.start_client(server.addr(), None)?;
+    client.type_line("")?;
+    client.end_input();
+    let ended = ended_well(&mut client);
+    let done = text!("clients.empty-line");
     server.result().map_err(|failure| client.explain(failure.after(&done)))?;
     ended.map_err(|failure| failure.after(done))
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::clients;
 #[cfg(target_os = "linux")]
 use super::linux;
 use super::protocol::Protocol;
@@ -80,6 +81,9 @@ pub(super) fn many_messages(subject: &Subject) -> Result<(), Failure> {
         for len in [BUFFER_LEN, 1, 3 * BUFFER_LEN + 1] {
             running.exchange(&mut peer, &letters(len))?;
         }
+        for number in 1..=100 {
+            running.exchange(&mut peer, &format!("message {number}"))?;
+        }
     }
     if subject.protocol == Protocol::Echo {
         ends_with_its_client(running, peer)?;
@@ -111,7 +115,9 @@ pub(super) fn any_bytes(subject: &Subject) -> Result<(), Failure> {
 pub(super) fn empty_input(subject: &Subject) -> Result<(), Failure> {
     let running = subject.start()?;
     if subject.input == Input::Lines {
-        return answers_after(subject, &running, "", &[]);
+        answers_after(subject, &running, "", &[])?;
+        let is_sent = subject.protocol == Protocol::Frames; // a frame can be empty
+        return if is_sent { clients::empty_frame(subject) } else { Ok(()) };
     }
     let mut client = subject.start_client(running.addr, Some(""))?;
     ended_well(&mut client).map_err(|failure| failure.after(text!("conversation.said-nothing")))?;
