@@ -12,8 +12,8 @@
 //!
 //! Still wrong, on purpose: a client that does not read stops the room for every client. Lines are
 //! written while the map is locked, and a write to that client waits: on Linux until its system has
-//! taken nothing for `USER_TIMEOUT`, elsewhere as long as it does not read. Stopping is abrupt: no
-//! client gets a goodbye.
+//! taken nothing for `USER_TIMEOUT`, elsewhere as long as it does not read. A console that takes no
+//! output keeps new clients waiting. Stopping is abrupt: no client gets a goodbye.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, Read, Write};

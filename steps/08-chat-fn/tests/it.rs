@@ -609,6 +609,31 @@ fn still_wrong_one_reader_that_does_not_read_stops_the_room() -> Result<(), Fail
     hear_later(&mut bob, &said(&carol, "is anybody here?")?)
 }
 
+#[cfg(unix)]
+#[test]
+fn still_wrong_a_console_that_is_stopped_keeps_new_clients_waiting() -> Result<(), Failure> {
+    let (mut server, mut terminal) = Program::start_in_terminal(server())?;
+    let addr = server.addr()?;
+    let mut bob = join(&mut server, addr)?;
+    terminal.write_all(b"\x13").expect("Ctrl-S is typed");
+    // No event reports that the terminal has stopped: until then, those who join are served.
+    let until = Instant::now() + DEADLINE;
+    let (_carol, line) = loop {
+        let mut carol = Peer::connect_within(addr, SILENCE)?;
+        if say_and_hear(&mut carol, "hello").is_err() {
+            let line = said(&carol, "hello")?;
+            break (carol, line);
+        }
+        assert!(Instant::now() < until, "her thread should wait for the console");
+    };
+    bob.send(b"those who are in notice nothing\n")?;
+    let noticed = said(&bob, "those who are in notice nothing")?;
+    hear_later(&mut bob, &noticed)?;
+
+    terminal.write_all(b"\x11").expect("Ctrl-Q is typed");
+    hear_later(&mut bob, &line)
+}
+
 #[test]
 fn still_wrong_stopping_is_abrupt() -> Result<(), Failure> {
     let (mut server, addr) = Program::start_server(server())?;
