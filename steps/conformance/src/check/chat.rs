@@ -42,9 +42,10 @@ const LINES_EACH_IN_PIECES: usize = 20;
 /// How many of the last lines somebody who joins must hear, in an exercise.
 const REMEMBERED_LINES: usize = 10;
 
-/// How many clients join while another talks, and how many lines it says before each of them.
-const LATECOMERS: usize = 10;
-const LINES_BETWEEN: usize = 50;
+/// How many clients join while another talks, and how many lines it says just before each of them, and
+/// just after.
+const LATECOMERS: usize = 20;
+const LINES_AROUND: usize = 20;
 
 /// How many lines each client may say in a second, in another exercise, and how many one says there.
 const LINES_A_SECOND: usize = 10;
@@ -435,12 +436,14 @@ fn latecomers_miss_nothing(running: &Running, alice: &mut Member) -> Result<(), 
     let text = |number: usize| format!("number {number}");
     let (mut said, mut late) = (0, Vec::new());
     for _ in 0..LATECOMERS {
-        let lines: Vec<String> = (said + 1..=said + LINES_BETWEEN).map(text).collect();
-        alice.say(&lines.join("\n"))?;
-        said += LINES_BETWEEN;
+        // Some are on their way when it connects, and some follow at once.
+        let lines: Vec<String> = (said + 1..=said + 2 * LINES_AROUND).map(text).collect();
+        alice.say(&lines[..LINES_AROUND].join("\n"))?;
         late.push(Member::silent(running)?);
+        alice.say(&lines[LINES_AROUND..].join("\n"))?;
+        said += lines.len() + 1;
+        alice.says_and_hears(&text(said))?;
     }
-    alice.says_and_hears(&text(said + 1))?;
     for member in &mut late {
         let mut older = 0; // those who joined first may be sent what was said before
         let mut next = loop {
@@ -454,7 +457,7 @@ fn latecomers_miss_nothing(running: &Running, alice: &mut Member) -> Result<(), 
                 }
             }
         };
-        while next <= said {
+        while next < said {
             next += 1;
             member.expect_next(&alice.said(&text(next)))?;
         }
