@@ -1,9 +1,9 @@
 //! `cargo xtask check`: judges a learner's own program, in whatever language, and says why.
 //!
 //! ```text
-//! cargo xtask check 03 -- python3 my_server.py {addr}
+//! cargo xtask check 03 -- python3 my_server.py ADDR
 //! cargo xtask check 03 --addr 127.0.0.1:9003
-//! cargo xtask check 03 --client -- python3 my_client.py {addr}
+//! cargo xtask check 03 --client -- python3 my_client.py ADDR
 //! ```
 
 mod class;

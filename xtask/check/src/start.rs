@@ -70,7 +70,7 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
         writeln!(stdout)?;
         format!("{} {}", if cfg!(windows) { "python" } else { "python3" }, quoted(&shown))
     };
-    writeln!(stdout, "    cargo xtask check {number} -- {program} {{addr}}")?;
+    writeln!(stdout, "    cargo xtask check {number} -- {program} ADDR")?;
     Ok(())
 }
 

@@ -350,5 +350,5 @@ fn a_command_that_has_one_address_only_is_refused_and_costs_its_own_row() {
     let folder = class("step = 3", &[], &[("ana", "server 127.0.0.1:9003")]);
     let (code, text, error) = check(folder.path(), &[]);
     assert_eq!(code, Some(1), "{error}");
-    assert!(text.contains("in a class, a server's command needs {addr}"), "{text}");
+    assert!(text.contains("in a class, a server's command needs ADDR"), "{text}");
 }

@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 
 use crate::{Failure, printable};
 
-/// Stands for the address, `HOST:PORT`.
-const ADDR: &str = "{addr}";
+/// What stands for the address, `HOST:PORT`. Every shell leaves the first one alone; PowerShell takes the
+/// braces of the second one for its own.
+const ADDR: &[&str] = &["ADDR", "{addr}"];
 
-/// Stands for the port alone.
-const PORT: &str = "{port}";
+/// What stands for the port alone.
+const PORT: &[&str] = &["PORT", "{port}"];
 
 /// Where free ports are looked for: below those that systems give to clients, so that no client
 /// takes one between two starts.
@@ -40,10 +41,11 @@ impl CommandLine {
         (!words.is_empty()).then_some(Self(words))
     }
 
-    /// Whether there is a place for any address: `{addr}` or `{port}`.
+    /// Whether there is a place for any address: `ADDR` or `PORT`.
     #[must_use]
     pub fn takes_any_addr(&self) -> bool {
-        self.0.iter().any(|word| word.contains(ADDR) || word.contains(PORT))
+        let is_place = |word: &String| put(word, ADDR, "") != *word || put(word, PORT, "") != *word;
+        self.0.iter().any(is_place)
     }
 
     /// The address that stands in it, if an argument looks like one.
@@ -56,9 +58,9 @@ impl CommandLine {
     #[must_use]
     pub fn command(&self, addr: SocketAddr) -> Command {
         let (whole, port) = (addr.to_string(), addr.port().to_string());
-        let put = |word: &String| word.replace(ADDR, &whole).replace(PORT, &port);
-        let mut command = Command::new(put(&self.0[0]));
-        command.args(self.0[1..].iter().map(put));
+        let filled = |word: &String| put(&put(word, ADDR, &whole), PORT, &port);
+        let mut command = Command::new(filled(&self.0[0]));
+        command.args(self.0[1..].iter().map(filled));
         command
     }
 
@@ -77,6 +79,27 @@ impl std::fmt::Display for CommandLine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&printable(&self.0.join(" ")))
     }
+}
+
+/// A word with a value in the place of these names, where they are no part of a longer one: `ADDRESS` stays.
+fn put(word: &str, names: &[&str], value: &str) -> String {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    let mut filled = word.to_owned();
+    for name in names {
+        let mut from = 0;
+        while let Some(at) = filled[from..].find(name).map(|at| from + at) {
+            let end = at + name.len();
+            let is_longer = name.starts_with(is_part)
+                && (filled[..at].ends_with(is_part) || filled[end..].starts_with(is_part));
+            if is_longer {
+                from = end;
+            } else {
+                filled.replace_range(at..end, value);
+                from = at + value.len();
+            }
+        }
+    }
+    filled
 }
 
 /// The address that a word is, if it looks like one: where clients on this computer find it.
@@ -229,6 +252,10 @@ mod tests {
         assert_eq!(arguments(&socat.command(addr)), ["TCP-LISTEN:5000,reuseaddr", "EXEC:cat"]);
         assert!(socat.takes_any_addr());
         assert_eq!(arguments(&line("c {addr} -v").client(addr)), ["127.0.0.1:5000", "-v"]);
+        let words = line("c --listen=ADDR x:PORT,y ADDRESS MY_PORT PORTADDR");
+        assert!(words.takes_any_addr());
+        let expected = ["--listen=127.0.0.1:5000", "x:5000,y", "ADDRESS", "MY_PORT", "PORTADDR"];
+        assert_eq!(arguments(&words.command(addr)), expected);
         assert_eq!(arguments(&line("c -v").client(addr)), ["-v", "127.0.0.1:5000"]);
     }
 

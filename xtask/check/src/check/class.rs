@@ -13,12 +13,12 @@
 //! next-client = 3
 //!
 //! [files]                                   # a program for each file; `*` is its name
-//! "*/server.py" = "python3 {file} {addr}"
+//! "*/server.py" = "python3 {file} ADDR"
 //!
 //! [programs]
-//! "Ben K." = "ben/target/debug/server {addr}"
+//! "Ben K." = "ben/target/debug/server ADDR"
 //! Cleo = "127.0.0.1:9003"
-//! Dan = { command = "dan/server {addr}", only = ["reply"], points = { reply = 5 } }
+//! Dan = { command = "dan/server ADDR", only = ["reply"], points = { reply = 5 } }
 //! ```
 
 use std::collections::BTreeMap;

@@ -10,16 +10,16 @@ use conformance::text;
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  cargo xtask check 03 -- python3 my_server.py {addr}
-  cargo xtask check 03 -- ncat -l -k 127.0.0.1 {port} --sh-exec 'python3 upper.py'
+  cargo xtask check 03 -- python3 my_server.py ADDR
+  cargo xtask check 03 -- ncat -l -k 127.0.0.1 PORT --sh-exec 'python3 upper.py'
   cargo xtask check 03 --addr 127.0.0.1:9003
-  cargo xtask check 03 --client -- python3 my_client.py {addr}
+  cargo xtask check 03 --client -- python3 my_client.py ADDR
   cargo xtask check 03 --list
   cargo xtask check 07 --contract
   cargo xtask check --class class.toml
 
-The program is started anew for each check. {addr} in its command line is replaced by a free address, another \
-one each time, and {port} by its port alone: use it if you can. Otherwise the server must listen where its \
+The program is started anew for each check. ADDR in its command line is replaced by a free address, another \
+one each time, and PORT by its port alone: use it if you can. Otherwise the server must listen where its \
 arguments or --addr say (HOST:PORT), or at the step's usual address, 127.0.0.1:900N. It need not print anything.
 
 Exit code: 0 if no check failed, 1 if one did, 2 if the program could not be checked.")]
@@ -31,7 +31,7 @@ pub struct Options {
     /// The program and its arguments
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<String>,
-    /// Judge a client: it gets the address where {addr} stands, or as its last argument
+    /// Judge a client: it gets the address in place of ADDR, or as its last argument
     #[arg(long, conflicts_with = "addr")]
     pub client: bool,
     /// Where the server listens; without a command, where it runs already

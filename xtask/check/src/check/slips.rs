@@ -9,11 +9,14 @@ use workspace::command_line::{is_on_path, split};
 
 use super::options::Options;
 
-/// What people write for `{addr}`, in lower case.
+/// What PowerShell makes of words in braces: a script in Base64, in place of the word.
+const POWERSHELL: &[(&str, &str)] = &[("YQBkAGQAcgA=", "ADDR"), ("cABvAHIAdAA=", "PORT")];
+
+/// What people write for `ADDR` in braces, in lower case.
 const FOR_ADDR: &[&str] =
     &["adr", "add", "addrs", "address", "adress", "adresse", "server", "host:port", "hostport"];
 
-/// What people write for `{port}`, in lower case.
+/// What people write for `PORT` in braces, in lower case.
 const FOR_PORT: &[&str] = &["ports", "prot", "portnumber", "port_number"];
 
 /// What people write for the host alone. It is always the same.
@@ -56,6 +59,10 @@ pub fn slip(options: &Options) -> Option<String> {
     if let ([only], true) = (&words[..], first.trim().contains(' ') && !Path::new(first).exists()) {
         return Some(quoted(options, only));
     }
+    if let Some(words) = without_powershell(words) {
+        let line = line(&words);
+        return Some(text!("slip.powershell", line));
+    }
     if let Some((word, right)) = words.iter().find_map(|word| Some((word, placeholder(word)?))) {
         let words: Vec<String> =
             words.iter().map(|it| placeholder(it).unwrap_or_else(|| it.clone())).collect();
@@ -88,6 +95,29 @@ pub fn missing_dashes(arguments: &[String]) -> Option<String> {
     Some(text!("slip.no-dashes", line))
 }
 
+/// The words as they were before PowerShell replaced those in braces; none if it has replaced none.
+fn without_powershell(words: &[String]) -> Option<Vec<String>> {
+    let is_option = |word: &String| word.eq_ignore_ascii_case("-encodedCommand");
+    words.iter().find(|word| is_option(word))?;
+    let (mut before, mut rest) = (Vec::new(), words.iter());
+    while let Some(word) = rest.next() {
+        if !is_option(word) {
+            before.push(word.clone());
+            continue;
+        }
+        let script = rest.next().map(String::as_str).unwrap_or_default();
+        let name = POWERSHELL.iter().find(|(base64, _)| *base64 == script);
+        before.push(name.map_or("ADDR", |(_, name)| name).to_owned());
+        // `-inputFormat xml -outputFormat text`
+        let ours = rest.as_slice().iter().take(4);
+        let formats = ["-inputformat", "xml", "-outputformat", "text"];
+        if ours.map(|word| word.to_lowercase()).eq(formats) {
+            rest = rest.as_slice()[4..].iter();
+        }
+    }
+    Some(before)
+}
+
 /// The whole of a command line in one word.
 fn quoted(options: &Options, only: &str) -> String {
     let words = split(only).unwrap_or_default();
@@ -105,10 +135,11 @@ fn quoted(options: &Options, only: &str) -> String {
 fn placeholder(word: &str) -> Option<String> {
     // Unquoted, PowerShell leaves `addr` of `{addr}`.
     match word.to_lowercase().as_str() {
+        _ if word == "ADDR" || word == "PORT" => return None,
         "addr" | "$addr" | "${addr}" | "%addr%" | "<addr>" | "[addr]" => {
-            return Some("{addr}".to_owned());
+            return Some("ADDR".to_owned());
         }
-        "$port" | "${port}" | "%port%" | "<port>" | "[port]" => return Some("{port}".to_owned()),
+        "$port" | "${port}" | "%port%" | "<port>" | "[port]" => return Some("PORT".to_owned()),
         _ => {}
     }
     let (before, rest) = word.split_once('{')?;
@@ -118,12 +149,12 @@ fn placeholder(word: &str) -> Option<String> {
     }
     let low = name.to_lowercase();
     let right = if low == "addr" || FOR_ADDR.contains(&low.as_str()) {
-        "{addr}"
+        "ADDR"
     } else if low == "port" || FOR_PORT.contains(&low.as_str()) {
-        "{port}"
+        "PORT"
     } else if FOR_HOST.contains(&low.as_str()) {
         if let Some(("", after)) = after.split_once(":{port}") {
-            return Some(format!("{before}{{addr}}{after}"));
+            return Some(format!("{before}ADDR{after}"));
         }
         "127.0.0.1"
     } else {
@@ -146,7 +177,7 @@ fn shell_syntax(options: &Options, words: &[String]) -> Option<String> {
         return Some(text!("slip.operator", word, line));
     }
     if BUILTINS.contains(&first.as_str()) && !is_on_path(first) || first == "cd" {
-        let rest = if words.len() <= 2 { " && exec PROGRAM {addr}" } else { "" };
+        let rest = if words.len() <= 2 { " && exec PROGRAM ADDR" } else { "" };
         let line = line(&in_shell(&format!("{whole_line}{rest}")));
         return Some(text!("slip.builtin", first, line));
     }
