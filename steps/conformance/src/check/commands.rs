@@ -40,9 +40,13 @@ pub(super) fn both_streams(subject: &Subject) -> Result<(), Failure> {
         let (command, answer) = both(MUCH);
         running.ask(&mut peer, command, answer)?;
     }
-    // A command that reads finds the end of its input, and does not wait for what is typed at the server.
+    Ok(())
+}
+
+pub(super) fn closed_stdin(subject: &Subject) -> Result<(), Failure> {
+    let running = subject.start()?;
     let reads = if cfg!(windows) { "sort&echo end" } else { "cat; echo end" };
-    running.ask(&mut peer, reads, format!("end{SHELL_NEWLINE}"))
+    running.ask(&mut running.connect()?, reads, format!("end{SHELL_NEWLINE}"))
 }
 
 /// How many lines are more than 1 MiB on each stream.

@@ -119,6 +119,13 @@ pub const CHECKS: &[Check] = &[
         scenario: commands::both_streams,
     },
     Check {
+        name: "closed-stdin",
+        section: "remote-execution.md#closed-stdin",
+        side: Side::Server,
+        protocols: COMMANDS,
+        scenario: commands::closed_stdin,
+    },
+    Check {
         name: "failed-command",
         section: "remote-execution.md#failed-command",
         side: Side::Server,
