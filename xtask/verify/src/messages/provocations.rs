@@ -377,9 +377,7 @@ pub const PROVOCATIONS: &[Provocation] = &[
     }),
     // Python, in the twins.
     needing(Need::UnixPython, "twin-refused", refused),
-    needing(Need::UnixPython, "twin-refused-line", refused),
     needing(Need::UnixPython, "twin-in-use", in_use),
-    needing(Need::UnixPython, "twin-in-use-line", in_use),
     needing(Need::Linux, "twin-not-here", |scene| scene.run(&["server", ELSEWHERE], b"")),
     message("twin-allow-remote", |scene| scene.run(&["server", "0.0.0.0:0"], b"")),
     message("twin-port", |scene| scene.run(&["client", "127.0.0.1:http"], b"")),
@@ -431,6 +429,13 @@ pub const PROVOCATIONS: &[Provocation] = &[
          peer, _ = server.accept(); client.sendall(b'hello'); peer.recv(1); peer.close(); \
          client.recv(1024)",
     ),
+    unix_python("python-refused", "socket.create_connection(('127.0.0.1', 1))"),
+    unix_python(
+        "python-in-use",
+        "server = socket.create_server(('127.0.0.1', 0)); \
+         socket.create_server(server.getsockname())",
+    ),
+    python("python-port", "int('http')"),
     unix_python("python-pipe", "b.close(); a.sendall(b'hello')"),
     python("python-timeout", "a.settimeout(0.01); a.recv(1024)"),
     unix_python("python-would-block", "a.setblocking(False); a.recv(1024)"),
