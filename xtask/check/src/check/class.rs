@@ -471,7 +471,7 @@ Ben K.   -   ?   it took longer
         let rows =
             [row("Eve   +\nBob\u{1b}[2J", &[("reply", "failed")], Some("\u{9b}2J\nBob   +"))];
         let text = table(&rows, &["reply"]);
-        let expected = r"Eve   +\nBob\u{1b}[2J   -   \u{9b}2J\nBob   +";
+        let expected = r"Eve   +\nBob\u{1b}[2J   -   \u{9b}2J";
         assert_eq!(text.lines().nth(1), Some(expected));
     }
 }
