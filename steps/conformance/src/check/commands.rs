@@ -340,21 +340,35 @@ pub(super) fn cut_off_message(subject: &Subject) -> Result<(), Failure> {
 }
 
 pub(super) fn answer_limit(subject: &Subject) -> Result<(), Failure> {
-    const LINE_LEN: usize = 8000;
-    let (lines, line) = (MAX_FRAME_LEN as usize / LINE_LEN + 1, "x".repeat(LINE_LEN));
-    let command = if cfg!(windows) {
-        format!("for /L %i in (1,1,{lines}) do @echo {line}")
-    } else {
-        format!("i=0; while [ $i -lt {lines} ]; do echo {line}; i=$((i+1)); done")
+    const LINE_LEN: usize = 4096; // bytes, with the ending
+    let newline = if cfg!(windows) { 2 } else { 1 };
+    let line = "x".repeat(LINE_LEN - newline);
+    let command = |lines: usize| {
+        if cfg!(windows) {
+            format!("for /L %i in (1,1,{lines}) do @echo {line}")
+        } else {
+            format!("i=0; while [ $i -lt {lines} ]; do echo {line}; i=$((i+1)); done")
+        }
     };
     let running = subject.start()?;
     let mut peer = running.connect()?;
-    let answer =
-        peer.send(&wire::frame(command.as_bytes())).and_then(|()| receive_frame(&mut peer));
+    let mut ask = |lines| {
+        peer.send(&wire::frame(command(lines).as_bytes())).and_then(|()| receive_frame(&mut peer))
+    };
     let most = MAX_FRAME_LEN;
+    let lines = MAX_FRAME_LEN as usize / LINE_LEN;
+    let at_limit =
+        |failure: Failure| running.explain(failure.after(text!("commands.longest-output", most)));
+    // To cut megabytes takes its time.
+    if subject.cut.is_none() {
+        let len = ask(lines).map_err(at_limit)?.len();
+        if len != MAX_FRAME_LEN as usize {
+            return Err(at_limit(Failure::new(text!("commands.not-all-output", most, len))));
+        }
+    }
     let explain =
         |failure: Failure| running.explain(failure.after(text!("commands.long-output", most)));
-    let answer = answer.map_err(explain)?;
+    let answer = ask(lines + 1).map_err(explain)?;
     if answer.is_empty() || answer.starts_with(b"x") {
         let answer = show(&answer);
         return Err(explain(Failure::new(text!("commands.no-error-message", answer))));

@@ -60,6 +60,9 @@ const CHUNK_LEN: u64 = 64 * 1024;
 /// What the server is told as its `--timeout`, in seconds. Any other command must be done sooner.
 const TIMEOUT: &str = "1";
 
+/// How long the server must let a command run with that timeout. Clocks differ by some milliseconds.
+const TIMEOUT_AT_LEAST: Duration = Duration::from_millis(950);
+
 /// How often one looks whether a process that is not ours has ended: there is no event for it.
 pub(super) const LOOK: Duration = Duration::from_millis(10);
 
@@ -531,7 +534,9 @@ pub(super) fn timeout(subject: &Subject) -> Result<(), Failure> {
     let running = subject.start_with(&["--timeout".as_ref(), TIMEOUT.as_ref()])?;
     let mut peer = running.connect()?;
     let command = if cfg!(windows) { "ping -n 60 127.0.0.1" } else { "sleep 60 & echo $!; wait" };
+    let asked = Instant::now();
     let answer = peer.send(&wire::run(command)).and_then(|()| Answer::receive(&mut peer));
+    let took = asked.elapsed();
     let explain = |failure: Failure| {
         let timeout = TIMEOUT;
         running.explain(failure.after(text!("messages.with-timeout", timeout, command)))
@@ -540,6 +545,10 @@ pub(super) fn timeout(subject: &Subject) -> Result<(), Failure> {
     let answer = answer.map_err(explain)?;
     if answer.error().is_none() {
         return Err(failed(text!("messages.no-error", answer)));
+    }
+    if took < TIMEOUT_AT_LEAST {
+        let ms = took.as_millis();
+        return Err(failed(text!("messages.stopped-early", ms, answer)));
     }
     if cfg!(unix) {
         let text = String::from_utf8_lossy(&answer.body);
