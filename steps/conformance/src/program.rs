@@ -238,6 +238,15 @@ impl Program {
         })
     }
 
+    /// Writes bytes into the program's input, and ends it. Does not wait until the program reads them: they
+    /// may be more than the pipe takes.
+    pub(crate) fn type_all(&mut self, bytes: Vec<u8>) {
+        if let Some(mut stdin) = self.stdin.take() {
+            // It ends with the program, if not before; what the program does not read shows elsewhere.
+            thread::spawn(move || stdin.write_all(&bytes));
+        }
+    }
+
     /// Ends the program's input, as Ctrl-D does.
     pub fn end_input(&mut self) {
         self.stdin = None;

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::conversation::{MANY, ended_well};
-use super::line::{Said, is_error, next_line, said, shortened};
+use super::line::{Said, is_error, is_said, next_line, said, shortened};
 #[cfg(target_os = "linux")]
 use super::linux;
 use super::subject::{Running, Subject};
@@ -182,6 +182,35 @@ pub(super) fn same_order(subject: &Subject) -> Result<(), Failure> {
 }
 
 pub(super) fn bad_line(subject: &Subject) -> Result<(), Failure> {
+    if subject.judges_server() {
+        the_server_refuses_bad_lines(subject)?;
+    }
+    if subject.judges_client() {
+        the_client_continues_after_a_line_that_is_too_long(subject)?;
+    }
+    Ok(())
+}
+
+/// The longest line is sent. The client need not send one that is longer, but it sends the line after.
+fn the_client_continues_after_a_line_that_is_too_long(subject: &Subject) -> Result<(), Failure> {
+    let running = subject.start()?;
+    let mut client = subject.start_client(running.addr, None)?;
+    let longest = "x".repeat(MAX_LINE_LEN);
+    let converse = |client: &mut Program| {
+        client.type_line(&format!("{longest}\nx{longest}\nafter"))?;
+        for text in [&longest, "after"] {
+            client.expect_later(&shortened(text), |line| is_said(line, text))?;
+        }
+        client.end_input();
+        client.wait().map(drop) // the line that was not sent may change its exit code
+    };
+    converse(&mut client).map_err(|failure| {
+        let len = MAX_LINE_LEN;
+        failure.after(text!("chat.given-long-lines", len))
+    })
+}
+
+fn the_server_refuses_bad_lines(subject: &Subject) -> Result<(), Failure> {
     let done = text!("chat.one-sends-bad-lines");
     in_a_room_where(&done, subject, |running| {
         let mut members = join_all(running, &["sender", "other"])?;

@@ -205,7 +205,27 @@ pub(super) fn hostile_length(subject: &Subject) -> Result<(), Failure> {
         expect_refusal(subject, len.to_be_bytes().to_vec(), false, true)
             .map_err(|failure| failure.after(text!("clients.hostile-length", len)))?;
     }
-    Ok(())
+    sends_nothing_too_long(subject)
+}
+
+/// A message that is too long stays unsent, and the next line is sent.
+fn sends_nothing_too_long(subject: &Subject) -> Result<(), Failure> {
+    let (message, answer) = subject.protocol.exchange(WORD);
+    let (protocol, expected, sent) = (subject.protocol, message.clone(), answer.clone());
+    let server = FakeServer::start(subject, move |mut client| {
+        protocol.expect_message(&mut client, &expected)?;
+        client.send(&protocol.answer_on_the_wire(&sent))?;
+        client.expect_refusal()
+    })?;
+    let mut client = subject.start_client(server.addr(), None)?;
+    let len = commands::limit(protocol) as usize + 1;
+    let line = "x".repeat(len);
+    client.type_all(format!("{line}\n{message}\n").into_bytes());
+    let shown = client.expect_later(answer.trim_end(), |line| shows(protocol, line, &answer));
+    let ended = shown.and_then(|_| client.wait()); // the line that was not sent may change its exit code
+    let done = text!("clients.too-long-line", len, message);
+    server.result().map_err(|failure| client.explain(failure.after(&done)))?;
+    ended.map_err(|failure| failure.after(done)).map(drop)
 }
 
 /// Answers with these bytes, and perhaps with end of file. The client must end with an error.

@@ -49,8 +49,8 @@ pub(super) fn closed_stdin(subject: &Subject) -> Result<(), Failure> {
     running.ask(&mut running.connect()?, reads, format!("end{SHELL_NEWLINE}"))
 }
 
-/// How many lines are more than 1 MiB on each stream.
-const MUCH: usize = 2400;
+/// How many lines are more than 4 MiB on both streams together.
+const MUCH: usize = 4800;
 
 /// A command that writes so many lines to both streams, in turns, and its answer.
 pub(super) fn both(lines: usize) -> (String, String) {
@@ -261,7 +261,7 @@ pub(super) fn hostile_length(subject: &Subject) -> Result<(), Failure> {
 }
 
 /// The longest that a frame may be, or a header.
-fn limit(protocol: Protocol) -> u32 {
+pub(super) fn limit(protocol: Protocol) -> u32 {
     if protocol == Protocol::Frames { MAX_FRAME_LEN } else { wire::MAX_HEADER_LEN }
 }
 

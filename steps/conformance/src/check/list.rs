@@ -306,7 +306,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "bad-line",
         section: "chat-functions.md#bad-line",
-        side: Side::Server,
+        side: Side::Both,
         protocols: CHAT,
         scenario: chat::bad_line,
     },
@@ -327,7 +327,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "endless-line",
         section: "chat-functions.md#endless-line",
-        side: Side::Server,
+        side: Side::Both,
         protocols: CHAT,
         scenario: room::endless_line,
     },

@@ -32,6 +32,12 @@ const ALL_BYTES: &str = "all bytes.bin";
 const ALL_BYTES_TIMES: usize = 300;
 const ALL_BYTES_HASH: &str = "f8b0585eb91f58c007a5634362c9f90d8543822c113f702523bc7b73408a9392";
 
+/// A file of 5 MiB, more than a program may keep by mistake as its limit, and its SHA-256: each byte that
+/// there is, over and over.
+const LARGE: &str = "large.bin";
+const LARGE_TIMES: usize = 20 * 1024;
+const LARGE_HASH: &str = "2e7cab6314e9614b6f2da12630661c3038e5592025f6534ba5823c3b340a1cb6";
+
 /// A file without a byte, and the SHA-256 of nothing.
 const EMPTY: &str = "empty.txt";
 const EMPTY_HASH: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -78,7 +84,7 @@ pub(super) fn integrity(subject: &Subject) -> Result<(), Failure> {
 
 fn the_client_saves_what_is_whole(subject: &Subject) -> Result<(), Failure> {
     let notes = notes();
-    for (filename, hash, body) in whole_files() {
+    for (filename, hash, body) in whole_files(subject) {
         let header = json!({ "filename": filename, "hash": hash, "size": body.len() });
         let honest = Download::of(subject, filename, None, &[answer(&header, &body)])?;
         honest.expect_saved(&text!("messages.honest"), filename, &body)?;
@@ -104,19 +110,34 @@ fn the_client_saves_what_is_whole(subject: &Subject) -> Result<(), Failure> {
     }
     // All of a body has come: the stream is in order, and the next answer is understood.
     let again = Download::of(subject, NOTES, None, &[wrong_hash, answer(&json!({}), &notes)])?;
-    again.expect_saved(&text!("messages.honest-again"), NOTES, &notes)
+    again.expect_saved(&text!("messages.honest-again"), NOTES, &notes)?;
+    no_body_is_taken_for_an_answer(subject)
+}
+
+/// An error has no body. If it has one, that must not become the answer to the next request.
+fn no_body_is_taken_for_an_answer(subject: &Subject) -> Result<(), Failure> {
+    let body = answer(&json!({}), &notes());
+    let size = body.len();
+    let error =
+        json!({ "filename": null, "hash": null, "size": size, "error": "there is no such file" });
+    let scratch = Scratch::with(None)?;
+    let server = FakeServer::start(subject, fake::answers(answer(&error, &body)))?;
+    let lines = format!("{0}\n{0}", get_notes());
+    let (client, _) = scratch.download(subject, server, &lines, &[])?; // it may ask once or twice
+    let download = Download { client, scratch };
+    download.expect_entries(&text!("messages.error-with-body"), &[])
 }
 
 /// Without a true hash from the server, no client can tell a whole file from a broken one.
 fn the_server_says_what_it_sends(subject: &Subject) -> Result<(), Failure> {
     let root = TempDir::new().map_err(|error| cannot_make_folder(&error))?;
-    for (filename, _, body) in whole_files() {
+    for (filename, _, body) in whole_files(subject) {
         let made = fs::write(root.path().join(filename), body);
         made.map_err(|error| Failure::new(text!("messages.cannot-make-file", error)))?;
     }
     let running = subject.start_with(&["--root".as_ref(), root.path().as_ref()])?;
     let mut peer = running.connect()?;
-    for (filename, hash, body) in whole_files() {
+    for (filename, hash, body) in whole_files(subject) {
         let answer = ask_for(&running, &mut peer, filename)?;
         if answer.error().is_some() || answer.header["hash"] != hash || answer.body != body {
             let len = body.len();
@@ -129,13 +150,18 @@ fn the_server_says_what_it_sends(subject: &Subject) -> Result<(), Failure> {
 }
 
 /// Files that must arrive byte for byte: their names, their SHA-256, and what is in them.
-fn whole_files() -> [(&'static str, &'static str, Vec<u8>); 3] {
+fn whole_files(subject: &Subject) -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let all_bytes: Vec<u8> = (0..=u8::MAX).collect();
-    [
+    let mut files = vec![
         (NOTES, NOTES_HASH, notes()),
         (ALL_BYTES, ALL_BYTES_HASH, all_bytes.repeat(ALL_BYTES_TIMES)),
         (EMPTY, EMPTY_HASH, Vec::new()),
-    ]
+    ];
+    // To cut megabytes takes its time.
+    if subject.cut.is_none() {
+        files.push((LARGE, LARGE_HASH, all_bytes.repeat(LARGE_TIMES)));
+    }
+    files
 }
 
 /// The line that has a client download the notes.

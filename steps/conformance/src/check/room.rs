@@ -46,6 +46,51 @@ const GOODBYE: &str = "2026-11-23 08:23:04 *** the server is stopping\n";
 const FORGED_GOODBYE: &str = "2026-11-23 08:23:04 127.0.0.1:50001 *** the server is stopping\n";
 
 pub(super) fn endless_line(subject: &Subject) -> Result<(), Failure> {
+    if subject.judges_server() {
+        the_server_keeps_no_endless_line(subject)?;
+    }
+    if subject.judges_client() {
+        the_client_keeps_no_endless_line(subject)?;
+    }
+    Ok(())
+}
+
+/// The server sends much before its first newline, once the client has sent a line.
+fn the_client_keeps_no_endless_line(subject: &Subject) -> Result<(), Failure> {
+    let len = if subject.cut.is_some() { ENDLESS_LEN_IN_PIECES } else { ENDLESS_LEN };
+    let server = FakeServer::start(subject, move |mut client| {
+        client.send(b"127.0.0.1:50001 before\n")?;
+        client.receive_some()?;
+        let piece = vec![b'x'; PIECE_LEN];
+        for _ in 0..len / PIECE_LEN {
+            client.send(&piece)?;
+        }
+        client.send(b"\n127.0.0.1:50001 after\n")?;
+        client.expect_refusal()
+    })?;
+    let mut client = subject.start_client(server.addr(), None)?;
+    let listen = |client: &mut Program| {
+        client.expect_later("before", |line| is_said(line, "before"))?;
+        let before = resident_kib(client)?;
+        client.type_line("hello")?;
+        client.expect_later("after", |line| is_said(line, "after"))?;
+        let growth = resident_kib(client)?.saturating_sub(before);
+        client.end_input();
+        client.wait()?;
+        if growth < MAX_GROWTH_KIB {
+            return Ok(());
+        }
+        let [growth, most] = [growth, MAX_GROWTH_KIB].map(|kib| kib / 1024);
+        Err(client.failure(&text!("room.client-grew", growth, most)))
+    };
+    let mib = ENDLESS_LEN / (1024 * 1024);
+    let done = text!("room.line-without-end-from-server", mib);
+    let heard = listen(&mut client);
+    let sent = server.result().map_err(|failure| client.explain(failure));
+    heard.and(sent).map_err(|failure| failure.after(done))
+}
+
+fn the_server_keeps_no_endless_line(subject: &Subject) -> Result<(), Failure> {
     let done = text!("room.lines-without-end");
     in_a_room_where(&done, subject, |running| {
         let mut bob = Member::join(running, "bob")?;
