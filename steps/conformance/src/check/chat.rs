@@ -197,9 +197,11 @@ fn the_client_continues_after_a_line_that_is_too_long(subject: &Subject) -> Resu
     let mut client = subject.start_client(running.addr, None)?;
     let longest = "x".repeat(MAX_LINE_LEN);
     let converse = |client: &mut Program| {
-        client.type_line(&format!("{longest}\nx{longest}\nafter"))?;
-        for text in [&longest, "after"] {
-            client.expect_later(&shortened(text), |line| is_said(line, text))?;
+        // One after the other: a client that reports the second could write into the first as it shows it.
+        for (lines, last) in [(longest.clone(), &*longest), (format!("x{longest}\nafter"), "after")]
+        {
+            client.type_line(&lines)?;
+            client.expect_later(&shortened(last), |line| is_said(line, last))?;
         }
         client.end_input();
         client.wait().map(drop) // the line that was not sent may change its exit code
