@@ -66,6 +66,9 @@ const CHUNK_LEN: u64 = 64 * 1024;
 /// What the server is told as its `--timeout`, in seconds. Any other command must be done sooner.
 const TIMEOUT: &str = "1";
 
+/// The part of the deadline within which the answer to a command that was stopped must be there.
+const TIMEOUT_AT_MOST: f64 = 0.8;
+
 /// How long the server must let a command run with that timeout. Clocks differ by some milliseconds.
 const TIMEOUT_AT_LEAST: Duration = Duration::from_millis(950);
 
@@ -575,6 +578,11 @@ pub(super) fn timeout(subject: &Subject) -> Result<(), Failure> {
     if took < TIMEOUT_AT_LEAST {
         let ms = took.as_millis();
         return Err(failed(text!("messages.stopped-early", ms, answer)));
+    }
+    // A server that has a time limit of its own, and not the one that it was given, can be this late.
+    if took > subject.deadline.mul_f64(TIMEOUT_AT_MOST) {
+        let ms = took.as_millis();
+        return Err(failed(text!("messages.stopped-late", ms)));
     }
     if cfg!(unix) {
         let text = String::from_utf8_lossy(&answer.body);
