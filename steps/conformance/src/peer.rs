@@ -161,6 +161,18 @@ impl Peer {
         Err(End::mark(end.as_ref(), Failure::different(difference)))
     }
 
+    /// Sees that nothing follows what was received last.
+    pub(crate) fn expect_no_more(&mut self) -> Result<(), Failure> {
+        // It is enough to see what came with it: what comes late is the next answer's trouble.
+        let (rest, _) = self.receive_rest(QUIET);
+        if rest.is_empty() {
+            return Ok(());
+        }
+        let expected = self.before.last().cloned().unwrap_or_default();
+        let received = [&expected[..], &rest].concat();
+        Err(Failure::different(Difference { expected, received, end: None, before: Vec::new() }))
+    }
+
     /// Receives exactly `len` bytes; `what` they are is said in the failure.
     pub fn receive_exactly(&mut self, len: usize, what: &str) -> Result<Vec<u8>, Failure> {
         let (received, end) = self.receive(len);

@@ -87,6 +87,8 @@ pub enum Symptom {
     TextForBytes,
     /// The connection is ended without any answer.
     NoAnswer,
+    /// The connection is ended after the first answer.
+    OneAnswer,
     /// An option that the step's program has is not known.
     UnknownOption,
     /// The files are looked for elsewhere than below `--root`.
@@ -122,6 +124,7 @@ impl Symptom {
         Self::ShortUnpack,
         Self::TextForBytes,
         Self::NoAnswer,
+        Self::OneAnswer,
         Self::UnknownOption,
         Self::OtherFolder,
     ];
@@ -156,6 +159,7 @@ impl Symptom {
             Self::ShortUnpack => "short-unpack",
             Self::TextForBytes => "text-for-bytes",
             Self::NoAnswer => "no-answer",
+            Self::OneAnswer => "one-answer",
             Self::UnknownOption => "unknown-option",
             Self::OtherFolder => "other-folder",
         }
@@ -191,6 +195,7 @@ impl Symptom {
                 | Self::CutShort
                 | Self::PartialRead
                 | Self::ShortUnpack
+                | Self::OneAnswer
                 | Self::UnknownOption
                 | Self::OtherFolder
         )
@@ -204,7 +209,9 @@ pub(crate) fn add(failure: Failure, protocol: Protocol) -> Failure {
         let (command, output) = failure.program()?;
         of_output(command, output)
     });
-    failure.looking_like(found)
+    let is_second = |it: &Difference| it.received.is_empty() && it.before.len() == 1;
+    let ended = !failure.has_timed_out() && failure.difference().is_some_and(is_second);
+    failure.looking_like(found.or(ended.then_some(Symptom::OneAnswer)))
 }
 
 /// What these bytes look like, received in the place of others.

@@ -144,7 +144,8 @@ pub fn wait_until_free(addr: SocketAddr) -> Result<(), Failure> {
         match is_taken(addr) {
             Ok(false) if is_remembered(addr) && TcpListener::bind(addr).is_err() => {
                 let remembered = remembered();
-                return Err(Failure::new(text!("command-line.cannot-listen", addr, remembered)));
+                let reason = text!("command-line.cannot-listen", addr, remembered);
+                return Err(Failure::not_asked(reason));
             }
             Ok(false) => return Ok(()),
             // No event reports that a port is free.

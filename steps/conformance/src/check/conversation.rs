@@ -28,11 +28,16 @@ pub(super) fn reply(subject: &Subject) -> Result<(), Failure> {
         protocol => {
             let running = subject.start()?;
             let mut peer = running.connect()?;
-            running.exchange(&mut peer, "h")?;
+            running.exchange(&mut peer, "quiz")?;
             if protocol.runs_commands() {
-                running.exchange(&mut peer, &letters(BUFFER_LEN - "echo ".len()))?;
+                running.exchange(&mut peer, &letters(BUFFER_LEN - "echo ".len()))
+            } else {
+                peer.expect_no_more().map_err(|failure| {
+                    let message = show_text("quiz");
+                    let failure = failure.after(text!("subject.after-sent", message));
+                    symptom::add(running.explain(failure), protocol)
+                })
             }
-            Ok(())
         }
     }
 }

@@ -183,7 +183,9 @@ impl Exam {
         // The ways are taken in their order: the check was passed before anything was cut.
         let only_cut = way != Way::WHOLE && self.ways.first() == Some(&Way::WHOLE);
         let failure = failure.looking_rather_like(only_cut.then_some(Symptom::PartialRead));
-        let failure = failure.looking_like(self.spoilt);
+        // A server that has ended, or works without pause, does so for a reason of its own.
+        let may_be_the_same = failure.difference().is_some() || failure.has_timed_out();
+        let failure = failure.looking_like(self.spoilt.filter(|_| may_be_the_same));
         self.spoilt = self.spoilt.or(failure.symptom().filter(|it| it.spoils_all()));
         failure
     }

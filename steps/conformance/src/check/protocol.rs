@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::line::{is_said, next_line};
+use super::line::{is_said, next_line, shortened};
 use super::wire::{self, Answer};
 use crate::{Failure, Peer};
 
@@ -136,12 +136,18 @@ impl Protocol {
 /// Receives lines of a chat until one of them says this word.
 fn hear(peer: &mut Peer, word: &str) -> Result<(), Failure> {
     let until = Instant::now() + peer.deadline();
-    let mut unread = Vec::new();
+    let (mut unread, mut other) = (Vec::new(), None);
     loop {
-        let line = next_line(peer, &mut unread, until)?;
-        let line = line.ok_or_else(|| Failure::new(text!("protocol.server-ended")))?;
+        let line = next_line(peer, &mut unread, until).and_then(|line| {
+            line.ok_or_else(|| Failure::new(text!("protocol.server-ended")))
+        });
+        let line = line.map_err(|failure| match &other {
+            Some(line) => failure.besides(&text!("chat.no-line-of-it", line)),
+            None => failure,
+        })?;
         if is_said(&line, word) {
             return Ok(());
         }
+        other = Some(shortened(&line));
     }
 }

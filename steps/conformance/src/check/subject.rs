@@ -317,8 +317,10 @@ impl Running {
         let elsewhere = self.reach.elsewhere();
         let why = match self.program.as_ref().and_then(Program::status) {
             Some(status) if command_line::is_remembered(addr) => {
+                // What it owes cannot be seen: its port is still taken by the checks before this one.
                 let remembered = command_line::remembered();
-                text!("subject.ended-and-remembered", status, remembered)
+                let why = text!("subject.ended-and-remembered", status, remembered);
+                return Failure::not_asked(text!("subject.cannot-connect", addr, why));
             }
             Some(status) if status.success() && !self.reach.was_reached() => {
                 return self.in_background(status);
