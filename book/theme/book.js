@@ -83,10 +83,13 @@ function announce(words) {
 // The headings of this page. Where the contents are on the left, they are below the page's name there, and
 // show where the reader is. Elsewhere they are folded below the title.
 (function outline() {
-    const list = document.querySelector('main > .outline');
-    if (!list || document.querySelectorAll('main > .outline').length > 1) return; // the page for printing has many
-    list.querySelector('details').open = false;
-    list.classList.add('settled');
+    const lists = document.querySelectorAll('main > .outline');
+    for (const list of lists) {
+        list.querySelector('details').open = false;
+        list.classList.add('settled');
+    }
+    const [list] = lists;
+    if (lists.length !== 1) return; // the page for printing has many
 
     const current = document.querySelector('#contents [aria-current="page"]');
     if (!current) return;

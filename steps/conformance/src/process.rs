@@ -117,8 +117,9 @@ struct Keeper(Child);
 #[cfg(unix)]
 impl Keeper {
     /// `$0` is the mark; on systems without marks, it is in no file. The process group is the first line
-    /// of the input, unless the program could not be started.
-    const SCRIPT: &str = "trap '' HUP INT TERM; read -r group || exit; read -r end; \
+    /// of the input, unless the program could not be started. Further lines are no end: on Linux, a program
+    /// of the same user can write some.
+    const SCRIPT: &str = "trap '' HUP INT TERM; read -r group || exit; cat > /dev/null; \
                           kill -s KILL -- \"-$group\"; \
                           for file in $(grep -ls \"$0\" /proc/[0-9]*/environ); do \
                           id=${file#/proc/}; kill -s KILL \"${id%/environ}\"; done";

@@ -58,6 +58,11 @@ fn count(row: &Value, result: &str) -> usize {
     checks.iter().filter(|check| check["result"] == result).count()
 }
 
+/// Whether this program was asked something, and kept all of it.
+fn has_passed(row: &Value) -> bool {
+    count(row, "ok") > 0 && count(row, "failed") == 0 && row["trouble"].is_null()
+}
+
 #[test]
 #[ignore = "needs python3"]
 fn in_a_class_python_programs_that_misbehave_spoil_nobodys_result() {
@@ -80,9 +85,15 @@ fn in_a_class_python_programs_that_misbehave_spoil_nobodys_result() {
     ];
     let folder = class("step = 3", &scripts, &[("nobody", "no-such-program {addr}")]);
     let rows = judge(folder.path(), &["--limit", "300"]);
-    for right in ["anna", "floods", "forks", "mute", "zoe"] {
-        assert_eq!(count(row(&rows, right), "ok"), 5, "{right}: {}", row(&rows, right));
+    for right in ["anna", "forks", "mute", "zoe"] {
+        assert!(has_passed(row(&rows, right)), "{right}: {}", row(&rows, right));
     }
+    // It answers, but never rests.
+    let floods = row(&rows, "floods");
+    let failed = |check: &&Value| check["result"] == "failed";
+    let failed: Vec<_> = floods["checks"].as_array().into_iter().flatten().filter(failed).collect();
+    assert!(failed.iter().all(|check| check["check"] == "idle"), "{floods}");
+    assert!(count(floods, "ok") > 0, "{floods}");
     for (wrong, words) in [
         ("dies", "the server has ended (exit status: 1)"),
         ("nobody", "no folder of PATH has a program `no-such-program`"),
@@ -125,9 +136,10 @@ fn in_a_class_python_programs_that_attack_their_judge_spoil_nobodys_result() {
     let folder = class("step = 3", &scripts, &[]);
     let rows = judge(folder.path(), &["--limit", "300"]);
     for right in ["anna", "bomb", "daemon", "eats", "zoe"] {
-        assert_eq!(count(row(&rows, right), "ok"), 5, "{right}: {}", row(&rows, right));
+        assert!(has_passed(row(&rows, right)), "{right}: {}", row(&rows, right));
     }
-    assert_eq!(count(row(&rows, "endless"), "failed"), 5, "{}", row(&rows, "endless"));
+    let endless = row(&rows, "endless");
+    assert!(count(endless, "ok") == 0 && count(endless, "failed") > 0, "{endless}");
     let trouble = row(&rows, "kills")["trouble"].as_str().unwrap_or_default();
     assert!(trouble.contains("judge was ended by something else (signal: 9"), "{trouble}");
     must_be_gone(&lasts);
@@ -167,7 +179,8 @@ fn in_a_class_a_python_program_cannot_write_its_own_verdicts() {
     let rows: Vec<&str> = text.lines().filter(|line| !line.starts_with('{')).collect();
     let [head, row] = rows[..] else { panic!("{text}") };
     assert!(!head.contains("forged"), "{text}");
-    assert_eq!(row, "forges,0,5,failed,failed,failed,failed,failed,not asked,", "{text}");
+    assert!(row.starts_with("forges,0,") && row.contains(",failed,"), "{text}");
+    assert!(row.ends_with(",not asked,") && !row.contains(",ok,"), "{text}");
 }
 
 #[cfg(target_os = "linux")]
@@ -186,7 +199,7 @@ fn in_a_class_what_a_python_program_has_cut_off_from_itself_is_ended_too() {
     let kills = sheds("os.kill(os.getppid(), 9)\n");
     let folder = class("step = 3", &[("kills", kills), ("sheds", sheds(""))], &[]);
     let rows = judge(folder.path(), &["--limit", "300"]);
-    assert_eq!(count(row(&rows, "sheds"), "ok"), 5, "{}", row(&rows, "sheds"));
+    assert!(has_passed(row(&rows, "sheds")), "{}", row(&rows, "sheds"));
     must_be_gone(&lasts);
 }
 
@@ -322,7 +335,7 @@ cleo,0,0,not reached,not reached,";
     let read = |name: &str| fs::read_to_string(files.join(name)).expect("each has a file");
     assert_eq!(read("ana.txt"), "ana: 4 of 4 points\n\nreply  ok\nmany-messages  ok\n");
     let ben = read("ben_k.txt");
-    assert!(ben.contains("expected  b\"H\"") && ben.contains("why it matters:"), "{ben}");
+    assert!(ben.contains("expected  b\"QUIZ\"") && ben.contains("why it matters:"), "{ben}");
     let cleo = read("cleo.txt");
     assert!(cleo.contains("no luck") && cleo.contains("ValueError: a\\u{1b}b"), "{cleo}");
     assert_eq!(fs::read_dir(&files).expect("a folder").count(), 7);

@@ -98,10 +98,10 @@ mod tests {
         let tree = fixture::copy();
         let count = check(tree.path(), None).unwrap();
         assert!(count > 0, "no step carries anything over");
-        let step =
-            root::steps(tree.path()).unwrap().into_iter().find(|s| !s.carried_over.is_empty());
-        let step = step.unwrap();
-        let path = format!("steps/{}/{}", step.name, step.carried_over[0]);
+        let mut files = root::steps(tree.path()).unwrap().into_iter().flat_map(|step| {
+            step.carried_over.into_iter().map(move |file| format!("steps/{}/{file}", step.name))
+        });
+        let path = files.find(|path| path.contains("/src/")).unwrap();
         let text = fs::read_to_string(tree.path().join(&path)).unwrap();
         let line = text.lines().position(|line| line.contains("fn ")).unwrap();
         fixture::replace(tree.path(), &path, "fn ", "fm ");

@@ -4,6 +4,8 @@
 use std::fs;
 
 use anyhow::{Context as _, Result, ensure};
+use conformance::check::Side;
+use conformance::contract::{STEPS, contract};
 use fantoccini::Locator;
 use fantoccini::key::Key;
 use serde_json::json;
@@ -38,7 +40,8 @@ pub async fn listings(browser: &Browser, page: &str) -> Result<Vec<String>> {
     ensure!(page != PAGE || !expected.is_empty(), "its text has no listing");
     let mut found = compare(browser, "figure.listing:has(figcaption)", &expected).await?;
 
-    let typed: Vec<_> = typed_blocks(&text).into_iter().map(|block| vec![block]).collect();
+    let typed: Vec<_> =
+        typed_blocks(&with_contracts(&text)).into_iter().map(|block| vec![block]).collect();
     found.extend(compare(browser, "figure.listing:not(:has(figcaption))", &typed).await?);
     Ok(found)
 }
@@ -123,6 +126,14 @@ fn included(text: &str, directives: &[&str]) -> Vec<String> {
         wanted.then(|| rest.trim_end().trim_end_matches("}}").to_owned())
     });
     included.collect()
+}
+
+/// The text with the blocks that `{{#contract}}` stands for.
+fn with_contracts(text: &str) -> String {
+    let sides = [Side::Server, Side::Client];
+    let contracts = STEPS.iter().flat_map(|step| sides.map(|side| contract(*step, side)));
+    let blocks = contracts.flatten().map(|text| format!("```text\n{text}\n```\n"));
+    text.replace("{{#contract}}\n", &blocks.collect::<String>())
 }
 
 /// The blocks between fences.

@@ -98,7 +98,7 @@ pub async fn changes_the_theme(browser: &Browser) -> Result<()> {
 /// What is folded is unfolded with Enter, and folded with Space.
 pub async fn unfolds(browser: &Browser) -> Result<()> {
     browser.visit_in(View::WIDE, PAGE).await?;
-    focus(browser, "details:not([open]) > summary").await?;
+    focus(browser, "main > details:not([open]) > summary").await?;
     browser.press(Key::Enter).await?;
     let open = Locator::Css("details[open] > summary:focus");
     browser.expect(open, "Enter unfolds").await?;

@@ -138,9 +138,8 @@ fn hear(peer: &mut Peer, word: &str) -> Result<(), Failure> {
     let until = Instant::now() + peer.deadline();
     let (mut unread, mut other) = (Vec::new(), None);
     loop {
-        let line = next_line(peer, &mut unread, until).and_then(|line| {
-            line.ok_or_else(|| Failure::new(text!("protocol.server-ended")))
-        });
+        let line = next_line(peer, &mut unread, until)
+            .and_then(|line| line.ok_or_else(|| Failure::new(text!("protocol.server-ended"))));
         let line = line.map_err(|failure| match &other {
             Some(line) => failure.besides(&text!("chat.no-line-of-it", line)),
             None => failure,

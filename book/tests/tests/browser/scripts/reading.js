@@ -9,10 +9,14 @@ const isFolded = (element) => {
     return fold && !element.closest('summary');
 };
 const main = document.querySelector('main');
-const links = [...document.querySelectorAll('#contents a')];
-const parts = [...main.querySelectorAll('h1, h2, h3, p, li, summary, table, pre, figure')];
+// The headings of the page are a list below its title, or in the contents: where there is room, scripts move them.
+const links = [...document.querySelectorAll('#contents a:not(.headings a)')];
+const parts = [...main.querySelectorAll('h1, h2, h3, p, li, summary, table, pre, figure')]
+    .filter((part) => !part.closest('.outline'));
+const outlines = [...main.querySelectorAll('.outline')].map((outline) => outline.innerText);
+const text = outlines.reduce((rest, outline) => rest.replace(outline, ''), main.innerText);
 return {
-    words: main.innerText.split(/\s+/).filter(Boolean),
+    words: text.split(/\s+/).filter(Boolean),
     contents: links.map((link) => link.href),
     hidden: [...links, ...parts.filter((part) => part.textContent.trim() && !isFolded(part))]
         .filter((element) => !isSeen(element))
