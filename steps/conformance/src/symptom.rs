@@ -317,14 +317,16 @@ fn of_rest(expected: &[u8], received: &[u8], before: &[Vec<u8>]) -> Option<Sympt
         Some(at) => &received[..at],
         None => received,
     };
-    let (last, earlier) = before.split_last()?;
-    let is_left_of =
-        |longer: &Vec<u8>| longer.len() > last.len() && rest.starts_with(&longer[last.len()..]);
+    let last = before.last();
+    let is_left_of = |longer: &Vec<u8>| {
+        let len = last.map_or(longer.len(), Vec::len);
+        longer.len() > len && rest.starts_with(&longer[len..])
+    };
     match rest {
         b"\n" | b"\r\n" | b"\0" if at.is_some() => Some(Symptom::TrailingByte),
         _ if rest.iter().all(|byte| *byte == 0) => Some(Symptom::WholeBuffer),
-        _ if earlier.iter().any(is_left_of) => Some(Symptom::WholeBuffer),
-        _ if received.starts_with(last) => Some(Symptom::EarlierAnswer),
+        _ if before.iter().any(is_left_of) => Some(Symptom::WholeBuffer),
+        _ if last.is_some_and(|last| received.starts_with(last)) => Some(Symptom::EarlierAnswer),
         _ => None,
     }
 }
