@@ -34,7 +34,7 @@ def read_frame(stream):
 
 
 def receive_exactly(stream, length):
-    """Receives so many bytes, in as many recvs as it takes; fewer only if the stream ends."""
+    """Receives `length` bytes, in as many recvs as it takes; fewer only if the stream ends."""
     received = bytearray()
     while len(received) < length:
         piece = stream.recv(min(MAX_READ_LEN, length - len(received)))

@@ -9,7 +9,7 @@ mod frame;
 
 use frame::{MAX_FRAME_LEN, read_frame, write_frame};
 
-/// A stream that returns at most so many bytes with each read, in turns; a 0 is a read that a signal
+/// A stream that returns at most this many bytes with each read, in turns; a 0 is a read that a signal
 /// interrupts.
 struct Cut<'a> {
     bytes: &'a [u8],

@@ -84,7 +84,7 @@ def receive_body(stream, size):
 
 
 def receive_exactly(stream, length):
-    """Receives so many bytes, in as many recvs as it takes; fewer only if the stream ends."""
+    """Receives `length` bytes, in as many recvs as it takes; fewer only if the stream ends."""
     received = bytearray()
     while len(received) < length:
         piece = stream.recv(length - len(received))

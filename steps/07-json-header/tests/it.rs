@@ -24,7 +24,7 @@ fn folder() -> TempDir {
     TempDir::new().expect("a temporary folder")
 }
 
-/// A server whose commands are stopped after so many seconds.
+/// A server whose commands are stopped after this many seconds.
 #[cfg(unix)]
 fn server_with_timeout(root: &TempDir, seconds: &str) -> Command {
     let mut command = server(root.path());

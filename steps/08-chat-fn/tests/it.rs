@@ -786,8 +786,8 @@ mod resources {
         expect_online(&mut server, &format!("1 online: {}", bob.local_addr()?))
     }
 
-    /// The most that the server has had resident, in KiB, grows by less than this while a line comes
-    /// that has so many bytes.
+    /// The peak of the server's resident memory, in KiB, grows by less than this while a line of `ENDLESS`
+    /// bytes arrives.
     const LITTLE: u64 = 1024; // KiB
     const ENDLESS: usize = 64 * 1024 * 1024; // bytes
 

@@ -50,7 +50,7 @@ impl Peer {
         Self::on(stream, deadline)
     }
 
-    /// As `connect_within`, with a receive buffer of about so many bytes: the system takes no more
+    /// As `connect_within`, with a receive buffer of about this many bytes: the system takes no more
     /// from the other side while nothing is received here.
     pub fn connect_with_receive_buffer(
         addr: SocketAddr,
@@ -265,11 +265,11 @@ impl Peer {
         }
     }
 
-    /// Receives what has come, but no more than so many bytes, and does not wait. An end, or an error, is
-    /// for whoever receives next.
+    /// Receives what has arrived, at most `len` bytes, without waiting. The next receive reports an end, or
+    /// an error.
     pub(crate) fn receive_at_most(&mut self, len: usize) -> Vec<u8> {
         let mut came = Vec::new();
-        // None of these can fail in a way that who receives next would not meet, too.
+        // If one of these fails, the next receive fails as well, and reports it.
         let _ = self.stream.set_nonblocking(true);
         let _ = (&self.stream).take(len as u64).read_to_end(&mut came);
         let _ = self.stream.set_nonblocking(false);

@@ -34,7 +34,7 @@ const MAX_RANDOM_LEN: u64 = 4096;
 pub enum Cut {
     /// Nowhere: what one read returns is passed on in one write.
     AsRead,
-    /// After every so many bytes; at least 1.
+    /// After this many bytes, again and again; at least 1.
     Every(usize),
     /// After 1 to 4096 bytes, small pieces being as likely as large ones; the same seed gives the
     /// same cuts.

@@ -73,7 +73,7 @@ pub(crate) fn cut(start: &str, left: usize) -> String {
     text!("show.cut", start, left)
 }
 
-/// A line as a person can read it, cut after so many characters.
+/// A line as a person can read it, cut after that many characters.
 pub(crate) fn show_line(line: &str, chars: usize) -> String {
     match line.char_indices().nth(chars) {
         Some((end, _)) => {

@@ -45,7 +45,7 @@ const REST_DEADLINE: Duration = Duration::from_secs(5);
 /// `listening on …`, `… connected`, and what comes of that.
 const LINES_WITH_A_WORD: usize = 3;
 
-/// In so many looks a server at rest has the same threads and descriptors.
+/// In this many looks, a server at rest has the same threads and descriptors.
 const LOOKS_AT_REST: usize = 10;
 
 /// A server that is to be soaked.
@@ -385,7 +385,7 @@ impl Running {
         Err(self.failure("it panicked"))
     }
 
-    /// What the server has when it has seen that its last client is gone: the same in so many looks.
+    /// What the server has when it has seen that its last client is gone: the same in several looks.
     /// `None` where the system does not tell.
     fn vitals_at_rest(&self) -> Option<Vitals> {
         let mut vitals = Vitals::of(self.child.id())?;

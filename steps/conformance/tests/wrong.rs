@@ -11,7 +11,7 @@
 //! side = "client"         which side is wrong; the other one is the twin as it stands
 //! replace = [["frame.py", "what stands there once", "what stands there instead"]]
 //! program = "…"           in place of `replace`: the whole of that side's file
-//! cut = 1                 behind a proxy that cuts the stream after so many bytes
+//! cut = 1                 behind a proxy that cuts the stream after that many bytes
 //! hangs = true            it never does what is waited for, so the deadline is a short one
 //! os = "linux"            or "unix": where alone the mistake can be seen
 //! also = ["boundaries"]   the other checks that it fails

@@ -41,7 +41,7 @@ pub enum Kind {
         /// Starts it; the number is that of the clients to come.
         start: Box<dyn Fn(usize) -> Result<Server>>,
     },
-    /// No room at all: bytes written to each client, in pieces of so many bytes; `None` is a line.
+    /// No room at all: bytes written to each client, in pieces of that many bytes; `None` is a line.
     BareWrites {
         /// The bytes of one write.
         piece_len: Option<usize>,
@@ -197,7 +197,7 @@ pub struct BareWriter {
 }
 
 impl BareWriter {
-    /// Waits for so many clients, and then for orders.
+    /// Waits for that many clients, and then for orders.
     pub fn start(clients: usize, piece_len: usize) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let addr = listener.local_addr()?;

@@ -149,7 +149,7 @@ impl Crowd {
         Ok(())
     }
 
-    /// Has each sender say so many lines as fast as the server takes them.
+    /// Has each sender say that many lines as fast as the server takes them.
     ///
     /// Returns how many deliveries that made, and the time from the first send to the last delivery.
     pub fn load(&mut self, lines: usize) -> Result<(usize, Duration)> {
@@ -203,7 +203,7 @@ impl Crowd {
         Ok(time)
     }
 
-    /// Waits until everybody has so many bytes of what `start` has a bare writer send.
+    /// Waits until each client has that many bytes of what `start` has a bare writer send.
     pub fn receive(&mut self, len: usize, start: impl FnOnce() -> Result<()>) -> Result<Duration> {
         self.reset();
         for member in &mut self.members {
@@ -246,7 +246,7 @@ impl Crowd {
 
     /// Sends what there is to send, and receives until all clients are `done`.
     ///
-    /// With a window, a sender is at most so many bytes ahead of the client that has heard the least.
+    /// With a window, a sender is at most that many bytes ahead of the client that has heard the least.
     /// `None` if before that nothing came for as long as `silence`. That a client was dropped is an
     /// error.
     fn exchange(
@@ -511,7 +511,7 @@ mod tests {
             addr
         }
 
-        /// Passes a line on to the first so many streams. A client that has left is of no interest.
+        /// Passes a line on to the first streams, as many as it is told. A client that has left is of no interest.
         fn tell(streams: &[std::net::TcpStream], line: &str) {
             for mut stream in streams {
                 let _ = stream.write_all(line.as_bytes());

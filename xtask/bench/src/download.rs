@@ -298,7 +298,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |digits, byte| digits + &format!("{byte:02x}"))
 }
 
-/// How many seconds one core takes to hash so many bytes.
+/// How many seconds one core takes to hash that many bytes.
 fn time_to_hash(bytes: u64) -> f64 {
     let (chunk, mut hasher, mut left) = (vec![7; CHUNK_LEN], Sha256::new(), bytes);
     let begin = Instant::now();
@@ -311,7 +311,7 @@ fn time_to_hash(bytes: u64) -> f64 {
     begin.elapsed().as_secs_f64()
 }
 
-/// How many seconds so many bytes take through a bare pair of sockets.
+/// How many seconds that many bytes take through a bare pair of sockets.
 fn time_to_copy(bytes: u64) -> Result<f64> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let addr = listener.local_addr()?;
@@ -339,7 +339,7 @@ fn time_to_copy(bytes: u64) -> Result<f64> {
     Ok(seconds)
 }
 
-/// How many seconds it takes to write so many bytes into a file, and to have them on the disk.
+/// How many seconds it takes to write that many bytes into a file, and to have them on the disk.
 fn time_to_save(folder: &Path, bytes: u64) -> Result<f64> {
     let mut file = tempfile::tempfile_in(folder)?;
     let (chunk, mut left) = (vec![7; CHUNK_LEN], bytes);

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use conformance::process_info::Status;
 
-/// Sees to it that this process, and those that it starts, may have so many open descriptors.
+/// Sees to it that this process, and those that it starts, may have that many open descriptors.
 #[cfg(unix)]
 pub fn allow_descriptors(needed: u64, clients: usize) -> Result<()> {
     use rustix::process::{Resource, getrlimit, setrlimit};

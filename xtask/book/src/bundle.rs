@@ -51,6 +51,11 @@ pub fn run(root: &Path, out: Option<PathBuf>) -> Result<()> {
         Some(out) => std::path::absolute(out).context("the archive has no path")?,
         None => root::target()?.dir.join(format!("{FOLDER}.tar.gz")),
     };
+    // The archive takes the place of what has its name: that may be an older one, and not a device.
+    if fs::symlink_metadata(&out).is_ok_and(|it| !it.is_file()) {
+        let out = out.display();
+        bail!(text!("bundle.no-file", out));
+    }
     let bytes = write(root, &out)?;
     writeln!(io::stdout(), "the bundle is {}: {} MB", out.display(), bytes / 1_000_000)?;
     let hash = hash(&out).with_context(|| format!("cannot read {}", out.display()))?;

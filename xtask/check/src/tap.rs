@@ -40,7 +40,7 @@ pub struct Options {
     /// Cut the stream after every N bytes, or at random; without it, pieces stay as they are read
     #[arg(long, value_name = "N|random")]
     cut: Option<String>,
-    /// Wait so many milliseconds before each piece is passed on
+    /// Wait this many milliseconds before passing each piece on
     #[arg(long, value_name = "MS", default_value_t = 0)]
     delay: u64,
     /// Close each connection after N bytes from the server, as if it had broken

@@ -737,7 +737,7 @@ pub(super) struct Member {
     pub(super) deadline: Duration,
 }
 
-/// Connects so many clients, and waits until everybody has heard everybody.
+/// Connects that many clients, and waits until each has heard all others.
 pub(super) fn join_all(running: &Running, names: &[&str]) -> Result<Vec<Member>, Failure> {
     let mut members: Vec<Member> = Vec::new();
     for name in names {

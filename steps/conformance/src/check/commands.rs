@@ -52,7 +52,7 @@ pub(super) fn closed_stdin(subject: &Subject) -> Result<(), Failure> {
 /// How many lines are more than 4 MiB on both streams together.
 const MUCH: usize = 4800;
 
-/// A command that writes so many lines to both streams, in turns, and its answer.
+/// A command that writes `lines` lines to each stream, in turns, and its answer.
 pub(super) fn both(lines: usize) -> (String, String) {
     let (out, err) = ("o".repeat(440), "e".repeat(440));
     let command = if cfg!(windows) {

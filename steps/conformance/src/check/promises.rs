@@ -169,7 +169,7 @@ pub fn assert_promises(step_dir: &str, executable: &str) {
 }
 
 /// Holds a subject to every check that the manifest says it keeps, behind a proxy that cuts the
-/// stream after so many bytes, and then at random: `SEED=…` repeats a failure. It is at several cuts
+/// stream after that many bytes, and then at random: `SEED=…` repeats a failure. It is at several cuts
 /// at a time.
 ///
 /// # Panics

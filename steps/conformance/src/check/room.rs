@@ -102,7 +102,7 @@ fn the_server_keeps_no_endless_line(subject: &Subject) -> Result<(), Failure> {
     })
 }
 
-/// So many clients join and send so many bytes each before their first newline.
+/// Has `count` clients join and send `len` bytes each, without a newline. The memory of the server must not grow with them.
 fn pour(running: &Running, bob: &mut Member, count: usize, len: usize) -> Result<(), Failure> {
     let mut talkers = Vec::new();
     for number in 1..=count {

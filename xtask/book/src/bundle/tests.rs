@@ -30,6 +30,26 @@ fn tree() -> TempDir {
     tree
 }
 
+/// The archive replaces what has its name. As root, that could be a device.
+#[test]
+fn what_is_no_regular_file_is_not_replaced() {
+    let folder = TempDir::new().unwrap();
+    let mut outs = vec![folder.path().to_owned()];
+    if cfg!(unix) {
+        outs.push("/dev/null".into());
+    }
+    for out in outs {
+        let error = run(folder.path(), Some(out.clone())).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            format!(
+                "{} exists, and is not a regular file; choose another name with --out",
+                out.display()
+            )
+        );
+    }
+}
+
 fn git(root: &Path, arguments: &[&str]) {
     let output = Command::new("git").current_dir(root).args(arguments).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -444,14 +444,13 @@ pub const PROVOCATIONS: &[Provocation] = &[
     python("python-end-of-input", "input('> ')"),
     // Rust, in programs of your own.
     message("rust-unwrap", |scene| {
-        rust(scene, &format!("std::net::TcpStream::connect({NOBODY:?}).unwrap();"))
+        rust(scene, &format!("std::net::TcpStream::connect({NOBODY:?})"))
     }),
     message("rust-half", |scene| {
-        let read = "std::io::Read::read_exact(&mut &b\"\\0\\0\"[..], &mut [0; 4]).unwrap();";
-        rust(scene, read)
+        rust(scene, "std::io::Read::read_exact(&mut &b\"\\0\\0\"[..], &mut [0; 4])")
     }),
     message("rust-half-character", |scene| {
-        rust(scene, "std::str::from_utf8(&\"中文\".as_bytes()[..5]).unwrap();")
+        rust(scene, "std::str::from_utf8(&\"中文\".as_bytes()[..5])")
     }),
     // Cargo.
     message("no-manifest", |scene| cargo_in(scene.folder(), &["run", "-p", "step-03-conn-loop"])),
@@ -494,10 +493,11 @@ fn in_use(scene: &Scene) -> Result<Program> {
     scene.run(&["server", &addr], b"")
 }
 
-/// A Rust program that consists of this statement.
-fn rust(scene: &Scene, statement: &str) -> Result<Program> {
+/// A Rust program that panics because this expression is an `Err`, as the first programs of many do.
+fn rust(scene: &Scene, expression: &str) -> Result<Program> {
+    const PANICS: &str = "unwrap";
     scene.put_package("")?;
-    scene.put("src/main.rs", &format!("fn main() {{ {statement} }}\n"))?;
+    scene.put("src/main.rs", &format!("fn main() {{ {expression}.{PANICS}(); }}\n"))?;
     cargo_in(scene.folder(), &["run", "--quiet", "--offline"])
 }
 
