@@ -73,16 +73,8 @@ impl Peer {
 
     /// The client's side of a connection that was made.
     pub(crate) fn on(stream: TcpStream, deadline: Duration) -> Result<Self, Failure> {
-        let set = stream.set_nodelay(true).and_then(|()| stream.set_write_timeout(Some(deadline)));
-        set.map_err(|error| Failure::new(text!("peer.cannot-set-up", error)))?;
-        Ok(Self {
-            stream,
-            deadline,
-            spares_port: false,
-            ended_there: false,
-            has_received: false,
-            before: Vec::new(),
-        })
+        Self::accepted(stream, deadline)
+            .map_err(|error| Failure::new(text!("peer.cannot-set-up", error)))
     }
 
     /// The same connection, whose end does not keep the server's port.
@@ -329,8 +321,18 @@ impl Peer {
         (rest, None)
     }
 
-    /// Whether something with these bytes in it arrives within this time; all of it, or nothing.
+    /// Receives text until nothing has arrived for so long, or the other side has ended the connection.
+    pub(crate) fn receive_text(&mut self, quiet: Duration) -> String {
+        String::from_utf8_lossy(&self.receive_rest(quiet).0).into_owned()
+    }
+
+    /// Whether these bytes arrive within this time, perhaps among others; with no bytes, whether any do.
     pub(crate) fn hears(&mut self, wanted: &[u8], time: Duration) -> bool {
+        self.hears_either([wanted, wanted], time)
+    }
+
+    /// As `hears`, for two answers, either of which will do.
+    pub(crate) fn hears_either(&mut self, wanted: [&[u8]; 2], time: Duration) -> bool {
         let until = Instant::now() + time;
         let (mut heard, mut buffer) = (Vec::new(), [0; READ_LEN]);
         while heard.len() < MAX_REST {
@@ -338,7 +340,10 @@ impl Peer {
                 Ok(count) => heard.extend_from_slice(&buffer[..count]),
                 Err(_) => break,
             }
-            if heard.windows(wanted.len().max(1)).any(|window| window.starts_with(wanted)) {
+            let is_there = |wanted: &[u8]| {
+                heard.windows(wanted.len().max(1)).any(|window| window.starts_with(wanted))
+            };
+            if wanted.into_iter().any(is_there) {
                 return true;
             }
         }

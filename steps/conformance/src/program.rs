@@ -333,22 +333,29 @@ impl Program {
 
     /// Waits for the program's end.
     pub fn wait(&mut self) -> Result<ExitStatus, Failure> {
-        let end = Instant::now() + self.deadline;
-        // The output ends when the program does: an event to wait for.
-        drop(self.output.wait_until(self.deadline, |state| state.ended));
-        loop {
-            match self.process.status() {
-                Ok(Some(status)) => return Ok(status),
-                Err(error) => return Err(self.failure(&error.to_string())),
-                Ok(None) if Instant::now() >= end => {
-                    let deadline = format!("{:?}", self.deadline);
-                    let text = text!("program.not-ended", deadline);
-                    return Err(self.failure(&text).timed_out());
-                }
-                // `std` cannot wait for a process under a deadline. The output has ended, so what
-                // is left is the moment between that and the exit.
-                Ok(None) => thread::sleep(Duration::from_millis(1)),
+        match self.ends_within(self.deadline) {
+            Ok(Some(status)) => Ok(status),
+            Err(error) => Err(self.failure(&error.to_string())),
+            Ok(None) => {
+                let deadline = format!("{:?}", self.deadline);
+                Err(self.failure(&text!("program.not-ended", deadline)).timed_out())
             }
+        }
+    }
+
+    /// Waits so long for the program's end; none if it still runs then.
+    pub(crate) fn ends_within(&self, time: Duration) -> io::Result<Option<ExitStatus>> {
+        let end = Instant::now() + time;
+        // The output ends when the program does: an event to wait for.
+        drop(self.output.wait_until(time, |state| state.ended));
+        loop {
+            let status = self.process.status()?;
+            if status.is_some() || Instant::now() >= end {
+                return Ok(status);
+            }
+            // `std` cannot wait for a process under a deadline. The output has ended, so what is left
+            // is the moment between that and the exit.
+            thread::sleep(Duration::from_millis(1));
         }
     }
 

@@ -5,14 +5,31 @@
 //! failure has a symptom, and the symptom has the hint.
 
 use std::borrow::Cow;
+use std::process::ExitStatus;
 
 use crate::Failure;
-use crate::check::Protocol;
+use crate::check::{Protocol, is_said};
 use crate::failure::Difference;
 use crate::texts::TEXTS;
 
 /// How many bytes a length takes.
 const LENGTH_LEN: usize = size_of::<u32>();
+
+/// The signal that ends a program which writes to a connection that was closed, unless it ignores it.
+#[cfg(unix)]
+const SIGPIPE: i32 = 13;
+
+/// What two clients of a room have received.
+pub(crate) struct Heard {
+    /// What one of them has received before it sent anything.
+    pub(crate) greeting: String,
+    /// What it has received after its first line.
+    pub(crate) after_first: String,
+    /// What it has received after its second line.
+    pub(crate) after_second: String,
+    /// Whether the other one has received one of the lines.
+    pub(crate) elsewhere: bool,
+}
 
 /// The options with which the judge starts programs.
 const OPTIONS: &[&str] = &["--root", "--timeout", "--dir", "--force"];
@@ -57,6 +74,8 @@ pub enum Symptom {
     Encoding,
     /// The message comes back as it was.
     Unchanged,
+    /// The message comes back with other letters: in upper case, where it should come back as it was.
+    ChangedLetters,
     /// `\n` became `\r\n`, or the other way round.
     LineEnding,
     /// A newline or a zero byte more.
@@ -89,6 +108,18 @@ pub enum Symptom {
     NoAnswer,
     /// The connection is ended after the first answer.
     OneAnswer,
+    /// The server has ended without an error after one of its clients had left.
+    OneClient,
+    /// `SIGPIPE` has ended the program, which wrote to a connection that was closed.
+    BrokenPipe,
+    /// A client sends the newline of what was typed as well.
+    TypedNewline,
+    /// A room sends a line to the other clients, and not to its sender.
+    NotToSender,
+    /// Lines of a room do not begin with the sender's address.
+    NoAddress,
+    /// A room takes the first line of a client as its name.
+    AsksForName,
     /// An option that the step's program has is not known.
     UnknownOption,
     /// The files are looked for elsewhere than below `--root`.
@@ -109,6 +140,7 @@ impl Symptom {
         Self::UnicodeCase,
         Self::Encoding,
         Self::Unchanged,
+        Self::ChangedLetters,
         Self::LineEnding,
         Self::TrailingByte,
         Self::MissingNewline,
@@ -125,6 +157,12 @@ impl Symptom {
         Self::TextForBytes,
         Self::NoAnswer,
         Self::OneAnswer,
+        Self::OneClient,
+        Self::BrokenPipe,
+        Self::TypedNewline,
+        Self::NotToSender,
+        Self::NoAddress,
+        Self::AsksForName,
         Self::UnknownOption,
         Self::OtherFolder,
     ];
@@ -144,6 +182,7 @@ impl Symptom {
             Self::UnicodeCase => "unicode-case",
             Self::Encoding => "encoding",
             Self::Unchanged => "unchanged",
+            Self::ChangedLetters => "changed-letters",
             Self::LineEnding => "line-ending",
             Self::TrailingByte => "trailing-byte",
             Self::MissingNewline => "missing-newline",
@@ -160,6 +199,12 @@ impl Symptom {
             Self::TextForBytes => "text-for-bytes",
             Self::NoAnswer => "no-answer",
             Self::OneAnswer => "one-answer",
+            Self::OneClient => "one-client",
+            Self::BrokenPipe => "broken-pipe",
+            Self::TypedNewline => "typed-newline",
+            Self::NotToSender => "not-to-sender",
+            Self::NoAddress => "no-address",
+            Self::AsksForName => "asks-for-name",
             Self::UnknownOption => "unknown-option",
             Self::OtherFolder => "other-folder",
         }
@@ -196,6 +241,8 @@ impl Symptom {
                 | Self::PartialRead
                 | Self::ShortUnpack
                 | Self::OneAnswer
+                | Self::OneClient
+                | Self::BrokenPipe
                 | Self::UnknownOption
                 | Self::OtherFolder
         )
@@ -287,6 +334,10 @@ fn of_payload(
             return Some(Symptom::Unchanged);
         }
     }
+    if protocol == Protocol::Echo && expected != received && expected.eq_ignore_ascii_case(received)
+    {
+        return Some(Symptom::ChangedLetters);
+    }
     if is_utf_16(expected, received) {
         return Some(Symptom::Utf16);
     }
@@ -311,7 +362,9 @@ fn of_payload(
 
 /// What surplus bytes look like, before or after those that were expected.
 fn of_rest(expected: &[u8], received: &[u8], before: &[Vec<u8>]) -> Option<Symptom> {
-    let at = position(received, expected);
+    // The case of the letters may be wrong as well: the surplus bytes are the mistake to correct first.
+    let begins = received.get(..expected.len()).is_some_and(|it| it.eq_ignore_ascii_case(expected));
+    let at = if begins { Some(0) } else { position(received, expected) };
     let rest = match at {
         Some(0) => &received[expected.len()..],
         Some(at) => &received[..at],
@@ -329,6 +382,42 @@ fn of_rest(expected: &[u8], received: &[u8], before: &[Vec<u8>]) -> Option<Sympt
         _ if last.is_some_and(|last| received.starts_with(last)) => Some(Symptom::EarlierAnswer),
         _ => None,
     }
+}
+
+/// What it looks like that a client has sent these bytes in place of a message, which has no newline.
+pub(crate) fn of_message(difference: &Difference, protocol: Protocol) -> Option<Symptom> {
+    let header_len = if protocol.has_boundaries() { LENGTH_LEN } else { 0 };
+    let text = difference.received.get(header_len..)?;
+    (protocol != Protocol::Chat && text.contains(&b'\n')).then_some(Symptom::TypedNewline)
+}
+
+/// What the end of a server looks like that some client had reached.
+pub(crate) fn of_end(status: ExitStatus, protocol: Protocol) -> Option<Symptom> {
+    #[cfg(unix)]
+    if std::os::unix::process::ExitStatusExt::signal(&status) == Some(SIGPIPE) {
+        return Some(Symptom::BrokenPipe);
+    }
+    (status.success() && protocol != Protocol::Echo).then_some(Symptom::OneClient)
+}
+
+/// What a room looks like that sends these bytes to a client: before it has sent anything, after its
+/// first line, and after its second one; and whether another client has received the lines.
+pub(crate) fn of_room(heard: &Heard, first: &str, second: &str) -> Option<Symptom> {
+    let Heard { greeting, after_first, after_second, elsewhere } = heard;
+    let asks = !greeting.is_empty() && !greeting.ends_with('\n');
+    let own = after_second.lines().find(|line| line.contains(second));
+    let Some(own) = own else {
+        let is_named = after_first.contains(first);
+        return match (asks || is_named, elsewhere) {
+            (true, _) => Some(Symptom::AsksForName),
+            (false, true) => Some(Symptom::NotToSender),
+            (false, false) => None,
+        };
+    };
+    if asks || own.contains(first) || !after_first.contains(first) {
+        return Some(Symptom::AsksForName);
+    }
+    (!is_said(own, second)).then_some(Symptom::NoAddress)
 }
 
 /// What a program's own words betray, such as those of an exception, or of a parser of options.
@@ -485,6 +574,89 @@ mod tests {
             let symptom = (!received.is_empty()).then_some(symptom);
             assert_eq!(found, symptom, "{received:?}");
         }
+    }
+
+    #[test]
+    fn an_echo_with_other_letters_or_padded_is_recognised() {
+        for (protocol, expected, received, symptom) in [
+            (Protocol::Echo, &b"a"[..], &b"A"[..], Symptom::ChangedLetters),
+            (Protocol::Echo, b"abcde", b"ABCDE", Symptom::ChangedLetters),
+            (Protocol::Echo, b"abcde", b"ABCDE\0\0\0", Symptom::WholeBuffer),
+            (Protocol::Echo, b"abcde", b"abcde\0\0\0", Symptom::WholeBuffer),
+            (Protocol::UpperCase, b"QUIZ", b"quiz\0\0\0", Symptom::WholeBuffer),
+            (Protocol::UpperCase, b"QUIZ", b"quiz\n", Symptom::TrailingByte),
+        ] {
+            assert_eq!(of(protocol, expected, received, &[]), Some(symptom), "{received:?}");
+        }
+    }
+
+    #[test]
+    fn a_client_that_sends_its_newline_is_recognised() {
+        for (protocol, expected, received, symptom) in [
+            (Protocol::UpperCase, &b"world"[..], &b"\nworl"[..], Some(Symptom::TypedNewline)),
+            (Protocol::Frames, b"\0\0\0\x02hi", b"\0\0\0\x03hi\n", Some(Symptom::TypedNewline)),
+            (Protocol::Frames, b"\0\0\0\x02hi", b"\0\0\0\nhi", None),
+            (Protocol::UpperCase, b"world", b"word", None),
+            (Protocol::Chat, b"world\n", b"word\n", None),
+        ] {
+            let (expected, received) = (expected.to_vec(), received.to_vec());
+            let difference = Difference { expected, received, end: None, before: Vec::new() };
+            assert_eq!(of_message(&difference, protocol), symptom, "{difference:?}");
+        }
+    }
+
+    #[test]
+    fn a_room_is_known_by_what_its_clients_receive() {
+        let own = "127.0.0.1:50001";
+        for (greeting, after_first, after_second, elsewhere, symptom) in [
+            ("", format!("{own} one\n"), format!("{own} two\n"), true, None),
+            ("welcome\n", format!("{own} one\n"), format!("{own} two\n"), true, None),
+            ("", "one\n".to_owned(), "two\n".to_owned(), true, Some(Symptom::NoAddress)),
+            (
+                "",
+                "(50001) one\n".to_owned(),
+                "(50001) two\n".to_owned(),
+                true,
+                Some(Symptom::NoAddress),
+            ),
+            ("", String::new(), String::new(), true, Some(Symptom::NotToSender)),
+            ("", String::new(), String::new(), false, None),
+            (
+                "NICK",
+                "one joined!".to_owned(),
+                "two\n".to_owned(),
+                false,
+                Some(Symptom::AsksForName),
+            ),
+            (
+                "",
+                "Hello one\n".to_owned(),
+                "one: two\n".to_owned(),
+                true,
+                Some(Symptom::AsksForName),
+            ),
+            ("", "Hello one\n".to_owned(), String::new(), true, Some(Symptom::AsksForName)),
+            ("", String::new(), format!("{own} two\n"), true, Some(Symptom::AsksForName)),
+            ("Name: ", String::new(), String::new(), false, Some(Symptom::AsksForName)),
+        ] {
+            let greeting = greeting.to_owned();
+            let heard = Heard { greeting, after_first, after_second, elsewhere };
+            let shown = format!("{:?}", (&heard.greeting, &heard.after_first, &heard.after_second));
+            assert_eq!(of_room(&heard, "one", "two"), symptom, "{shown}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_end_of_a_server_betrays_its_cause() {
+        use std::os::unix::process::ExitStatusExt;
+
+        let end = |raw, protocol| of_end(ExitStatus::from_raw(raw), protocol);
+        assert_eq!(end(13, Protocol::Chat), Some(Symptom::BrokenPipe));
+        assert_eq!(end(0, Protocol::UpperCase), Some(Symptom::OneClient));
+        assert_eq!(end(0, Protocol::Echo), None);
+        assert_eq!(end(9, Protocol::UpperCase), None);
+        assert_eq!(end(1 << 8, Protocol::UpperCase), None);
     }
 
     #[test]

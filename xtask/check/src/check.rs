@@ -78,6 +78,9 @@ fn examine(root: &Path, options: &Options) -> Result<bool> {
     if options.contract {
         return print_contract(promises.number, side).map(|()| true);
     }
+    if options.client && options.addr.is_some() {
+        bail!(text!("check.client-with-addr"));
+    }
     if let Some(slip) = slips::slip(options) {
         bail!(slip);
     }

@@ -121,6 +121,7 @@ fn what_cannot_be_checked_has_exit_code_2() {
         (&["03", "--only", "speed", "--list"], "there is no check `speed`"),
         (&["03", "--addr", "192.0.2.1:9003"], "--allow-remote"),
         (&["03", "--cut", "0", "--addr", "127.0.0.1:9003"], "--cut takes"),
+        (&["03", "--client", "--addr", "127.0.0.1:9003", "--", "true"], "write ADDR"),
         (&["05", "--addr", "127.0.0.1:9005"], "there is nothing to ask"),
         (&["03", "--addr", "127.0.0.1:9003", "--deadline", "0"], "--deadline takes a number of"),
     ] {

@@ -96,6 +96,7 @@ fn a_mistake_with_bytes_is_recognised_by_what_arrives() {
     for (expected, serve) in cases {
         assert_eq!(symptom("03", *serve), *expected);
     }
+    assert_eq!(symptom("01", |stream| upper(stream, <[u8]>::to_vec)), "changed-letters");
 }
 
 #[test]
@@ -138,13 +139,21 @@ fn a_mistake_with_a_length_is_recognised_by_what_arrives() {
 #[test]
 fn a_server_that_answers_nothing_is_asked_what_it_waits_for() {
     fn line(stream: &mut TcpStream) -> io::Result<()> {
+        let line = read_line(stream)?;
+        stream.write_all(line.trim_ascii_end().to_ascii_uppercase().as_slice())
+    }
+    fn same_line(stream: &mut TcpStream) -> io::Result<()> {
+        let line = read_line(stream)?;
+        stream.write_all(&line)
+    }
+    fn read_line(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
         let mut line = Vec::new();
         while !line.ends_with(b"\n") {
             let mut byte = [0];
             stream.read_exact(&mut byte)?;
             line.extend(byte);
         }
-        stream.write_all(line.trim_ascii_end().to_ascii_uppercase().as_slice())
+        Ok(line)
     }
     fn end(stream: &mut TcpStream) -> io::Result<()> {
         let mut all = Vec::new();
@@ -160,6 +169,7 @@ fn a_server_that_answers_nothing_is_asked_what_it_waits_for() {
     }
     let cases: &[(&str, &str, Serve)] = &[
         ("03", "waits-for-newline", line),
+        ("03", "waits-for-newline", same_line),
         ("03", "waits-for-end", end),
         ("03", "greeting", greeting),
         ("06", "byte-order", native),

@@ -755,6 +755,7 @@ impl Member {
     /// Connects, and learns its address from its own first line.
     pub(super) fn join(running: &Running, name: &str) -> Result<Self, Failure> {
         Self::greet(running.connect()?, running.deadline, name)
+            .map_err(|failure| failure.looking_like(running.inquire_room()))
     }
 
     pub(super) fn greet(peer: Peer, deadline: Duration, name: &str) -> Result<Self, Failure> {

@@ -50,7 +50,7 @@ pub(super) fn said(line: &str) -> Option<Said> {
 }
 
 /// Whether this line of the chat says this, whoever said it.
-pub(super) fn is_said(line: &str, text: &str) -> bool {
+pub(crate) fn is_said(line: &str, text: &str) -> bool {
     said(line).is_some_and(|said| said.text == text)
 }
 
@@ -65,11 +65,18 @@ pub(super) fn next_line(
             let line: Vec<u8> = unread.drain(..=end).collect();
             return Ok(Some(String::from_utf8_lossy(&line[..end]).into_owned()));
         }
-        match peer.receive_some_of(&text!("line.a-line"))? {
+        let received = peer.receive_some_of(&text!("line.a-line")).map_err(|failure| {
+            if unread.is_empty() {
+                return failure;
+            }
+            let piece = shortened(&String::from_utf8_lossy(unread));
+            failure.besides(&text!("line.no-newline", piece))
+        });
+        match received? {
             Some(bytes) => unread.extend_from_slice(&bytes),
             None if unread.is_empty() => return Ok(None),
             None => {
-                let piece = String::from_utf8_lossy(unread).into_owned();
+                let piece = shortened(&String::from_utf8_lossy(unread));
                 return Err(Failure::new(text!("line.cut-off", piece)));
             }
         }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::line::{is_said, next_line, shortened};
 use super::wire::{self, Answer};
-use crate::{Failure, Peer};
+use crate::{Failure, Peer, symptom};
 
 /// How the system's shell ends a line.
 pub(super) const SHELL_NEWLINE: &str = if cfg!(windows) { "\r\n" } else { "\n" };
@@ -109,7 +109,10 @@ impl Protocol {
             Self::Messages => wire::expect_run(client, message),
             _ => client.expect(&self.on_the_wire(message)),
         };
-        came.map_err(|failure| failure.after(text!("protocol.when-to-send", message)))
+        came.map_err(|failure| {
+            let found = failure.difference().and_then(|it| symptom::of_message(it, self));
+            failure.looking_like(found).after(text!("protocol.when-to-send", message))
+        })
     }
 
     /// An answer as it travels.
@@ -128,7 +131,7 @@ impl Protocol {
     }
 
     /// Whether the protocol tells where an answer ends.
-    pub(super) fn has_boundaries(self) -> bool {
+    pub(crate) fn has_boundaries(self) -> bool {
         matches!(self, Self::Frames | Self::Messages)
     }
 }

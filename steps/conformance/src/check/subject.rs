@@ -14,10 +14,15 @@ use crate::program::{DEADLINE, OutputTo};
 use crate::proxy::{self, Cut, Proxy};
 use crate::reach::Reach;
 use crate::show::{show, show_text};
+use crate::symptom::Heard;
 use crate::{Failure, Peer, Program, Symptom, symptom};
 
 /// How long a server may take with each question that looks for the cause of a failure.
 const INQUIRY: Duration = Duration::from_secs(1);
+
+/// How long a server that is ending may take from the end of its connections to its own end. Where it lives
+/// on, no event shows that.
+const ENDING: Duration = Duration::from_millis(100);
 
 /// Whose promise a check is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -369,12 +374,12 @@ impl Running {
     /// A message with this word in it, and its answer, whole.
     pub(super) fn exchange(&self, peer: &mut Peer, word: &str) -> Result<(), Failure> {
         if self.protocol == Protocol::Chat {
-            return self.answered_to(peer, |peer| self.protocol.converse(peer, word)).map_err(
-                |failure| {
-                    let word = format!("{word:?}");
-                    self.explain(failure.after(text!("subject.after-said", word)))
-                },
-            );
+            let asked = self.answered_to(peer, |peer| self.protocol.converse(peer, word));
+            return asked.map_err(|failure| {
+                let word = format!("{word:?}");
+                self.explain(failure.after(text!("subject.after-said", word)))
+                    .looking_like(self.inquire_room())
+            });
         }
         let (message, answer) = self.protocol.exchange(word);
         self.ask(peer, &message, &answer)
@@ -420,10 +425,11 @@ impl Running {
     ) -> Result<(), Failure> {
         let asked = ask(peer);
         let has_answered = self.has_answered.fetch_or(asked.is_ok(), Ordering::SeqCst);
-        let lives = self.program.as_ref().is_none_or(|program| program.status().is_none());
         asked.map_err(|failure| {
-            let silent = lives && !has_answered && !peer.has_received() && !failure.has_timed_out();
-            failure.looking_like(silent.then_some(Symptom::NoAnswer))
+            let silent = !has_answered && !peer.has_received() && !failure.has_timed_out();
+            let lives = |program: &Program| matches!(program.ends_within(ENDING), Ok(None));
+            let refuses = silent && self.program.as_ref().is_none_or(lives);
+            failure.looking_like(refuses.then_some(Symptom::NoAnswer))
         })
     }
 
@@ -454,7 +460,8 @@ impl Running {
         let peer = other.as_mut().unwrap_or(peer);
         if failure.has_timed_out() {
             // It waits for something: for one of these, perhaps.
-            if peer.send(b"\n").is_ok() && peer.hears(answer, time) {
+            let unchanged = message.strip_suffix(b"\n").unwrap_or(message);
+            if peer.send(b"\n").is_ok() && peer.hears_either([answer, unchanged], time) {
                 return Some(Symptom::WaitsForNewline);
             }
             if peer.end_sending().is_ok() && peer.hears(answer, time) {
@@ -466,11 +473,35 @@ impl Running {
         greets.then_some(Symptom::Greeting)
     }
 
-    pub(super) fn explain(&self, failure: Failure) -> Failure {
-        match &self.program {
-            Some(program) => program.explain(failure),
-            None => failure,
+    /// Finds by two lines of a new client why a room does not send a client its own line as `ADDR text`.
+    pub(super) fn inquire_room(&self) -> Option<Symptom> {
+        const FIRST: &str = "first words";
+        const SECOND: &str = "second words";
+        if !self.inquires {
+            return None;
         }
+        let mut other = self.connect().ok()?;
+        let mut asked = self.connect().ok()?;
+        let time = self.deadline.min(INQUIRY);
+        let greeting = asked.receive_text(time);
+        asked.send(format!("{FIRST}\n").as_bytes()).ok()?;
+        let after_first = asked.receive_text(time);
+        asked.send(format!("{SECOND}\n").as_bytes()).ok()?;
+        let after_second = asked.receive_text(time);
+        let elsewhere = other.hears_either([FIRST.as_bytes(), SECOND.as_bytes()], time);
+        symptom::of_room(&Heard { greeting, after_first, after_second, elsewhere }, FIRST, SECOND)
+    }
+
+    /// The failure with what the server has written. If the server has ended, its end may be the symptom.
+    pub(super) fn explain(&self, failure: Failure) -> Failure {
+        let Some(program) = &self.program else {
+            return failure;
+        };
+        let found = (self.reach.was_reached() && !failure.has_timed_out())
+            .then(|| program.ends_within(ENDING).ok().flatten())
+            .flatten()
+            .and_then(|status| symptom::of_end(status, self.protocol));
+        program.explain(failure).looking_like(found)
     }
 }
 

@@ -35,7 +35,9 @@ pub(super) fn expect_run(peer: &mut Peer, command: &str) -> Result<(), Failure> 
     }
     let expected = json!({ "request": "run", "command": command });
     let received = json_text(&request);
-    Err(Failure::new(text!("wire.other-request", expected, received)))
+    let is_typed = request["command"].as_str().is_some_and(|it| it.ends_with('\n'));
+    let failure = Failure::new(text!("wire.other-request", expected, received));
+    Err(failure.looking_like(is_typed.then_some(Symptom::TypedNewline)))
 }
 
 /// The request to send a file.

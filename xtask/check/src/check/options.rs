@@ -32,7 +32,7 @@ pub struct Options {
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<String>,
     /// Judge a client: it gets the address in place of ADDR, or as its last argument
-    #[arg(long, conflicts_with = "addr")]
+    #[arg(long)]
     pub client: bool,
     /// Where the server listens; without a command, where it runs already
     #[arg(long, value_name = "HOST:PORT")]
