@@ -32,6 +32,8 @@ from cosmic_ray.work_item import TestOutcome
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 STEPS = ["03", "06", "07", "08", "09"]
 EQUIVALENT = pathlib.Path(__file__).with_name("equivalent.toml")
+# No check asks about the user's side of a program; the test `the_python_twin_gives_no_traceback…` does.
+USERS_SIDE = ["program.py", "input.py", "console.py", "options.py"]
 TIMEOUT = 180  # seconds; a mutant that takes longer is noticed
 
 # The file that was changed, its line number, the lines that it had there and those that it has now.
@@ -108,8 +110,7 @@ def shown(path):
 def judge_step(step, listed, judge, options):
     """Prints the mutants of a step that survive and are not listed, and returns their number."""
     paths = sorted(step_folder(step).glob("python/*.py"))
-    # No check asks about the user's side of a program; the test `the_python_twin_gives_no_traceback…` does.
-    paths = [path for path in paths if path.name != "program.py"]
+    paths = [path for path in paths if path.name not in USERS_SIDE]
     mutants = [mutant for path in paths for mutant in mutants_of(path)]
     equivalent = {mutant for mutant in mutants if listed & keys(mutant)}
     unknown = {entry for entry in listed if entry[0].startswith(step)}

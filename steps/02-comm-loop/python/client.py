@@ -6,7 +6,8 @@
 import socket
 import sys
 
-from program import address, read_line
+from input import read_line
+from program import address
 
 MAX_MESSAGE_LEN = 1024  # bytes; the server reads no more than this at a time
 

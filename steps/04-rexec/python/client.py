@@ -8,7 +8,8 @@ Still wrong, on purpose: it reads once for each command.
 import socket
 import sys
 
-from program import address, read_line
+from input import read_line
+from program import address
 
 MAX_COMMAND_LEN = 1024  # bytes; the server reads no more than this at a time
 MAX_READ_LEN = 1024  # bytes; recv may return fewer

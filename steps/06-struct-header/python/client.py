@@ -7,7 +7,8 @@ import socket
 import sys
 
 from frame import MAX_FRAME_LEN, read_frame, write_frame
-from program import address, read_line
+from input import read_line
+from program import address
 
 host, port = address(sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9006")
 

@@ -16,8 +16,10 @@ import secrets
 import socket
 import sys
 
+from input import read_line
 from message import field, parse_header, read_frame, receive_body, write_header
-from program import address, read_line, seconds
+from options import seconds
+from program import address
 
 # Names that mean a device to Windows, with any extension.
 DEVICES = re.compile(r"(CON|PRN|AUX|NUL|(COM|LPT)[0-9¹²³]) *(\..*)?", re.IGNORECASE)

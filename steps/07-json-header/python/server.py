@@ -21,7 +21,8 @@ import tempfile
 import time
 
 from message import CHUNK_LEN, field, parse_header, read_frame, write_header
-from program import address, seconds
+from options import seconds
+from program import address
 
 MAX_OUTPUT_MIB = 1024  # of a command
 LOOK_INTERVAL = 0.02  # seconds; how often we look how much it has written

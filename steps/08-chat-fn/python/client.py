@@ -8,8 +8,9 @@ import socket
 import sys
 import threading
 
+from input import read_line
 from line import MAX_LINE_LEN, LineBuffer, is_control
-from program import address, read_line, report
+from program import address, report
 
 READ_LEN = 4096  # bytes; the most that one recv returns
 MAX_PREFIX_LEN = 128  # bytes; the most that the server may put before a line

@@ -13,8 +13,9 @@ import sys
 import threading
 import time
 
+from console import console_lines
 from line import BadLine, LineBuffer, check
-from program import address, console_lines
+from program import address
 
 READ_LEN = 4096  # bytes; the most that one recv returns
 ACCEPT_PAUSE = 0.1  # seconds; how long to wait after an error of accept

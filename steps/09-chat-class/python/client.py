@@ -7,8 +7,9 @@ import socket
 import sys
 import threading
 
+from input import read_line
 from line import MAX_LINE_LEN, LineBuffer, is_control
-from program import address, read_line, report
+from program import address, report
 
 READ_LEN = 4096  # bytes; how much one recv may take
 MAX_PREFIX_LEN = 128  # bytes that the server may put before a line

@@ -20,8 +20,9 @@ import time
 
 from acceptor import STOP_DEADLINE, Acceptor
 from connection import Connection, turn_away
+from console import console_lines
 from log import finish_log, local_time, log
-from program import address, console_lines
+from program import address
 
 EVENTS = 256  # that may wait for the owner; then the threads that send them wait, and their clients
 BATCH_LEN = 64 * 1024  # bytes; such a batch is delivered, even if more events wait

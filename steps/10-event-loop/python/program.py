@@ -1,12 +1,8 @@
-"""What all programs have in common: an address, lines of input, and errors that are told in one line."""
+"""What all programs have in common: an address, and errors that are reported in one line."""
 
 import os
 import signal
 import sys
-
-MAX_INPUT_LEN = 32 * 1024 * 1024  # bytes; an input without a newline must not fill the memory
-MAX_CONSOLE_LEN = 4096  # bytes
-MAX_SECONDS = 1e9  # some thirty years; systems cannot wait much longer
 
 subject = ""  # what an error is about: the address
 
@@ -43,27 +39,3 @@ def address(text):
     if not host or not port.isdecimal() or int(port) > 65535:
         raise OSError("an address looks like 127.0.0.1:9001")
     return host, int(port)
-
-
-def seconds(text):
-    """Returns a time above zero, from the command line."""
-    value = float(text)
-    if not 0 < value < MAX_SECONDS:
-        raise ValueError(f"{text} is not a time above zero")
-    return value
-
-
-def read_line(keyboard):
-    """Returns the next line of the input without its ending, or None at the end of the input."""
-    if keyboard.isatty():
-        print("> ", end="", flush=True)
-    line = keyboard.readline(MAX_INPUT_LEN)
-    if len(line) == MAX_INPUT_LEN:
-        raise OSError("a line of the input is longer than 32 MiB")
-    return line.rstrip(b"\r\n") if line else None
-
-
-def console_lines(console):
-    """Yields the lines that are typed at a server. An input without newlines is no console, and ends it."""
-    while 0 < len(line := console.readline(MAX_CONSOLE_LEN)) < MAX_CONSOLE_LEN:
-        yield line

@@ -24,9 +24,10 @@ import threading
 import time
 from selectors import EVENT_READ, EVENT_WRITE
 
+from console import console_lines
 from log import finish_log, local_time, log
 from member import Gone, Member
-from program import address, console_lines
+from program import address
 
 BACKLOG = 1024  # clients that may wait to be accepted
 ACCEPTS_PER_TURN = 64  # clients; the others have lines to be delivered
