@@ -511,7 +511,7 @@ mod tests {
             addr
         }
 
-        /// Passes a line on to the first streams, as many as it is told. A client that has left is of no interest.
+        /// Passes a line on to these streams. A client that has left is of no interest.
         fn tell(streams: &[std::net::TcpStream], line: &str) {
             for mut stream in streams {
                 let _ = stream.write_all(line.as_bytes());

@@ -3,7 +3,20 @@
 use anyhow::{Context as _, Result, bail};
 
 /// The directives that this preprocessor knows, for messages.
-const KNOWN: &str = "listing, diff, session, message, figure, chart, step, staircase, collect, contract, time, schedule";
+const KNOWN: &[&str] = &[
+    "listing",
+    "diff",
+    "session",
+    "message",
+    "figure",
+    "chart",
+    "step",
+    "staircase",
+    "collect",
+    "contract",
+    "time",
+    "schedule",
+];
 
 /// The directives that mdBook itself knows.
 const MDBOOK: &[&str] = &["include", "rustdoc_include", "playground", "playpen", "title"];
@@ -44,15 +57,11 @@ impl<'a> Directive<'a> {
 
     /// Says why a directive in the middle of a line is not replaced.
     pub fn misplaced<T>(&self) -> Result<T> {
-        match self.name {
-            "listing" | "diff" | "session" | "message" | "figure" | "chart" | "step"
-            | "staircase" | "collect" | "contract" | "time" | "schedule" => {
-                bail!("a directive stands on a line of its own")
-            }
-            name => bail!(
-                "there is no directive `{name}`; there are: {KNOWN}, and mdBook's include and title"
-            ),
+        if KNOWN.contains(&self.name) {
+            bail!("a directive stands on a line of its own");
         }
+        let (name, known) = (self.name, KNOWN.join(", "));
+        bail!("there is no directive `{name}`; there are: {known}, and mdBook's include and title")
     }
 }
 

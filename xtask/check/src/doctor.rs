@@ -122,7 +122,7 @@ fn rust(root: &Path) -> Result<Finding> {
     let Manifest { workspace } =
         toml::from_str(&manifest).context("Cargo.toml is not this project's")?;
     let answer = answer(rustc().arg("--version"));
-    Ok(rust_version(answer.as_deref(), &workspace.package.rust_version))
+    Ok(rust_version(answer.as_deref(), &workspace.package.rust_version, is_on_path("rustup")))
 }
 
 /// The compiler that cargo uses.
@@ -130,16 +130,22 @@ fn rustc() -> Command {
     Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
 }
 
-fn rust_version(answer: Option<&str>, needed: &str) -> Finding {
+fn rust_version(answer: Option<&str>, needed: &str, has_rustup: bool) -> Finding {
     let Some(version) = answer.and_then(|answer| answer.split_whitespace().nth(1)) else {
-        let remedy = text!("doctor.rust.install");
+        let remedy = rust_remedy(has_rustup, text!("doctor.rust.choose"));
         return Finding::missing("Rust", text!("doctor.rust.none"), remedy);
     };
     if numbers(version) < numbers(needed) {
         let detail = text!("doctor.rust.old", version, needed);
-        return Finding::missing("Rust", detail, text!("doctor.rust.update"));
+        let remedy = rust_remedy(has_rustup, text!("doctor.rust.update"));
+        return Finding::missing("Rust", detail, remedy);
     }
     Finding::ok("Rust", text!("doctor.rust.ok", version, needed))
+}
+
+/// What rustup can do, where there is one.
+fn rust_remedy(has_rustup: bool, with_rustup: String) -> String {
+    if has_rustup { with_rustup } else { text!("doctor.rust.install") }
 }
 
 /// The numbers of a version, up to a word such as `-nightly`.
@@ -152,7 +158,7 @@ fn cargo_itself(root: &Path) -> Finding {
     let version = answer(cargo::command(root).arg("--version"));
     version.map_or_else(
         || {
-            let remedy = text!("doctor.rust.update");
+            let remedy = rust_remedy(is_on_path("rustup"), text!("doctor.rust.cargo-add"));
             Finding::missing("cargo", text!("doctor.rust.cargo-none"), remedy)
         },
         |version| Finding::ok("cargo", version),
@@ -356,13 +362,22 @@ mod tests {
 
     #[test]
     fn versions_are_compared_as_numbers() {
-        let state = |answer| rust_version(answer, "1.88").state;
+        let state = |answer| rust_version(answer, "1.88", true).state;
         assert_eq!(state(Some("rustc 1.88.0 (6b00bc388 2025-06-23)")), State::Ok);
         assert_eq!(state(Some("rustc 1.100.0-nightly (0123abcd 2027-01-01)")), State::Ok);
         assert_eq!(state(Some("rustc 2.0.0")), State::Ok);
         assert_eq!(state(Some("rustc 1.9.0")), State::Missing);
         assert_eq!(state(Some("")), State::Missing);
         assert_eq!(state(None), State::Missing);
+    }
+
+    #[test]
+    fn rustup_is_no_remedy_where_there_is_none() {
+        for answer in [None, Some("rustc 1.9.0")] {
+            let remedy = |has_rustup| rust_version(answer, "1.88", has_rustup).remedy.unwrap();
+            assert!(remedy(true).contains("`rustup "), "{}", remedy(true));
+            assert_eq!(remedy(false), text!("doctor.rust.install"));
+        }
     }
 
     #[test]

@@ -64,7 +64,7 @@ fn connect(addr: &str, is_slow: bool) -> Result<TcpStream> {
         match connect_to(addr, is_slow) {
             Ok(stream) => return Ok(stream),
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                last = anyhow!("{addr}: {}: start the server first", error.kind());
+                last = anyhow!("{addr}: {}; start the server first", error.kind());
             }
             Err(error) => last = failed(error),
         }

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use conformance::check::{Promises, Side};
 use conformance::contract::contract;
 use conformance::text;
-use workspace::root;
+use workspace::{command_line, root};
 
 const PYTHON: &str = include_str!("../skeletons/server.py");
 const RUST: &str = include_str!("../skeletons/server.rs");
@@ -74,7 +74,7 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// A path as a word of a command line.
+/// A path as a word of a command line, for a shell.
 fn quoted(path: &str) -> String {
-    if path.contains(' ') { format!("\"{path}\"") } else { path.to_owned() }
+    command_line::quoted(path).unwrap_or_else(|| path.to_owned())
 }

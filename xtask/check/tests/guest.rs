@@ -77,7 +77,7 @@ fn a_room_that_is_not_there_is_one_clear_line() -> Result<(), Failure> {
     let addr = nobody.addr().to_string();
     let mut guest = Program::start(guest(&[&addr]))?;
     let line = guest.expect_line("error: …")?;
-    assert_eq!(line, format!("error: {addr}: connection refused: start the server first"));
+    assert_eq!(line, format!("error: {addr}: connection refused; start the server first"));
     assert_eq!(guest.wait()?.code(), Some(1));
     Ok(())
 }

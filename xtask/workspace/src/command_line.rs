@@ -25,6 +25,16 @@ pub fn split(line: &str) -> Result<Vec<String>, String> {
     Ok(words)
 }
 
+/// The word as [`split`] reads it again, in quotes if it needs them; none if it has both kinds of quotes.
+#[must_use]
+pub fn quoted(word: &str) -> Option<String> {
+    if !word.is_empty() && !word.contains([' ', '\'', '"']) {
+        return Some(word.to_owned());
+    }
+    let quote = ['"', '\''].into_iter().find(|quote| !word.contains(*quote))?;
+    Some(format!("{quote}{word}{quote}"))
+}
+
 /// Whether a program of this name is in a folder of `PATH`.
 #[must_use]
 pub fn is_on_path(program: &str) -> bool {
@@ -43,6 +53,15 @@ mod tests {
         assert_eq!(words, ["python3", "a.py", "two words", "a \"b\"", "", "xy z"]);
         let error = split("a 'b").unwrap_err();
         assert_eq!(error, "a quote ' is never closed in `a 'b`");
+    }
+
+    #[test]
+    fn a_quoted_word_is_split_into_itself() {
+        for word in ["a.py", "", "two words", "it's", "a \"b\""] {
+            assert_eq!(split(&quoted(word).unwrap()).unwrap(), [word]);
+        }
+        assert_eq!(quoted("a.py").unwrap(), "a.py");
+        assert_eq!(quoted("it's \"b\""), None);
     }
 
     #[test]

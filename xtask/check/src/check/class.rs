@@ -135,7 +135,9 @@ impl Class {
                 let path = path?;
                 let path = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy();
                 let name = open_part(&path, &pattern);
-                let program = command.replace("{file}", &quoted(&path)?).into();
+                let word =
+                    command_line::quoted(&path).with_context(|| text!("class.quotes", path))?;
+                let program = command.replace("{file}", &word).into();
                 if self.programs.insert(name.clone(), program).is_some() {
                     bail!(text!("class.twice", name));
                 }
@@ -231,12 +233,6 @@ impl Class {
 fn folder_of(file: &Path) -> &Path {
     let folder = file.parent().filter(|path| !path.as_os_str().is_empty());
     folder.unwrap_or(Path::new("."))
-}
-
-/// A path as one word of a command line.
-fn quoted(path: &str) -> Result<String> {
-    let quote = ['"', '\''].into_iter().find(|quote| !path.contains(*quote));
-    quote.map(|quote| format!("{quote}{path}{quote}")).with_context(|| text!("class.quotes", path))
 }
 
 /// An error if one of these is the name of no check.

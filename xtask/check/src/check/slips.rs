@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
+use clap::Args as _;
 use conformance::{printable, text};
 use workspace::command_line::{is_on_path, split};
 
@@ -79,10 +80,14 @@ pub fn missing_dashes(arguments: &[String]) -> Option<String> {
     if command != "check" || !is_step || arguments.iter().any(|word| word == "--") {
         return None;
     }
-    let takes_value = ["--addr", "--only", "--cut", "--seed", "--deadline"];
+    let options = Options::augment_args(clap::Command::new("check"));
+    let takes_value = |word: &str| {
+        let option = options.get_arguments().find(|it| it.get_long() == word.strip_prefix("--"));
+        option.is_some_and(|it| it.get_action().takes_values())
+    };
     let mut own = 0;
     while let Some(word) = rest.get(own).filter(|word| word.starts_with("--")) {
-        own += if takes_value.contains(&word.as_str()) { 2 } else { 1 };
+        own += if takes_value(word) { 2 } else { 1 };
     }
     let (own, words) = rest.split_at_checked(own).filter(|(_, words)| !words.is_empty())?;
     let words = match words {
