@@ -188,12 +188,7 @@ fn our_client_talks_to_python_server() -> Result<(), Failure> {
 #[test]
 #[ignore = "needs python3"]
 fn the_python_server_keeps_the_same_promises() -> Result<(), Failure> {
-    let subject = Subject::new(
-        3,
-        || twin("server.py", "127.0.0.1:0"),
-        |addr| twin("client.py", &addr.to_string()),
-    );
-    hold_to_what_is_kept(&subject)
+    hold_to_what_is_kept(&twins())
 }
 
 /// The example `lines`, which cargo builds beside the step when it tests it.
@@ -209,13 +204,16 @@ fn lines(role: &str, addr: &str) -> Command {
 #[test]
 #[ignore = "needs python3"]
 fn the_python_twin_gives_no_traceback_when_it_is_treated_roughly() {
-    conformance::rough::assert_twin_survives(|| {
-        Subject::new(
-            3,
-            || twin("server.py", "127.0.0.1:0"),
-            |addr| twin("client.py", &addr.to_string()),
-        )
-    });
+    conformance::rough::assert_twin_survives(twins);
+}
+
+/// The same step's server and client in Python.
+fn twins() -> Subject {
+    Subject::new(
+        3,
+        || twin("server.py", "127.0.0.1:0"),
+        |addr| twin("client.py", &addr.to_string()),
+    )
 }
 
 /// The same step in Python.

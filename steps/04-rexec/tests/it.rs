@@ -362,11 +362,7 @@ fn the_python_servers_do_not_run_what_a_browser_sends() -> Result<(), Failure> {
 #[test]
 #[ignore = "needs python3"]
 fn the_python_server_keeps_the_same_promises() -> Result<(), Failure> {
-    let subject = Subject::new(
-        4,
-        || twin("server.py", "127.0.0.1:0"),
-        |addr| twin("client.py", &addr.to_string()),
-    );
+    let subject = twins();
     let broken = ["cut-reply", "empty-reply", "whole-reply", "boundaries", "concurrent-clients"];
     let kept = |check: &&check::Check| !broken.contains(&check.name);
     subject.checks().filter(kept).try_for_each(|check| subject.hold_to(check))
@@ -376,13 +372,16 @@ fn the_python_server_keeps_the_same_promises() -> Result<(), Failure> {
 #[test]
 #[ignore = "needs python3"]
 fn the_python_twin_gives_no_traceback_when_it_is_treated_roughly() {
-    conformance::rough::assert_twin_survives(|| {
-        Subject::new(
-            4,
-            || twin("server.py", "127.0.0.1:0"),
-            |addr| twin("client.py", &addr.to_string()),
-        )
-    });
+    conformance::rough::assert_twin_survives(twins);
+}
+
+/// The same step's server and client in Python.
+fn twins() -> Subject {
+    Subject::new(
+        4,
+        || twin("server.py", "127.0.0.1:0"),
+        |addr| twin("client.py", &addr.to_string()),
+    )
 }
 
 /// The same step in Python.

@@ -440,28 +440,24 @@ fn the_python_server_listens_on_this_computer_only() {
 #[test]
 #[ignore = "needs python3"]
 fn the_python_server_keeps_the_same_promises_wherever_the_stream_is_cut() {
-    let subject = || {
-        Subject::new(
-            6,
-            || twin("server.py", "127.0.0.1:0"),
-            |addr| twin("client.py", &addr.to_string()),
-        )
-    };
     let every = [1, 1024]; // Python takes its time to start
-    check::assert_promises_at_cuts(env!("CARGO_MANIFEST_DIR"), &every, subject);
+    check::assert_promises_at_cuts(env!("CARGO_MANIFEST_DIR"), &every, twins);
 }
 
 #[cfg(unix)]
 #[test]
 #[ignore = "needs python3"]
 fn the_python_twin_gives_no_traceback_when_it_is_treated_roughly() {
-    conformance::rough::assert_twin_survives(|| {
-        Subject::new(
-            6,
-            || twin("server.py", "127.0.0.1:0"),
-            |addr| twin("client.py", &addr.to_string()),
-        )
-    });
+    conformance::rough::assert_twin_survives(twins);
+}
+
+/// The same step's server and client in Python.
+fn twins() -> Subject {
+    Subject::new(
+        6,
+        || twin("server.py", "127.0.0.1:0"),
+        |addr| twin("client.py", &addr.to_string()),
+    )
 }
 
 /// The same step in Python.

@@ -26,6 +26,11 @@ fn ours(role: &str, addr: &str) -> Command {
     command
 }
 
+/// The same step's server and client in Python.
+fn twins() -> Subject {
+    Subject::new(7, || twin("server", "127.0.0.1:0"), |addr| twin("client", &addr.to_string()))
+}
+
 /// The same step in Python.
 fn twin(role: &str, addr: &str) -> Command {
     let mut command = python().expect("Python 3 is installed");
@@ -200,9 +205,7 @@ fn the_python_server_sends_what_a_command_wrote_until_its_timeout() -> Result<()
 fn a_command_of_the_python_server_ends_with_it() {
     use conformance::rough::{Signal, assert_command_ends_with_server};
 
-    let server = || twin("server", "127.0.0.1:0");
-    let subject = Subject::new(7, server, |addr| twin("client", &addr.to_string()));
-    assert_command_ends_with_server(&subject, &[Signal::INT, Signal::TERM, Signal::KILL]);
+    assert_command_ends_with_server(&twins(), &[Signal::INT, Signal::TERM, Signal::KILL]);
 }
 
 #[test]
@@ -294,17 +297,12 @@ fn the_python_client_believes_no_size_and_does_not_wait_forever() -> Result<(), 
 #[test]
 #[ignore = "needs python3"]
 fn the_python_twin_gives_no_traceback_when_it_is_treated_roughly() {
-    conformance::rough::assert_twin_survives(|| {
-        Subject::new(7, || twin("server", "127.0.0.1:0"), |addr| twin("client", &addr.to_string()))
-    });
+    conformance::rough::assert_twin_survives(twins);
 }
 
 #[test]
 #[ignore = "needs python3"]
 fn the_python_twin_keeps_the_same_promises_wherever_the_stream_is_cut() {
-    let subject = || {
-        Subject::new(7, || twin("server", "127.0.0.1:0"), |addr| twin("client", &addr.to_string()))
-    };
     let every = [1, 1024]; // Python takes its time to start
-    check::assert_promises_at_cuts(env!("CARGO_MANIFEST_DIR"), &every, subject);
+    check::assert_promises_at_cuts(env!("CARGO_MANIFEST_DIR"), &every, twins);
 }

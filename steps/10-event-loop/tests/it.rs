@@ -362,9 +362,8 @@ fn the_python_server_turns_clients_away_when_it_is_full() -> Result<(), Failure>
 #[test]
 #[ignore = "needs python3"]
 fn the_python_server_keeps_the_same_promises_wherever_the_stream_is_cut() {
-    let subject = || Subject::new(NUMBER, twin_server, |addr| twin("client.py", &addr.to_string()));
     let every = [1, 1024]; // Python takes its time to start
-    check::assert_promises_at_cuts(env!("CARGO_MANIFEST_DIR"), &every, subject);
+    check::assert_promises_at_cuts(env!("CARGO_MANIFEST_DIR"), &every, twins);
 }
 
 /// The same step's server in Python.
@@ -378,13 +377,12 @@ fn twin_server() -> Command {
 #[test]
 #[ignore = "needs python3"]
 fn the_python_twin_gives_no_traceback_when_it_is_treated_roughly() {
-    conformance::rough::assert_twin_survives(|| {
-        Subject::new(
-            NUMBER,
-            || twin("server.py", "127.0.0.1:0"),
-            |addr| twin("client.py", &addr.to_string()),
-        )
-    });
+    conformance::rough::assert_twin_survives(twins);
+}
+
+/// The same step's server and client in Python.
+fn twins() -> Subject {
+    Subject::new(NUMBER, twin_server, |addr| twin("client.py", &addr.to_string()))
 }
 
 /// The same step in Python.
