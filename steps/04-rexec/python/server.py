@@ -2,7 +2,7 @@
 
     python3 server.py [HOST:PORT]
 
-Still wrong, on purpose: nothing says where a command or an answer ends.
+Still wrong, on purpose: nothing marks where a command or an answer ends.
 """
 
 import ipaddress

@@ -10,7 +10,7 @@
 //!   | <-------------- h i \n -|     as many bytes as the command wrote: none, or millions
 //! ```
 //!
-//! Still wrong, on purpose: nothing says where a command or an answer ends. Two commands that arrive
+//! Still wrong, on purpose: nothing marks where a command or an answer ends. Two commands that arrive
 //! together are run as one; an answer without bytes cannot be seen. A command that does not end
 //! holds up every client, and continues when the server is killed. The client never learns whether a
 //! command succeeded. And all output is held in memory: a command such as `yes` uses it up.

@@ -9,7 +9,7 @@ import socket
 import sys
 import time
 
-import program  # errors that a person can cause are told in one line
+import program  # errors that a person can cause are reported in one line
 
 DEADLINE = 10  # seconds that anything may take on its way within this computer
 TOO_LONG = getattr(errno, "WSAEMSGSIZE", errno.EMSGSIZE)  # Windows has a code of its own

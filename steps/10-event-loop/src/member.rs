@@ -60,12 +60,14 @@ pub struct Member {
     /// Where in the batch the part for this client begins, in bytes: what was said before it joined
     /// is not for it.
     pub batch_start: usize,
-    /// Whether it is in the server's queue of clients that may have more to read.
+    /// Whether it is in the server's queue of clients that may have more to read, or pauses.
     pub is_ready: bool,
     lines: LineBuffer,
     /// Why a line cannot be taken, until that has been answered.
     bad_line: Option<BadLine>,
+    /// When it may say the next line.
     limit: RateLimit,
+    /// How fast it talks, for the console.
     meter: Meter,
     /// Whether it has talked faster than it may: the lines that it has sent already are taken first, and
     /// until then its stream is not read.

@@ -28,17 +28,19 @@ const MEMORY: f64 = 3.0;
 pub struct RateLimit {
     /// How long it takes until there is one more token; zero if there is no limit.
     interval: Duration,
+    /// When the bucket will be full, or has become full.
     full_at: Instant,
 }
 
 impl RateLimit {
     /// A full bucket that gets `rate` tokens per second; 0 means no limit.
     pub fn new(rate: u32) -> Self {
-        let interval = Duration::from_secs(1).checked_div(rate).unwrap_or_default();
+        let interval = Duration::from_secs(1).checked_div(rate).unwrap_or_default(); // zero for rate 0
         Self { interval, full_at: Instant::now() }
     }
 
-    /// How long the next line must wait: zero if there is a token for it.
+    /// How long the next line must wait: zero if there is a token for it, which is so when the bucket lacks
+    /// at most `BURST - 1` tokens.
     pub fn wait(&self, now: Instant) -> Duration {
         let until_one_token = self.interval * (BURST - 1);
         self.full_at.saturating_duration_since(now).saturating_sub(until_one_token)

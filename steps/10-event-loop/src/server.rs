@@ -18,8 +18,8 @@
 //!   | <- 2026-11-23 08:23:05 *** ADDR left\n --- |   an announcement
 //! ```
 //!
-//! New as well: a client is read from only as fast as it may talk, so one that sends without end costs
-//! the others nothing.
+//! New as well: a client is read from only as fast as it may talk, so one that sends without end no
+//! longer pushes out those that cannot keep up.
 //!
 //! Still wrong: one slow turn delays every client, and only one processor works. Any client that
 //! can connect can speak; a client that cannot keep up is dropped.
@@ -73,7 +73,7 @@ const FIRST_MEMBER: usize = 2;
 /// How much a room allows its clients.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// How many there may be at a time.
+    /// How many there may be at a time; those that are leaving count as well.
     pub max_clients: usize,
     /// How many lines per second each may say, after a burst of [`BURST`](crate::rate::BURST) lines; 0
     /// means any number.
@@ -93,7 +93,6 @@ pub struct ChatServer {
     members: BTreeMap<Token, Member>,
     /// The clients that have left, but have not received everything that was sent before.
     leaving: BTreeMap<Token, Member>,
-    /// The clients that are leaving count as well.
     limits: Limits,
     next_member: usize,
     /// The clients that may have more to read. The first one is read from next, and goes to the end
@@ -399,6 +398,7 @@ impl ChatServer {
     /// it may is not read from for a while.
     fn read_members(&mut self) {
         let now = Instant::now();
+        // No token is greater, so all whose pause ends now, or ended before, are left in `paused`.
         let later = self.paused.split_off(&(now, Token(usize::MAX)));
         let due = mem::replace(&mut self.paused, later);
         self.ready.extend(due.into_iter().map(|(_, token)| token));
