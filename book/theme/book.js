@@ -136,7 +136,7 @@ function announce(words) {
     isOn.addEventListener('change', () => kept.set('keys', isOn.checked ? 'on' : 'off'));
 
     addEventListener('keydown', (event) => {
-        if (event.altKey || event.ctrlKey || event.metaKey || event.defaultPrevented) return;
+        if (event.altKey || event.ctrlKey || event.metaKey || event.defaultPrevented || help.open) return;
         const focused = document.activeElement;
         if (focused && focused !== document.body && focused.id !== 'mdbook-content') return;
         if (event.key === '?') {

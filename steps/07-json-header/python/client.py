@@ -65,6 +65,8 @@ def download(stream, filename, folder, force, max_mib):
     if not is_plain(name):
         raise Refused(f"{name} cannot be a file name on every system")
     target = folder / name
+    if target.exists() and not target.is_file():  # a renaming would replace a pipe or a device as well
+        raise Refused(f"{name} is not a regular file here")
     if os.path.lexists(target) and not force:
         if not sys.stdin.isatty():
             raise Refused(f"{name} exists; --force overwrites it")

@@ -63,8 +63,9 @@ impl Downloads {
         let target = self.folder.join(name);
         // Not `exists`: that is false for a symlink that leads nowhere.
         let exists = fs::symlink_metadata(&target).is_ok();
-        if target.is_dir() {
-            return Ok(Err(format!("{name} is a folder here")));
+        // A renaming would replace a pipe or a device as well.
+        if target.exists() && !target.is_file() {
+            return Ok(Err(format!("{name} is not a regular file here")));
         }
         if exists && !self.force {
             if !io::stdin().is_terminal() {

@@ -496,13 +496,29 @@ fn a_file_that_comes_into_being_meanwhile_is_not_lost() {
 fn a_folder_with_the_name_of_the_file_stays() {
     let downloads = folder();
     fs::create_dir(downloads.path().join("notes.txt")).expect("a folder");
+    stays(downloads.path());
+}
+
+/// As root, it could be a device.
+#[cfg(unix)]
+#[test]
+fn a_socket_with_the_name_of_the_file_stays() {
+    let downloads = folder();
+    let _socket = std::os::unix::net::UnixListener::bind(downloads.path().join("notes.txt"))
+        .expect("a socket");
+    stays(downloads.path());
+}
+
+/// What is no regular file is not replaced, and the server is not asked.
+fn stays(downloads: &std::path::Path) {
     let fake = Fake::start(|mut stream| assert_eq!(read_request(&mut stream), None));
-    let mut command = client(fake.addr, downloads.path());
+    let mut command = client(fake.addr, downloads);
     command.arg("--force");
     let came = output(command, "get notes.txt\n");
     fake.join();
-    assert_eq!(text(&came.stderr), "error: notes.txt is a folder here\n");
-    assert_eq!(names(downloads.path()), ["notes.txt"]);
+    assert_eq!(text(&came.stderr), "error: notes.txt is not a regular file here\n");
+    assert_eq!(names(downloads), ["notes.txt"]);
+    assert!(!downloads.join("notes.txt").is_file());
 }
 
 #[test]

@@ -227,6 +227,12 @@ fn the_python_client_overwrites_with_force_only() -> Result<(), Failure> {
     assert_eq!(fs::read(&file).expect("a file"), b"precious");
     get(&["--force"]).success();
     assert_eq!(fs::read(&file).expect("a file").len(), LARGE_LEN);
+    fs::remove_file(&file).expect("a file");
+    fs::create_dir(&file).expect("a folder");
+    get(&["--force"]).code(1).stdout("").stderr(
+        "error: get needs a file name: get FILE\n\
+         error: large.bin is not a regular file here\n",
+    );
     Ok(())
 }
 

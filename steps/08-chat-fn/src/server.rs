@@ -85,10 +85,9 @@ pub fn run(listener: TcpListener, max_clients: usize) -> io::Result<()> {
 fn read_console() -> Option<String> {
     let mut line = Vec::new();
     // An input without a newline is no console, and must not fill the memory.
-    match io::stdin().lock().take(MAX_LINE_LEN as u64).read_until(b'\n', &mut line) {
-        Ok(0 | MAX_LINE_LEN) | Err(_) => None,
-        Ok(_) => Some(String::from_utf8_lossy(&line).trim().to_owned()),
-    }
+    let len = io::stdin().lock().take(MAX_LINE_LEN as u64).read_until(b'\n', &mut line).ok()?;
+    let is_whole = len > 0 && (len < MAX_LINE_LEN || line.ends_with(b"\n"));
+    is_whole.then(|| String::from_utf8_lossy(&line).trim().to_owned())
 }
 
 /// Returns a line such as `2 online: 127.0.0.1:50001, 127.0.0.1:50002`.

@@ -38,10 +38,9 @@ pub fn start(local_addr: SocketAddr, handle: Handle) -> io::Result<()> {
 fn read_console() -> Option<String> {
     let mut line = Vec::new();
     // An input without a newline is no console, and must not fill the memory.
-    match io::stdin().lock().take(MAX_LINE_LEN as u64).read_until(b'\n', &mut line) {
-        Ok(0 | MAX_LINE_LEN) | Err(_) => None,
-        Ok(_) => Some(String::from_utf8_lossy(&line).trim().to_owned()),
-    }
+    let len = io::stdin().lock().take(MAX_LINE_LEN as u64).read_until(b'\n', &mut line).ok()?;
+    let is_whole = len > 0 && (len < MAX_LINE_LEN || line.ends_with(b"\n"));
+    is_whole.then(|| String::from_utf8_lossy(&line).trim().to_owned())
 }
 
 /// Prints one line for each client, in the order in which they joined.

@@ -15,6 +15,7 @@ again. Other threads send it requests, and wake it:
 import argparse
 import heapq
 import queue
+import re
 import selectors
 import shutil
 import signal
@@ -36,6 +37,7 @@ BATCH_LEN = 64 * 1024  # bytes; when a turn has read this much, it delivers
 STOP_DEADLINE = 0.3  # seconds that the clients have to take the goodbye and close
 DEFAULT_MAX_CLIENTS = 4096
 DEFAULT_RATE = 10  # lines per second
+ADDRESS = re.compile("[0-9.]+:[0-9]+")  # of a client
 
 
 class ChatServer:
@@ -268,13 +270,14 @@ def console(server):
             server.stop()
             return
         try:
-            command, _, addr = line.decode(errors="replace").strip().partition(" ")
+            command, *addr = line.decode(errors="replace").split(maxsplit=1) or [""]
+            addr = "".join(addr).strip()
             if command != "kick":
                 print("\n".join(listed(server.online())), flush=True)
-            elif ":" not in addr:
+            elif not ADDRESS.fullmatch(addr):
                 print("type kick and an address from the list of clients", flush=True)
-            elif not server.kick(addr.strip()):
-                print(f"no client has the address {addr.strip()}", flush=True)
+            elif not server.kick(addr):
+                print(f"no client has the address {addr}", flush=True)
         except OSError:
             pass  # the room continues, even if nothing can be printed
 
@@ -291,11 +294,18 @@ def listed(online):
     return [first, *online[:fit], *([f"… and {count - fit} more"] if count > fit else [])]
 
 
+def count(text):
+    """Returns a number from the command line: of clients, or of lines."""
+    if not re.fullmatch("[0-9]{1,10}", text):
+        raise ValueError(f"{text} is not a number")
+    return int(text)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("addr", nargs="?", default="127.0.0.1:9010", metavar="HOST:PORT")
-    parser.add_argument("--max-clients", default=DEFAULT_MAX_CLIENTS, type=int, metavar="N")
-    parser.add_argument("--rate", default=DEFAULT_RATE, type=int, metavar="LINES")
+    parser.add_argument("--max-clients", default=DEFAULT_MAX_CLIENTS, type=count, metavar="N")
+    parser.add_argument("--rate", default=DEFAULT_RATE, type=count, metavar="LINES")
     args = parser.parse_args()
     addr = args.addr
     host, port = address(addr)

@@ -30,9 +30,9 @@ pub fn start(local_addr: SocketAddr, handle: Handle) -> io::Result<()> {
     thread::Builder::new().spawn(move || {
         while let Some(line) = read_console() {
             // The room continues even if stdout is closed.
-            let _ = match line.split_once(' ') {
-                _ if line == "quit" => return handle.stop(),
-                Some(("kick", addr)) => kick(&handle, addr.trim()),
+            let _ = match line.split_once(char::is_whitespace).unwrap_or((&line, "")) {
+                ("quit", "") => return handle.stop(),
+                ("kick", addr) => kick(&handle, addr.trim()),
                 _ => show_who_is_online(&handle),
             };
         }
@@ -47,10 +47,9 @@ pub fn start(local_addr: SocketAddr, handle: Handle) -> io::Result<()> {
 fn read_console() -> Option<String> {
     let mut line = Vec::new();
     // An input without a newline is no console, and must not fill the memory.
-    match io::stdin().lock().take(MAX_LINE_LEN as u64).read_until(b'\n', &mut line) {
-        Ok(0 | MAX_LINE_LEN) | Err(_) => None,
-        Ok(_) => Some(String::from_utf8_lossy(&line).trim().to_owned()),
-    }
+    let len = io::stdin().lock().take(MAX_LINE_LEN as u64).read_until(b'\n', &mut line).ok()?;
+    let is_whole = len > 0 && (len < MAX_LINE_LEN || line.ends_with(b"\n"));
+    is_whole.then(|| String::from_utf8_lossy(&line).trim().to_owned())
 }
 
 /// Removes the client with this address, and prints why if that is not possible.
@@ -91,6 +90,9 @@ fn lines_that_fit() -> usize {
     if !io::stdout().is_terminal() {
         return usize::MAX;
     }
-    let rows = crossterm::terminal::size().map_or(usize::MAX, |(_, rows)| usize::from(rows));
-    rows.saturating_sub(OTHER_LINES).max(1)
+    match crossterm::terminal::size() {
+        // Some terminals do not report how large they are: 0 rows.
+        Ok((_, 0)) | Err(_) => usize::MAX,
+        Ok((_, rows)) => usize::from(rows).saturating_sub(OTHER_LINES).max(1),
+    }
 }

@@ -194,6 +194,10 @@ fn the_console_lists_who_is_online_and_its_end_is_not_the_end_of_the_room() -> R
     let expected: Vec<String> =
         guests.iter().map(|guest| format!("{}  0 bytes wait", guest.addr)).collect();
     assert_eq!(list(&mut server, 12)?, expected, "in the order in which they joined");
+    // The longest line that a terminal passes on: 4096 bytes, with its ending.
+    server.type_line(&"x".repeat(4095))?;
+    assert_eq!(list(&mut server, 12)?, expected);
+    assert_eq!(list(&mut server, 12)?, expected);
     server.end_input();
     guests[0].says_and_hears("still here")?;
     Guest::join(addr)?.says_and_hears("me, too")
@@ -342,7 +346,11 @@ fn the_python_server_drops_a_slow_reader_and_lists_who_is_online() -> Result<(),
             break;
         }
     }
-    assert_eq!(list(&mut server, 1)?, [format!("{}  0 bytes wait", guest.addr)]);
+    let expected = [format!("{}  0 bytes wait", guest.addr)];
+    assert_eq!(list(&mut server, 1)?, expected);
+    server.type_line(&"x".repeat(4095))?;
+    assert_eq!(list(&mut server, 1)?, expected);
+    assert_eq!(list(&mut server, 1)?, expected);
     Ok(())
 }
 

@@ -172,9 +172,13 @@ fn kick(server: Command) -> Result<(), Failure> {
     server.type_line(&format!("kick {}", alice.addr))?;
     let unknown = format!("no client has the address {}", alice.addr);
     server.expect_later(&unknown, |line| line == unknown)?;
-    server.type_line("kick bob")?;
+    server.type_line(&format!(" kick\t {} ", alice.addr))?;
+    server.expect_later(&unknown, |line| line == unknown)?;
     let unclear = "type kick and an address from the list of clients";
-    server.expect_later(unclear, |line| line == unclear)?;
+    for line in ["kick bob", "kick", "kick bob:1", "kick \u{1b}[2J:1"] {
+        server.type_line(line)?;
+        server.expect_later(unclear, |line| line == unclear)?;
+    }
     bob.says_and_hears("still here")
 }
 

@@ -4,7 +4,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use conformance::check::{Promises, Side};
@@ -76,5 +76,12 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
 
 /// A path as a word of a command line, for a shell.
 fn quoted(path: &str) -> String {
-    command_line::quoted(path).unwrap_or_else(|| path.to_owned())
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./:".contains(c) || c == MAIN_SEPARATOR;
+    if path.chars().all(is_plain) {
+        path.to_owned()
+    } else if cfg!(unix) && path.contains(['"', '$', '`', '\\', '!']) {
+        format!("'{}'", path.replace('\'', r"'\''")) // in double quotes, these have a meaning of their own
+    } else {
+        format!("\"{path}\"")
+    }
 }

@@ -348,6 +348,7 @@ fn a_list_that_cannot_be_read_is_one_clear_line() {
         ("step = 3\nonly = [\"replies\"]\n[programs]\na = \"x {addr}\"\n", "replies"),
         ("step = 3\n[points]\nreplies = 3\n[programs]\na = \"x {addr}\"\n", "replies"),
         ("step = 3\n[files]\n\"*/x.py\" = \"python3 {file} {addr}\"\n", "no file matches */x.py"),
+        ("step = 3\n[files]\n\"*.toml\" = \"python3 x.py {addr}\"\n", "*.toml needs {file}"),
     ];
     for (list, words) in cases {
         let folder = TempDir::new().expect("a temporary folder");
@@ -364,4 +365,49 @@ fn a_command_that_has_one_address_only_is_refused_and_costs_its_own_row() {
     let (code, text, error) = check(folder.path(), &[]);
     assert_eq!(code, Some(1), "{error}");
     assert!(text.contains("in a class, a server's command needs ADDR"), "{text}");
+}
+
+#[test]
+fn names_that_are_alike_have_a_file_each_and_a_long_one_has_a_file_too() {
+    let long = "x".repeat(300);
+    let names = ["a b", "a_b", "a_b-2", "A_B", &long];
+    let keys = names.map(|name| format!("\"{name}\""));
+    let list: Vec<_> = keys.iter().map(|key| (key.as_str(), "false ADDR")).collect();
+    let folder = class("step = 3", &[], &list);
+    let files = folder.path().join("feedback");
+    let feedback = files.to_str().expect("text");
+    let (code, text, error) = check(folder.path(), &["--only", "reply", "--feedback", feedback]);
+    assert_eq!(code, Some(1), "{text}{error}");
+    let paths = fs::read_dir(&files).expect("a folder").map(|entry| entry.expect("a file").path());
+    let heads: Vec<String> = paths.map(|path| fs::read_to_string(path).expect("text")).collect();
+    assert_eq!(heads.len(), names.len(), "{heads:?}");
+    for name in names {
+        assert!(heads.iter().any(|head| head.starts_with(&format!("{name}: "))), "{name}");
+    }
+}
+
+/// As root, it could be a device.
+#[cfg(unix)]
+#[test]
+fn feedback_replaces_regular_files_only_and_the_table_is_shown_all_the_same() {
+    let folder = class("step = 3", &[], &[("ana", "false ADDR"), ("ben", "false ADDR")]);
+    let files = folder.path().join("feedback");
+    fs::create_dir(&files).expect("a folder");
+    let socket = files.join("ana.txt");
+    let _socket = std::os::unix::net::UnixListener::bind(&socket).expect("a socket");
+    let feedback = files.to_str().expect("text");
+    let (code, text, error) = check(folder.path(), &["--only", "reply", "--feedback", feedback]);
+    assert_eq!(code, Some(2), "{text}{error}");
+    assert!(text.contains("\nana") && text.contains("\nben"), "{text}");
+    assert!(error.contains("ana.txt exists, and is not a regular file"), "{error}");
+    assert!(files.join("ben.txt").is_file() && !socket.is_file());
+}
+
+#[test]
+fn a_folder_for_feedback_that_cannot_be_made_is_noticed_before_the_class_is_judged() {
+    let folder = class("step = 3", &[], &[("ana", "false ADDR")]);
+    let list = folder.path().join("class.toml");
+    let (code, text, error) = check(folder.path(), &["--feedback", list.to_str().expect("text")]);
+    assert_eq!((code, text.as_str()), (Some(2), ""));
+    assert!(error.starts_with("error: cannot write ") && !error.contains("ana"), "{error}");
 }

@@ -97,3 +97,20 @@ fn step_05_has_no_contract() {
         assert!(text(&output.stderr).contains("step 05 has no contract"));
     }
 }
+
+/// The words that a shell makes of the line are the words of the command.
+#[cfg(unix)]
+#[test]
+fn a_folder_with_a_strange_name_is_one_word_of_the_command() {
+    for name in ["it's", "a\"b", "$HOME x", "`a`", "tab\tx", "a;b", "a\\b"] {
+        let folder = TempDir::new().expect("a temporary folder");
+        let inside = folder.path().join(name);
+        let output = text(&start("03", &inside, &[]).stdout);
+        let line = output.lines().last().expect("the command");
+        let (_, program) = line.split_once("python3 ").expect("a program");
+        let script = format!("printf %s {}", program.strip_suffix(" ADDR").expect("an address"));
+        let shown = Command::new("sh").args(["-c", &script]).output().expect("a shell");
+        let file = inside.join("server.py");
+        assert_eq!(text(&shown.stdout), file.to_str().expect("text"), "{line}");
+    }
+}

@@ -128,7 +128,14 @@ impl Class {
     /// Adds a program for each file that a pattern matches. Its name is what the pattern leaves open.
     fn find_files(&mut self, folder: &Path) -> Result<()> {
         for (pattern, command) in mem::take(&mut self.files) {
-            let whole = Pattern::escape(&folder.to_string_lossy()) + "/" + &pattern;
+            if !command.contains("{file}") {
+                bail!(text!("class.no-place-for-file", pattern));
+            }
+            let whole = if Path::new(&pattern).is_absolute() {
+                pattern.clone()
+            } else {
+                Pattern::escape(&folder.to_string_lossy()) + "/" + &pattern
+            };
             let found = glob::glob(&whole).with_context(|| pattern.clone())?;
             let mut count = 0;
             for path in found {
@@ -153,6 +160,8 @@ impl Class {
     /// Judges all programs, some of them side by side, and shows the table. Whether nothing failed.
     pub fn judge(&self, file: &Path, options: &Options) -> Result<bool> {
         let limit = options.limit()?;
+        // Before the class is judged, which takes minutes.
+        options.feedback.as_deref().map(feedback::make_folder).transpose()?;
         let programs: Vec<(&String, &toml::Value)> = self.programs.iter().collect();
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let jobs = options.jobs.unwrap_or(cores).clamp(1, programs.len());
@@ -173,10 +182,10 @@ impl Class {
             let _ = writeln!(io::stderr(), "{line}"); // stderr may be closed
             row
         });
+        show(&rows, options)?;
         if let Some(folder) = &options.feedback {
             feedback::write(folder, &rows)?;
         }
-        show(&rows, options)?;
         Ok(rows.iter().all(Row::has_passed))
     }
 

@@ -1,42 +1,61 @@
 //! A file for each program of a class, for its author: what came of each check, and why.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
+use std::iter;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use conformance::{printable_lines, text};
 
 use super::class::Row;
 
-/// Writes the files.
+/// The most characters of a name in the name of a file: systems have a limit.
+const MAX_NAME_CHARS: usize = 60;
+
+/// Makes the folder, if there is none.
 ///
 /// # Errors
 ///
-/// If one cannot be written. A file that was there before is replaced.
-pub fn write(folder: &Path, rows: &[Row]) -> Result<()> {
-    let cannot = |path: &Path| {
-        let path = path.display();
-        text!("class.no-feedback", path)
-    };
-    fs::create_dir_all(folder).with_context(|| cannot(folder))?;
-    let mut taken = BTreeMap::new();
-    for row in rows {
-        let count: &mut usize = taken.entry(file_name(&row.name)).or_default();
-        *count += 1;
-        // Two names can differ in characters alone that no file's name has.
-        let number = if *count > 1 { format!("-{count}") } else { String::new() };
-        let path = folder.join(format!("{}{number}.txt", file_name(&row.name)));
-        fs::write(&path, feedback(row)).with_context(|| cannot(&path))?;
-    }
-    Ok(())
+/// If that is not possible.
+pub fn make_folder(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| cannot_write(folder))
 }
 
-/// A name with which a file can be made everywhere.
-fn file_name(name: &str) -> String {
+/// Writes the files. If one cannot be written, the others are written all the same.
+///
+/// # Errors
+///
+/// If one cannot be written. A file that was there before is replaced, and nothing else.
+pub fn write(folder: &Path, rows: &[Row]) -> Result<()> {
+    let mut taken = BTreeSet::new();
+    let results = rows.iter().map(|row| {
+        let path = folder.join(free_name(&row.name, &mut taken));
+        if fs::metadata(&path).is_ok_and(|it| !it.is_file()) {
+            let path = path.display();
+            bail!(text!("class.no-regular-file", path));
+        }
+        fs::write(&path, feedback(row)).with_context(|| cannot_write(&path))
+    });
+    results.collect::<Vec<_>>().into_iter().collect()
+}
+
+fn cannot_write(path: &Path) -> String {
+    let path = path.display();
+    text!("class.no-feedback", path)
+}
+
+/// The name of a file that no other row has. Two names can differ in characters alone that no file's name
+/// has, or in capitals, which not every system distinguishes.
+fn free_name(name: &str, taken: &mut BTreeSet<String>) -> String {
     let word = |c: char| if c.is_alphanumeric() || c == '-' { c } else { '_' };
-    name.chars().map(word).collect()
+    let start: String = name.chars().map(word).take(MAX_NAME_CHARS).collect();
+    let numbered = |count| format!("{start}-{count}.txt");
+    iter::once(format!("{start}.txt"))
+        .chain((2..).map(numbered))
+        .find(|name| taken.insert(name.to_lowercase()))
+        .expect("there are more numbers than rows")
 }
 
 fn feedback(row: &Row) -> String {
