@@ -306,7 +306,7 @@ received  b"\x00\x00\x00\x05hullo"
         let failure = failure.after("\u{202e}").of("a\nb", "    \u{1b}c\n    11 ok\n".to_owned());
         assert_eq!(
             failure.to_string(),
-            "`a\\nb`: \\u{202e}: expected `\\u{9b}`, but got `\\u{1b}[2J`; \\r\n  it wrote:\n    \
+            "`a\\nb`: \\u{202e}: expected `\\u{9b}`, but got `\\u{1b}[2J`; \\r\n  its output:\n    \
              \\u{1b}c\n    11 ok\n"
         );
     }
@@ -318,7 +318,7 @@ received  b"\x00\x00\x00\x05hullo"
         let failure = failure.of("cat", "    meow\n".to_owned()).of("dog", String::new());
         assert_eq!(
             failure.to_string(),
-            "`cat`: first: second: it is wrong\n  it wrote:\n    meow\n"
+            "`cat`: first: second: it is wrong\n  its output:\n    meow\n"
         );
         assert_eq!(failure.program(), Some(("cat", "    meow\n")));
     }
