@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use conformance::check::{Promises, Side};
 use conformance::contract::contract;
 use conformance::text;
-use workspace::{command_line, root};
+use workspace::root;
 
 const PYTHON: &str = include_str!("../skeletons/server.py");
 const RUST: &str = include_str!("../skeletons/server.rs");

@@ -52,10 +52,11 @@ fn free_name(name: &str, taken: &mut BTreeSet<String>) -> String {
     let word = |c: char| if c.is_alphanumeric() || c == '-' { c } else { '_' };
     let start: String = name.chars().map(word).take(MAX_NAME_CHARS).collect();
     let numbered = |count| format!("{start}-{count}.txt");
+    let most = taken.len() + 2;
     iter::once(format!("{start}.txt"))
-        .chain((2..).map(numbered))
+        .chain((2..=most).map(numbered))
         .find(|name| taken.insert(name.to_lowercase()))
-        .expect("there are more numbers than rows")
+        .expect("there are more numbers than names taken")
 }
 
 fn feedback(row: &Row) -> String {
