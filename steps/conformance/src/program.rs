@@ -621,12 +621,12 @@ mod tests {
         assert_eq!(program.expect_line("one").unwrap(), "one");
         let mut program = program.with_deadline(Duration::from_millis(50));
         let failure = program.expect_line("two").unwrap_err().to_string();
-        assert!(failure.contains("expected `two`, but it has written no further line within 50ms"));
-        assert!(failure.ends_with("it wrote:\n    one\n"), "{failure}");
+        assert!(failure.contains("expected `two`, but it has printed no further line within 50ms"));
+        assert!(failure.ends_with("its output:\n    one\n"), "{failure}");
         let mut program = program.with_deadline(DEADLINE);
         program.end_input();
         let failure = program.expect_line("two").unwrap_err().to_string();
-        assert!(failure.contains("expected `two`, but its output ended"), "{failure}");
+        assert!(failure.contains("expected it to print `two`, but its output ended"), "{failure}");
     }
 
     #[test]
@@ -635,12 +635,12 @@ mod tests {
         program.expect_line("same").unwrap();
         program.expect_repeats(3).unwrap();
         let failure = program.expect_repeats(1).unwrap_err().to_string();
-        assert!(failure.contains("at least 1 times more, but came 0 times"), "{failure}");
+        assert!(failure.contains("at least 1 times more, received it 0 times"), "{failure}");
         assert_eq!(program.expect_later("last", |line| line == "last").unwrap(), "last");
         assert_eq!(program.lines_left(), ["more"]);
         let failure = program.expect_later("same", |line| line == "same").unwrap_err();
         assert!(
-            failure.to_string().contains("expected `same`, which did not come before its output"),
+            failure.to_string().contains("expected it to print `same`, but its output ended without"),
             "{failure}"
         );
     }
