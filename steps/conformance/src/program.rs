@@ -640,7 +640,9 @@ mod tests {
         assert_eq!(program.lines_left(), ["more"]);
         let failure = program.expect_later("same", |line| line == "same").unwrap_err();
         assert!(
-            failure.to_string().contains("expected it to print `same`, but its output ended without"),
+            failure
+                .to_string()
+                .contains("expected it to print `same`, but its output ended without"),
             "{failure}"
         );
     }

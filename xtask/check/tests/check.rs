@@ -135,7 +135,7 @@ fn what_cannot_be_checked_has_exit_code_2() {
 fn the_list_says_why_each_check_matters() {
     let (code, text, _) = check(&["02", "--list"]);
     assert_eq!(code, Some(0));
-    assert!(text.contains("reply (server)\n    A server that does not answer"), "{text}");
+    assert!(text.contains("reply (server)\n    For a client, a server that does not"), "{text}");
     assert!(text.contains("next-client (server, not kept by this step)\n"), "{text}");
     assert!(!text.contains("broadcast"), "{text}");
 }
@@ -393,7 +393,7 @@ fn python_clients_with_one_mistake_each_are_told_apart() {
             "read(stream, length).decode()",
             "stream.recv(length).decode()",
             "cut-reply",
-            "expected `hello`, which did not come",
+            "expected it to print `hello`",
         ),
         (
             "if not piece: sys.exit('error: the server has gone')",
@@ -413,12 +413,7 @@ fn python_clients_with_one_mistake_each_are_told_apart() {
             "server-gone",
             "it has not ended after 2s",
         ),
-        (
-            "except OSError",
-            "except KeyError",
-            "server-gone",
-            "expected one line that says what is wrong",
-        ),
+        ("except OSError", "except KeyError", "server-gone", "expected one line with the reason"),
         ("if length > 1 << 24", "if False", "hostile-length", "it has not ended after 2s"),
         ("struct.pack('>I'", "struct.pack('<I'", "cut-reply", r#"received  b"\n\x00\x00\x00"#),
     ] {

@@ -31,7 +31,7 @@ const MAX_GROWTH_KIB: u64 = 16 * 1024;
 
 /// How often, and how many, clients disappear while another speaks, and how much it says before they
 /// do, and after.
-const LEAVING_ROUNDS: usize = 3;
+const LEAVING_ROUNDS: usize = 6;
 const LEAVING_EACH: usize = 10;
 const LINES_BEFORE: usize = 20;
 

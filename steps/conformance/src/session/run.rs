@@ -343,7 +343,10 @@ mod tests {
                 "{failure}"
             );
             let failure = failure_of("[a] $ echo one\n[a] one\n[a] two\n");
-            assert!(failure.contains("expected it to print `two`, but its output ended"), "{failure}");
+            assert!(
+                failure.contains("expected it to print `two`, but its output ended"),
+                "{failure}"
+            );
         }
 
         #[test]
