@@ -95,7 +95,7 @@ fn the_check_of_an_exercise_is_listed_and_asked_by_its_name_only() {
     let (code, text, _) = check(&["06", "--addr", &addr, "--only", "short-header"]);
     assert_eq!(code, Some(1), "{text}");
     assert!(line(&text, "short-header").ends_with("FAILED"), "{text}");
-    assert!(text.contains("/length-header.html#exercises"), "{text}");
+    assert!(text.contains("/length-prefix.html#exercises"), "{text}");
     let (code, text, _) = check(&["05", "--addr", &addr, "--only", "delimiter"]);
     assert_eq!(code, Some(0), "{text}");
     assert!(line(&text, "delimiter").ends_with("it needs to start the program itself"), "{text}");

@@ -53,7 +53,7 @@ const COURSES: &[Course] = &[
         limit: 60,
         count: Some(6),
         // A stream has no messages; what to do about that; and a program for the whole class.
-        goals: &["length-header.md", "chat-functions.md"],
+        goals: &["length-prefix.md", "chat-threads.md"],
     },
 ];
 

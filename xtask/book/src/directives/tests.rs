@@ -233,7 +233,7 @@ fn the_staircase_shows_what_the_manifests_say() {
 
     let place = render("{{#step 09}}").unwrap();
     assert!(place.contains("Step 9 of 9"), "{place}");
-    let neighbour = r#"<a rel="prev" href="chat-functions.html">08-chat-fn</a>"#;
+    let neighbour = r#"<a rel="prev" href="chat-threads.html">08-chat-fn</a>"#;
     assert!(place.contains(neighbour), "{place}");
     let last = render("{{#step 10}}").unwrap();
     assert!(last.contains("beyond the tutorial") && !last.contains("next"), "{last}");
