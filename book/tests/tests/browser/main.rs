@@ -109,6 +109,7 @@ fn behaviour(shared: &Shared) -> Vec<Trial> {
             outline::is_folded_below_the_title,
         ),
         test(shared, "odd addresses do no harm", odd_addresses::do_no_harm),
+        test(shared, "a page's old name leads to its new one", odd_addresses::old_names_lead_on),
         test(shared, "axe finds nothing wrong with what opens", accessible::what_opens)
             .with_ignored_flag(no_axe),
         test(shared, "the first Tab leads to a way into the text", keyboard::skips_to_the_text),

@@ -34,3 +34,13 @@ pub async fn do_no_harm(browser: &Browser) -> Result<()> {
     }
     Ok(())
 }
+
+/// A link to a section of a page by its old name still shows that section.
+pub async fn old_names_lead_on(browser: &Browser) -> Result<()> {
+    browser.visit("whole.html#untrusted-name").await?;
+    let here = Locator::Css("#untrusted-name:target");
+    browser.expect(here, "the section of the page by its new name").await?;
+    let path = browser.path().await?;
+    ensure!(path == "/safe-downloads.html", "an old name leads to {path}");
+    Ok(())
+}

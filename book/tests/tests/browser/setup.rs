@@ -140,7 +140,7 @@ impl Site {
 }
 
 /// Adds the pages in a folder and in those below it. `toc.html` is no page: it is what other
-/// themes show as the contents when there is no JavaScript.
+/// themes show as the contents when there is no JavaScript. Neither is a page's old name.
 fn find_pages(folder: &Path, prefix: &str, pages: &mut Vec<String>) -> Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -149,7 +149,8 @@ fn find_pages(folder: &Path, prefix: &str, pages: &mut Vec<String>) -> Result<()
         if path.is_dir() {
             find_pages(&path, &format!("{name}/"), pages)?;
         } else if path.extension() == Some(OsStr::new("html")) && name != "toc.html" {
-            pages.push(name);
+            let leads_on = fs::read_to_string(&path)?.contains("http-equiv=\"refresh\"");
+            pages.extend((!leads_on).then_some(name));
         }
     }
     Ok(())
