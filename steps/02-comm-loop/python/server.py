@@ -2,7 +2,7 @@
 
     python3 server.py [HOST:PORT]
 
-Still wrong, on purpose: when the client has left, recv returns b"" at once, for ever, and the loop
+Still wrong, on purpose: when the client has left, recv returns b"" at once, each time, and the loop
 spins.
 """
 

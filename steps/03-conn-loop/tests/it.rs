@@ -96,7 +96,7 @@ fn still_wrong_a_second_client_waits_until_the_first_has_left() -> Result<(), Fa
     let mut first = Peer::connect(addr)?;
     exchange(&mut first)?;
 
-    // The second one is connected, and can even send: but nobody reads what it says.
+    // The second one is connected, and can even send: but the server does not read that yet.
     let mut second = Peer::connect(addr)?;
     second.send(b"is anybody there?")?;
     for _ in 0..100 {

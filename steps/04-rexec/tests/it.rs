@@ -233,7 +233,7 @@ fn still_wrong_a_command_that_does_not_end_holds_up_everybody() -> Result<(), Fa
 
     let (mut server, addr) = Program::start_server(server())?;
     let mut first = Peer::connect(addr)?;
-    first.send(format!("cat {pipe}").as_bytes())?; // waits until somebody writes into the pipe
+    first.send(format!("cat {pipe}").as_bytes())?; // waits until a process writes into the pipe
     server.expect_later("… runs", |line| line.contains("runs \"cat"))?;
 
     let mut second = Peer::connect_within(addr, SILENCE)?;

@@ -275,7 +275,7 @@ fn a_server_that_goes_away_ends_the_client_with_an_error() -> Result<(), Failure
     let addr = listener.local_addr().expect("its address");
     let mut client = Program::start(client(&addr.to_string()))?;
     drop(listener.accept().expect("a client comes"));
-    while client.type_line("hello").is_ok() {} // it is told by the answer to what it sends
+    while client.type_line("hello").is_ok() {} // the answer to a write shows it the end
     assert!(!client.wait()?.success());
     let lines = client.lines_left();
     let error = lines.last().expect("it says why");

@@ -34,7 +34,7 @@ impl Read for Cut<'_> {
     }
 }
 
-/// A stream that has exactly these bytes and that nobody may ask for more: on a connection, the next
+/// A stream that has exactly these bytes and that must not be asked for more: on a connection, the next
 /// byte may never come, or belongs to the next frame.
 struct NoMore<'a>(&'a [u8]);
 

@@ -333,7 +333,7 @@ fn still_wrong_one_client_at_a_time() -> Result<(), Failure> {
 
     let (mut server, addr) = Program::start_server(server())?;
     let mut first = Peer::connect(addr)?;
-    first.send(&framed(format!("cat {pipe}")))?; // waits until somebody writes into the pipe
+    first.send(&framed(format!("cat {pipe}")))?; // waits until a process writes into the pipe
     server.expect_later("… runs", |line| line.contains("runs \"cat"))?;
 
     let mut second = Peer::connect_within(addr, SILENCE)?;

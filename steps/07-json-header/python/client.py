@@ -29,7 +29,7 @@ MIB = 1024 * 1024  # bytes
 
 
 class Refused(Exception):
-    """Why something was not done. The conversation can go on."""
+    """Why something was not done. The conversation can continue."""
 
 
 def ask(stream, request):

@@ -24,7 +24,7 @@ def write_header(stream, header):
 def read_frame(stream):
     """The bytes of the next header, or None if the stream ends before it begins.
 
-    After an EOFError nobody knows where the next header begins.
+    After an EOFError it is unknown where the next header begins.
     """
     length = receive_exactly(stream, LENGTH.size)
     if not length:

@@ -78,7 +78,7 @@ def run(command, timeout, files):
                 status, error = None, f"the command was ended by signal {-status}"
             dismiss(guard)
             break
-    # Sizes are taken once: a child in the background may go on writing.
+    # Sizes are taken once: a child in the background may still write.
     body = [(file, written(file)) for file in (stdout, stderr)]
     if sum(size for _, size in body) > MAX_OUTPUT_MIB * 1024 * 1024:
         status, body = None, []

@@ -396,7 +396,7 @@ fn a_name_that_the_server_makes_up_is_never_used() {
         ("notes.txt/", "notes.txt/"),
         ("notes.txt ", "notes.txt "),
         ("Notes.txt", "Notes.txt"),
-        ("other.txt", "other.txt"), // a fine name, but nobody asked for it
+        ("other.txt", "other.txt"), // a fine name, but not the one that was asked for
         (&long, &long),
     ] {
         let lie = answer(Some(name), Some(&hash(b"evil\n")), None, None, b"evil\n");
@@ -407,7 +407,7 @@ fn a_name_that_the_server_makes_up_is_never_used() {
     assert_eq!(names(scratch.path()), [""; 0]);
 }
 
-/// The server agrees to every name, so nobody but the client can refuse.
+/// The server agrees to every name, so only the client can refuse.
 #[test]
 fn a_name_that_is_special_is_not_even_asked_for() {
     let long = "x".repeat(300);

@@ -466,7 +466,7 @@ fn the_longest_request_is_sent() -> Result<(), Failure> {
     Ok(())
 }
 
-/// The server reads nothing while it sends, and serves nobody else.
+/// The server reads nothing while it sends, and serves no other client.
 #[cfg(unix)]
 #[test]
 fn still_wrong_one_client_at_a_time() -> Result<(), Failure> {

@@ -159,7 +159,7 @@ def accept_clients(listener, max_clients):
 def who_is_online():
     with lock:
         addrs = sorted(clients)
-    return f"{len(addrs)} online: {', '.join(addrs)}" if addrs else "nobody is online"
+    return f"{len(addrs)} online: {', '.join(addrs)}" if addrs else "no client is online"
 
 
 parser = argparse.ArgumentParser()

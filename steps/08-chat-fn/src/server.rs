@@ -94,7 +94,7 @@ fn read_console() -> Option<String> {
 fn who_is_online(clients: &Clients) -> String {
     let mut addrs: Vec<SocketAddr> = lock(clients).keys().copied().collect();
     if addrs.is_empty() {
-        return "nobody is online".to_owned();
+        return "no client is online".to_owned();
     }
     addrs.sort();
     let list: Vec<String> = addrs.iter().map(SocketAddr::to_string).collect();

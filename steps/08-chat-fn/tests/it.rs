@@ -55,7 +55,7 @@ fn expect_online(server: &mut Program, expected: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What everybody hears when this one says `text`.
+/// The line that all clients receive when this one sends `text`.
 fn said(who: &Peer, text: &str) -> Result<Vec<u8>, Failure> {
     Ok(format!("{} {text}\n", who.local_addr()?).into_bytes())
 }
@@ -315,9 +315,9 @@ fn a_client_that_is_turned_away_shows_why_and_fails() -> Result<(), Failure> {
 #[test]
 fn the_console_tells_who_is_online_and_its_end_is_not_the_end_of_the_room() -> Result<(), Failure> {
     let (mut server, addr) = Program::start_server(server())?;
-    expect_online(&mut server, "nobody is online")?;
+    expect_online(&mut server, "no client is online")?;
     server.type_line("")?;
-    assert_eq!(server.expect_line("nobody is online")?, "nobody is online");
+    assert_eq!(server.expect_line("no client is online")?, "no client is online");
     let mut peers = Vec::new();
     for _ in 0..12 {
         peers.push(join(&mut server, addr)?);
@@ -567,7 +567,7 @@ fn noise_harms_nobody() -> Result<(), Failure> {
     say_and_hear(&mut bob, "what was that?")
 }
 
-/// A client that takes part and then takes nothing, and the lines of another one that fill up what
+/// A client that takes part and then takes nothing, and the lines of another client that fill up what
 /// lies between. Returns the slow one and the other, who no longer hears what it says.
 fn stuck_room(server: &mut Program, addr: SocketAddr) -> Result<(Peer, Peer), Failure> {
     const MANY: usize = 20_000;
@@ -605,7 +605,7 @@ fn still_wrong_one_reader_that_does_not_read_stops_the_room() -> Result<(), Fail
     carol.send(b"is anybody here?\n")?;
     carol.expect(&said(&carol, "is anybody here?")?).expect_err("everybody waits for one");
 
-    slow.reset()?; // and now nobody has to wait any longer
+    slow.reset()?; // and now no client has to wait any longer
     hear_later(&mut bob, &said(&carol, "is anybody here?")?)
 }
 
@@ -819,7 +819,7 @@ mod resources {
         // When the timer runs out, in hundredths of a second.
         let (kind, when) = of_socket(addr, peer.local_addr()?, 5);
         assert_eq!(kind, 2, "the timer of keepalive");
-        assert!(when <= 1000, "{when} hundredths of a second"); // two hours, if nobody sets it
+        assert!(when <= 1000, "{when} hundredths of a second"); // two hours, unless it is set
         Ok(())
     }
 
@@ -954,7 +954,7 @@ mod slow {
         carol.send(b"is anybody here?\n")?;
         let line = said(&carol, "is anybody here?")?;
         hear_later(&mut carol, &line)?;
-        // The error is told once, to who reads from the slow one or to who writes to it. If it is the
+        // The error is reported once, to the thread that reads from the slow client or to one that writes to it. If it is the
         // other one, the reader sees an end of file.
         let slow_addr = slow.local_addr()?;
         let [left, lost] = ["left", "lost: timed out"].map(|what| format!("{slow_addr} {what}"));

@@ -188,7 +188,7 @@ def console(server):
             server.stop()
             return
         try:
-            print("\n".join(server.online() or ["nobody is online"]), flush=True)
+            print("\n".join(server.online() or ["no client is online"]), flush=True)
         except OSError:
             pass  # the room continues, even if nothing can be printed
 

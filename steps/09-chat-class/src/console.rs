@@ -47,7 +47,7 @@ fn read_console() -> Option<String> {
 fn show_who_is_online(handle: &Handle) -> io::Result<()> {
     let online = handle.online();
     if online.is_empty() {
-        return writeln!(io::stdout(), "nobody is online");
+        return writeln!(io::stdout(), "no client is online");
     }
     for member in online {
         let (peer_addr, since, queue_len) = (member.peer_addr, member.since, member.queue_len);

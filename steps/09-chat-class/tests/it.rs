@@ -186,7 +186,7 @@ fn half_a_line_before_the_end_is_not_said_and_what_came_before_it_is_heard() -> 
 fn the_console_lists_who_is_online_and_its_end_is_not_the_end_of_the_room() -> Result<(), Failure> {
     let (mut server, addr) = Program::start_server(server())?;
     server.type_line("")?;
-    assert_eq!(server.expect_line("nobody is online")?, "nobody is online");
+    assert_eq!(server.expect_line("no client is online")?, "no client is online");
     let mut guests = room::join_all(addr, 12)?;
     // Nothing is queued any more once all of them have received the last announcement.
     let joined = format!("*** {} joined", guests[11].addr);

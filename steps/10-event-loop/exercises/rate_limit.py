@@ -26,7 +26,7 @@ class ChatServer:
         try:
             while (line := await reader.readline()).endswith(b"\n"):
                 if len(times) == LINES_A_SECOND:
-                    # While this client waits, the loop goes on with the others, and nothing is read
+                    # While this client waits, the loop serves the others, and nothing is read
                     # from this one. First our buffer is full, then the system's, then its own: in
                     # the end its own `write` waits.
                     await asyncio.sleep(times[0] + 1 - time.monotonic())

@@ -1,6 +1,6 @@
 """The log: what happens in the room, for the person who runs the server, on stderr.
 
-Whoever reads stderr can make a program that writes to it wait. A thread of its own waits here, so the
+A reader of stderr that is slow makes a program that writes to it wait. A thread of its own waits here, so the
 room never does.
 """
 

@@ -285,7 +285,7 @@ def console(server):
 def listed(online):
     """Returns what the console prints of these clients: not more lines than the screen has."""
     if not online:
-        return ["nobody is online"]
+        return ["no client is online"]
     count = len(online)
     first = "1 client is online" if count == 1 else f"{count} clients are online"
     if not sys.stdout.isatty():

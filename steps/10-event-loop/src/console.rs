@@ -66,7 +66,7 @@ fn show_who_is_online(handle: &Handle) -> io::Result<()> {
     let mut online = handle.online();
     online.sort_by(|a, b| b.lines_per_second.total_cmp(&a.lines_per_second));
     match online.len() {
-        0 => return writeln!(io::stdout(), "nobody is online"),
+        0 => return writeln!(io::stdout(), "no client is online"),
         1 => writeln!(io::stdout(), "1 client is online")?,
         count => writeln!(io::stdout(), "{count} clients are online")?,
     }

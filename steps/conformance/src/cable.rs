@@ -25,7 +25,7 @@ use crate::{DEADLINE, Failure, Program};
 /// seconds without an acknowledgement.
 const PROMISED: Duration = Duration::from_secs(16);
 
-/// Nobody can know it earlier. Who does has been told, and that is another test.
+/// It cannot be known earlier. A client that does know was notified, and that is another test.
 const NOT_BEFORE: Duration = Duration::from_secs(8);
 
 /// How much longer it may take on a machine that is busy.
@@ -57,7 +57,7 @@ pub struct Room {
 /// What the server knows of the one who vanishes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Case {
-    /// Nobody says anything.
+    /// No client sends anything.
     Silence,
     /// The others talk, and what they say is never acknowledged.
     Talk,
@@ -196,7 +196,7 @@ impl Company {
     }
 }
 
-/// A client says something, and hears it as everybody does.
+/// A client sends a line, and receives it as all clients do.
 fn says(client: &mut Program, text: &str) -> Result<String, Failure> {
     client.type_line(text)?;
     client.expect_later(&format!("ADDR {text}"), |line| line.ends_with(&format!(" {text}")))

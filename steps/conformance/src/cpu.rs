@@ -109,7 +109,7 @@ mod tests {
             Program::start(command).unwrap()
         };
         let watched = Duration::from_millis(100);
-        // It works until it is told to wait for its input.
+        // It computes until it reads its input.
         let works = start("trap 'exec cat' TERM; while :; do :; done");
         expect_spinning(&works).unwrap();
         // Where many others work, too, it may get no processor while it is watched.

@@ -73,7 +73,7 @@ impl Failure {
     }
 
     /// A failure with this text, for which nothing could be looked at: the program cannot be started,
-    /// or nobody listens.
+    /// or no program listens.
     pub(crate) fn unable(text: impl Into<String>) -> Self {
         Self { kind: Kind::Unable, ..Self::new(text) }
     }
@@ -151,11 +151,11 @@ impl Failure {
         self
     }
 
-    /// The same failure, with this besides.
+    /// The same failure, with this added.
     #[must_use]
-    pub(crate) fn besides(mut self, more: &str) -> Self {
+    pub(crate) fn adding(mut self, more: &str) -> Self {
         let text = &self.text;
-        self.text = printable_lines(&text!("failure.besides", text, more));
+        self.text = printable_lines(&text!("failure.adding", text, more));
         self
     }
 
@@ -302,7 +302,7 @@ received  b"\x00\x00\x00\x05hullo"
 
     #[test]
     fn a_failure_gives_a_terminal_no_orders() {
-        let failure = Failure::new("got `\u{1b}[2J`").expecting("\u{9b}").besides("\r");
+        let failure = Failure::new("got `\u{1b}[2J`").expecting("\u{9b}").adding("\r");
         let failure = failure.after("\u{202e}").of("a\nb", "    \u{1b}c\n    11 ok\n".to_owned());
         assert_eq!(
             failure.to_string(),

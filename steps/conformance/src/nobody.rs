@@ -1,14 +1,14 @@
-//! An address at which nobody listens.
+//! An address at which no program listens.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
 use socket2::{Domain, Socket, Type};
 
-/// An address of this computer at which nobody listens, as long as this exists.
+/// An address of this computer at which no program listens, as long as this exists.
 ///
 /// A port that was only free a moment ago is not enough: the next program that asks for any port may
-/// get it. Here a socket has it, but does not listen. So nobody else gets the port, and the system
-/// refuses whoever connects.
+/// get it. Here a socket has it, but does not listen. So no other program gets the port, and the system
+/// refuses each connection.
 #[derive(Debug)]
 pub struct NobodyListens {
     socket: Socket,

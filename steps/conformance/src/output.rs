@@ -23,7 +23,7 @@ const CHUNK_LEN: usize = 64 * 1024;
 /// A line that is longer is taken for several, in bytes.
 const MAX_LINE_LEN: usize = 32 * 1024 * 1024;
 
-/// What a line costs besides its bytes.
+/// What a line costs in addition to its bytes.
 const LINE_COST: usize = 64;
 
 /// What a program has written so far.

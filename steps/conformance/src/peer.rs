@@ -455,7 +455,7 @@ mod tests {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let mut peer = Peer::connect(listener.local_addr().unwrap()).unwrap();
         let (mut stream, _) = listener.accept().unwrap();
-        assert_eq!(peer.receive_at_most(3), b""); // it would wait for ever here, if it waited
+        assert_eq!(peer.receive_at_most(3), b""); // it would wait forever here, if it waited
         stream.write_all(b"abcdef").unwrap();
         assert_eq!(peer.receive_exactly(1, "the first").unwrap(), b"a"); // so all of it has come
         assert_eq!(peer.receive_at_most(3), b"bcd");

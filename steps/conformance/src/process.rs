@@ -102,7 +102,7 @@ struct Leader {
 }
 
 impl Leader {
-    /// Ends the process and what it has started; `ours` are the others, which go on.
+    /// Ends the process and what it has started; `ours` are the others, which are left alone.
     fn end_all(&self, ours: &Ours) {
         kill_group(self.id);
         mark::kill_all(self, ours);
@@ -143,7 +143,7 @@ impl Keeper {
         use std::io::Write as _;
 
         let stdin = self.0.stdin.as_mut();
-        let _ = stdin.map(|stdin| writeln!(stdin, "{leader}")); // it fails if somebody has ended it
+        let _ = stdin.map(|stdin| writeln!(stdin, "{leader}")); // it fails if another process has ended it
     }
 }
 
@@ -228,7 +228,7 @@ mod mark {
     use super::{Leader, Ours};
     use crate::process_info::{self, Stat};
 
-    /// How long those that are killed may go on to start others meanwhile.
+    /// How long those that are killed may still start others meanwhile.
     const PATIENCE: Duration = Duration::from_secs(5);
 
     /// Between two looks for them. There is no event for "none is left".
@@ -289,7 +289,7 @@ mod mark {
     /// ours, those with its mark, and strays.
     ///
     /// A stray is a child of ours that we have not started: it has lost its parent. If it does not
-    /// have the mark of a program that goes on, it is one of this leader's, or of one before it.
+    /// have the mark of a program that still runs, it is one of this leader's, or of one before it.
     pub(super) fn family_of(leader: u32, mark: Option<&Mark>, ours: &Ours) -> Vec<u32> {
         let stats = process_info::all().filter_map(|id| Some((id, Stat::of(id).ok()?)));
         let stats: HashMap<u32, Stat> = stats.collect();
@@ -374,7 +374,7 @@ fn end_programs_with_us() {
         let mut signals = Signals::new(all).expect("all can be handled");
         std::thread::spawn(move || {
             for signal in signals.forever().filter(|signal| !ignored.contains(signal)) {
-                // Held until our end: nobody may start another one now.
+                // Held until our end: no thread may start a process now.
                 let mut ours = ours();
                 while let Some(leader) = ours.leaders.pop() {
                     leader.end_all(&ours);

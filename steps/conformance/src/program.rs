@@ -393,7 +393,7 @@ impl Program {
     fn silence(&self, what: &str) -> Failure {
         let failure = self.failure(what).timed_out();
         let may_keep_it = self.with_children && self.output.lock().wrote_nothing();
-        if may_keep_it { failure.besides(&text!("program.buffered")) } else { failure }
+        if may_keep_it { failure.adding(&text!("program.buffered")) } else { failure }
     }
 
     /// This failure as one of this program.

@@ -2,7 +2,7 @@
 //!
 //! TCP promises the bytes and their order, and nothing about where one `read` ends. On one machine
 //! a short message nearly always arrives whole, so a program that relies on it seems right. Behind
-//! this proxy it does not. Whoever wants to see what crosses it gives it an observer.
+//! this proxy it does not. An observer sees what crosses it.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -53,7 +53,7 @@ pub enum Direction {
     ToClient,
 }
 
-/// What an observer is told.
+/// What an observer gets.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// A client has connected, and so has the proxy to the server.
@@ -79,14 +79,14 @@ pub enum Event<'a> {
         /// The bytes, at least one.
         bytes: &'a [u8],
     },
-    /// The end of file is about to be passed on; the other direction may go on.
+    /// The end of file is about to be passed on; the other direction may continue.
     End {
         /// Which way it goes.
         direction: Direction,
     },
     /// One side has broken the connection off, and the other is about to be told so.
     Reset {
-        /// From the side that did it to the one that is told.
+        /// From the side that did it to the one that is notified.
         direction: Direction,
     },
 }
@@ -105,21 +105,21 @@ pub struct Options {
     pub cut: Cut,
     /// The wait before each piece is passed on.
     pub delay: Duration,
-    /// Who is told what crosses.
+    /// What observes the traffic.
     pub observer: Observer,
     /// After how many bytes for the client both sides are closed, as if the connection had broken.
     pub end_after: Option<usize>,
 }
 
 impl Options {
-    /// Cuts, without a delay, and tells nobody.
+    /// Cuts, without a delay and without an observer.
     #[must_use]
     pub fn cut(cut: Cut) -> Self {
         Self { cut, delay: Duration::ZERO, observer: Arc::new(|_, _| {}), end_after: None }
     }
 }
 
-/// A proxy, mostly on a loopback port of its own. Dropping it closes everything that goes through it.
+/// A proxy, usually on a loopback port of its own. Dropping it closes everything that goes through it.
 pub struct Proxy {
     addr: SocketAddr,
     shared: Arc<Shared>,

@@ -1,8 +1,8 @@
 //! Connecting to a server that may not be ready yet.
 //!
-//! A server that says when it listens is waited for. Of another one, nothing tells but that it
+//! A server that says when it listens is waited for. The only sign of another server is that it
 //! answers: so the first connection is tried again while it is refused. It is the first connection
-//! of whoever needs one; a connection only to try would be one too many for a server that accepts
+//! that is needed anyway; a connection only to try would be one too many for a server that accepts
 //! exactly one.
 
 use std::io;
@@ -34,7 +34,7 @@ pub(crate) struct Reach {
     until: Instant,
     /// The server's process, if it was started here.
     process: Option<Process>,
-    /// Whether a refusal means what it says: a client was let in, or nobody waits any more.
+    /// Whether a refusal means what it says: a client was let in, or no caller waits any more.
     settled: AtomicBool,
     /// Whether a client was let in.
     reached: AtomicBool,
@@ -117,7 +117,7 @@ impl Reach {
 
     fn attempt(&self) -> io::Result<TcpStream> {
         let stream = TcpStream::connect_timeout(&self.addr, self.timeout)?;
-        // If nobody listens on a port, the system may choose it as the caller's own: then the caller
+        // If no program listens on a port, the system may choose it as the caller's own: then the caller
         // is connected to itself.
         if stream.local_addr()? == self.addr {
             return Err(io::ErrorKind::ConnectionRefused.into());

@@ -1,7 +1,7 @@
-//! Rough treatment: programs that get less than they need, or are told to end when it suits nobody.
+//! Rough treatment: programs that get less than they need, or are ended at the worst moment.
 //!
 //! The tables below say what is done to every step's server and client. Under each row a program may
-//! go on, or end with one line that says why. It must not panic, spin, tell the same thing twice, or
+//! continue, or end with one line that gives the reason. It must not panic, spin, tell the same thing twice, or
 //! end with an exit code that means something else.
 
 use std::fs::File;
@@ -34,7 +34,7 @@ const CROWD: usize = 20;
 /// How long a client waits that may wait in vain: the server may have no descriptor for it.
 const PATIENCE: Duration = Duration::from_millis(300);
 
-/// A shell script whose descriptor 4 is a pipe that nobody reads.
+/// A shell script whose descriptor 4 is a pipe without a reader.
 macro_rules! unread {
     ($then:literal) => {
         concat!(
@@ -46,7 +46,7 @@ macro_rules! unread {
 /// The exit code of a program that could not do what it was asked for.
 const FAILURE: i32 = 1;
 
-/// What says nothing to whoever reads it.
+/// An input that has nothing to read.
 const UNCLEAR: [&str; 5] = [
     "panicked at",
     "RUST_BACKTRACE",
@@ -70,7 +70,7 @@ enum Outcome {
     Works,
     /// It ends with one line, and exit code 1.
     Fails,
-    /// It ends with exit code 1, and nobody can read why.
+    /// It ends with exit code 1, and the reason is lost.
     FailsUnheard,
     /// It depends: it works, or it fails, or it works in part.
     Either,
@@ -132,7 +132,7 @@ const BOTH: &[Treatment] = &[
     },
 ];
 
-/// What the servers get besides.
+/// What the servers get in addition.
 const SERVERS: &[Treatment] = &[
     Treatment {
         name: "a stdin that is closed",
@@ -172,7 +172,7 @@ const SERVERS: &[Treatment] = &[
     },
 ];
 
-/// What the clients get besides; nothing is typed into them where their input is replaced.
+/// What the clients get in addition; nothing is typed into them where their input is replaced.
 const CLIENTS: &[Treatment] = &[
     Treatment {
         name: "a stdout that is closed",
@@ -325,7 +325,7 @@ fn assert_survives(trials: &[Trial]) {
     assert!(complaints.is_empty(), "{}", complaints.join("\n\n"));
 }
 
-/// Sees that a step's server leaves its command behind when it alone is told to end. At a terminal,
+/// Sees that a step's server leaves its command behind when it alone is ended. At a terminal,
 /// Ctrl-C ends both: all that belongs to the job gets it.
 ///
 /// # Panics
@@ -398,7 +398,7 @@ impl Watched {
         peer.send(&subject.protocol.on_the_wire(&command))?;
         // To open one end of such a pipe is to wait for the other: from here on the command runs.
         let answer = within_deadline(&server, || File::open(answer))?;
-        // Opened for reading as well, it waits for nobody: there may be nobody.
+        // Opened for reading as well, it does not wait for a writer: there may be none.
         let question = File::options().read(true).write(true).open(question);
         let question = question.map_err(about_files)?;
         Ok(Self { server, _peer: peer, _folder: folder, question, answer })
@@ -428,7 +428,7 @@ fn about_files(error: io::Error) -> Failure {
     Failure::new(error.to_string())
 }
 
-/// Does something that may wait for ever, under a deadline.
+/// Does something that may wait forever, under a deadline.
 fn within_deadline<T: Send + 'static>(
     program: &Program,
     job: impl FnOnce() -> io::Result<T> + Send + 'static,
@@ -478,7 +478,7 @@ fn serve(subject: &Subject, server: Command, outcome: Outcome) -> Result<(), Fai
     let must_work = outcome == Outcome::Works;
     let mut server = Program::start(server)?;
     let Some(line) = server.next_line()? else {
-        return judge(&mut server, outcome, None); // it has ended, and nobody reads what it says
+        return judge(&mut server, outcome, None); // it has ended, and what it prints has no reader
     };
     let addr = line.strip_prefix("listening on ").and_then(|addr| addr.parse().ok());
     let Some(addr) = addr else {
@@ -499,7 +499,7 @@ fn serve(subject: &Subject, server: Command, outcome: Outcome) -> Result<(), Fai
             return Err(server.failure(&failure));
         }
     }
-    // Whoever finds no room is not let in. That is a failure of the connection, and not of the server.
+    // A client that finds no room is not let in. That is a failure of the connection, and not of the server.
     let crowd: Vec<_> = (0..CROWD).map(|_| Peer::connect_within(addr, PATIENCE)).collect();
     cpu::expect_rest(&server, WATCHED, DEADLINE)?;
     drop((peer, crowd));
@@ -525,7 +525,7 @@ fn talk(subject: &Subject, script: &str, outcome: Outcome) -> Result<(), Failure
     judge(&mut client, outcome, None)
 }
 
-/// Starts a client that has nobody to talk to, and nobody who reads what it says about that.
+/// Starts a client without a server, whose error message has no reader.
 fn refuse(subject: &Subject) -> Result<(), Failure> {
     let listener = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     let addr = listener.map_err(|error| Failure::new(error.to_string()))?; // closed by now

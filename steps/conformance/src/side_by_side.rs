@@ -85,7 +85,7 @@ mod tests {
         assert_eq!(leaders.into_iter().filter(|is_leader| *is_leader).count(), 1);
     }
 
-    /// Three jobs at a time must meet before they go on, so exactly three run, and never a fourth.
+    /// Three jobs at a time must meet before they continue, so exactly three run, and never a fourth.
     #[test]
     fn no_more_jobs_are_done_at_a_time_than_there_are_workers() {
         const WORKERS: usize = 3;

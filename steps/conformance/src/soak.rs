@@ -3,7 +3,7 @@
 //! Random clients follow the protocol, break it, reset, stall and vanish. A seed repeats what they
 //! do, one after the other; how they meet is up to the system.
 //!
-//! A server that serves one client at a time gets one at a time, so nobody waits behind a client that
+//! A server that serves one client at a time gets one at a time, so no client waits for one that
 //! stalls. A chat room gets several at once.
 
 use std::collections::VecDeque;
@@ -244,8 +244,8 @@ impl Behaviour {
     }
 }
 
-/// Bytes that mean nothing in this protocol. Where a shell may run them, they are no text: nobody
-/// knows what random text does there.
+/// Bytes that mean nothing in this protocol. Where a shell may run them, they are no text:
+/// what random text does there is unknown.
 fn nonsense(protocol: Protocol, random: &mut Random) -> Vec<u8> {
     let len = random.below(8192);
     let mut bytes: Vec<u8> = (0..len).map(|_| random.next().to_le_bytes()[0]).collect();

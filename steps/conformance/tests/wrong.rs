@@ -490,7 +490,7 @@ fn each_wrong_program_in_python_fails_its_check_and_says_why() {
 }
 
 /// Some 850 pairs of a program and a check cost a minute and a half of processor time, most of it for
-/// Python to start. So this is no part of `cargo xtask verify`, but for whoever adds a wrong program, or
+/// Python to start. So this is no part of `cargo xtask verify`, but for those who add a wrong program, or
 /// changes a check: `cargo test -p conformance --test wrong -- --ignored no_wrong_program`
 #[test]
 #[ignore = "needs some minutes, and python3"]

@@ -112,7 +112,7 @@ fn measure_all(contenders: &[Contender], clients: usize, rounds: u16) -> Result<
     for round in 0..usize::from(rounds) {
         progress(&format!("{clients} clients: round {} of {rounds}", round + 1))?;
         for turn in 0..contenders.len() {
-            let index = (turn + round) % contenders.len(); // nobody is always the first
+            let index = (turn + round) % contenders.len(); // no contender is always the first
             let measured = measure(&contenders[index], clients, senders, LATENCIES);
             add(&mut groups, index, round + 1, measured);
         }
@@ -190,7 +190,7 @@ fn measure(
             let mut crowd = Crowd::connect(writer.addr, clients, 0, manners)?;
             let line = Arc::new(line);
             let mut times = Vec::new();
-            // The first is not counted: it waits until the writer has accepted everybody.
+            // The first is not counted: it waits until the writer has accepted all clients.
             for _ in 0..=latencies {
                 let time = crowd.receive(line.len(), || writer.write(Arc::clone(&line)))?;
                 times.push(time.as_secs_f64());

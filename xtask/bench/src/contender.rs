@@ -189,7 +189,7 @@ fn ncat(clients: usize) -> Result<Server> {
     Ok(Server { program, addr })
 }
 
-/// Writes what it is told to all its clients, one after the other.
+/// Writes its input to all its clients, one after the other.
 pub struct BareWriter {
     /// Where it waits for its clients.
     pub addr: SocketAddr,
@@ -205,7 +205,7 @@ impl BareWriter {
         thread::spawn(move || {
             let accepted = (0..clients).map(|_| Ok(listener.accept()?.0));
             let Ok(streams) = accepted.collect::<std::io::Result<Vec<_>>>() else {
-                return; // the clients notice that nobody is here
+                return; // the clients notice that there is no server
             };
             for stream in &streams {
                 let _ = stream.set_nodelay(true); // without it, the figures show it

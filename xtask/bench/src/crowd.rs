@@ -124,7 +124,7 @@ impl Crowd {
 
     /// Waits until every client gets every line, and learns how long a line is when it arrives.
     ///
-    /// A room may need a while to let everybody in, and may announce each of them to all others.
+    /// A room may need a while to accept all clients, and may announce each of them to all others.
     pub fn settle(&mut self) -> Result<()> {
         let start = Instant::now();
         let mut tries = 0;
@@ -216,7 +216,7 @@ impl Crowd {
         Ok(time)
     }
 
-    /// Says a line, and waits until everybody has it; `None` if before that nothing came for a while.
+    /// Sends a line, and waits until all clients have it; `None` if before that nothing arrived for a while.
     fn say(
         &mut self,
         sender: usize,
@@ -325,7 +325,7 @@ impl Crowd {
         )
     }
 
-    /// Everybody has as many bytes as were expected, not more, and the last of them end a sender's last line.
+    /// Each client has as many bytes as were expected, not more, and the last of them end a sender's last line.
     fn check_ends(&self) -> Result<()> {
         let marker = format!("{MARKER}\n");
         for (index, member) in self.members.iter().enumerate() {

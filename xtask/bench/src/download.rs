@@ -171,7 +171,7 @@ fn measure(
     for round in 0..usize::from(rounds) {
         progress(&format!("{}: round {} of {rounds}", size.text, round + 1))?;
         for turn in 0..contenders.len() {
-            let index = (turn + round) % contenders.len(); // nobody is always the first
+            let index = (turn + round) % contenders.len(); // no contender is always the first
             match contenders[index].1.download(folders, size, hash) {
                 Ok(took) => {
                     rows[index].figures.push(took.seconds);

@@ -21,7 +21,7 @@ use crate::report::{self, progress};
 /// The step that the others are compared with.
 const REFERENCE: &str = "step 03";
 
-/// What goes round. All send it back, some of them in upper case.
+/// What is echoed. All send it back, some of them in upper case.
 const MESSAGE: &[u8] = b"all work and no play, said jack\n";
 
 /// How long a contender is measured in each round.
@@ -150,7 +150,7 @@ fn measure(contenders: &[Contender], rounds: u16) -> Result<Vec<Group>> {
     for round in 0..usize::from(rounds) {
         progress(&format!("round {} of {rounds}", round + 1))?;
         for turn in 0..contenders.len() {
-            let index = (turn + round) % contenders.len(); // nobody is always the first
+            let index = (turn + round) % contenders.len(); // no contender is always the first
             match contenders[index].times() {
                 Ok(times) => {
                     let rate = times.len() as f64 / times.iter().sum::<f64>();

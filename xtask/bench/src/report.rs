@@ -52,7 +52,7 @@ pub fn table(group: &Group) -> String {
         let ratio = reference.map_or(f64::NAN, |first| row.median() / first.median());
         let _ = write!(text, "  {ratio:>11.2}x");
         if let Some(limit) = limit {
-            // However it is counted, the limit is 100 per cent and nobody is above it.
+            // However it is counted, the limit is 100 per cent, and no contender is above it.
             let share = row.median() / limit.median();
             let share = 100.0 * if group.more_is_better { share } else { 1.0 / share };
             let _ = write!(text, "  {share:>6.0} %");

@@ -102,7 +102,7 @@ fn message(error: &anyhow::Error, warnings: &[String]) -> String {
     lines.join("\n")
 }
 
-/// Remembers what mdBook warns of: it logs a missing file and goes on.
+/// Remembers what mdBook warns of: it logs a missing file and continues.
 #[derive(Default)]
 struct Warnings(Arc<Mutex<Vec<String>>>);
 

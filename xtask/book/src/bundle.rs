@@ -26,7 +26,7 @@ const BOOK: &str = "book-html";
 /// Cargo's configuration, which a bundle has with more in it.
 const CARGO_CONFIG: &str = ".cargo/config.toml";
 
-/// What the bundle's cargo is told besides: the crates are in the bundle.
+/// What the bundle adds to cargo's configuration: the crates are in the bundle.
 const OFFLINE: &str = r#"
 # All crates are in this folder: cargo needs no network, and asks for none.
 [source.crates-io]

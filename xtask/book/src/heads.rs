@@ -11,7 +11,7 @@ use crate::summary::{pages, read, title};
 /// How the directive is written, for messages.
 const USAGE: &str = "{{#time teaching=50 exercises=25 needs=PAGE.md}}";
 
-/// All minutes are multiples of this: nobody plans more exactly.
+/// All minutes are multiples of this: no plan is more exact.
 pub const STEP_MINUTES: u32 = 5;
 
 const OBJECTIVES: &str = "<div class=\"objectives\">";

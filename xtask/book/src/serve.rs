@@ -26,7 +26,7 @@ use crate::build::{self, Wanted};
 /// not, the book is built once more.
 const QUIET: Duration = Duration::from_millis(20);
 
-/// After a change, the pages are built at once. What else there is to build, nobody looks at while
+/// After a change, the pages are built at once. What else there is to build is not needed while
 /// pages are written: it is built when nothing has changed for so long.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -51,7 +51,7 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
     let runtime = runtime()?;
     let served = runtime.block_on(async {
         tokio::select! {
-            // In this order: Ctrl-C is waited for before anybody is told that it works.
+            // In this order: Ctrl-C works before its message is printed.
             biased;
             stopped = tokio::signal::ctrl_c() => stopped.context("cannot wait for Ctrl-C"),
             served = async {
@@ -126,7 +126,7 @@ async fn file(State(site): State<Arc<Site>>, mut request: Request) -> Response {
     }
 }
 
-/// A folder with a built book; it is removed when nobody needs it any more.
+/// A folder with a built book; it is removed when it is not needed any more.
 #[derive(Debug)]
 struct Build(PathBuf);
 
@@ -163,7 +163,7 @@ struct Site {
 }
 
 impl Site {
-    /// Builds the book. Whoever has the address has the folder, too.
+    /// Builds the book. The address and the folder belong together.
     fn new(root: &Path, address: &SocketAddr) -> Result<Self> {
         let folder = format!("book/serve/{}", address.port());
         let folder = root::target()?.dir.join(folder);

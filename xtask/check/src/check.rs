@@ -44,7 +44,7 @@ pub fn run(root: &Path, options: &Options) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            // Whoever has read enough (`| head`) needs to be told nothing more.
+            // A reader that has read enough (`| head`) needs no further message.
             if !is_unread(&error) {
                 let error = printable_lines(&format!("{error:#}"));
                 let _ = writeln!(io::stderr(), "error: {error}"); // stderr may be closed
@@ -54,7 +54,7 @@ pub fn run(root: &Path, options: &Options) -> ExitCode {
     }
 }
 
-/// Whether the error is that nobody reads our output any more.
+/// Whether the error is that our output has no reader any more.
 fn is_unread(error: &anyhow::Error) -> bool {
     let error = error.downcast_ref::<io::Error>();
     error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)

@@ -18,7 +18,7 @@ use workspace::{cargo, root};
 /// The ports on which the steps' servers listen by default.
 const PORTS: RangeInclusive<u16> = 9001..=9010;
 
-/// How far away from a port another one is proposed.
+/// How far from a port another is proposed.
 const OTHER_PORT: u16 = 100;
 
 /// How long a message may take from this computer to itself.
@@ -338,7 +338,7 @@ mod tests {
 
     #[test]
     fn a_free_port_is_free_and_a_taken_one_is_named_with_a_remedy() {
-        // Of these ports, nobody else takes one when it is free again.
+        // Of these ports, no other program takes one when it is free again.
         let ports = conformance::check::FreePorts::claim().unwrap();
         let addr = ports.next().unwrap();
         let listener = TcpListener::bind(addr).unwrap();

@@ -1,7 +1,7 @@
 //! `cargo xtask guest`: a guest of a chat room who talks a lot, or does not read.
 //!
 //! What a shell does with `yes` and with a client that is stopped by Ctrl-Z, it does in every terminal and
-//! on every system, and as often as it is told.
+//! on every system, and as often as its options state.
 
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs as _};

@@ -81,7 +81,7 @@ pub fn run(options: &Options) -> Result<()> {
         let mut screen = screen.lock().unwrap_or_else(PoisonError::into_inner);
         let text = screen.show(connection, event);
         if let Err(error) = io::stdout().write_all(text.as_bytes()) {
-            let _ = failed.send(error); // only the first counts; then nobody receives
+            let _ = failed.send(error); // only the first counts; then there is no receiver
         }
     });
     let delay = Duration::from_millis(options.delay);
@@ -89,7 +89,7 @@ pub fn run(options: &Options) -> Result<()> {
     let end_after = options.end_after.map(|len| len as usize);
     let proxied = proxy::Options { cut, delay, observer, end_after };
     let _proxy = Proxy::start_on(listener, connect, proxied)?;
-    // Ctrl-C ends this program. Short of that, only an output that nobody takes does.
+    // Ctrl-C ends this program. Short of that, only an output without a reader does.
     match failure.recv() {
         Ok(error) => Err(error).context("cannot show what crosses"),
         Err(mpsc::RecvError) => bail!("the proxy has ended"),
@@ -110,7 +110,7 @@ pub fn cut(cut: Option<&str>, seed: Option<u64>) -> Result<Cut> {
     }
 }
 
-/// A seed that is another one in the next run; short, since a person may type it.
+/// A seed that differs in the next run; short, since a person may type it.
 fn fresh_seed() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::from(now.subsec_nanos())
@@ -131,7 +131,7 @@ pub fn addresses(option: &str, addr: &str, allow_remote: bool) -> Result<Vec<Soc
     Ok(addrs)
 }
 
-/// Refuses to pass on to where the tap itself listens: each connection would lead to another one.
+/// Refuses to pass on to where the tap itself listens: each connection would lead to another.
 fn not_to_itself(listen: &[SocketAddr], upstream: &[SocketAddr]) -> Result<()> {
     let is_itself = |here: &SocketAddr, to: &SocketAddr| {
         let local =

@@ -173,7 +173,7 @@ fn the_first_failure_is_the_last_check_if_that_is_asked_for() {
 #[test]
 fn after_the_first_deadline_the_later_ones_are_shorter() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
-    let addr = listener.local_addr().expect("it has an address").to_string(); // accepts nobody
+    let addr = listener.local_addr().expect("it has an address").to_string(); // accepts no client
     let (code, text, _) = check(&["03", "--addr", &addr, "--deadline", "4"]);
     assert_eq!(code, Some(1), "{text}");
     let waits = |time: &str| text.matches(&format!("nothing more within {time}\n")).count();

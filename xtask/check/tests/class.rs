@@ -237,7 +237,7 @@ fn two_classes_of_python_programs_at_the_same_time_do_not_meet() {
     );
 }
 
-/// A program that starts another one, never listens, and does not end when it is asked to.
+/// A program that starts another, never listens, and does not end when it is asked to.
 fn hanging(lasts: &str) -> String {
     format!(
         "import signal, subprocess\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n\

@@ -19,7 +19,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Holds a skeleton to its step. It ends the connection without an answer, and so it is told.
+/// Holds a skeleton to its step. It ends the connection without an answer, and the failure states this.
 fn fails_its_first_check(step: &str, program: &[&str]) {
     let arguments = [&["check", step, "--fail-fast", "--"], program, &["{addr}"]].concat();
     let output = xtask(&arguments);

@@ -48,7 +48,7 @@ pub fn check(root: &Path) -> Result<usize> {
     let mut command = cargo::command(root);
     command.args(["metadata", "--format-version", "1", "--locked"]);
     let output = cargo::run(command)?;
-    // What cargo has to say besides stands on lines of its own.
+    // Cargo's other messages are on lines of their own.
     let json = output.text.lines().find(|line| line.starts_with('{'));
     let Some(json) = json.filter(|_| output.success) else {
         bail!("cargo does not tell which crates are used\n{}", output.text);

@@ -293,7 +293,7 @@ mod tests {
         TestPrograms { programs: named.iter().map(program).collect(), variables: Vec::new() }
     }
 
-    /// This very program, asked for tests of the tests: what fails is told apart from what passes.
+    /// This very program, asked for tests of the tests: failures are distinguished from passes.
     #[test]
     fn programs_run_with_their_arguments_and_say_whether_they_failed() {
         let this = std::env::current_exe().unwrap();

@@ -86,7 +86,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
 pub enum Part<'a> {
     /// It is always the same.
     Fixed(&'a str),
-    /// `{NAME}`: it is another one each time.
+    /// `{NAME}`: it differs each time.
     Blank(&'a str),
 }
 

@@ -22,7 +22,7 @@ const MAX_FIRST_VISIT: usize = 100_000;
 /// The level of most servers that compress. A few use 1, which costs about a tenth more.
 const LEVEL: u32 = 6;
 
-/// What search needs, and nothing else does. The names go on with a hash.
+/// What search needs, and nothing else does. A hash follows in their names.
 const FOR_SEARCH: [&str; 4] = ["searchindex", "searcher", "elasticlunr", "mark"];
 
 /// Finds the pages that cost more than they may with the files that they load, and prints a table

@@ -101,7 +101,7 @@ fn missing(shown: &Shown, sheets: &[String]) -> Vec<String> {
     found
 }
 
-/// Whether a line is on the first of these sheets, or ends it and goes on on the next. What goes on
+/// Whether a line is on the first of these sheets, or ends it and continues on the next. What continues
 /// need not be the first text there: a PDF has its text in the order in which it was painted.
 fn is_on_sheet(line: &str, sheets: &[String]) -> bool {
     let goes_on = |next: &String| {

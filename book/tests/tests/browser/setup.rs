@@ -176,7 +176,7 @@ fn serve(folder: &Path) -> Result<String> {
 /// A running `chromedriver`; it is ended when this is dropped.
 #[derive(Debug)]
 pub struct Driver {
-    /// Where it is told what to do.
+    /// The address at which it takes commands.
     pub url: String,
     process: Child,
 }
@@ -194,7 +194,7 @@ impl Driver {
         let output = process.stdout.take().expect("is piped");
         let mut driver = Self { url: String::new(), process };
         let (port, found) = mpsc::channel();
-        // It goes on reading after that: a driver must not meet a pipe that is full or closed.
+        // The thread reads on after that: a driver must not meet a pipe that is full or closed.
         thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
                 let said = line.split_once("started successfully on port ");

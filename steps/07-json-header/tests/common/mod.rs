@@ -132,7 +132,7 @@ pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// A new FIFO in a folder: who opens it waits until somebody opens its other end.
+/// A new FIFO in a folder: opening it waits until its other end is opened.
 #[cfg(unix)]
 pub fn fifo(folder: &Path, name: &str) -> std::path::PathBuf {
     let path = folder.join(name);

@@ -1,4 +1,4 @@
-//! What a chat room owes its people: each line to everybody, and no trouble from anybody.
+//! What a chat room owes its clients: each line to all of them, and no trouble from any of them.
 
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
@@ -39,7 +39,7 @@ const SPEAKERS: usize = 5;
 const LINES_EACH: usize = 300;
 const LINES_EACH_IN_PIECES: usize = 20;
 
-/// How many of the last lines somebody who joins must hear, in an exercise.
+/// How many of the last lines a client that joins must receive, in an exercise.
 const REMEMBERED_LINES: usize = 10;
 
 /// How many clients join while another talks, and how many lines it says just before each of them, and
@@ -81,8 +81,8 @@ const SLOW_BUFFER_LEN: usize = 64 * 1024;
 const SIP_PERIOD: Duration = Duration::from_secs(5);
 const SIP_LEN: usize = 2 * SLOW_BUFFER_LEN;
 
-/// How long a line may take while somebody does not read. Some systems drop such a client after a
-/// while, and the room goes on: too late for those who wait.
+/// How long a line may take while a client does not read. Some systems drop such a client after a
+/// while, and the room works again: too late for those that wait.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long stopping may take.
@@ -354,7 +354,7 @@ pub(super) fn slow_reader(subject: &Subject) -> Result<(), Failure> {
                 speaker.say(&texts.join("\n"))?;
             }
             for speaker in &mut speakers {
-                // Nobody has more than one round of lines before them: they all read.
+                // No client has more than one round of lines to read: they all read.
                 let mut missing = everybody.clone();
                 while !missing.is_empty() {
                     let said = speaker.hear().map_err(|failure| {
@@ -611,7 +611,7 @@ pub(super) fn rooms(subject: &Subject) -> Result<(), Failure> {
     in_a_room(subject, |running| {
         let mut members = join_all(running, &["alice", "bob", "carol"])?;
         let [alice, bob, carol] = &mut members[..] else { unreachable!("three have joined") };
-        // Whoever has heard a word of its own is where it wanted to be.
+        // A client that has received its own line is in the room that it wanted.
         alice.say("/join cats")?;
         says_to(alice, &mut [], "alice, alone in cats")?;
         says_to(bob, &mut [carol], "bob, still in no room")?;
@@ -676,7 +676,7 @@ pub(super) fn rate_limit(subject: &Subject) -> Result<(), Failure> {
     })
 }
 
-/// Somebody says something in a room, and those who are there hear it next.
+/// A client sends a line in a room, and all clients of that room receive it next.
 fn says_to(speaker: &mut Member, listeners: &mut [&mut Member], text: &str) -> Result<(), Failure> {
     speaker.say(text)?;
     let said = speaker.said(text);
@@ -684,7 +684,7 @@ fn says_to(speaker: &mut Member, listeners: &mut [&mut Member], text: &str) -> R
     listeners.iter_mut().try_for_each(|listener| listener.expect_next(&said))
 }
 
-/// An empty line is nothing to say: the client goes on, and nobody hears it.
+/// An empty line is no message: the client continues, and no other client receives it.
 pub(super) fn empty_input(subject: &Subject) -> Result<(), Failure> {
     let running = subject.start()?;
     let mut client = subject.start_client(running.addr, None)?;
@@ -839,7 +839,7 @@ impl Member {
         let mut other = None;
         loop {
             let line = self.next_line(until).map_err(|failure| match &other {
-                Some(line) => failure.besides(&text!("chat.no-line-of-it", line)),
+                Some(line) => failure.adding(&text!("chat.no-line-of-it", line)),
                 None => failure,
             })?;
             if let Some(said) = said(&line) {
@@ -885,7 +885,7 @@ impl Member {
             let named = line.strip_suffix(text).and_then(|before| before.strip_suffix(' '));
             match (named, said(&line)) {
                 (Some(_), Some(said)) if said.text == text => return Ok(said.addr.to_string()),
-                // The address is still there, or it is a line of somebody else's.
+                // The address is still there, or it is a line of another client.
                 (_, Some(said)) => {
                     let name = &self.name;
                     return Err(Failure::new(text!("chat.heard-other-text", name, text, said)));

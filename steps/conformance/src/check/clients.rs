@@ -10,7 +10,7 @@ use super::protocol::{Protocol, SHELL_NEWLINE};
 use super::subject::{Input, Subject};
 use crate::{Failure, Program};
 
-/// What the client is told to say.
+/// What the client is to send.
 const WORD: &str = "hello";
 
 /// The pause after the first byte of an answer. A client that takes one read for a whole answer has

@@ -135,9 +135,9 @@ pub fn is_taken(addr: SocketAddr) -> io::Result<bool> {
     }
 }
 
-/// Waits until nobody listens there any more: a program that was ended may need a moment.
+/// Waits until no program listens there any more: a program that was ended may need a moment.
 ///
-/// An error if somebody still does, or if the next program could not listen there.
+/// An error if one still does, or if the next program could not listen there.
 pub fn wait_until_free(addr: SocketAddr) -> Result<(), Failure> {
     let until = Instant::now() + PORT_FREE;
     loop {
@@ -174,11 +174,11 @@ fn bind_as_it_is(addr: SocketAddr) -> io::Result<()> {
     Socket::new(Domain::for_address(addr), Type::STREAM, None)?.bind(&addr.into())
 }
 
-/// Ports for one program after another, which nobody else who takes them from here gets.
+/// Ports for one program after another, each given out once.
 ///
 /// A port cannot be handed over: it must be free before a program listens there, and in between
-/// somebody else could take it. So a whole block of ports is claimed, by listening at its first one
-/// and never accepting anybody. Two processes cannot do that at the same time, whoever started them,
+/// another program could take it. So a whole block of ports is claimed, by listening at its first one
+/// and never accepting. Two processes cannot do that at the same time, of whichever user,
 /// and the system ends the claim when the process ends, however that happens.
 #[derive(Debug)]
 pub struct FreePorts {

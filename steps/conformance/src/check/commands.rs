@@ -23,7 +23,7 @@ const MAX_FRAME_LEN: u32 = 16 * 1024 * 1024;
 /// Output whose bytes are no text.
 const NO_TEXT: &[u8] = b"\xff\0\x80\r\n";
 
-/// How much more memory a server may take while it is told lengths that lie, in KiB.
+/// How much more memory a server may take while it receives lengths that lie, in KiB.
 const MAX_GROWTH_KIB: u64 = 16 * 1024;
 
 /// How long a server may take to read what has come, before it gets the rest.
@@ -266,7 +266,7 @@ pub(super) fn limit(protocol: Protocol) -> u32 {
 }
 
 /// Lengths that cannot be: one byte too many, and those that are the largest and the smallest numbers
-/// where somebody takes them for signed ones.
+/// where a program takes them for signed ones.
 pub(super) fn hostile_lengths(protocol: Protocol) -> [u32; 4] {
     [limit(protocol) + 1, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff]
 }

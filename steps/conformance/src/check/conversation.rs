@@ -57,7 +57,7 @@ fn every_length_comes_back(subject: &Subject) -> Result<(), Failure> {
     Ok(())
 }
 
-/// So many letters, among which no piece is like the piece before it.
+/// That many letters, among which no piece is like the piece before it.
 fn letters(len: usize) -> String {
     (b'a'..=b'y').cycle().map(char::from).take(len).collect()
 }
@@ -256,7 +256,7 @@ pub(super) fn idle(subject: &Subject) -> Result<(), Failure> {
     serves_the_next(&running)
 }
 
-/// A server that has ended does not spin, but the next client finds nobody.
+/// A server that has ended does not spin, but the next client finds no server.
 fn expect_rest(running: &Running, done: String) -> Result<(), Failure> {
     match &running.program {
         Some(program) if program.status().is_none() => {

@@ -61,7 +61,7 @@ impl<T: Send + 'static> FakeServer<T> {
         let result = self.stop().expect("it is stopped only here, or when it is dropped");
         result.map_err(|failure| match self.input {
             Input::Argument if failure.has_timed_out() => {
-                failure.besides(&text!("fake.message-is-an-argument"))
+                failure.adding(&text!("fake.message-is-an-argument"))
             }
             _ => failure,
         })

@@ -49,7 +49,7 @@ pub(super) fn said(line: &str) -> Option<Said> {
     None
 }
 
-/// Whether this line of the chat says this, whoever said it.
+/// Whether this line of the chat has this text, from any client.
 pub(crate) fn is_said(line: &str, text: &str) -> bool {
     said(line).is_some_and(|said| said.text == text)
 }
@@ -70,7 +70,7 @@ pub(super) fn next_line(
                 return failure;
             }
             let piece = shortened(&String::from_utf8_lossy(unread));
-            failure.besides(&text!("line.no-newline", piece))
+            failure.adding(&text!("line.no-newline", piece))
         });
         match received? {
             Some(bytes) => unread.extend_from_slice(&bytes),

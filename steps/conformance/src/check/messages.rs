@@ -1,4 +1,4 @@
-//! What whoever sends and receives files owes their users: whole files, from one folder into one
+//! What programs that send and receive files owe their users: whole files, from one folder into one
 //! folder, at a fixed price; and commands that end.
 
 use std::fs::{self, File};
@@ -18,7 +18,7 @@ use crate::proxy::Cut;
 use crate::show::show;
 use crate::{Failure, Peer, Program, process_info};
 
-/// The file that every client is told to download.
+/// The file that every client has to download.
 const NOTES: &str = "notes.txt";
 
 /// What is in it, over and over, and the SHA-256 of that.
@@ -63,7 +63,7 @@ const MAX_PIECES: u64 = 64 * 1024;
 /// How much of a large file is looked at together.
 const CHUNK_LEN: u64 = 64 * 1024;
 
-/// What the server is told as its `--timeout`, in seconds. Any other command must be done sooner.
+/// The server's `--timeout`, in seconds. Any other command must be done sooner.
 const TIMEOUT: &str = "1";
 
 /// The part of the deadline within which the answer to a command that was stopped must be there.
@@ -451,7 +451,7 @@ pub(super) fn root_jail(subject: &Subject) -> Result<(), Failure> {
     expect_file(&running, &mut peer, "sub/inside.txt")
 }
 
-/// What is in a folder, leads out of it, or would hold up whoever opens it.
+/// What is in a folder, leads out of it, or would block a program that opens it.
 #[cfg(unix)]
 fn make_traps(root: &Path) -> io::Result<()> {
     std::os::unix::fs::symlink("../secret.txt", root.join("link"))?;

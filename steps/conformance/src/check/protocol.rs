@@ -144,7 +144,7 @@ fn hear(peer: &mut Peer, word: &str) -> Result<(), Failure> {
         let line = next_line(peer, &mut unread, until)
             .and_then(|line| line.ok_or_else(|| Failure::new(text!("protocol.server-ended"))));
         let line = line.map_err(|failure| match &other {
-            Some(line) => failure.besides(&text!("chat.no-line-of-it", line)),
+            Some(line) => failure.adding(&text!("chat.no-line-of-it", line)),
             None => failure,
         })?;
         if is_said(&line, word) {

@@ -35,7 +35,7 @@ pub enum Side {
     Both,
 }
 
-/// How a client is told what to send.
+/// How a client gets what it has to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Input {
     /// As its last argument, one message (step 01).
@@ -310,12 +310,12 @@ impl Running {
         Ok(if self.spares_port { peer.sparing_the_port() } else { peer })
     }
 
-    /// The program has ended, and so says nothing about the server, which may go on.
+    /// The program has ended, and so proves nothing about the server, which may still run.
     fn in_background(&self, status: ExitStatus) -> Failure {
         self.explain(Failure::unable(text!("subject.in-background", status)))
     }
 
-    /// Why nobody can connect to the server. If nobody ever could, nothing can be said of it.
+    /// Why no client can connect to the server. If none ever could, nothing is known about the server.
     fn cannot_connect(&self, error: &io::Error) -> Failure {
         let addr = self.server_addr;
         let refused = error.kind() == io::ErrorKind::ConnectionRefused;

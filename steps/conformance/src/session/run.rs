@@ -356,7 +356,7 @@ mod tests {
                 (8000..9000).map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)));
             let listener = listeners.find_map(Result::ok).expect("one of these ports is free");
             let addr = listener.local_addr().unwrap();
-            // Whoever looks whether somebody still listens there is what this listener waits for.
+            // This listener waits for the connection that tests whether a program still listens there.
             let left_behind = thread::spawn(move || drop(listener.accept().unwrap()));
             let script = format!("echo listening on {addr}; cat");
             let text = format!("[a] $ {script}\n[a] listening on {addr}\n[a] ^D\n");

@@ -128,7 +128,7 @@ fn cell(check: &Check, step: &Promises) -> String {
 /// What a step keeps that the one before it broke, or was not asked; and what it still breaks.
 fn one(steps: &[(Step, Promises)], index: usize) -> String {
     let step = &steps[index].1;
-    // Step 05 has no server to hold to anything; what comes after it mends what came before it.
+    // Step 05 has no server to hold to anything; the step after it fixes what the step before it breaks.
     let asked = |promises: &&Promises| !promises.keeps.is_empty();
     let before = steps[..index].iter().rev().map(|(_, promises)| promises).find(asked);
     let rows: Vec<String> =

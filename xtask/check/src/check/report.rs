@@ -149,7 +149,7 @@ pub fn in_full(failure: &Failure) -> String {
     failure.text().to_owned() + &wrote
 }
 
-/// What the program wrote, in short rows: a terminal would go on with a long line at its left edge,
+/// What the program wrote, in short rows: a terminal would continue a long line at its left edge,
 /// where the report's own lines begin.
 fn wrote(failure: &Failure) -> Option<String> {
     let (name, wrote) = failure.program()?;

@@ -77,11 +77,11 @@ const fn needing(
 
 /// One for each message, in the order of the page.
 pub const PROVOCATIONS: &[Provocation] = &[
-    // Nobody is there.
+    // No server is there.
     message("refused", refused),
     message("refused-lines", |scene| start(scene.example("lines", &["client", NOBODY]), b"")),
     needing(Need::Unshare, "timed-out", |scene| {
-        // What is sent there comes back, and is dropped: nobody here has that address.
+        // What is sent there comes back, and is dropped: no interface here has that address.
         let no_answer = "ip link set lo up && ip route add 192.0.2.1 dev lo && \
                              echo 1 >/proc/sys/net/ipv4/tcp_syn_retries && exec \"$0\" \"$@\"";
         start(scene.unshared("-n", no_answer, &["client", ELSEWHERE]), b"")
@@ -110,7 +110,7 @@ pub const PROVOCATIONS: &[Provocation] = &[
     needing(
         Need::Shell,
         "no-name",
-        |scene| scene.run(&["client", ":9003"], b""), // the empty name: nobody has to be asked
+        |scene| scene.run(&["client", ":9003"], b""), // the empty name: no resolver has to be asked
     ),
     message("not-here", |scene| match scene.number() {
         Some(4 | 6 | 7) => scene.run(&["server", ELSEWHERE, "--allow-remote"], b""),

@@ -20,7 +20,7 @@ use workspace::root::{Step, Target};
 /// The package of `cargo xtask tap`.
 const CHECK: &str = "xtask-check";
 
-/// Nobody listens there: it is for a service that no system has any more.
+/// No program listens there: it is for a service that no system has any more.
 pub const NOBODY: &str = "127.0.0.1:1";
 
 /// What a message cannot be provoked without.
@@ -224,7 +224,7 @@ impl<'a> Scene<'a> {
         self.client_of(addr, options, input)
     }
 
-    /// The step's client, which talks to whoever is there.
+    /// The step's client, which talks to whatever server is there.
     fn client_of(&self, addr: SocketAddr, options: &[&str], input: &[u8]) -> Result<Program> {
         let addr = addr.to_string();
         let arguments = [&["client", &*addr], options].concat();
@@ -241,7 +241,7 @@ impl<'a> Scene<'a> {
         self.client_of(serve_once(serve)?, options, input)
     }
 
-    /// The step's server, to which somebody has connected who does this.
+    /// The step's server, to which a client has connected that does this.
     pub fn server_of_one_who(
         &self,
         act: impl FnOnce(Peer) -> Result<(), Failure>,
@@ -257,7 +257,7 @@ impl<'a> Scene<'a> {
         Ok(server)
     }
 
-    /// The server of the example `lines`, to which somebody sends this.
+    /// The server of the example `lines`, to which a client sends this.
     pub fn lines_server_of_one_who_sends(&self, bytes: &[u8]) -> Result<Program> {
         let server = self.example("lines", &["server", "127.0.0.1:0"]);
         let (server, addr) = Program::start_server(server)?;

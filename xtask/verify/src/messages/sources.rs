@@ -159,7 +159,7 @@ const EXCEPTIONS: &[&str] = &[
     "saved {name}: {size} bytes, SHA-256 checked",
     "overwrite {name}? [y/N] ",
     // The chat.
-    "nobody is online",
+    "no client is online",
     "{peer_addr}  since {since}  {queue_len} bytes wait",
     "1 client is online",
     "{count} clients are online",
