@@ -14,15 +14,16 @@ use tracing::{Event, Level, Metadata, Subscriber};
 use workspace::edition::ENGLISH;
 use workspace::root;
 
+use crate::edition::Edition;
 use crate::preprocess::Steps;
 
 /// Builds the book and says where it is.
-pub fn run(root: &Path, dest: Option<PathBuf>) -> Result<()> {
+pub fn run(root: &Path, dest: Option<PathBuf>, edition: Edition) -> Result<()> {
     let dest = match dest {
         Some(dest) => spare(dest)?,
-        None => root::target()?.dir.join(ENGLISH),
+        None => root::target()?.dir.join(format!("{ENGLISH}{}", edition.suffix())),
     };
-    build(root, &dest)?;
+    build(root, &dest, edition)?;
     writeln!(io::stdout(), "the book is in {}", dest.display())?;
     Ok(())
 }
@@ -40,15 +41,15 @@ fn spare(dest: PathBuf) -> Result<PathBuf> {
 }
 
 /// Builds the book into a folder, which is emptied first.
-pub fn build(root: &Path, dest: &Path) -> Result<()> {
-    build_as(root, dest, |_| Ok(()))
+pub fn build(root: &Path, dest: &Path, edition: Edition) -> Result<()> {
+    build_as(root, dest, edition, |_| Ok(()))
 }
 
 /// Builds the book for its author, who waits for it: what is wanted of it can be had first.
 ///
 /// Files that pages need have the same names in each build, so that one can stand in for another.
-pub fn draft(root: &Path, dest: &Path, wanted: Wanted) -> Result<()> {
-    build_as(root, dest, |config| {
+pub fn draft(root: &Path, dest: &Path, edition: Edition, wanted: Wanted) -> Result<()> {
+    build_as(root, dest, edition, |config| {
         config.set("output.html.hash-files", false)?;
         if wanted == Wanted::Pages {
             config.set("output.html.print.enable", false)?;
@@ -69,12 +70,14 @@ pub enum Wanted {
 fn build_as(
     root: &Path,
     dest: &Path,
+    edition: Edition,
     configure: impl FnOnce(&mut Config) -> Result<()>,
 ) -> Result<()> {
     let dest = std::path::absolute(dest).context("the destination is no folder")?;
     let warnings = Warnings::default();
     let collected = Arc::clone(&warnings.0);
-    let built = tracing::subscriber::with_default(warnings, || render(root, &dest, configure));
+    let built =
+        tracing::subscriber::with_default(warnings, || render(root, &dest, edition, configure));
     let warnings = collected.lock().unwrap_or_else(PoisonError::into_inner);
     match (built, warnings.is_empty()) {
         (Ok(()), true) => Ok(()),
@@ -86,12 +89,16 @@ fn build_as(
 fn render(
     root: &Path,
     dest: &Path,
+    edition: Edition,
     configure: impl FnOnce(&mut Config) -> Result<()>,
 ) -> Result<()> {
     let mut book = MDBook::load(root.join(ENGLISH))?;
+    if let (Some(edition), Some(title)) = (edition.title(), &book.config.book.title) {
+        book.config.book.title = Some(format!("{title} · {edition}"));
+    }
     configure(&mut book.config)?;
     book.config.set("build.build-dir", dest)?;
-    book.with_preprocessor(Steps);
+    book.with_preprocessor(Steps(edition));
     book.build()
 }
 
@@ -155,7 +162,7 @@ mod tests {
     fn the_book_is_built_where_it_should_be() {
         let tree = fixture::tree();
         let dest = tree.path().join("out");
-        build(tree.path(), &dest).unwrap();
+        build(tree.path(), &dest, Edition::Everyone).unwrap();
         assert!(dest.join("index.html").is_file());
         assert!(dest.join("second.html").is_file());
     }
@@ -163,11 +170,12 @@ mod tests {
     #[test]
     fn a_folder_with_other_things_in_it_is_not_emptied() {
         let tree = fixture::tree();
-        let error = run(tree.path(), Some(tree.path().join("steps"))).unwrap_err();
+        let error =
+            run(tree.path(), Some(tree.path().join("steps")), Edition::Everyone).unwrap_err();
         assert!(error.to_string().contains("would be emptied"), "{error}");
         assert!(tree.path().join("steps/01-first").is_dir());
         for _ in ["new", "there already"] {
-            run(tree.path(), Some(tree.path().join("out"))).unwrap();
+            run(tree.path(), Some(tree.path().join("out")), Edition::Everyone).unwrap();
         }
     }
 
@@ -175,7 +183,7 @@ mod tests {
     fn a_missing_include_is_an_error() {
         let tree = fixture::tree();
         fixture::append(tree.path(), "book/en/src/first.md", "\n{{#rustdoc_include none.rs}}\n");
-        let error = build(tree.path(), &tree.path().join("out")).unwrap_err();
+        let error = build(tree.path(), &tree.path().join("out"), Edition::Everyone).unwrap_err();
         assert!(error.to_string().contains("none.rs"), "{error}");
     }
 
@@ -183,7 +191,7 @@ mod tests {
     fn html_that_is_never_closed_is_an_error() {
         let tree = fixture::tree();
         fixture::append(tree.path(), "book/en/src/first.md", "\n<b>bold\n");
-        let error = build(tree.path(), &tree.path().join("out")).unwrap_err();
+        let error = build(tree.path(), &tree.path().join("out"), Edition::Everyone).unwrap_err();
         assert!(error.to_string().contains("unclosed HTML tag `<b>`"), "{error}");
     }
 
@@ -192,7 +200,7 @@ mod tests {
         let tree = fixture::tree();
         fixture::append(tree.path(), "book/en/src/first.md", "\n{{#listing 01-first src/x.rs}}\n");
         fixture::append(tree.path(), "book/en/src/second.md", "\n{{#session 01-first/x}}\n");
-        let error = build(tree.path(), &tree.path().join("out")).unwrap_err();
+        let error = build(tree.path(), &tree.path().join("out"), Edition::Everyone).unwrap_err();
         let text = error.to_string();
         let mut lines = text.lines();
         let first = "{{#listing 01-first src/x.rs}}: no such file: steps/01-first/src/x.rs";

@@ -13,6 +13,7 @@ use workspace::edition::ENGLISH;
 
 use self::page::{Link, Page};
 use crate::directives::message;
+use crate::edition::Edition;
 use crate::{build, heads};
 
 /// What was looked at.
@@ -33,7 +34,7 @@ impl fmt::Display for Counts {
 /// Builds the book into a folder and looks at every page; the error has a line for each thing that is
 /// wrong.
 pub fn check(root: &Path, dest: &Path) -> Result<Counts> {
-    build::build(root, dest)?;
+    build::build(root, dest, Edition::Everyone)?;
     let site = Site::read(dest)?;
     let src = root.join(ENGLISH).join("src");
     let mut problems = heads::problems(&src)?;

@@ -15,6 +15,7 @@ use tempfile::{NamedTempFile, TempDir};
 use workspace::{cargo, root};
 
 use crate::build;
+use crate::edition::Edition;
 
 /// The one folder in the archive.
 const FOLDER: &str = "tcp-step-by-step";
@@ -74,7 +75,7 @@ fn write(root: &Path, out: &Path) -> Result<u64> {
     }
     write_config(root, &made.path().join(CARGO_CONFIG))?;
     vendor(root, &made.path().join(VENDOR))?;
-    build::build(root, &made.path().join(BOOK))?;
+    build::build(root, &made.path().join(BOOK), Edition::Everyone)?;
     walk(made.path(), "", &|_| true, &mut entries)?;
     entries.sort();
 

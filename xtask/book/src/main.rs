@@ -8,6 +8,8 @@ mod built;
 mod bundle;
 mod directive;
 mod directives;
+mod edition;
+mod fold;
 mod heads;
 mod highlight;
 mod html;
@@ -26,6 +28,8 @@ use clap::{Parser, Subcommand};
 use workspace::texts::TEXTS;
 use workspace::{exit_code, root};
 
+use crate::edition::Edition;
+
 /// Builds the book, and serves it
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
@@ -40,9 +44,12 @@ enum Command {
     Serve(serve::Options),
     /// Build the book
     Build {
-        /// Folder to build it in; it is emptied first [default: book/en in the target folder]
+        /// Folder to build it in; it is emptied first [default: book/en in the target folder, or book/en-EDITION]
         #[arg(long, value_name = "DIR")]
         dest: Option<PathBuf>,
+        /// For whom [default: all; solutions and notes for teachers are folded]
+        #[arg(long, value_enum)]
+        edition: Option<Edition>,
     },
     /// Put the sources, all crates and the built book into one archive, for work without a network
     Bundle {
@@ -81,7 +88,9 @@ fn run(command: Command) -> Result<bool> {
     let root = root::repository();
     match command {
         Command::Serve(options) => serve::run(&root, &options)?,
-        Command::Build { dest } => build::run(&root, dest)?,
+        Command::Build { dest, edition } => {
+            build::run(&root, dest, edition.unwrap_or_default())?;
+        }
         Command::Bundle { out } => bundle::run(&root, out)?,
         Command::Preprocess { question: None } => preprocess::run_for_mdbook()?,
         Command::Preprocess { question: Some(Question::Supports { renderer }) } => {

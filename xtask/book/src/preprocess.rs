@@ -13,6 +13,7 @@ use workspace::root;
 
 use crate::directive::Directive;
 use crate::directives::{self, collect, contract, message, schedule, time};
+use crate::edition::Edition;
 use crate::highlight::fence;
 use crate::html;
 use crate::outline::Outline;
@@ -20,7 +21,7 @@ use crate::source::Source;
 
 /// Replaces the directives in a book's pages.
 #[derive(Clone, Copy, Debug)]
-pub struct Steps;
+pub struct Steps(pub Edition);
 
 impl Preprocessor for Steps {
     fn name(&self) -> &'static str {
@@ -34,11 +35,15 @@ impl Preprocessor for Steps {
     fn run(&self, ctx: &PreprocessorContext, mut book: Book) -> Result<Book> {
         let root = root::above(&ctx.root)
             .with_context(|| format!("no folder above {} has `steps` in it", ctx.root.display()))?;
-        let src = ctx.root.join(&ctx.config.book.src);
+        let book_root = &ctx.root;
+        let src = book_root.join(&ctx.config.book.src);
+        self.0.shape(root, &mut book)?;
         // Side by side: what takes long is to highlight each listing for the first time.
         let pages: Vec<(&PathBuf, &str)> = book.chapters().filter_map(source_of).collect();
         let expanded = side_by_side(&pages, |(path, text)| {
-            let mut page = Page::new(root, src.join(path));
+            // The teacher's pages are beside `src`.
+            let file = path.strip_prefix("..").map_or(src.join(path), |path| book_root.join(path));
+            let mut page = Page::new(root, file);
             page.expand(text);
             (PathBuf::clone(path), page.output, page.errors)
         });
@@ -81,7 +86,7 @@ const FOR_MDBOOK: &str = "this command is for mdBook, which calls it; try `cargo
 /// The preprocessor protocol: a book comes in as JSON, and goes out as JSON.
 fn run(input: impl Read, output: impl Write) -> Result<()> {
     let (context, book) = parse_input(input).context(FOR_MDBOOK)?;
-    let book = Steps.run(&context, book)?;
+    let book = Steps(Edition::Everyone).run(&context, book)?;
     serde_json::to_writer(output, &book).context("cannot hand the book back to mdBook")
 }
 

@@ -21,6 +21,7 @@ use tower_livereload::{LiveReloadLayer, Reloader};
 use workspace::root;
 
 use crate::build::{self, Wanted};
+use crate::edition::Edition;
 
 /// An editor saves in several steps: a change is over when nothing has come for so long. If it was
 /// not, the book is built once more.
@@ -39,13 +40,16 @@ pub struct Options {
     /// Open the book in the browser
     #[arg(long)]
     open: bool,
+    /// For whom [default: all; solutions and notes for teachers are folded]
+    #[arg(long, value_enum)]
+    edition: Option<Edition>,
 }
 
 /// Serves the book until Ctrl-C.
 pub fn run(root: &Path, options: &Options) -> Result<()> {
     let listener = bind(options.port)?;
     let address = listener.local_addr()?;
-    let site = Arc::new(Site::new(root, &address)?);
+    let site = Arc::new(Site::new(root, options.edition.unwrap_or_default(), &address)?);
     let livereload = LiveReloadLayer::new();
     let _watcher = watch(&site, livereload.reloader())?;
     let runtime = runtime()?;
@@ -131,9 +135,9 @@ async fn file(State(site): State<Arc<Site>>, mut request: Request) -> Response {
 struct Build(PathBuf);
 
 impl Build {
-    fn new(root: &Path, folder: PathBuf, wanted: Wanted) -> Result<Arc<Self>> {
+    fn new(root: &Path, folder: PathBuf, edition: Edition, wanted: Wanted) -> Result<Arc<Self>> {
         let build = Self(folder);
-        build::draft(root, &build.0, wanted)?;
+        build::draft(root, &build.0, edition, wanted)?;
         Ok(Arc::new(build))
     }
 }
@@ -156,6 +160,7 @@ struct Builds {
 #[derive(Debug)]
 struct Site {
     root: PathBuf,
+    edition: Edition,
     folder: PathBuf,
     builds: RwLock<Builds>,
     /// How many builds were begun; while it is locked, one is under way.
@@ -164,18 +169,19 @@ struct Site {
 
 impl Site {
     /// Builds the book. The address and the folder belong together.
-    fn new(root: &Path, address: &SocketAddr) -> Result<Self> {
+    fn new(root: &Path, edition: Edition, address: &SocketAddr) -> Result<Self> {
         let folder = format!("book/serve/{}", address.port());
         let folder = root::target()?.dir.join(folder);
-        Self::in_folder(root, folder)
+        Self::in_folder(root, edition, folder)
     }
 
-    fn in_folder(root: &Path, folder: PathBuf) -> Result<Self> {
+    fn in_folder(root: &Path, edition: Edition, folder: PathBuf) -> Result<Self> {
         remove(&folder);
-        let first = Build::new(root, folder.join("1"), Wanted::Everything)?;
+        let first = Build::new(root, folder.join("1"), edition, Wanted::Everything)?;
         let builds = Builds { latest: Arc::clone(&first), whole: first };
         Ok(Self {
             root: root.to_path_buf(),
+            edition,
             folder,
             builds: RwLock::new(builds),
             count: Mutex::new(1),
@@ -190,7 +196,8 @@ impl Site {
     fn rebuild(&self, wanted: Wanted) -> Result<()> {
         let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
         *count += 1;
-        let latest = Build::new(&self.root, self.folder.join(count.to_string()), wanted)?;
+        let latest =
+            Build::new(&self.root, self.folder.join(count.to_string()), self.edition, wanted)?;
         let whole = match wanted {
             Wanted::Everything => Arc::clone(&latest),
             Wanted::Pages => self.builds().whole,

@@ -153,7 +153,7 @@ fn over_stdin_comes_the_same_book_as_in_process() {
     let book = MDBook::load(tree.path().join("book/en")).unwrap();
     let context =
         PreprocessorContext::new(book.root.clone(), book.config.clone(), "html".to_owned());
-    let expected = Steps.run(&context, book.book.clone()).unwrap();
+    let expected = Steps(Edition::Everyone).run(&context, book.book.clone()).unwrap();
     let input = serde_json::to_vec(&(&context, &book.book)).unwrap();
     let mut output = Vec::new();
     run(&input[..], &mut output).unwrap();

@@ -21,7 +21,9 @@ impl Served {
         let tree = fixture::tree();
         let listener = bind(0).unwrap();
         let address = listener.local_addr().unwrap();
-        let site = Arc::new(Site::in_folder(tree.path(), tree.path().join("out")).unwrap());
+        let site = Arc::new(
+            Site::in_folder(tree.path(), Edition::Everyone, tree.path().join("out")).unwrap(),
+        );
         let livereload = LiveReloadLayer::new();
         let served =
             Self { tree, site: Arc::clone(&site), address, livereload: livereload.clone() };
@@ -131,7 +133,7 @@ fn pages_alone_look_like_those_of_the_whole_book() {
     fixture::copy_real(tree.path(), "book/en/book.toml");
     let [pages, whole] = [Wanted::Pages, Wanted::Everything].map(|wanted| {
         let dest = tree.path().join(format!("{wanted:?}"));
-        build::draft(tree.path(), &dest, wanted).unwrap();
+        build::draft(tree.path(), &dest, Edition::Everyone, wanted).unwrap();
         fs::read_to_string(dest.join("second.html")).unwrap()
     });
     assert_eq!(pages, whole);
