@@ -309,6 +309,43 @@ function mdbook_something_else_has_focus(event) {
     if (/[?&](search|highlight)=./.test(location.search)) load();
 })();
 
+// --------------------------------------------------------------- languages
+
+// Where a listing is there in two languages, the reader chooses one: for all listings, on all pages.
+(function languages() {
+    const template = byId('languages-template').content.firstElementChild;
+    const inputs = [];
+
+    function show(language) {
+        root.classList.toggle('python', language === 'python');
+        inputs.forEach((input) => { input.checked = (input.value === 'python') === (language === 'python'); });
+    }
+
+    document.querySelectorAll('.twins').forEach((twins, index) => {
+        const group = template.cloneNode(true);
+        for (const input of group.querySelectorAll('input')) {
+            input.name = 'language-' + index;
+            inputs.push(input);
+        }
+        const fold = twins.querySelector('details');
+        fold.replaceWith(fold.querySelector('figure'));
+        twins.prepend(group);
+        group.addEventListener('change', ({ target }) => {
+            kept.set('language', target.value);
+            // The listings above change, too: this one stays where it is.
+            const { top } = group.getBoundingClientRect();
+            show(target.value);
+            scrollBy({ top: group.getBoundingClientRect().top - top, behavior: 'instant' });
+        });
+    });
+
+    // Another tab of the book may have chosen, or this page comes back from the browser's history.
+    const settle = () => show(kept.get('language') || (root.classList.contains('python') ? 'python' : 'rust'));
+    addEventListener('storage', settle);
+    addEventListener('pageshow', settle);
+    settle();
+})();
+
 // -------------------------------------------------------------------- copy
 
 (function copying() {

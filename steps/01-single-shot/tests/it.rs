@@ -45,6 +45,12 @@ fn the_solutions_of_the_exercises_keep_what_this_step_breaks() {
 }
 
 #[test]
+#[ignore = "needs python3"]
+fn the_solutions_of_the_exercises_in_python_keep_what_this_step_breaks() {
+    check::assert_python_exercises(env!("CARGO_MANIFEST_DIR"), STEP);
+}
+
+#[test]
 fn a_message_comes_back_and_both_programs_end() -> Result<(), Failure> {
     let (mut server, addr) = Program::start_server(server())?;
     client(&[&addr.to_string(), "Grüße"]).success().stdout("Grüße\n").stderr("");

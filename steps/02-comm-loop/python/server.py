@@ -20,6 +20,8 @@ with socket.create_server((host, port)) as listener:
     stream, peer_addr = listener.accept()  # waits for a client
     with stream:
         print("%s:%d connected" % peer_addr[:2], flush=True)
+        # ANCHOR: loop
         while True:
             message = stream.recv(MAX_READ_LEN)  # waits for bytes
             stream.sendall(message.upper())
+        # ANCHOR_END: loop

@@ -45,6 +45,12 @@ fn the_solutions_of_the_exercises_keep_what_this_step_breaks() {
 }
 
 #[test]
+#[ignore = "needs python3"]
+fn the_solutions_of_the_exercises_in_python_keep_what_this_step_breaks() {
+    check::assert_python_exercises(env!("CARGO_MANIFEST_DIR"), STEP);
+}
+
+#[test]
 fn many_messages_are_answered_on_one_connection_however_the_stream_is_cut() -> Result<(), Failure> {
     let many_messages = check::check("many-messages").expect("there is such a check");
     for cut in [Cut::Every(1), Cut::Every(3), Cut::Random { seed: 2 }] {

@@ -44,6 +44,12 @@ fn the_solutions_of_the_exercises_keep_what_this_step_breaks() {
 }
 
 #[test]
+#[ignore = "needs python3"]
+fn the_solutions_of_the_exercises_in_python_keep_what_this_step_breaks() {
+    check::assert_python_exercises(env!("CARGO_MANIFEST_DIR"), STEP);
+}
+
+#[test]
 fn every_promise_is_kept_however_the_stream_is_cut() -> Result<(), Failure> {
     for cut in [Cut::Every(1), Cut::Every(3), Cut::Random { seed: 3 }] {
         hold_to_what_is_kept(&Subject::of_step(3, STEP).behind(cut))?;

@@ -24,6 +24,7 @@ with socket.create_connection((host, port)) as stream:
             problem = f"a command has at most {MAX_COMMAND_LEN} bytes; this one was not sent"
             print(f"error: {problem}", file=sys.stderr)
             continue
+        # ANCHOR: exchange
         try:
             stream.sendall(command_line)
             answer = stream.recv(MAX_READ_LEN)  # waits for bytes, and takes what is there
@@ -33,3 +34,4 @@ with socket.create_connection((host, port)) as stream:
             sys.exit("error: the server closed the connection")
         sys.stdout.buffer.write(answer)
         sys.stdout.buffer.flush()
+        # ANCHOR_END: exchange

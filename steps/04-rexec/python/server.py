@@ -18,14 +18,17 @@ HTTP_REQUEST = re.compile(rb"[A-Z]+ (/|\*|http)")  # GET /, OPTIONS *, POST http
 CONTROL_CHARACTER = re.compile(rb"[\x00-\x1f\x7f]")
 
 
+# ANCHOR: run-command
 def run_command(command_line):
     """What the command writes to stdout, and then what it writes to stderr."""
     done = subprocess.run(
         command_line.decode(), shell=True, stdin=subprocess.DEVNULL, capture_output=True
     )
     return done.stdout + done.stderr
+# ANCHOR_END: run-command
 
 
+# ANCHOR: check
 def check(command_line):
     """Raises ValueError if our client would not have sent it: a browser may have."""
     if HTTP_REQUEST.match(command_line):
@@ -36,6 +39,7 @@ def check(command_line):
         raise ValueError("a command must not have control characters")
     if len(command_line) > MAX_COMMAND_LEN:
         raise ValueError(f"a command has at most {MAX_COMMAND_LEN} bytes")
+# ANCHOR_END: check
 
 
 def handle_connection(stream):

@@ -1,6 +1,7 @@
 //! What step 04 does, and what it does not do yet.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -49,6 +50,11 @@ fn the_server_neither_panics_nor_spins_when_it_is_treated_roughly() {
 #[test]
 fn the_client_neither_panics_nor_spins_when_it_is_treated_roughly() {
     conformance::rough::assert_client_survives(4, STEP);
+}
+
+#[test]
+fn the_solutions_of_the_exercises_keep_what_this_step_breaks() {
+    check::assert_exercises(env!("CARGO_MANIFEST_DIR"), STEP);
 }
 
 #[test]
@@ -129,14 +135,21 @@ fn a_command_that_is_not_utf8_ends_one_connection_and_not_the_server() -> Result
 
 #[test]
 fn what_a_browser_sends_is_not_run() -> Result<(), Failure> {
-    let (mut server, addr) = Program::start_server(server())?;
-    for (request, why) in runs_nothing(addr, "rust")? {
-        let lost = format!(" lost: {why}");
-        server.expect_later(&lost, |line| line.contains(&lost)).map_err(|f| f.after(request))?;
+    let mut solution = Command::new(Path::new(STEP).with_file_name("examples").join("time_limit"));
+    solution.arg("127.0.0.1:0");
+    for command in [server(), solution] {
+        let (mut server, addr) = Program::start_server(command)?;
+        for (request, why) in runs_nothing(addr, "rust")? {
+            let lost = format!(" lost: {why}");
+            server
+                .expect_later(&lost, |line| line.contains(&lost))
+                .map_err(|f| f.after(request))?;
+        }
+        assert!(!server.transcript().contains(" runs "), "{}", server.transcript());
+        let answer = format!("GET / HTTP/1.1{END}");
+        expect(&mut Peer::connect(addr)?, "echo GET / HTTP/1.1", answer.as_bytes())?;
     }
-    assert!(!server.transcript().contains(" runs "), "{}", server.transcript());
-    let answer = format!("GET / HTTP/1.1{END}");
-    expect(&mut Peer::connect(addr)?, "echo GET / HTTP/1.1", answer.as_bytes())
+    Ok(())
 }
 
 #[test]

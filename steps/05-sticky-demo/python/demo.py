@@ -28,20 +28,26 @@ def stream(messages, read_len):
         reader, _ = listener.accept()
     with writer, reader:
         writer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+        # ANCHOR: writes
         for message in messages:
             writer.sendall(message)
+        # ANCHOR_END: writes
 
+        # ANCHOR: wait
         # MSG_PEEK makes it a recv that leaves the bytes where they are.
         left = sum(map(len, messages))
         end = time.monotonic() + DEADLINE
         while len(reader.recv(left, socket.MSG_PEEK)) < left:
             if time.monotonic() > end:
                 sys.exit("error: what was sent has not arrived")
+        # ANCHOR_END: wait
 
+        # ANCHOR: reads
         pieces = []
         while left > 0:
             pieces.append(reader.recv(read_len))
             left -= len(pieces[-1])
+        # ANCHOR_END: reads
 
     print("call     length  bytes")
     for kind, parts in [("write", messages), ("read", pieces)]:
@@ -52,6 +58,7 @@ def stream(messages, read_len):
             offset += len(data)
 
 
+# ANCHOR: exchange
 def datagrams(sender, receiver, messages, room):
     """Sends all messages, then receives as many as were sent; returns a row for each."""
     results = []
@@ -65,14 +72,17 @@ def datagrams(sender, receiver, messages, room):
         if result != "sent":
             yield len(message), "", "", result
             continue
+        # ANCHOR: receive
         try:
             got = len(receiver.recv(room))
         except OSError as error:
             if error.errno != TOO_LONG:
                 raise
             got = room  # Windows fills the buffer, and then says that the rest is lost
+        # ANCHOR_END: receive
         lost = len(message) - got
         yield len(message), room, got, "cut: %d lost" % lost if lost else "whole"
+# ANCHOR_END: exchange
 
 
 def udp():

@@ -52,6 +52,12 @@ fn the_solutions_of_the_exercises_keep_what_this_step_breaks() {
 }
 
 #[test]
+#[ignore = "needs python3"]
+fn the_solutions_of_the_exercises_in_python_keep_what_this_step_breaks() {
+    check::assert_python_exercises(env!("CARGO_MANIFEST_DIR"), STEP);
+}
+
+#[test]
 fn three_writes_are_one_read_every_time() {
     let table = "\
 call     length  bytes

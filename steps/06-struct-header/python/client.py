@@ -18,6 +18,7 @@ with socket.create_connection((host, port)) as stream:
             problem = f"a command has at most {MAX_FRAME_LEN} bytes; this one was not sent"
             print(f"error: {problem}", file=sys.stderr)
             continue
+        # ANCHOR: exchange
         try:
             write_frame(stream, command_line)
             answer = read_frame(stream)
@@ -27,3 +28,4 @@ with socket.create_connection((host, port)) as stream:
             sys.exit("error: the server closed the connection")
         sys.stdout.buffer.write(answer)
         sys.stdout.buffer.flush()
+        # ANCHOR_END: exchange

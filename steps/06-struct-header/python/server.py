@@ -37,6 +37,7 @@ def read_limited(pipe):
         return pipe.read(MAX_FRAME_LEN + 1)
 
 
+# ANCHOR: answer
 def answer_to(command_line):
     """What the command wrote, or why that cannot be sent."""
     try:
@@ -47,6 +48,7 @@ def answer_to(command_line):
         return output
     max_mib = MAX_FRAME_LEN // (1024 * 1024)
     return f"the answer is longer than {max_mib} MiB, the limit of a frame\n".encode()
+# ANCHOR_END: answer
 
 
 def handle_connection(stream):

@@ -71,6 +71,12 @@ fn the_solutions_of_the_exercises_keep_what_this_step_breaks() {
 }
 
 #[test]
+#[ignore = "needs python3"]
+fn the_solutions_of_the_exercises_in_python_keep_what_this_step_breaks() {
+    check::assert_python_exercises(env!("CARGO_MANIFEST_DIR"), STEP);
+}
+
+#[test]
 fn keeps_every_promise_wherever_the_stream_is_cut() {
     let every = [1, 2, 3, 7, 64, 1024, 4096];
     check::assert_promises_at_cuts(env!("CARGO_MANIFEST_DIR"), &every, || {

@@ -59,6 +59,7 @@ def run(stream, command):
         complain(f"exit status {header['status']}")
 
 
+# ANCHOR: get
 def download(stream, filename, folder, force, max_mib):
     """Saves a file of the server's in the folder: whole, or not at all."""
     name = filename.rpartition("/")[2]
@@ -84,6 +85,7 @@ def download(stream, filename, folder, force, max_mib):
     size, expected = header["size"], header["hash"]
     if header["error"] is not None and size == 0:
         raise Refused(f"{filename}: {header['error']}")
+    # ANCHOR: checked
     if header["error"] is not None:
         raise ValueError(f"{name}: the server sent {size} bytes with the error: {header['error']}")
     # Who answers with another name than we asked for lies, or would have us write elsewhere. What
@@ -96,16 +98,19 @@ def download(stream, filename, folder, force, max_mib):
         )
     if not isinstance(expected, str) or not re.fullmatch("[0-9a-f]{64}", expected):
         raise ValueError(f"{name}: the server sent no hash, so the file cannot be checked")
+    # ANCHOR_END: checked
 
     part = folder / f".{secrets.token_hex(8)}.part"  # beside the target: renaming does not copy
     try:
         digest = save(receive_body(stream, size), part)
         if digest != expected:
             raise Refused(f"{name}: its hash is {digest}, but should be {expected}")
+        # ANCHOR: save
         if force:
             os.replace(part, target)
         else:
             os.link(part, target)  # unlike a renaming, it overwrites nothing
+        # ANCHOR_END: save
     except FileExistsError:
         raise Refused(f"{name}: created during the download; --force overwrites it") from None
     except OSError as error:  # of our folder; the connection's are EOFErrors
@@ -119,8 +124,10 @@ def download(stream, filename, folder, force, max_mib):
         with contextlib.suppress(OSError):  # it was renamed, or never made
             part.unlink()
     print(f"saved {name}: {size} bytes, SHA-256 checked", flush=True)
+# ANCHOR_END: get
 
 
+# ANCHOR: receive
 def save(body, path):
     """Writes a body into a new file, and returns its hash."""
     digest = hashlib.sha256()
@@ -131,8 +138,10 @@ def save(body, path):
         file.flush()
         os.fsync(file.fileno())  # some errors are reported only when the bytes must be on the disk
     return digest.hexdigest()
+# ANCHOR_END: receive
 
 
+# ANCHOR: is-plain
 def is_plain(name):
     """Whether a file can have this name on Linux, macOS and Windows, in whatever folder."""
     return (
@@ -142,6 +151,7 @@ def is_plain(name):
         and not name.endswith((".", " "))
         and not DEVICES.fullmatch(name)
     )
+# ANCHOR_END: is-plain
 
 
 def complain(text):

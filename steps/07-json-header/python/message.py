@@ -13,12 +13,14 @@ CHUNK_LEN = 64 * 1024  # bytes; how much of a body is held in memory at a time
 LENGTH = struct.Struct("!I")  # ! is network byte order, I an unsigned number of 4 bytes
 
 
+# ANCHOR: write-header
 def write_header(stream, header):
     """Sends a header. One that is too long is a ValueError, and nothing is sent."""
     frame = json.dumps(header, ensure_ascii=False).encode()
     if len(frame) > MAX_HEADER_LEN:
         raise ValueError(f"a header has at most {MAX_HEADER_LEN} bytes, not {len(frame)}")
     stream.sendall(LENGTH.pack(len(frame)) + frame)
+# ANCHOR_END: write-header
 
 
 def read_frame(stream):
@@ -42,6 +44,7 @@ def read_frame(stream):
     return frame
 
 
+# ANCHOR: read-header
 def parse_header(frame):
     """The header that these bytes are. A ValueError if they are none; the stream is still good."""
     try:
@@ -53,6 +56,7 @@ def parse_header(frame):
     if not isinstance(header, dict):
         raise ValueError("invalid header: it is no JSON object")
     return header
+# ANCHOR_END: read-header
 
 
 def field(header, name, kind):
@@ -67,6 +71,7 @@ def field(header, name, kind):
     return value
 
 
+# ANCHOR: read-body
 def receive_body(stream, size):
     """The body, chunk by chunk. An EOFError if it does not come whole."""
     came = 0
@@ -81,6 +86,7 @@ def receive_body(stream, size):
             raise EOFError(f"the connection ended after {came} of {size} bytes")
         came += len(chunk)
         yield chunk
+# ANCHOR_END: read-body
 
 
 def receive_exactly(stream, length):

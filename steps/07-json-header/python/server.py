@@ -29,6 +29,7 @@ LOOK_INTERVAL = 0.02  # seconds; how often we look how much it has written
 MAX_ERROR_LEN = 300  # characters; an error may repeat what a stranger sent
 
 
+# ANCHOR: start
 # Waits for the end of its input, and then kills its process group: a command and all that it has
 # started. The other end of its input is ours, and the system closes it however we end.
 GUARD = ["sh", "-c", "trap '' HUP INT QUIT TERM TSTP TTIN TTOU; read line; kill -s KILL 0"]
@@ -49,8 +50,10 @@ def start(command, stdout, stderr):
         preexec_fn=join,
     )
     return process, guard
+# ANCHOR_END: start
 
 
+# ANCHOR: run-command
 def run(command, timeout, files):
     """Runs a command. Its answer's fields, and its body: stdout's bytes, and then stderr's."""
     try:
@@ -60,6 +63,7 @@ def run(command, timeout, files):
     except (OSError, ValueError) as error:
         text = getattr(error, "strerror", None) or error
         raise ValueError(f"the command cannot be run: {text}") from None
+    # ANCHOR: wait
     status = error = None
     started = time.monotonic()
     while True:
@@ -78,12 +82,14 @@ def run(command, timeout, files):
                 status, error = None, f"the command was ended by signal {-status}"
             dismiss(guard)
             break
+    # ANCHOR_END: wait
     # Sizes are taken once: a child in the background may still write.
     body = [(file, written(file)) for file in (stdout, stderr)]
     if sum(size for _, size in body) > MAX_OUTPUT_MIB * 1024 * 1024:
         status, body = None, []
         error = f"the command wrote more than {MAX_OUTPUT_MIB} MiB; none of it is sent"
     return {"status": status, "error": error}, body
+# ANCHOR_END: run-command
 
 
 def written(file):
@@ -91,6 +97,7 @@ def written(file):
     return os.fstat(file.fileno()).st_size
 
 
+# ANCHOR: guard
 def dismiss(guard):
     """Ends the guard, and not what it guards."""
     if guard is not None:
@@ -109,6 +116,7 @@ def kill_with_children(process, guard):
         guard.send_signal(signal.SIGCONT)  # the command may have stopped it, with its whole group
         guard.wait()
     process.wait()
+# ANCHOR_END: guard
 
 
 def get(filename, root, files):
@@ -117,20 +125,25 @@ def get(filename, root, files):
     status = os.fstat(file.fileno())
     if not stat.S_ISREG(status.st_mode):  # something else has taken its place
         raise OSError("it is not a file")
+    # ANCHOR: hash
     digest, size = hashlib.sha256(), 0
     # The end is taken once: while another program writes into the file, it moves.
     while chunk := file.read(min(CHUNK_LEN, status.st_size - size)):
         digest.update(chunk)
         size += len(chunk)
+    # ANCHOR_END: hash
     own_name = pathlib.PurePath(filename).name  # as it was asked for: a link keeps its name
     return {"filename": own_name, "hash": digest.hexdigest()}, [(file, size)]
 
 
+# ANCHOR: open-file
 def open_without_waiting(path, flags):
     """To open a FIFO is to wait for its writer, but not with this flag. Windows has no FIFOs."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+# ANCHOR_END: open-file
 
 
+# ANCHOR: open
 def find(filename, root):
     """The regular file of this name below the root. Anything else is an OSError."""
     relative = pathlib.PurePath(filename)
@@ -146,6 +159,7 @@ def find(filename, root):
         raise OSError("it is not a file")
     # Between here and the opening, another user of this computer could put a link in its place.
     return path
+# ANCHOR_END: open
 
 
 def answer(stream, frame, root, timeout):
@@ -167,10 +181,12 @@ def answer(stream, frame, root, timeout):
             fields = {"error": text[:MAX_ERROR_LEN]}
         header = dict.fromkeys(["filename", "hash", "size", "status", "error"])
         write_header(stream, header | fields | {"size": sum(size for _, size in body)})
+        # ANCHOR: write-body
         for file, size in body:
             # In chunks, from file to connection. A count of 0 would mean "to the end".
             if size > 0 and stream.sendfile(file, 0, size) < size:
                 raise EOFError("the file became shorter while it was sent")
+        # ANCHOR_END: write-body
 
 
 def handle_connection(stream, root, timeout):

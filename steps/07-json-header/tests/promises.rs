@@ -14,6 +14,12 @@ fn the_solutions_of_the_exercises_keep_what_this_step_breaks() {
     check::assert_exercises(env!("CARGO_MANIFEST_DIR"), STEP);
 }
 
+#[test]
+#[ignore = "needs python3"]
+fn the_solutions_of_the_exercises_in_python_keep_what_this_step_breaks() {
+    check::assert_python_exercises(env!("CARGO_MANIFEST_DIR"), STEP);
+}
+
 #[cfg(unix)]
 #[test]
 fn the_server_neither_panics_nor_spins_when_it_is_treated_roughly() {

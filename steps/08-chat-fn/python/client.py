@@ -16,6 +16,7 @@ READ_LEN = 4096  # bytes; the most that one recv returns
 MAX_PREFIX_LEN = 128  # bytes; the most that the server may put before a line
 
 
+# ANCHOR: show-lines
 def harmless(text):
     """Returns the text with its control characters spelled out, so that they do nothing to the terminal."""
     return "".join(repr(c)[1:-1] if is_control(c) else c for c in text)
@@ -33,8 +34,10 @@ def show_lines(stream):
             return
         for line in lines.push(data):
             print(harmless(line.decode(errors="replace").rstrip("\r")), flush=True)
+# ANCHOR_END: show-lines
 
 
+# ANCHOR: send-lines
 def send_lines(stream):
     """Sends the lines of the input until it ends, or one of them is `quit`."""
     while (line := read_line(sys.stdin.buffer)) is not None and line.strip() != b"quit":
@@ -51,9 +54,11 @@ def send_lines(stream):
         stream.shutdown(socket.SHUT_WR)  # end of file for the server, which then closes as well
     except OSError:
         pass  # the connection has ended already
+# ANCHOR_END: send-lines
 
 
 addr = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9008"
+# ANCHOR: run
 stream = socket.create_connection(address(addr))
 threading.excepthook = lambda args: report(*args[:3])  # it ends the program, not only the thread
 input_has_ended = threading.Event()
@@ -65,3 +70,4 @@ if not input_has_ended.is_set():
     print(f"error: {addr}: the server closed the connection", file=sys.stderr, flush=True)
     status = 1
 os._exit(status)  # the keyboard's thread may be waiting for a line; it ends with the process
+# ANCHOR_END: run

@@ -21,15 +21,19 @@ READ_LEN = 4096  # bytes; the most that one recv returns
 ACCEPT_PAUSE = 0.1  # seconds; how long to wait after an error of accept
 DEFAULT_MAX_CLIENTS = 4096
 
+# ANCHOR: keepalive-constants
 KEEPALIVE_IDLE = 10  # seconds of silence before the first keepalive probe
 KEEPALIVE_INTERVAL = 2  # seconds between two probes
 KEEPALIVE_PROBES = 3  # after this many without an answer, the connection is broken
 USER_TIMEOUT = 16_000  # milliseconds; how long sent bytes may wait for their acknowledgement
+# ANCHOR_END: keepalive-constants
 
+# ANCHOR: clients
 # The clients that are online: the address of each, and its stream. To be used only while the lock is
 # held; Python does not check that.
 clients = {}
 lock = threading.Lock()
+# ANCHOR_END: clients
 
 
 def log(line):
@@ -39,6 +43,7 @@ def log(line):
         pass  # the room continues even if stdout is closed
 
 
+# ANCHOR: broadcast
 def broadcast(line):
     """Sends a line to every client. The lock is held meanwhile: all clients see the same order."""
     with lock:
@@ -61,8 +66,10 @@ def send_line(stream, line):
             stream.shutdown(socket.SHUT_RDWR)  # its thread, which waits in recv, removes the client
         except OSError:
             pass  # the connection has ended already
+# ANCHOR_END: broadcast
 
 
+# ANCHOR: set-up
 def set_up(stream):
     """Makes recv and sendall fail when the client has vanished without a FIN."""
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -75,8 +82,10 @@ def set_up(stream):
     ]:
         if hasattr(socket, option):
             stream.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+# ANCHOR_END: set-up
 
 
+# ANCHOR: handle-connection
 def handle_connection(stream, peer_addr):
     """Passes on each line that a client sends, until it leaves."""
     set_up(stream)
@@ -93,8 +102,10 @@ def handle_connection(stream, peer_addr):
                 return
             if text.strip():
                 broadcast(f"{peer_addr} {text}")
+# ANCHOR_END: handle-connection
 
 
+# ANCHOR: serve
 def serve(stream, peer_addr):
     """Serves one client until it leaves. This is what its thread does."""
     with stream:
@@ -107,8 +118,10 @@ def serve(stream, peer_addr):
             with lock:
                 del clients[peer_addr]
     log(f"{peer_addr} {result}")
+# ANCHOR_END: serve
 
 
+# ANCHOR: join
 def join(stream, peer_addr, max_clients):
     """Puts a client into the dict. Returns why not if the room is full."""
     with lock:
@@ -117,15 +130,19 @@ def join(stream, peer_addr, max_clients):
         if peer_addr in clients:  # an earlier connection has broken, and its thread will find out
             return "address in use"
         clients[peer_addr] = stream
+# ANCHOR_END: join
 
 
+# ANCHOR: turn-away
 def turn_away(stream, peer_addr, reason):
     """Tells a client in one line why it cannot join, and closes the connection."""
     log(f"{peer_addr} turned away: {reason}")
     send_line(stream, f"error: {reason}; try again later")
     stream.close()
+# ANCHOR_END: turn-away
 
 
+# ANCHOR: start-thread
 def start_thread(stream, peer_addr):
     """Starts the thread that serves one client."""
     try:
@@ -134,12 +151,15 @@ def start_thread(stream, peer_addr):
         with lock:
             clients.pop(peer_addr)
         turn_away(stream, peer_addr, error)
+# ANCHOR_END: start-thread
 
 
+# ANCHOR: accept
 def accept_clients(listener, max_clients):
     """Accepts clients until the process ends."""
     is_failing = False
     while True:
+        # ANCHOR: keep-trying
         try:
             stream, (host, port, *_) = listener.accept()
         except OSError as error:  # most likely, all descriptors are in use
@@ -149,11 +169,13 @@ def accept_clients(listener, max_clients):
             time.sleep(ACCEPT_PAUSE)  # no event reports that a descriptor is free
             continue
         is_failing = False
+        # ANCHOR_END: keep-trying
         peer_addr = f"{host}:{port}"
         if reason := join(stream, peer_addr, max_clients):
             turn_away(stream, peer_addr, reason)
         else:
             start_thread(stream, peer_addr)
+# ANCHOR_END: accept
 
 
 def who_is_online():

@@ -15,6 +15,7 @@ ACCEPT_PAUSE = 0.1  # seconds; after an error of accept
 STOP_DEADLINE = 0.3  # seconds for the clients, when the server stops: first to join, then to close
 
 
+# ANCHOR: acceptor
 class Acceptor:
     """A thread that accepts clients for a room."""
 
@@ -45,7 +46,9 @@ class Acceptor:
     def join(self):
         self.thread.join()
         self.alarm.close()
+# ANCHOR_END: acceptor
 
+    # ANCHOR: accept-clients
     def accept_clients(self, room):
         """Reports each client to the room, until the alarm connects."""
         is_failing = False
@@ -75,3 +78,4 @@ class Acceptor:
                     if time.monotonic() >= end:
                         break  # clients that connect all the time must not keep the port open
         room.events.put((room.close,))
+    # ANCHOR_END: accept-clients

@@ -22,6 +22,7 @@ def harmless(text):
     return "".join(repr(c)[1:-1] if is_control(c) else c for c in text)
 
 
+# ANCHOR: client
 class ChatClient:
     """One end of a conversation with the room."""
 
@@ -39,6 +40,7 @@ class ChatClient:
             return 0
         print(f"error: {self.addr}: the server closed the connection", file=sys.stderr, flush=True)
         return 1
+# ANCHOR_END: client
 
     def show_lines(self):
         """Prints the lines that arrive until the server closes the connection, and returns the last

@@ -45,6 +45,7 @@ class Connection:
         self.reading = threading.Thread(target=self.serve, daemon=True)
         self.writing = threading.Thread(target=self.write_queue, daemon=True)
 
+    # ANCHOR: start
     def start(self):
         """Starts the two threads. If one cannot be started, the client is turned away."""
         try:
@@ -68,7 +69,9 @@ class Connection:
             self.stream.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass  # the connection has ended already
+    # ANCHOR_END: start
 
+    # ANCHOR: queue
     def push(self, data):
         """Adds to the queue, and returns whether there was room for it."""
         with self.level:
@@ -88,7 +91,9 @@ class Connection:
         """Ends the queue. The writing thread sends what is in it, and then the end of file."""
         self.is_online = False
         self.queue.put(None)
+    # ANCHOR_END: queue
 
+    # ANCHOR: write-queue
     def write_queue(self):
         """Sends what is in the queue. A client that does not read makes this thread wait, and no
         other."""
@@ -106,6 +111,7 @@ class Connection:
         with self.level:
             self.is_over = True
             self.level.notify()
+    # ANCHOR_END: write-queue
 
     def serve(self):
         """Reports what the client says, that it has left, and that both threads are about to end."""
@@ -118,6 +124,7 @@ class Connection:
         self.writing.join()
         self.room.events.put((self.room.forget, self))
 
+    # ANCHOR: read-lines
     def read_lines(self):
         """Reports what the client says, until it leaves."""
         lines = LineBuffer()
@@ -139,7 +146,9 @@ class Connection:
                 if len(said) >= MAX_SAID_LEN:
                     said = self.report_said(said)
             said = self.report_said(said)
+    # ANCHOR_END: read-lines
 
+    # ANCHOR: reporter
     def report_said(self, said):
         """Reports lines that the client has said, if there are any; returns what is left: nothing."""
         if said:
@@ -155,6 +164,7 @@ class Connection:
         self.room.events.put((handle, self, what))
         with self.level:
             self.level.wait_for(lambda: self.is_over or not self.is_unheard)
+    # ANCHOR_END: reporter
 
 
 def turn_away(stream, name, reason):

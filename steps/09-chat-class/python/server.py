@@ -29,6 +29,7 @@ BATCH_LEN = 64 * 1024  # bytes; such a batch is delivered, even if more events w
 DEFAULT_MAX_CLIENTS = 4096
 
 
+# ANCHOR: server
 class ChatServer:
     """A chat room. Other threads call `stop` and `online`, or put an event into its queue.
 
@@ -46,7 +47,9 @@ class ChatServer:
         """Listens on this address, and returns it with the port that it really got."""
         self.acceptor = Acceptor(host, port)
         return self.acceptor.addr
+# ANCHOR_END: server
 
+    # ANCHOR: run
     def run(self):
         """Runs the room until it is stopped. The thread that calls this owns the room."""
         self.acceptor.start(self)
@@ -60,7 +63,12 @@ class ChatServer:
             if self.events.empty() or len(self.batch) >= BATCH_LEN or count % EVENTS == 0:
                 self.deliver()
         self.acceptor.join()
+        self.say_goodbye()
+    # ANCHOR_END: run
 
+    # ANCHOR: stop
+    def say_goodbye(self):
+        """Ends everything, in this order, and in time, whatever the clients do. The port is closed."""
         log("the server is stopping")
         self.announce("the server is stopping")
         self.deliver()
@@ -83,6 +91,7 @@ class ChatServer:
                 return
             if handle == self.forget:  # what clients still say is read, but not passed on
                 handle(*args)
+    # ANCHOR_END: stop
 
     # Two methods for other threads. An event does the work.
 
@@ -108,6 +117,7 @@ class ChatServer:
         """Returns the connections of the clients that are online."""
         return [connection for connection in self.connections if connection.is_online]
 
+    # ANCHOR: join
     def join(self, stream, name):
         """Adds a client, starts its threads, and announces it; or turns it away."""
         if len(self.connections) >= self.max_clients:  # those that have left count until they end
@@ -135,11 +145,13 @@ class ChatServer:
         """Lets go of a connection whose threads have nothing more to do."""
         connection.join()
         self.connections.remove(connection)
+    # ANCHOR_END: join
 
     def close(self):
         """Ends the loop of `run`: the port is closed, so no more clients will join."""
         self.is_open = False
 
+    # ANCHOR: say
     def say(self, member, text):
         """Adds what a client has said to the batch, unless the client was dropped before."""
         if member.is_online:
@@ -157,7 +169,9 @@ class ChatServer:
         if member.is_online:
             self.send(member, f"error: {bad}\n".encode())
             member.give_turn()
+    # ANCHOR_END: say
 
+    # ANCHOR: deliver
     def deliver(self):
         """Puts the batch into every client's queue. All clients get the same bytes, in the same order."""
         while self.batch:  # that a client was dropped is news for the others: one more batch
@@ -178,8 +192,10 @@ class ChatServer:
             how = f"dropped: it does not read, {member.waiting} bytes wait; loudest: {name}"
             self.remove(member, how, "WARN")
             member.shut_down()  # its writing thread waits for it, and is woken
+    # ANCHOR_END: deliver
 
 
+# ANCHOR: start
 def console(server):
     """A daemon thread, since nothing but the keyboard can wake it: `quit` stops the server."""
     # A file of its own: at exit, Python would wait for the thread that reads from `sys.stdin`.
@@ -191,6 +207,7 @@ def console(server):
             print("\n".join(server.online() or ["no client is online"]), flush=True)
         except OSError:
             pass  # the room continues, even if nothing can be printed
+# ANCHOR_END: start
 
 
 def wait_for_signal(server, signals):
@@ -213,6 +230,7 @@ def catch_signals():
     return signals
 
 
+# ANCHOR: serve
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("addr", nargs="?", default="127.0.0.1:9009", metavar="HOST:PORT")
@@ -228,6 +246,7 @@ def main():
     threading.Thread(target=console, args=(server,), daemon=True).start()
     server.run()
     finish_log()
+# ANCHOR_END: serve
 
 
 main()

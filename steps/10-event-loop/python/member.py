@@ -26,6 +26,7 @@ class Gone(Exception):
     """A client is gone: how, and the level at which to log it."""
 
 
+# ANCHOR: member
 class Member:
     """A client that is online."""
 
@@ -46,6 +47,7 @@ class Member:
         self.selector = selector
         self.events = 0  # those that the system reports
         self.watch()
+# ANCHOR_END: member
 
     def __str__(self):
         lines = self.limit.lines_per_second()
@@ -56,6 +58,7 @@ class Member:
             self.selector.unregister(self.stream)
         self.stream.close()
 
+    # ANCHOR: read
     def read(self, room):
         """Reads once, and passes complete lines to the room, as many as the client may say now.
 
@@ -95,7 +98,9 @@ class Member:
             self.is_leaving = True
             self.send_queue()
         return self.limit.wait()
+    # ANCHOR_END: read
 
+    # ANCHOR: send
     def send(self, data):
         """Sends at once what the stream takes. The rest waits in the queue, up to a limit."""
         if self.is_leaving:
@@ -118,6 +123,7 @@ class Member:
         if self.is_ending and not self.queue:
             self.stream.shutdown(socket.SHUT_WR)
         self.watch()
+    # ANCHOR_END: send
 
     def pause(self, is_paused):
         """Begins a time in which it is not read from, or ends it."""
@@ -138,11 +144,13 @@ class Member:
             self.selector.register(self.stream, events, self)
         self.events = events
 
+    # ANCHOR: end
     def end(self):
         """Sends what is in the queue, and then the end of file."""
         self.is_ending, self.is_paused = True, False
         self.unsaid.clear()
         self.send_queue()
+    # ANCHOR_END: end
 
 
 def set_up(stream):

@@ -7,6 +7,7 @@ BURST = 50  # lines that a client may say at once after a pause
 MEMORY = 3.0  # seconds over which the meter forgets
 
 
+# ANCHOR: limit
 class RateLimit:
     """The bucket of one client, and a meter of how fast it talks."""
 
@@ -26,6 +27,7 @@ class RateLimit:
         self.full_at = max(self.full_at, now) + self.interval
         self.level = self.lines_per_second() + 1 / MEMORY
         self.counted_at = now
+# ANCHOR_END: limit
 
     def lines_per_second(self):
         return self.level * math.exp((self.counted_at - time.monotonic()) / MEMORY)

@@ -40,6 +40,7 @@ DEFAULT_RATE = 10  # lines per second
 ADDRESS = re.compile("[0-9.]+:[0-9]+")  # of a client
 
 
+# ANCHOR: server
 class ChatServer:
     """A chat room. The thread that calls `run` owns it; others may call `stop`, `online` and `kick`."""
 
@@ -55,7 +56,9 @@ class ChatServer:
         self.is_accept_failing = False
         self.requests = queue.SimpleQueue()  # each a method; another queue would need a lock
         self.waker, self.alarm = socket.socketpair()
+# ANCHOR_END: server
 
+    # ANCHOR: bind
     def bind(self, host, port):
         """Listens on this address, and returns it with the port that it really got."""
         self.listener = socket.create_server((host, port), backlog=BACKLOG)
@@ -64,9 +67,11 @@ class ChatServer:
         self.selector.register(self.listener, EVENT_READ, self.accept_clients)
         self.selector.register(self.waker, EVENT_READ, self.answer_requests)
         return self.listener.getsockname()
+    # ANCHOR_END: bind
 
     # What other threads and signal handlers may call.
 
+    # ANCHOR: handle
     def stop(self):
         """Has the server stop. `run` returns when everything has ended."""
         self.request(self.end)
@@ -89,9 +94,11 @@ class ChatServer:
             self.alarm.send(b"!")
         except BlockingIOError:
             pass  # the socket is full of requests, so the server is awake
+    # ANCHOR_END: handle
 
     # The loop.
 
+    # ANCHOR: run
     def run(self):
         """Runs the room until it is stopped."""
         while self.is_running:
@@ -101,7 +108,9 @@ class ChatServer:
             self.read_members()
             self.deliver()
         self.say_goodbye()
+    # ANCHOR_END: run
 
+    # ANCHOR: timeout
     def timeout(self):
         """How long the next turn may wait for events, in seconds; None means until there is one."""
         if self.ready:
@@ -110,7 +119,9 @@ class ChatServer:
         if self.is_accept_failing:
             pauses.append(ACCEPT_PAUSE)
         return min(pauses, default=None)
+    # ANCHOR_END: timeout
 
+    # ANCHOR: on-event
     def wait(self, timeout):
         """Waits until a socket is ready, and does what can be done. Reading has to wait its turn."""
         for key, events in self.selector.select(timeout):
@@ -121,7 +132,9 @@ class ChatServer:
                     self.ready[key.data] = True
             else:
                 key.data()
+    # ANCHOR_END: on-event
 
+    # ANCHOR: requests
     def answer_requests(self):
         """Does what other threads have asked for."""
         self.waker.recv(4096)
@@ -130,7 +143,9 @@ class ChatServer:
 
     def end(self):
         self.is_running = False
+    # ANCHOR_END: requests
 
+    # ANCHOR: accept
     def accept_clients(self, most=ACCEPTS_PER_TURN):
         """Accepts the clients that wait, but no more than `most`."""
         try:
@@ -148,7 +163,9 @@ class ChatServer:
         if self.is_accept_failing:
             self.selector.register(self.listener, EVENT_READ, self.accept_clients)
             self.is_accept_failing = False
+    # ANCHOR_END: accept
 
+    # ANCHOR: read
     def read_members(self):
         """Reads once from each client that is ready, until the batch is full.
 
@@ -168,6 +185,7 @@ class ChatServer:
                 if pause and member.stream in self.members:
                     member.pause(True)
                     heapq.heappush(self.paused, (time.monotonic() + pause, member.name, member))
+    # ANCHOR_END: read
 
     # The room.
 
@@ -207,6 +225,7 @@ class ChatServer:
                 return True
         return False
 
+    # ANCHOR: remove
     def remove(self, member, how, level="INFO"):
         """Removes a client, and announces that to the others."""
         if self.members.pop(member.stream, None):  # it may have been dropped before
@@ -215,6 +234,7 @@ class ChatServer:
             if self.is_running:  # otherwise, the goodbye is the last line
                 log(f"{member.name} {how}", level)
                 self.announce(f"{member.name} left")
+    # ANCHOR_END: remove
 
     def say(self, line):
         self.batch += line.encode()
@@ -223,6 +243,7 @@ class ChatServer:
         """Adds a line that no client can forge: theirs have an address in place of the stars."""
         self.say(f"{local_time()} *** {text}\n")
 
+    # ANCHOR: deliver
     def deliver(self):
         """Sends the batch to every client. All get the same bytes, in the same order."""
         while self.batch:  # that a client is gone is news for the others: one more batch
@@ -230,7 +251,9 @@ class ChatServer:
             for member in list(self.members.values()):
                 start, member.batch_start = member.batch_start, 0
                 self.attempt(member, member.send, batch[start:])
+    # ANCHOR_END: deliver
 
+    # ANCHOR: stop
     def say_goodbye(self):
         """Ends everything, in this order, and in time, whatever the clients do."""
         log("the server is stopping")
@@ -248,6 +271,7 @@ class ChatServer:
             self.read_members()
         if self.members:
             log(f"clients that did not close in time: {len(self.members)}")
+    # ANCHOR_END: stop
 
 
 def turn_away(stream, name, reason):

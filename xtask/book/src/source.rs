@@ -97,11 +97,22 @@ impl Source {
         }
     }
 
+    /// Whether there is an anchor of this name.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.anchors().any(|anchor| anchor == name)
+    }
+
+    /// The names of the anchors.
+    pub fn anchors(&self) -> impl Iterator<Item = &str> {
+        self.anchors.iter().map(|anchor| anchor.name.as_str())
+    }
+
     fn list(&self) -> String {
         if self.anchors.is_empty() {
             return "the file has no anchors".to_owned();
         }
-        let names: Vec<&str> = self.anchors.iter().map(|a| a.name.as_str()).collect();
+        let names: Vec<&str> = self.anchors().collect();
         format!("it has: {}", names.join(", "))
     }
 }

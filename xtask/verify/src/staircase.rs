@@ -68,7 +68,7 @@ fn sign(judgement: &Judgement) -> &'static str {
 mod tests {
     use super::*;
     use conformance::Failure;
-    use conformance::check::{self, Exercise, Promises};
+    use conformance::check::{self, Exercise, Language, Promises};
     use workspace::{fixture, root};
 
     use crate::programs;
@@ -147,8 +147,9 @@ mod tests {
                 let side = if exercise.is_client { " --client" } else { "" };
                 let number = promises.number;
                 let command = format!("cargo xtask check {number:02}{only}{side} -- YOUR PROGRAM");
-                let program = root::shown(Path::new(""), &exercise.program);
-                let listing = format!("{{{{#listing {} {program}}}}}", step.name);
+                // It is followed by the solution in Python.
+                let solution = root::shown(Path::new(""), &exercise.solution(Language::Rust));
+                let listing = format!("{{{{#listing {} {solution}}}}}", step.name);
                 let is_whole = |page: &&String| page.contains(&command) && page.contains(&listing);
                 let found = pages.iter().find(is_whole);
                 assert!(found.is_some(), "no page has `{command}` and `{listing}`");

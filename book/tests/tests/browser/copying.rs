@@ -8,7 +8,7 @@ use conformance::check::Side;
 use conformance::contract::{STEPS, contract};
 use fantoccini::Locator;
 use fantoccini::key::Key;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::PAGE;
 use crate::browser::{Browser, View};
@@ -38,12 +38,36 @@ pub async fn listings(browser: &Browser, page: &str) -> Result<Vec<String>> {
     let expected = listings.iter().map(|listing| Ok(vec![listed(listing)?]));
     let expected: Vec<_> = expected.collect::<Result<_>>()?;
     ensure!(page != PAGE || !expected.is_empty(), "its text has no listing");
-    let mut found = compare(browser, "figure.listing:has(figcaption)", &expected).await?;
+    let first = "figure.listing:has(figcaption):not(.twins > .listing + .listing)";
+    let mut found = compare(browser, first, &expected).await?;
+    let in_python = in_python(browser, first, &listings).await?;
+    found.extend(compare(browser, ".twins > .listing + .listing", &in_python).await?);
 
     let typed: Vec<_> =
         typed_blocks(&with_contracts(&text)).into_iter().map(|block| vec![block]).collect();
     found.extend(compare(browser, "figure.listing:not(:has(figcaption))", &typed).await?);
     Ok(found)
+}
+
+/// What is to be copied of the listings that have a counterpart in Python.
+async fn in_python(
+    browser: &Browser,
+    figures: &str,
+    listings: &[String],
+) -> Result<Vec<Vec<String>>> {
+    let paths = "return [...document.querySelectorAll(arguments[0])].map((figure) => \
+                 figure.matches('.twins > *') && figure.nextElementSibling.querySelector('.path').textContent)";
+    let paths: Vec<Value> = browser.run(paths, json!([figures])).await?;
+    let mut expected = Vec::new();
+    for (listing, path) in listings.iter().zip(&paths) {
+        if let Some(path) = path.as_str() {
+            let file = path.strip_prefix("steps/").context("a path begins with steps")?;
+            let anchor = listing.split_once(':').map_or("", |(_, anchor)| anchor);
+            let end = if anchor.is_empty() { String::new() } else { format!(":{anchor}") };
+            expected.push(vec![listed(&(file.replacen('/', " ", 1) + &end))?]);
+        }
+    }
+    Ok(expected)
 }
 
 /// Presses the copy buttons of such figures, and compares what they copy.
@@ -123,7 +147,7 @@ fn included(text: &str, directives: &[&str]) -> Vec<String> {
         let line = line.trim_start_matches([' ', '>']);
         let (directive, rest) = line.strip_prefix("{{#")?.split_once(' ')?;
         let wanted = directives.contains(&directive);
-        wanted.then(|| rest.trim_end().trim_end_matches("}}").to_owned())
+        wanted.then(|| rest.trim_end().trim_end_matches("}}").trim_end_matches(" rust").to_owned())
     });
     included.collect()
 }

@@ -16,6 +16,7 @@ mod copying;
 mod cost;
 mod every_page;
 mod keyboard;
+mod languages;
 mod odd_addresses;
 mod outline;
 mod printing;
@@ -108,6 +109,14 @@ fn behaviour(shared: &Shared) -> Vec<Trial> {
             "the page's headings are folded below the title",
             outline::is_folded_below_the_title,
         ),
+        test(shared, "a chosen language is kept on all pages", languages::choice_is_kept),
+        test(shared, "the language is chosen by keyboard", languages::chosen_by_keyboard),
+        test(
+            shared,
+            "without JavaScript, the other language is folded",
+            languages::folded_without_scripts,
+        ),
+        test(shared, "on paper is the chosen language", languages::on_paper),
         test(shared, "odd addresses do no harm", odd_addresses::do_no_harm),
         test(shared, "a page's old name leads to its new one", odd_addresses::old_names_lead_on),
         test(shared, "axe finds nothing wrong with what opens", accessible::what_opens)

@@ -1,8 +1,8 @@
 //! The solutions of exercises: what each step's manifest states about them, and whether that is so.
 //!
-//! A solution is a program in the step's folder `exercises`. It must keep the checks that its
-//! exercise names, and the step as it stands must break each of them: else there would be nothing
-//! to do.
+//! Each exercise has two solutions in the step's folder `exercises`, one in Rust and one in Python. They
+//! must keep the checks that their exercise names, and the step as it stands must break each of them: else
+//! there would be nothing to do.
 
 use std::collections::BTreeSet;
 use std::env::consts::EXE_EXTENSION;
@@ -21,12 +21,23 @@ use crate::{Failure, python};
 /// exercise allows (`time-limit`, `half-frame`): the step must fail, and not the deadline be short.
 const BROKEN_DEADLINE: Duration = Duration::from_secs(5);
 
+/// A language in which each exercise has a solution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// That of the steps.
+    Rust,
+    /// That of their twins.
+    Python,
+}
+
+impl Language {
+    const ALL: [Self; 2] = [Self::Rust, Self::Python];
+}
+
 /// An exercise that asks for a program.
 pub struct Exercise {
-    /// Its name in the manifest.
+    /// Its name in the manifest, and with underscores that of its solutions.
     pub name: String,
-    /// The solution, a path in the step's folder.
-    pub program: PathBuf,
     /// Whether the program is a client. If not, it is a server.
     pub is_client: bool,
     /// The checks that judge it.
@@ -36,7 +47,8 @@ pub struct Exercise {
 impl Exercise {
     /// Reads the table `exercises` of the manifest in a step's folder.
     ///
-    /// An error if a solution or a check does not exist, or if there is a solution of no exercise.
+    /// An error if a solution in one of the languages or a check does not exist, or if there is a solution
+    /// of no exercise.
     pub fn read(step_dir: &Path) -> Result<Vec<Self>, Failure> {
         let step = step_table(step_dir)?;
         let failed = |what: &str| in_manifest(step_dir, what);
@@ -45,10 +57,6 @@ impl Exercise {
         let exercises = table.iter().map(|(name, exercise)| {
             let failed = |what: &str| failed(&format!("the exercise `{name}`: {what}"));
             let text = |key| exercise.get(key).and_then(toml::Value::as_str);
-            let program = PathBuf::from(text("program").unwrap_or_default());
-            if !step_dir.join(&program).is_file() {
-                return Err(failed("`program` must be a file in the step's folder"));
-            }
             let is_client = match text("side") {
                 None | Some("server") => false,
                 Some("client") => true,
@@ -63,35 +71,61 @@ impl Exercise {
                 known.ok_or_else(|| failed(&format!("there is no check {shown}")))
             };
             let checks = checks.iter().map(known).collect::<Result<_, _>>()?;
-            Ok(Self { name: name.clone(), program, is_client, checks })
+            let exercise = Self { name: name.clone(), is_client, checks };
+            let solutions = Language::ALL.map(|language| exercise.solution(language));
+            match solutions.iter().find(|path| !step_dir.join(path).is_file()) {
+                Some(path) => Err(failed(&format!("there is no solution {}", path.display()))),
+                None => Ok(exercise),
+            }
         });
         let exercises = exercises.collect::<Result<Vec<_>, _>>()?;
-        let named: BTreeSet<_> = exercises.iter().map(|it| step_dir.join(&it.program)).collect();
+        let solutions = exercises.iter().flat_map(|it| Language::ALL.map(|of| it.solution(of)));
+        let named: BTreeSet<_> = solutions.map(|path| step_dir.join(path)).collect();
         let files = fs::read_dir(step_dir.join("exercises"));
         let files = files.map_err(|error| failed(&format!("its exercises: {error}")))?;
         for file in files {
             let path = file.map_err(|error| failed(&error.to_string()))?.path();
             if path.is_file() && !named.contains(&path) {
-                return Err(failed(&format!("no exercise has the program {}", path.display())));
+                return Err(failed(&format!("no exercise has the solution {}", path.display())));
             }
         }
         Ok(exercises)
     }
 
-    /// The solution beside the other side of the step: a solution in Rust is built as an example.
-    fn subject(&self, number: u8, step_dir: &Path, executable: &str) -> Subject {
-        let start: Box<dyn Fn() -> Command> = if is_python(&self.program) {
-            let script = step_dir.join(&self.program);
-            Box::new(move || {
-                let mut command = python().expect("Python 3 is installed");
-                command.arg(&script);
-                command
-            })
-        } else {
-            let name = self.program.file_stem().expect("it is a file");
-            let examples = Path::new(executable).with_file_name("examples");
-            let program = examples.join(name).with_extension(EXE_EXTENSION);
-            Box::new(move || Command::new(&program))
+    /// Its solution in this language, a path in the step's folder.
+    #[must_use]
+    pub fn solution(&self, language: Language) -> PathBuf {
+        let extension = match language {
+            Language::Rust => "rs",
+            Language::Python => "py",
+        };
+        Path::new("exercises").join(self.name.replace('-', "_")).with_extension(extension)
+    }
+
+    /// A solution beside the other side of the step: one in Rust is built as an example.
+    fn subject(
+        &self,
+        language: Language,
+        number: u8,
+        step_dir: &Path,
+        executable: &str,
+    ) -> Subject {
+        let solution = self.solution(language);
+        let start: Box<dyn Fn() -> Command> = match language {
+            Language::Python => {
+                let script = step_dir.join(solution);
+                Box::new(move || {
+                    let mut command = python().expect("Python 3 is installed");
+                    command.arg(&script);
+                    command
+                })
+            }
+            Language::Rust => {
+                let name = solution.file_stem().expect("it is a file");
+                let examples = Path::new(executable).with_file_name("examples");
+                let program = examples.join(name).with_extension(EXE_EXTENSION);
+                Box::new(move || Command::new(&program))
+            }
         };
         let mut subject = Subject::of_step(number, executable);
         if self.is_client {
@@ -116,9 +150,9 @@ impl Exercise {
 ///
 /// # Panics
 ///
-/// With the first that is otherwise, or if there is no such solution.
+/// With the first that is otherwise, or if there is no exercise.
 pub fn assert_exercises(step_dir: &str, executable: &str) {
-    assert_solutions(Path::new(step_dir), executable, |program| !is_python(program));
+    assert_solutions(Path::new(step_dir), executable, Language::Rust);
 }
 
 /// As `assert_exercises`, for the solutions in Python.
@@ -127,21 +161,16 @@ pub fn assert_exercises(step_dir: &str, executable: &str) {
 ///
 /// As `assert_exercises`, and where there is no Python 3.
 pub fn assert_python_exercises(step_dir: &str, executable: &str) {
-    assert_solutions(Path::new(step_dir), executable, is_python);
+    assert_solutions(Path::new(step_dir), executable, Language::Python);
 }
 
-fn is_python(program: &Path) -> bool {
-    program.extension().is_some_and(|extension| extension == "py")
-}
-
-fn assert_solutions(step_dir: &Path, executable: &str, is_wanted: impl Fn(&Path) -> bool) {
+fn assert_solutions(step_dir: &Path, executable: &str, language: Language) {
     let promises = Promises::read(step_dir).unwrap_or_else(|error| panic!("{error}"));
     let exercises = Exercise::read(step_dir).unwrap_or_else(|error| panic!("{error}"));
-    let wanted = exercises.iter().filter(|exercise| is_wanted(&exercise.program));
     let mut count = 0;
-    for exercise in wanted {
+    for exercise in &exercises {
         let name = &exercise.name;
-        let subject = exercise.subject(promises.number, step_dir, executable);
+        let subject = exercise.subject(language, promises.number, step_dir, executable);
         for check in exercise.checks.iter().copied().filter(|check| check.can_be_judged()) {
             count += 1;
             let is_about_it = check.speaks(subject.protocol);
@@ -177,31 +206,36 @@ mod tests {
 
     use super::*;
 
-    /// A step's folder with these exercises, and a solution `right.py`.
-    fn read(exercises: &str) -> Result<Vec<Exercise>, Failure> {
+    /// A step's folder with these exercises, and solutions of `right-now` in these languages.
+    fn read(exercises: &str, languages: &[&str]) -> Result<Vec<Exercise>, Failure> {
         let folder = TempDir::new().expect("a temporary folder");
         let manifest = format!("[package.metadata.step.exercises]\n{exercises}");
         fs::write(folder.path().join("Cargo.toml"), manifest).expect("a manifest");
         fs::create_dir(folder.path().join("exercises")).expect("a folder");
-        fs::write(folder.path().join("exercises/right.py"), "").expect("a solution");
+        for language in languages {
+            let name = format!("exercises/right_now.{language}");
+            fs::write(folder.path().join(name), "").expect("a solution");
+        }
         Exercise::read(folder.path())
     }
 
     #[test]
     fn the_manifest_must_name_every_solution_and_only_checks_that_there_are() {
-        let right = r#"a = { program = "exercises/right.py", side = "client", checks = ["list"] }"#;
-        let exercises = read(right).expect("it is right");
-        assert_eq!((exercises[0].name.as_str(), exercises[0].is_client), ("a", true));
+        let right = r#"right-now = { side = "client", checks = ["list"] }"#;
+        let both = &["rs", "py"][..];
+        let exercises = read(right, both).expect("it is right");
+        assert_eq!((exercises[0].name.as_str(), exercises[0].is_client), ("right-now", true));
         assert_eq!(exercises[0].checks[0].name, "list");
-        for (wrong, words) in [
-            ("", "no exercise has the program "),
-            (&right.replace("right.py", "left.py"), "`a`: `program` must be a file"),
-            (&right.replace("client", "left"), "`a`: `side` must be `server` or `client`"),
-            (&right.replace("\"list\"", ""), "`a`: `checks` must be a list of checks"),
-            (&right.replace("list", "lost"), "`a`: there is no check `lost`"),
-            (&right.replace("\"list\"", "1"), "`a`: there is no check Integer(1)"),
+        for (wrong, languages, words) in [
+            ("", both, "no exercise has the solution "),
+            (right, &["rs"], "`right-now`: there is no solution exercises"),
+            (right, &["py"], "`right-now`: there is no solution exercises"),
+            (&right.replace("client", "left"), both, "`side` must be `server` or `client`"),
+            (&right.replace("\"list\"", ""), both, "`checks` must be a list of checks"),
+            (&right.replace("list", "lost"), both, "`right-now`: there is no check `lost`"),
+            (&right.replace("\"list\"", "1"), both, "there is no check Integer(1)"),
         ] {
-            let error = read(wrong).err().expect("it is wrong").to_string();
+            let error = read(wrong, languages).err().expect("it is wrong").to_string();
             assert!(error.contains(words), "{wrong}: {error}");
         }
     }

@@ -63,7 +63,7 @@ fn a_listing_that_cannot_be_shown_says_why() {
         error("{{#listing 01-first src/server.rs:acept}}"),
         "no anchor `acept` in steps/01-first/src/server.rs; it has: accept"
     );
-    assert_eq!(error("{{#listing 01-first}}"), "expected {{#listing STEP FILE[:ANCHOR]}}");
+    assert_eq!(error("{{#listing 01-first}}"), "expected {{#listing STEP FILE[:ANCHOR] [rust]}}");
 }
 
 #[test]

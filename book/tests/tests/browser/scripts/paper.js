@@ -28,6 +28,8 @@ for (const block of document.querySelectorAll('main *')) {
     if (cut && block.clientWidth > 0 && !isHiddenOnPurpose) found.push(`cut off: ${name(block)}`);
 }
 for (const pre of document.querySelectorAll('main pre')) {
+    const twin = pre.closest('.twins > *');
+    if (twin && getComputedStyle(twin).display === 'none') continue; // the language that was not chosen
     if (!pre.checkVisibility({ visibilityProperty: true }) || pre.getBoundingClientRect().height < 5) found.push(`folded on paper: ${name(pre)}`);
 }
 for (const picture of document.querySelectorAll('main figure svg:not([aria-hidden="true"]), main img')) {

@@ -5,8 +5,9 @@ const isSeen = (element) => {
     return width > 1 && height > 1 && element.checkVisibility({ visibilityProperty: true, opacityProperty: true });
 };
 const isFolded = (element) => {
-    const fold = element.parentElement.closest('details:not([open])');
-    return fold && !element.closest('summary');
+    // A summary is seen when its own block is folded.
+    const block = element.closest('summary')?.parentElement || element;
+    return block.parentElement.closest('details:not([open])');
 };
 const main = document.querySelector('main');
 // The headings of the page are a list below its title, or in the contents: where there is room, scripts move them.
@@ -14,7 +15,11 @@ const links = [...document.querySelectorAll('#contents a:not(.headings a)')];
 const parts = [...main.querySelectorAll('h1, h2, h3, p, li, summary, table, pre, figure')]
     .filter((part) => !part.closest('.outline'));
 const outlines = [...main.querySelectorAll('.outline')].map((outline) => outline.innerText);
+// Nor is it a difference that a second language is behind a tab with scripts, and folded without.
+const ways = [...main.querySelectorAll('.languages, .twins > details > summary')];
+ways.forEach((way) => { way.style.display = 'none'; });
 const text = outlines.reduce((rest, outline) => rest.replace(outline, ''), main.innerText);
+ways.forEach((way) => { way.style.display = ''; });
 return {
     words: text.split(/\s+/).filter(Boolean),
     contents: links.map((link) => link.href),

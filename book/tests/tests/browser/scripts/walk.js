@@ -1,7 +1,8 @@
 // Watches where Tab leads to. `walk()` says how it went so far. `beginToScroll()` gives the focus
 // to the first control that is too wide, a right arrow hands it to the next, and `stuck()` says which
 // of them it has not scrolled.
-const CONTROLS = 'a[href], button, input, select, textarea, summary, [tabindex]:not([tabindex="-1"]), [contenteditable]';
+// Of radio buttons, Tab leads to the one that is chosen.
+const CONTROLS = 'a[href], button, input:not([type="radio"]:not(:checked)), select, textarea, summary, [tabindex]:not([tabindex="-1"]), [contenteditable]';
 const MIN_OUTLINE = 2; // CSS pixels
 const MIN_CONTRAST = 3; // what WCAG 2.2 asks of things that are not text
 const DEADLINE = 10_000; // milliseconds, for what ought to happen at once
