@@ -45,9 +45,48 @@ fn find(words: &[&str]) -> Option<Vec<String>> {
     })
 }
 
+/// The words that start Python 3 on this computer, where `name` is one of its names and starts nothing.
+///
+/// On Windows, `python3` may be a program that only offers to install it.
+#[must_use]
+pub fn instead_of(name: &str) -> Option<&'static [&'static str]> {
+    if !is_name(name) || starts(name) {
+        return None;
+    }
+    python_words()
+}
+
+/// The words that start Python 3 on this computer, as a person types them.
+#[must_use]
+pub fn python_words() -> Option<&'static [&'static str]> {
+    NAMES.into_iter().find(|words| find(words).is_some())
+}
+
+/// Whether Python 3 may have this name.
+#[must_use]
+pub fn is_name(program: &str) -> bool {
+    NAMES.iter().any(|words| words[0] == program)
+}
+
+/// Whether there is such a program, and it answers.
+fn starts(name: &str) -> bool {
+    let mut command = Command::new(name);
+    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_name_of_python_that_starts_nothing_is_replaced() {
+        assert!(!starts("no-such-program") && starts("rustc"));
+        assert_eq!(instead_of("no-such-program"), None);
+        for words in NAMES {
+            assert!(instead_of(words[0]).is_none_or(|other| other[0] != words[0]), "{words:?}");
+        }
+    }
 
     #[test]
     fn what_is_no_python_3_is_not_found() {

@@ -32,7 +32,7 @@ use workspace::root::{self, Step};
 use self::class::Class;
 pub use self::options::Options;
 use self::report::Report;
-pub use self::slips::missing_dashes;
+pub use self::slips::{missing_dashes, python_here};
 use crate::tap;
 
 /// The exit code when nothing could be judged.
@@ -81,6 +81,9 @@ fn examine(root: &Path, options: &Options) -> Result<bool> {
     if options.client && options.addr.is_some() {
         bail!(text!("check.client-with-addr"));
     }
+    let mut options = options.clone();
+    options.command = slips::with_python(options.command);
+    let options = &options;
     if let Some(slip) = slips::slip(options) {
         bail!(slip);
     }

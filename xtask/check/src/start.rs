@@ -12,6 +12,8 @@ use conformance::contract::contract;
 use conformance::text;
 use workspace::root;
 
+use crate::check::python_here;
+
 const PYTHON: &str = include_str!("../skeletons/server.py");
 const RUST: &str = include_str!("../skeletons/server.rs");
 
@@ -68,7 +70,7 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
         quoted(&if here { format!("./{program}") } else { program })
     } else {
         writeln!(stdout)?;
-        format!("{} {}", if cfg!(windows) { "python" } else { "python3" }, quoted(&shown))
+        format!("{} {}", python_here(), quoted(&shown))
     };
     writeln!(stdout, "    cargo xtask check {number} -- {program} ADDR")?;
     Ok(())

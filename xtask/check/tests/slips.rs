@@ -113,6 +113,68 @@ fn what_cannot_be_started_is_named_with_the_reason() {
     }
 }
 
+/// A folder with these programs, each a script.
+fn programs(scripts: &[(&str, &str)]) -> TempDir {
+    let folder = TempDir::new().expect("a temporary folder");
+    for (name, script) in scripts {
+        let path = folder.path().join(name);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("a file");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("its mode");
+    }
+    folder
+}
+
+/// What `check` and `start` say where these are the only programs.
+fn with_programs(scripts: &[(&str, &str)], arguments: &[&str]) -> String {
+    let folder = programs(scripts);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask-check"));
+    command.args(arguments).env("PATH", folder.path()).current_dir(folder.path());
+    let output = command.stdin(Stdio::null()).output().expect("xtask can be started");
+    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+}
+
+/// A Python 3, as far as `check` asks. It ends at once, and so it is no server.
+const PYTHON: &str = "exit 0";
+
+/// What Windows has for a `python3` that is not installed: it only says where to get it.
+const STUB: &str = "exit 9";
+
+#[test]
+fn python_is_found_under_the_name_that_it_has_here() {
+    for (scripts, word, name) in [
+        (&[("python3", PYTHON), ("python", PYTHON)][..], "python3", "python3"),
+        (&[("python3", PYTHON)], "python", "python3"),
+        (&[("python3", STUB), ("python", PYTHON)], "python3", "python"),
+        (&[("python3", STUB), ("python", STUB), ("py", PYTHON)], "python", "py -3"),
+    ] {
+        let report = with_programs(scripts, &["check", "03", "--", word, "y.py", "ADDR"]);
+        let right = format!("the server `{name} y.py ADDR`");
+        assert!(report.contains(&right), "{scripts:?}: {report}");
+        let skeleton = with_programs(scripts, &["start", "03", "mine"]);
+        let line = format!("check 03 -- {name} mine/server.py ADDR\n");
+        assert!(skeleton.ends_with(&line), "{scripts:?}: {skeleton}");
+    }
+}
+
+#[test]
+fn the_programs_of_a_class_find_python_too() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let file = folder.path().join("class.toml");
+    fs::write(&file, "step = 3\n[programs]\nAna = \"python3 y.py ADDR\"\n").expect("a file");
+    let list = file.to_str().expect("it is text");
+    let report = with_programs(&[("py", PYTHON)], &["check", "--class", list]);
+    assert!(report.contains("has ended (exit status: 0)"), "{report}");
+}
+
+#[test]
+fn a_computer_without_python_is_told_where_to_get_it() {
+    for name in ["python3", "python", "py"] {
+        let error = with_programs(&[], &["check", "03", "--", name, "y.py", "ADDR"]);
+        assert!(error.contains(&format!("has a program `{name}`, nor Python 3")), "{error}");
+        assert!(error.contains("https://www.python.org/"), "{error}");
+    }
+}
+
 #[test]
 fn dashes_that_are_missing_are_put_where_they_belong() {
     let folder = folder();

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use clap::Args as _;
-use conformance::{printable, text};
+use conformance::{printable, python, text};
 use workspace::command_line::{is_on_path, split};
 
 use super::options::Options;
@@ -32,7 +32,7 @@ const BUILTINS: &[&str] =
 
 /// Endings of scripts, each with what runs them.
 const SCRIPTS: &[(&str, &str)] = &[
-    ("py", "python3"),
+    ("py", PYTHON),
     ("js", "node"),
     ("mjs", "node"),
     ("rb", "ruby"),
@@ -48,6 +48,9 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("ps1", "powershell -File"),
     ("bat", "cmd /C"),
 ];
+
+/// The name of Python in the book, and on most computers.
+const PYTHON: &str = "python3";
 
 /// Endings of sources that have to be compiled.
 const SOURCES: &[&str] = &["rs", "c", "cc", "cpp", "cs", "kt", "swift", "zig", "hs"];
@@ -98,6 +101,19 @@ pub fn missing_dashes(arguments: &[String]) -> Option<String> {
     let line = format!("cargo xtask check {} -- {}", front.join(" "), words.join(" "));
     let line = printable(&line);
     Some(text!("slip.no-dashes", line))
+}
+
+/// The command with the name that Python 3 has on this computer, if the one in it starts nothing.
+pub fn with_python(command: Vec<String>) -> Vec<String> {
+    let Some(name) = command.first().and_then(|first| python::instead_of(first)) else {
+        return command;
+    };
+    name.iter().map(|word| (*word).to_owned()).chain(command.into_iter().skip(1)).collect()
+}
+
+/// The name of Python 3 on this computer.
+pub fn python_here() -> String {
+    python::python_words().map_or_else(|| PYTHON.to_owned(), |words| words.join(" "))
 }
 
 /// The words as they were before PowerShell replaced those in braces; none if it has replaced none.
@@ -237,20 +253,20 @@ fn program(options: &Options, first: &str, rest: &[String]) -> Option<String> {
         if is_path {
             return Some(text!("slip.no-file", first));
         }
-        let other = if first == "python" { "python3" } else { "python" };
-        if first.starts_with("python") && is_on_path(other) {
-            let line = line(other);
-            return Some(text!("slip.other-program", first, line));
+        if python::is_name(first) {
+            return Some(text!("slip.no-python", first));
         }
         // Elsewhere, programs have other endings, too.
         return cfg!(unix).then(|| text!("slip.no-program", first));
     }
     if let Some(runner) = runner {
-        let line = if ending == "class" {
-            let class = path.file_stem().unwrap_or_default().to_string_lossy();
-            line(&format!("java -cp . {class}"))
-        } else {
-            line(&format!("{runner} {first}"))
+        let line = match ending {
+            "class" => {
+                let class = path.file_stem().unwrap_or_default().to_string_lossy();
+                line(&format!("java -cp . {class}"))
+            }
+            "py" => line(&format!("{} {first}", python_here())),
+            _ => line(&format!("{runner} {first}")),
         };
         return Some(text!("slip.script", first, line));
     }
