@@ -1,7 +1,7 @@
-//! `cargo xtask guest`: a guest of a chat room who talks a lot, or does not read.
+//! `cargo xtask guest`: a client that no step has. It talks a lot, does not read, or sends any bytes.
 //!
-//! What a shell does with `yes` and with a client that is stopped by Ctrl-Z, it does in every terminal and
-//! on every system, and as often as its options state.
+//! What a shell does with `yes`, with a client that is stopped by Ctrl-Z, and with `printf` and `nc`, it does
+//! in every terminal and on every system, and as often as its options state.
 
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs as _};
@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow};
 use conformance::printable;
 use socket2::{Domain, Socket, Type};
+
+use crate::tap::dump;
 
 /// The receive buffer of a guest who does not read, in bytes. The system would make it some megabytes
 /// long, and it would take as long until the server notices.
@@ -22,9 +24,10 @@ const SMALL_BUFFER_LEN: usize = 4096;
 Examples:
   cargo xtask guest 127.0.0.1:9009 --pause
   cargo xtask guest 127.0.0.1:9009 --say 1000 --rate 100
-  cargo xtask guest 127.0.0.1:9009 --say 100000 --length 1000")]
+  cargo xtask guest 127.0.0.1:9009 --say 100000 --length 1000
+  cargo xtask guest 127.0.0.1:9006 --bytes \"\\x00\\x00\\x00\\x07echo hi\"")]
 pub struct Options {
-    /// Address of the room
+    /// Address of the server
     addr: String,
     /// Read nothing until Enter is pressed
     #[arg(long, conflicts_with = "say")]
@@ -38,7 +41,14 @@ pub struct Options {
     /// The length of each of these lines, in bytes
     #[arg(long, value_name = "BYTES", requires = "say", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=4096))]
     length: u16,
+    /// Send these bytes and end of file, and show the answer as bytes; \xNN, \n, \r, \t, \0 and \\ are escapes
+    #[arg(long, value_name = "BYTES", conflicts_with_all = ["say", "pause"], value_parser = bytes)]
+    bytes: Option<Bytes>,
 }
+
+/// What is to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Bytes(Vec<u8>);
 
 /// Joins a room, and leaves it when everything is said, or when the server ends the connection.
 pub fn run(options: &Options) -> Result<()> {
@@ -50,9 +60,10 @@ pub fn run(options: &Options) -> Result<()> {
     } else {
         writeln!(io::stdout(), "connected as {local_addr}")?;
     }
-    match options.say {
-        Some(count) => say(&stream, count, options),
-        None => show(&stream),
+    match (options.say, &options.bytes) {
+        (Some(count), _) => say(&stream, count, options),
+        (None, Some(Bytes(bytes))) => send(&stream, bytes),
+        (None, None) => show(&stream),
     }
 }
 
@@ -82,6 +93,61 @@ fn connect_to(addr: SocketAddr, is_slow: bool) -> io::Result<TcpStream> {
     Ok(socket.into())
 }
 
+/// The bytes that an argument describes, in the notation of Rust and Python.
+fn bytes(argument: &str) -> Result<Bytes, String> {
+    let mut bytes = Vec::new();
+    let mut rest = argument;
+    while let Some((before, after)) = rest.split_once('\\') {
+        bytes.extend(before.as_bytes());
+        let (len, byte) = match after.chars().next() {
+            Some('n') => (1, Some(b'\n')),
+            Some('r') => (1, Some(b'\r')),
+            Some('t') => (1, Some(b'\t')),
+            Some('0') => (1, Some(0)),
+            Some('\\') => (1, Some(b'\\')),
+            Some('x') => (3, after.get(1..3).and_then(hex)),
+            _ => (0, None),
+        };
+        let byte = byte.ok_or("a backslash begins \\xNN, \\n, \\r, \\t, \\0 or \\\\ only")?;
+        bytes.push(byte);
+        rest = &after[len..];
+    }
+    bytes.extend(rest.as_bytes());
+    Ok(Bytes(bytes))
+}
+
+/// The byte that two hexadecimal digits stand for.
+fn hex(digits: &str) -> Option<u8> {
+    let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    u8::from_str_radix(digits, 16).ok().filter(|_| is_hex)
+}
+
+/// Sends the bytes and end of file, and shows the answer until the connection ends.
+fn send(mut stream: &TcpStream, bytes: &[u8]) -> Result<()> {
+    stream.write_all(bytes).context("the connection broke")?;
+    stream.shutdown(Shutdown::Write).or_else(unless_ended)?;
+    let mut buffer = [0; 1024];
+    let mut offset = 0;
+    loop {
+        let len = stream.read(&mut buffer).context("the connection broke")?;
+        if len == 0 {
+            break;
+        }
+        write!(io::stdout(), "{}", dump(offset, &buffer[..len]))?;
+        offset += len;
+    }
+    writeln!(io::stdout(), "the server closed the connection")?;
+    Ok(())
+}
+
+/// It does not matter if the server has ended the connection already.
+fn unless_ended(error: io::Error) -> io::Result<()> {
+    match error.kind() {
+        io::ErrorKind::NotConnected => Ok(()),
+        _ => Err(error),
+    }
+}
+
 /// Says the lines, and reads what the room says meanwhile.
 fn say(stream: &TcpStream, count: u32, options: &Options) -> Result<()> {
     let reader = stream.try_clone()?;
@@ -89,10 +155,7 @@ fn say(stream: &TcpStream, count: u32, options: &Options) -> Result<()> {
     let start = Instant::now();
     let said = talk(stream, count, options);
     // The room sends what was said before, and then closes its side as well.
-    stream.shutdown(Shutdown::Write).or_else(|error| match error.kind() {
-        io::ErrorKind::NotConnected => Ok(()), // the server has ended the connection
-        _ => Err(error),
-    })?;
+    stream.shutdown(Shutdown::Write).or_else(unless_ended)?;
     let heard = heard.join().map_err(|_| anyhow!("the thread that reads has panicked"))?;
     let seconds = start.elapsed().as_secs_f64();
     said.with_context(|| format!("the server ended the connection after {heard} lines"))?;
@@ -134,4 +197,19 @@ fn show(stream: &TcpStream) -> Result<()> {
     }
     writeln!(io::stdout(), "the server closed the connection")?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_written_as_in_rust_and_python() {
+        let sent = |argument| bytes(argument).map(|Bytes(bytes)| bytes);
+        assert_eq!(sent(r"\x00\0\x0a\n\r\t\\é"), Ok(b"\0\0\n\n\r\t\\\xc3\xa9".to_vec()));
+        assert_eq!(sent(r"\\x41 hi"), Ok(br"\x41 hi".to_vec()));
+        for wrong in [r"\", r"\x", r"\x4", r"\xzz", r"\x+1", r"\q", r"\xé1"] {
+            assert!(sent(wrong).is_err(), "{wrong}");
+        }
+    }
 }

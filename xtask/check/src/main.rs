@@ -33,7 +33,7 @@ enum Command {
     Start(start::Options),
     /// Stand between a client and a server, and show what crosses
     Tap(tap::Options),
-    /// Join a chat room as a guest who talks a lot, or does not read
+    /// Be a client that no step has: it talks a lot, does not read, or sends any bytes
     Guest(guest::Options),
     /// Look whether this computer has what the book needs; best done before class
     Doctor,

@@ -215,7 +215,7 @@ fn arrow(direction: Direction) -> &'static str {
 }
 
 /// The bytes, 16 on a line, as `hexdump -C` shows them: offset, hex, text.
-fn dump(offset: usize, bytes: &[u8]) -> String {
+pub fn dump(offset: usize, bytes: &[u8]) -> String {
     let mut text = String::new();
     for (index, line) in bytes.chunks(BYTES_PER_LINE).enumerate() {
         let mut hex = String::new();

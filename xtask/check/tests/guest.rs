@@ -1,6 +1,6 @@
 //! What `cargo xtask guest` does in a room.
 
-use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::TcpListener;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -67,6 +67,21 @@ fn a_guest_who_pauses_reads_nothing_until_enter_and_then_everything() -> Result<
     }
     let end = "the server closed the connection";
     guest.expect_later(end, |line| line == end)?;
+    assert!(guest.wait()?.success());
+    Ok(())
+}
+
+#[test]
+fn a_guest_sends_any_bytes_and_shows_those_of_the_answer() -> Result<(), Failure> {
+    let (mut guest, mut stream) = start(&["--bytes", r"\x00\x00\x00\x07echo hi"])?;
+    let mut arrived = Vec::new();
+    stream.read_to_end(&mut arrived).expect("the guest ends its side");
+    assert_eq!(arrived, b"\0\0\0\x07echo hi");
+    stream.write_all(b"\0\0\0\x03hi\n").expect("the guest reads");
+    drop(stream);
+    let line = guest.expect_line("the bytes")?;
+    assert!(line.contains("00 00 00 03 68 69 0a") && line.ends_with("|....hi.|"), "{line}");
+    assert_eq!(guest.expect_line("the end")?, "the server closed the connection");
     assert!(guest.wait()?.success());
     Ok(())
 }

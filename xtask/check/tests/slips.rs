@@ -54,33 +54,6 @@ fn a_slip_gets_the_right_command_line() {
         (&["python3", "y.py", "{host}", "{PORT}"], "python3 y.py 127.0.0.1 PORT"),
         (&["python3", "y.py", "{host}:{port}"], "python3 y.py ADDR"),
         (&["python3", "y.py", "--listen={address}"], "python3 y.py --listen=ADDR"),
-        // As PowerShell passes `{addr}` and `{port}` on.
-        (
-            &[
-                "python3",
-                "y.py",
-                "-encodedCommand",
-                "YQBkAGQAcgA=",
-                "-inputFormat",
-                "xml",
-                "-outputFormat",
-                "text",
-            ],
-            "python3 y.py ADDR",
-        ),
-        (
-            &[
-                "y.exe",
-                "-encodedCommand",
-                "cABvAHIAdAA=",
-                "-inputFormat",
-                "xml",
-                "-outputFormat",
-                "text",
-                "-v",
-            ],
-            "y.exe PORT -v",
-        ),
         (&["server.py", "{addr}"], "python3 server.py {addr}"),
         (&["./server.py", "{addr}"], "python3 ./server.py {addr}"),
         (&["./run.sh", "{addr}"], "sh ./run.sh {addr}"),

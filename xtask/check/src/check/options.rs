@@ -11,7 +11,7 @@ use conformance::text;
 #[command(after_help = "\
 Examples:
   cargo xtask check 03 -- python3 my_server.py ADDR
-  cargo xtask check 03 -- ncat -l -k 127.0.0.1 PORT --sh-exec 'python3 upper.py'
+  cargo xtask check 03 -- ncat -l -k 127.0.0.1 PORT --sh-exec \"python3 upper.py\"
   cargo xtask check 03 --addr 127.0.0.1:9003
   cargo xtask check 03 --client -- python3 my_client.py ADDR
   cargo xtask check 03 --list

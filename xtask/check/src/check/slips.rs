@@ -67,6 +67,10 @@ pub fn slip(options: &Options) -> Option<String> {
         let line = line(&words);
         return Some(text!("slip.powershell", line));
     }
+    if let Some(command) = without_single_quotes(words) {
+        let line = whole(options, &command);
+        return Some(text!("slip.single-quotes", line));
+    }
     if let Some((word, right)) = words.iter().find_map(|word| Some((word, placeholder(word)?))) {
         let words: Vec<String> =
             words.iter().map(|it| placeholder(it).unwrap_or_else(|| it.clone())).collect();
@@ -128,7 +132,12 @@ fn without_powershell(words: &[String]) -> Option<Vec<String>> {
         }
         let script = rest.next().map(String::as_str).unwrap_or_default();
         let name = POWERSHELL.iter().find(|(base64, _)| *base64 == script);
-        before.push(name.map_or("ADDR", |(_, name)| name).to_owned());
+        let name = name.map_or("ADDR", |(_, name)| name);
+        match before.last_mut() {
+            // `--listen={addr}` and `127.0.0.1:{port}` have become two words.
+            Some(word) if word.ends_with(['=', ':']) => word.push_str(name),
+            _ => before.push(name.to_owned()),
+        }
         // `-inputFormat xml -outputFormat text`
         let ours = rest.as_slice().iter().take(4);
         let formats = ["-inputformat", "xml", "-outputformat", "text"];
@@ -137,6 +146,15 @@ fn without_powershell(words: &[String]) -> Option<Vec<String>> {
         }
     }
     Some(before)
+}
+
+/// The command as it was meant, if single quotes hold nothing together: `cmd` does not know them.
+fn without_single_quotes(words: &[String]) -> Option<String> {
+    let begin = words.iter().position(|word| word.starts_with('\''))?;
+    words[begin + 1..].iter().find(|word| word.ends_with('\''))?;
+    let command = words.join(" ");
+    let inner = command.strip_prefix('\'').and_then(|it| it.strip_suffix('\''));
+    Some(inner.map_or_else(|| command.replace('\'', "\""), str::to_owned))
 }
 
 /// The whole of a command line in one word.
