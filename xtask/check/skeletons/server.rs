@@ -1,5 +1,5 @@
-// {title}
-//
+//! {title}
+//!
 {contract}
 
 use std::io;

@@ -40,7 +40,7 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
     let contract =
         contract(step, Side::Server).with_context(|| text!("check.no-contract", number))?;
     let (name, comment, template) =
-        if options.rust { ("server.rs", "//", RUST) } else { ("server.py", "#", PYTHON) };
+        if options.rust { ("server.rs", "//!", RUST) } else { ("server.py", "#", PYTHON) };
     let title = text!("start.title", number);
     let contract: Vec<String> =
         contract.lines().map(|line| format!("{comment} {line}").trim_end().to_owned()).collect();

@@ -6,10 +6,11 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use Shell::{Cmd, PowerShell, Sh, WindowsPowerShell};
+use Rules::{Cmd, PowerShell, Sh, WindowsPowerShell};
 
+/// Whose rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shell {
+enum Rules {
     Sh,
     /// PowerShell 7, which passes each word on as it is.
     PowerShell,
@@ -18,12 +19,12 @@ enum Shell {
     Cmd,
 }
 
-const SHELLS: [Shell; 4] = [Sh, PowerShell, WindowsPowerShell, Cmd];
+const SHELLS: [Rules; 4] = [Sh, PowerShell, WindowsPowerShell, Cmd];
 
 /// What stands for a word in braces in PowerShell, apart from the word itself.
 const FORMATS: [&str; 4] = ["-inputFormat", "xml", "-outputFormat", "text"];
 
-impl Shell {
+impl Rules {
     /// The words that a program gets, or the character with which the shell does something else.
     fn words(self, line: &str) -> Result<Vec<String>, char> {
         if self != Sh && line.split(' ').next().is_some_and(|first| first.contains('=')) {
@@ -49,9 +50,9 @@ fn sh(line: &str) -> Result<Vec<String>, char> {
     for c in line.chars() {
         match (quote, c) {
             (Some(open), c) if c == open => quote = None,
-            (Some('"') | None, '$' | '`') => return Err(c),
             (None, '\'' | '"') => quote = Some(c),
-            (None, '|' | '&' | ';' | '<' | '>' | '(' | ')' | '*' | '?' | '\\') => return Err(c),
+            (Some('"') | None, '$' | '`')
+            | (None, '|' | '&' | ';' | '<' | '>' | '(' | ')' | '*' | '?' | '\\') => return Err(c),
             (None, '#' | '~') if is_start => return Err(c),
             _ => {}
         }
@@ -124,9 +125,9 @@ fn windows_words(line: &str) -> Vec<String> {
                 let word = word.get_or_insert_default();
                 word.push_str(&"\\".repeat(before / 2));
                 if before % 2 == 1 {
-                    word.push('"')
+                    word.push('"');
                 } else {
-                    is_quoted = !is_quoted
+                    is_quoted = !is_quoted;
                 }
                 continue;
             }
@@ -217,8 +218,8 @@ fn the_shells_differ_where_they_are_known_to_differ() {
         ("bench --clients 10,100", &SHELLS),
     ] {
         let expected = Sh.words(line);
-        let same = |shell: &Shell| expected.is_ok() && shell.words(line) == expected;
-        let same: Vec<Shell> = SHELLS.into_iter().filter(same).collect();
+        let same = |shell: &Rules| expected.is_ok() && shell.words(line) == expected;
+        let same: Vec<Rules> = SHELLS.into_iter().filter(same).collect();
         assert_eq!(same, shells, "{line}");
     }
 }
