@@ -1,5 +1,6 @@
 //! `cargo xtask doctor`: says whether this computer has what the book needs, and what to do where it has not.
 
+use std::env::consts::OS;
 use std::fmt;
 use std::fs;
 use std::io::{self, Read as _, Write as _};
@@ -77,9 +78,11 @@ impl fmt::Display for Finding {
 /// Looks at everything; returns whether nothing is missing that is needed.
 pub fn run(root: &Path) -> Result<bool> {
     let rust = rust(root)?;
-    let mut findings = vec![rust, cargo_itself(root)];
+    let machine = Machine::this();
+    let mut findings = vec![rust, cargo_itself(root), linker(machine)];
     findings.extend(PORTS.map(|port| self::port(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))));
-    findings.extend([loopback(), ipv6(), shell(), python(), tcpdump(), browser()]);
+    findings.extend([loopback(), ipv6(), shell()]);
+    findings.extend([python(machine), tcpdump(machine), browser(machine)]);
     findings.extend([disk(&root::target()?.dir), crates(root)]);
     report(&findings, &mut io::stdout().lock())
 }
@@ -178,21 +181,19 @@ fn port(addr: SocketAddr) -> Finding {
         let detail = text!("doctor.port.cannot-listen", addr, error);
         return Finding::missing(&what, detail, text!("doctor.port.stays", other));
     }
-    let who = who_listens(port);
+    let who = who_listens(OS, port);
     let remedy = text!("doctor.port.stop", who, other);
     Finding::missing(&what, text!("doctor.port.taken", addr), remedy)
 }
 
 /// The command that names the program behind a port.
-fn who_listens(port: u16) -> String {
-    if cfg!(windows) {
-        format!(
+fn who_listens(os: &str, port: u16) -> String {
+    match os {
+        "windows" => format!(
             "Get-Process -Id (Get-NetTCPConnection -State Listen -LocalPort {port}).OwningProcess"
-        )
-    } else if cfg!(target_os = "linux") {
-        format!("ss -ltnp sport = :{port}")
-    } else {
-        format!("lsof -nP -iTCP:{port} -sTCP:LISTEN")
+        ),
+        "linux" => format!("ss -ltnp sport = :{port}"),
+        _ => format!("lsof -nP -iTCP:{port} -sTCP:LISTEN"),
     }
 }
 
@@ -253,31 +254,139 @@ fn shell() -> Finding {
     }
 }
 
-fn python() -> Finding {
+/// Whether the compiler finds the linker, which is not part of Rust.
+fn linker(machine: Machine) -> Finding {
+    let what = text!("doctor.linker.name");
+    let works = tempfile::tempdir().is_ok_and(|folder| {
+        let source = folder.path().join("empty.rs");
+        fs::write(&source, "fn main() {}").is_ok()
+            && answer(rustc().arg(&source).arg("--out-dir").arg(folder.path())).is_some()
+    });
+    if works {
+        return Finding::ok(&what, text!("doctor.linker.ok"));
+    }
+    Finding::missing(&what, text!("doctor.linker.failed"), machine.linker_remedy())
+}
+
+fn python(machine: Machine) -> Finding {
     let python = conformance::python().and_then(|mut python| answer(python.arg("--version")));
     python.map_or_else(
-        || {
-            let remedy = text!("doctor.python.remedy");
-            Finding::optional("Python", text!("doctor.python.none"), remedy)
-        },
+        || Finding::optional("Python", text!("doctor.python.none"), machine.python_remedy()),
         |version| Finding::ok("Python", version),
     )
 }
 
-fn tcpdump() -> Finding {
+fn tcpdump(machine: Machine) -> Finding {
     if is_on_path("tcpdump") {
         return Finding::ok("tcpdump", text!("doctor.tcpdump.ok"));
     }
-    Finding::optional("tcpdump", text!("doctor.tcpdump.none"), text!("doctor.tcpdump.remedy"))
+    Finding::optional("tcpdump", text!("doctor.tcpdump.none"), machine.tcpdump_remedy())
 }
 
-fn browser() -> Finding {
+fn browser(machine: Machine) -> Finding {
     let what = text!("doctor.browser.name");
-    let chromium = ["chromium", "chromium-browser", "google-chrome"];
+    let chromium = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
     if chromium.into_iter().any(is_on_path) && is_on_path("chromedriver") {
         return Finding::ok(&what, text!("doctor.browser.ok"));
     }
-    Finding::optional(&what, text!("doctor.browser.none"), text!("doctor.browser.remedy"))
+    Finding::optional(&what, text!("doctor.browser.none"), machine.browser_remedy())
+}
+
+/// A program that installs others, on Linux, and what they are called there.
+#[derive(Debug)]
+struct Installer {
+    program: &'static str,
+    command: &'static str,
+    linker: &'static str,
+    python: &'static str,
+    browser: &'static str,
+}
+
+const INSTALLERS: &[Installer] = &[
+    Installer {
+        program: "apt",
+        command: "sudo apt install",
+        linker: "build-essential",
+        python: "python3",
+        browser: "chromium chromium-driver",
+    },
+    Installer {
+        program: "dnf",
+        command: "sudo dnf install",
+        linker: "gcc",
+        python: "python3",
+        browser: "chromium chromedriver",
+    },
+    Installer {
+        program: "pacman",
+        command: "sudo pacman -S",
+        linker: "gcc",
+        python: "python",
+        browser: "chromium",
+    },
+    Installer {
+        program: "zypper",
+        command: "sudo zypper install",
+        linker: "gcc",
+        python: "python3",
+        browser: "chromium chromedriver",
+    },
+    Installer {
+        program: "apk",
+        command: "sudo apk add",
+        linker: "build-base",
+        python: "python3",
+        browser: "chromium chromium-chromedriver",
+    },
+];
+
+/// What decides how something is installed.
+#[derive(Clone, Copy, Debug)]
+struct Machine {
+    os: &'static str,
+    installer: Option<&'static Installer>,
+}
+
+impl Machine {
+    fn this() -> Self {
+        let find = || INSTALLERS.iter().find(|installer| is_on_path(installer.program));
+        Self { os: OS, installer: if OS == "linux" { find() } else { None } }
+    }
+
+    /// The command that installs a package, where there is such a command.
+    fn install(self, package: impl Fn(&Installer) -> &str) -> Option<String> {
+        let installer = self.installer?;
+        let (command, package) = (installer.command, package(installer));
+        Some(text!("doctor.install", command, package))
+    }
+
+    fn linker_remedy(self) -> String {
+        match self.os {
+            "windows" => text!("doctor.linker.windows"),
+            "macos" => text!("doctor.linker.macos"),
+            _ => self.install(|it| it.linker).unwrap_or_else(|| text!("doctor.linker.other")),
+        }
+    }
+
+    fn python_remedy(self) -> String {
+        let how = self.install(|it| it.python);
+        let how = how.unwrap_or_else(|| text!("doctor.python.download"));
+        text!("doctor.python.remedy", how)
+    }
+
+    fn tcpdump_remedy(self) -> String {
+        if self.os == "windows" {
+            return text!("doctor.tcpdump.windows");
+        }
+        let how = self.install(|_| "tcpdump").unwrap_or_else(|| text!("doctor.tcpdump.other"));
+        text!("doctor.tcpdump.remedy", how)
+    }
+
+    fn browser_remedy(self) -> String {
+        let how = self.install(|it| it.browser);
+        let how = how.unwrap_or_else(|| text!("doctor.browser.other"));
+        text!("doctor.browser.remedy", how)
+    }
 }
 
 /// How much room there is where cargo builds.
@@ -347,7 +456,7 @@ mod tests {
         assert_eq!(taken.state, State::Missing);
         assert_eq!(taken.detail, format!("a program listens on {addr} already"));
         let remedy = taken.remedy.unwrap();
-        assert!(remedy.contains(&who_listens(addr.port())), "{remedy}");
+        assert!(remedy.contains(&who_listens(OS, addr.port())), "{remedy}");
         drop(listener);
         assert_eq!(port(addr).state, State::Ok);
     }
@@ -378,6 +487,56 @@ mod tests {
             assert!(remedy(true).contains("`rustup "), "{}", remedy(true));
             assert_eq!(remedy(false), text!("doctor.rust.install"));
         }
+    }
+
+    #[test]
+    fn each_system_has_remedies_of_its_own() {
+        let machine = |os, installer: Option<&str>| Machine {
+            os,
+            installer: installer.and_then(|name| INSTALLERS.iter().find(|it| it.program == name)),
+        };
+        let windows = machine("windows", None);
+        assert!(windows.linker_remedy().contains("Visual Studio"), "{}", windows.linker_remedy());
+        assert!(windows.tcpdump_remedy().contains("Wireshark"), "{}", windows.tcpdump_remedy());
+        assert!(windows.python_remedy().contains("https://www.python.org/"));
+        let macos = machine("macos", None);
+        assert!(macos.linker_remedy().contains("`xcode-select --install`"));
+        for (name, linker, python, browser) in [
+            ("apt", "apt install build-essential", "install python3", "chromium chromium-driver"),
+            ("dnf", "dnf install gcc", "install python3", "chromium chromedriver"),
+            ("pacman", "pacman -S gcc", "-S python`", "-S chromium`"),
+            ("zypper", "zypper install gcc", "install python3", "chromium chromedriver"),
+            ("apk", "apk add build-base", "add python3", "chromium chromium-chromedriver"),
+        ] {
+            let linux = machine("linux", Some(name));
+            assert!(linux.linker_remedy().contains(linker), "{}", linux.linker_remedy());
+            assert!(linux.python_remedy().contains(python), "{}", linux.python_remedy());
+            assert!(linux.browser_remedy().contains(browser), "{}", linux.browser_remedy());
+            assert!(linux.tcpdump_remedy().contains(" tcpdump`"), "{}", linux.tcpdump_remedy());
+        }
+        for other in [windows, macos, machine("linux", None), machine("freebsd", None)] {
+            for remedy in [
+                other.linker_remedy(),
+                other.python_remedy(),
+                other.tcpdump_remedy(),
+                other.browser_remedy(),
+            ] {
+                assert!(!remedy.contains("sudo"), "{other:?}: {remedy}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_program_behind_a_port_is_named_by_a_command_of_the_system() {
+        for (os, program) in [("windows", "Get-Process "), ("linux", "ss "), ("macos", "lsof ")] {
+            let command = who_listens(os, 9003);
+            assert!(command.starts_with(program) && command.contains("9003"), "{command}");
+        }
+    }
+
+    #[test]
+    fn what_built_this_test_can_link() {
+        assert_eq!(linker(Machine::this()).state, State::Ok);
     }
 
     #[test]
