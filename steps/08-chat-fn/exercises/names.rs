@@ -104,6 +104,7 @@ fn take_name(clients: &Clients, peer_addr: SocketAddr, name: &str) -> Result<(),
     Ok(())
 }
 
+// ANCHOR: broadcast
 /// Writes a line to every client, after the name of the client that sent it.
 fn broadcast(clients: &Clients, peer_addr: SocketAddr, text: &str) {
     let clients = lock(clients);
@@ -114,6 +115,7 @@ fn broadcast(clients: &Clients, peer_addr: SocketAddr, text: &str) {
         let _ = (&client.stream).write_all(line.as_bytes());
     }
 }
+// ANCHOR_END: broadcast
 
 /// Waits for the lock and takes it, until the returned guard is dropped.
 fn lock(clients: &Clients) -> MutexGuard<'_, HashMap<SocketAddr, Client>> {
