@@ -472,6 +472,32 @@ Ben K.   -   ?   it took longer
     }
 
     #[test]
+    fn the_rubrics_have_a_list_of_six_points_for_each_exercise() {
+        let root = workspace::root::repository();
+        let rubrics = fs::read_to_string(root.join("book/en/teacher/rubric.md")).unwrap();
+        let lists = rubrics.split("```toml").skip(1).map(|text| text.split("```").next().unwrap());
+        let mut lists: Vec<Class> = lists.map(|list| toml::from_str(list).unwrap()).collect();
+        for list in &lists {
+            known(list.only.iter().chain(list.points.keys())).unwrap();
+            let points = list.only.iter().map(|it| list.points.get(it).copied().unwrap_or(1));
+            assert_eq!(points.sum::<u32>(), 6, "{:?}", list.only);
+        }
+        for step in workspace::root::steps(&root).unwrap() {
+            for exercise in check::Exercise::read(&step.dir(&root)).unwrap() {
+                let number = step.number().parse().unwrap();
+                let judges = |list: &Class| {
+                    let asks = |check: &&check::Check| list.only.iter().any(|it| it == check.name);
+                    (list.step, list.client) == (number, exercise.is_client)
+                        && exercise.checks.iter().all(asks)
+                };
+                let found = lists.iter().position(judges).expect(&exercise.name);
+                lists.remove(found);
+            }
+        }
+        assert!(lists.is_empty(), "a list of no exercise");
+    }
+
+    #[test]
     fn a_name_is_one_line_and_gives_no_orders() {
         let rows =
             [row("Eve   +\nBob\u{1b}[2J", &[("reply", "failed")], Some("\u{9b}2J\nBob   +"))];
