@@ -20,7 +20,7 @@ pub async fn choice_is_kept(browser: &Browser) -> Result<()> {
         browser.visit_in(view, PAGE).await?;
         for language in [PYTHON, RUST] {
             let value = language.trim_start_matches("language-");
-            let tabs = browser.all(&format!(".languages [value={value}]")).await?;
+            let tabs = browser.all(&format!("main > .twins [value={value}]")).await?;
             let last = tabs.last().expect("each page has such listings");
             let top = "return arguments[0].closest('fieldset').getBoundingClientRect().top";
             let argument = json!([serde_json::to_value(last)?]);
@@ -61,7 +61,7 @@ pub async fn folded_without_scripts(browser: &Browser) -> Result<()> {
     browser.allow_scripts(false).await?;
     browser.visit_in(View::WIDE, PAGE).await?;
     expect(browser, RUST, "Python is folded").await?;
-    for fold in browser.all(".twins > details > summary").await? {
+    for fold in browser.all("main > .twins > details > summary").await? {
         browser.click(&fold).await?;
     }
     expect(browser, &format!("{RUST},{PYTHON}"), "Python was unfolded").await?;
@@ -82,11 +82,12 @@ pub async fn on_paper(browser: &Browser) -> Result<()> {
     Ok(())
 }
 
-/// Of each listing in two languages, this is what is seen, and its tab is the chosen one.
+/// Of each listing in two languages that is not folded itself, this is what is seen, and its tab is the chosen one.
 async fn expect(browser: &Browser, languages: &str, when: &str) -> Result<()> {
-    let seen = "return [...document.querySelectorAll('.twins')].map((twins) => \
-                [...twins.querySelectorAll('pre')].filter((pre) => pre.checkVisibility()) \
-                .map((pre) => pre.firstElementChild.className).join())";
+    let seen = "const isSeen = (element) => element.checkVisibility(); \
+                const twins = [...document.querySelectorAll('.twins')].filter(isSeen); \
+                return twins.map((twins) => [...twins.querySelectorAll('pre')].filter(isSeen) \
+                    .map((pre) => pre.firstElementChild.className).join());";
     let seen: Vec<String> = browser.run(seen, json!([])).await?;
     ensure!(!seen.is_empty(), "{when}: the page has no listing in two languages");
     ensure!(seen.iter().all(|it| it == languages), "{when}: of the listings is seen {seen:?}");
