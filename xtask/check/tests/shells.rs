@@ -205,6 +205,56 @@ fn each_command_of_the_book_is_the_same_in_every_shell() {
     assert!(wrong.is_empty(), "not the same in every shell:\n{}", wrong.join("\n"));
 }
 
+/// The commands that the sessions of the steps start.
+fn session_commands() -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let sessions = root.join("steps/*/sessions/*.session");
+    let mut commands = Vec::new();
+    for path in glob::glob(sessions.to_str().expect("it is text")).expect("a pattern") {
+        let session = fs::read_to_string(path.expect("a session")).expect("a session");
+        let starts = session
+            .lines()
+            .filter_map(|line| line.split_once("] ")?.1.trim_start().strip_prefix("$ "));
+        commands.extend(starts.map(str::to_owned));
+    }
+    commands
+}
+
+#[test]
+fn a_session_can_be_repeated_in_every_shell_as_the_page_on_shells_says() {
+    let (mut commands, mut scripts) = (0, 0);
+    for command in session_commands() {
+        let is_script = command.starts_with("python3 -c ");
+        if !is_script && !command.starts_with("cargo ") {
+            continue;
+        }
+        *(if is_script { &mut scripts } else { &mut commands }) += 1;
+        let expected = Sh.words(&command).expect("it starts a program");
+        for shell in [PowerShell, WindowsPowerShell, Cmd] {
+            let typed = match shell {
+                _ if is_script => exchange_quotes(&command),
+                WindowsPowerShell => command.replace("\"\"", "'\"\"'"), // an empty word
+                _ => command.clone(),
+            };
+            let mut received = shell.words(&typed).expect("it starts a program");
+            if is_script {
+                received = received.iter().map(|word| exchange_quotes(word)).collect();
+            }
+            assert_eq!(received, expected, "{shell:?}: {typed}");
+        }
+    }
+    assert!(commands > 50 && scripts > 3, "only {commands} commands, {scripts} scripts");
+}
+
+fn exchange_quotes(text: &str) -> String {
+    let exchange = |c| match c {
+        '"' => '\'',
+        '\'' => '"',
+        c => c,
+    };
+    text.chars().map(exchange).collect()
+}
+
 #[test]
 fn the_shells_differ_where_they_are_known_to_differ() {
     for (line, shells) in [
@@ -216,6 +266,7 @@ fn the_shells_differ_where_they_are_known_to_differ() {
         ("a && b", &[]),
         ("X=1 cargo test", &[Sh]),
         ("bench --clients 10,100", &SHELLS),
+        ("client ADDR \"\"", &[Sh, PowerShell, Cmd]),
     ] {
         let expected = Sh.words(line);
         let same = |shell: &Rules| expected.is_ok() && shell.words(line) == expected;
