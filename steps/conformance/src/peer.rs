@@ -109,14 +109,14 @@ impl Peer {
         })
     }
 
-    /// Whether all of `bytes` can be sent in this time.
-    pub(crate) fn sends_within(&mut self, time: Duration, bytes: &[u8]) -> Result<bool, Failure> {
+    /// Sends as many of `bytes` as can be sent in this time, and returns how many those are.
+    pub(crate) fn sends_within(&mut self, time: Duration, bytes: &[u8]) -> Result<usize, Failure> {
         let until = Instant::now() + time;
         let mut left = bytes;
         while !left.is_empty() {
             let time = until.saturating_duration_since(Instant::now());
             if time.is_zero() {
-                return Ok(false);
+                break;
             }
             let written =
                 self.stream.set_write_timeout(Some(time)).and_then(|()| self.stream.write(left));
@@ -128,7 +128,7 @@ impl Peer {
                 }
             }
         }
-        Ok(true)
+        Ok(bytes.len() - left.len())
     }
 
     /// Receives exactly as many bytes as `expected` has, and compares. If they differ, the failure shows

@@ -1,6 +1,8 @@
 //! What the exercises ask of servers, the chat apart.
 
 use std::fs;
+use std::io;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -214,9 +216,20 @@ fn short_frame(payload: &[u8]) -> Vec<u8> {
 pub(super) fn millis(subject: &Subject) -> Result<(), Failure> {
     let running = subject.start()?;
     let mut peer = running.connect()?;
-    // A second is a little shorter where clocks are coarse.
-    let (pause, least) = (if cfg!(windows) { "ping -n 2 127.0.0.1" } else { "sleep 1" }, 900);
-    for (command, least) in [("echo hello", 0), (pause, least), ("echo hello", 0)] {
+    // What takes long, what takes less than a second, what ends at once, and what fails: no constant fits
+    // all of them, and neither do whole seconds. Some clocks are coarse, so a little less is enough.
+    let commands: &[(&str, u128, u64)] = if cfg!(windows) {
+        &[("echo hello", 0, 0), ("ping -n 2 127.0.0.1", 900, 0), ("exit 3", 0, 3)]
+    } else {
+        &[
+            ("echo hello", 0, 0),
+            ("sleep 1.3", 1280, 0),
+            ("sleep 0.4", 380, 0),
+            ("sleep 0.2; exit 3", 180, 3),
+            ("exit 3", 0, 3),
+        ]
+    };
+    for (command, least, status) in commands {
         let start = Instant::now();
         let answer = peer.send(&wire::run(command)).and_then(|()| Answer::receive(&mut peer));
         let most = start.elapsed().as_millis();
@@ -225,60 +238,130 @@ pub(super) fn millis(subject: &Subject) -> Result<(), Failure> {
         };
         let answer = answer.map_err(explain)?;
         let millis = answer.header["millis"].as_u64().map(u128::from);
-        let is_told = millis.is_some_and(|millis| (least..=most).contains(&millis));
-        if !is_told || answer.error().is_some() || answer.header["status"] != 0 {
-            return Err(explain(Failure::new(text!("extras.other-millis", least, most, answer))));
+        let is_told = millis.is_some_and(|millis| (*least..=most).contains(&millis));
+        if !is_told || answer.error().is_some() || answer.header["status"] != *status {
+            let text = text!("extras.other-millis", status, least, most, answer);
+            return Err(explain(Failure::new(text)));
         }
     }
     Ok(())
 }
 
 pub(super) fn list(subject: &Subject) -> Result<(), Failure> {
-    let root = folder_with_files()
+    let root = TempDir::new().map_err(|error| messages::cannot_make_folder(&error))?;
+    {
+        let running = subject.start_with(&["--root".as_ref(), root.path().as_ref()])?;
+        let mut peer = running.connect()?;
+        expect_list(&running, &mut peer, &[])?;
+    }
+    let files = make_files(root.path(), subject.cut.is_some())
         .map_err(|error| Failure::new(text!("extras.cannot-make-files", error)))?;
     let running = subject.start_with(&["--root".as_ref(), root.path().as_ref()])?;
     let mut peer = running.connect()?;
-    let mut ask = |request: &str| {
-        let header = json!({ "request": request }).to_string();
-        peer.send(&wire::frame(header.as_bytes()))
-            .and_then(|()| Answer::receive(&mut peer))
-            .map_err(|failure| {
-                running.explain(Failure::new(text!("extras.after-header", header, failure)))
-            })
-    };
-    let mut expected = vec![("empty.txt".to_owned(), 0), ("three bytes.txt".to_owned(), 3)];
-    for _ in 0..2 {
-        let answer = ask("list")?;
-        let mut entries = entries(&answer.body).unwrap_or_default();
-        entries.sort();
-        expected.sort();
-        if answer.error().is_some() || entries != expected {
-            return Err(running.explain(Failure::new(text!("extras.other-list", answer))));
-        }
-        let answer = ask("dance")?;
-        if answer.error().is_none() {
-            return Err(running.explain(Failure::new(text!("extras.no-error", answer))));
-        }
+    expect_list(&running, &mut peer, &files)?;
+    let answer = ask(&running, &mut peer, "dance")?;
+    if answer.error().is_none() {
+        return Err(running.explain(Failure::new(text!("extras.no-error", answer))));
     }
+    // What has changed since then shows.
+    let removed = fs::remove_file(root.path().join(&files[0].0));
+    removed.map_err(|error| Failure::new(text!("extras.cannot-make-files", error)))?;
+    expect_list(&running, &mut peer, &files[1..])
+}
+
+/// Sends a request that has no further fields, and receives its answer.
+fn ask(running: &Running, peer: &mut Peer, request: &str) -> Result<Answer, Failure> {
+    let header = json!({ "request": request }).to_string();
+    let asked = peer.send(&wire::frame(header.as_bytes())).and_then(|()| Answer::receive(peer));
+    asked.map_err(|failure| {
+        running.explain(Failure::new(text!("extras.after-header", header, failure)))
+    })
+}
+
+/// Asks for the list, which must have these files and no others.
+fn expect_list(running: &Running, peer: &mut Peer, files: &[(String, u64)]) -> Result<(), Failure> {
+    let answer = ask(running, peer, "list")?;
+    let failed = |text: String| Err(running.explain(Failure::new(text)));
+    if answer.error().is_some() {
+        return failed(text!("extras.no-list", answer));
+    }
+    let mut listed = match entries(&answer.body) {
+        Ok(listed) => listed,
+        Err(line) => return failed(text!("extras.no-entry-in-line", line)),
+    };
+    listed.sort();
+    let mut expected = files.to_vec();
+    expected.sort();
+    if listed == expected {
+        return Ok(());
+    }
+    let missing = expected.iter().find(|file| !listed.contains(file)).map(shown_entry);
+    let surplus = listed.iter().find(|file| !expected.contains(file)).map(shown_entry);
+    let none = || text!("extras.no-entry");
+    let count = files.len();
+    let (missing, surplus) = (missing.unwrap_or_else(none), surplus.unwrap_or_else(none));
+    let listed = listed.len();
+    failed(text!("extras.other-list", count, listed, missing, surplus))
+}
+
+/// An entry of the list, for a failure.
+fn shown_entry((filename, size): &(String, u64)) -> String {
+    json!({ "filename": filename, "size": size }).to_string()
+}
+
+/// How many files with a long name there are. Their lines are more than a header can hold.
+const LONG_NAMES: usize = 400;
+const LONG_NAME_LEN: usize = 200;
+
+/// Makes files to be listed, which are returned, and what is no file: a folder with a file in it, links,
+/// and a FIFO.
+fn make_files(root: &Path, are_few: bool) -> io::Result<Vec<(String, u64)>> {
+    let mut names = vec!["empty.txt", "three bytes.txt", "Grüße 你好.txt", ".hidden"];
+    if cfg!(unix) {
+        names.push("\"quoted\"\nin two lines.txt");
+    }
+    let long = (0..if are_few { 0 } else { LONG_NAMES })
+        .map(|number| format!("{number:03} {}", "x".repeat(LONG_NAME_LEN)));
+    let names: Vec<String> = names.into_iter().map(str::to_owned).chain(long).collect();
+    let mut files = Vec::new();
+    for (number, name) in names.into_iter().enumerate() {
+        let size = if number == 1 { 3 } else { number };
+        fs::write(root.join(&name), "x".repeat(size))?;
+        files.push((name, size as u64));
+    }
+    let folder = root.join("folder");
+    fs::create_dir(&folder)?;
+    fs::write(folder.join("inside.txt"), "not in the root itself")?;
+    make_no_files(root)?;
+    Ok(files)
+}
+
+/// Links of all kinds, a FIFO, and the permission to read taken from a file: that it is there shows.
+#[cfg(unix)]
+fn make_no_files(root: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    symlink("/nowhere", root.join("broken link"))?;
+    symlink("folder", root.join("link to a folder"))?;
+    symlink("three bytes.txt", root.join("link to a file"))?;
+    fs::set_permissions(root.join(".hidden"), fs::Permissions::from_mode(0))?;
+    messages::make_fifo(&root.join("fifo"))
+}
+
+/// Windows lets only administrators make links, and has no FIFOs in folders.
+#[cfg(not(unix))]
+fn make_no_files(_root: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Two files, and a folder, which is none.
-fn folder_with_files() -> std::io::Result<TempDir> {
-    let root = TempDir::new()?;
-    fs::write(root.path().join("empty.txt"), "")?;
-    fs::write(root.path().join("three bytes.txt"), "abc")?;
-    fs::create_dir(root.path().join("folder"))?;
-    Ok(root)
-}
-
-/// The lines of a list; `None` if one of them is something else.
-fn entries(body: &[u8]) -> Option<Vec<(String, u64)>> {
+/// The lines of a list. The error is the first line that is something else.
+fn entries(body: &[u8]) -> Result<Vec<(String, u64)>, String> {
     let entry = |line: &str| {
         let entry: Value = serde_json::from_str(line).ok()?;
         Some((entry["filename"].as_str()?.to_owned(), entry["size"].as_u64()?))
     };
-    str::from_utf8(body).ok()?.lines().map(entry).collect()
+    let text = String::from_utf8_lossy(body);
+    text.lines().map(|line| entry(line).ok_or_else(|| show(line.as_bytes()))).collect()
 }
 
 #[cfg(test)]
@@ -296,9 +379,9 @@ mod tests {
     #[test]
     fn a_list_is_read_only_if_every_line_is_an_entry() {
         let body = b"{\"filename\":\"a\",\"size\":1}\n{\"size\":0,\"filename\":\"b\"}\n";
-        assert_eq!(entries(body), Some(vec![("a".to_owned(), 1), ("b".to_owned(), 0)]));
-        assert_eq!(entries(b""), Some(Vec::new()));
-        assert_eq!(entries(b"{\"filename\":\"a\"}\n"), None);
-        assert_eq!(entries(b"a 1\n"), None);
+        assert_eq!(entries(body), Ok(vec![("a".to_owned(), 1), ("b".to_owned(), 0)]));
+        assert_eq!(entries(b""), Ok(Vec::new()));
+        entries(b"{\"filename\":\"a\"}\n").unwrap_err();
+        assert_eq!(entries(b"a 1\n"), Err("b\"a 1\"".to_owned()));
     }
 }

@@ -507,6 +507,7 @@ const STARTS_THE_SERVER: &[&str] = &[
     "churn",
     "delimiter",
     "list",
+    "rate-limit",
 ];
 
 /// The checks in which a right program may take a second to do what is waited for.

@@ -459,7 +459,13 @@ fn make_traps(root: &Path) -> io::Result<()> {
     std::os::unix::fs::symlink("..", root.join("up"))?;
     std::os::unix::fs::symlink("/dev/zero", root.join("device"))?;
     std::os::unix::net::UnixListener::bind(root.join("socket"))?; // its name stays
-    let made = std::process::Command::new("mkfifo").arg(root.join("fifo")).status()?;
+    make_fifo(&root.join("fifo"))
+}
+
+/// Makes a pipe with a name.
+#[cfg(unix)]
+pub(super) fn make_fifo(path: &Path) -> io::Result<()> {
+    let made = std::process::Command::new("mkfifo").arg(path).status()?;
     if made.success() { Ok(()) } else { Err(io::Error::other(format!("mkfifo: {made}"))) }
 }
 
