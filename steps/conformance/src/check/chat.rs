@@ -154,7 +154,12 @@ pub(super) fn broadcast(subject: &Subject) -> Result<(), Failure> {
         carol.last_line()?;
         members[0].say("carol has left")?;
         let after = members[0].said("carol has left");
-        members.iter_mut().try_for_each(|member| member.expect_next(&after))
+        members.iter_mut().try_for_each(|member| member.expect_next(&after))?;
+        // A client that says `quit` says it to the server alone.
+        let mut bob = members.remove(1);
+        bob.say("quit")?;
+        bob.last_line().map_err(|failure| failure.after(text!("chat.bob-quits")))?;
+        says_to(&mut members[0], &mut [], "bob has left")
     })
 }
 
@@ -1137,7 +1142,7 @@ impl Member {
     }
 
     /// The last line before the end of the stream, which must be an orderly one.
-    fn last_line(&mut self) -> Result<Option<String>, Failure> {
+    pub(super) fn last_line(&mut self) -> Result<Option<String>, Failure> {
         let until = Instant::now() + self.deadline;
         let mut last = None;
         loop {

@@ -339,6 +339,13 @@ pub const CHECKS: &[Check] = &[
         scenario: room::gone_listener,
     },
     Check {
+        name: "full-room",
+        section: "chat-threads.md#full-room",
+        side: Side::Server,
+        protocols: CHAT,
+        scenario: room::full_room,
+    },
+    Check {
         name: "leave",
         section: "chat-threads.md#half-close",
         side: Side::Client,
@@ -505,6 +512,7 @@ const STARTS_THE_SERVER: &[&str] = &[
     "vanished-peer",
     "clean-stop",
     "churn",
+    "full-room",
     "delimiter",
     "list",
     "rate-limit",

@@ -21,6 +21,13 @@ use crate::{Failure, Peer, Program, process_info};
 /// The file that every client has to download.
 const NOTES: &str = "notes.txt";
 
+/// The same in a folder of the server's. The client saves it under the name alone.
+const NOTES_BELOW: &str = "texts/notes.txt";
+
+/// Names that no client asks for: on some system, a file cannot have them, or they mean something else.
+const NO_PLAIN_NAMES: &[&str] =
+    &["CON", "com1.txt", "notes:txt", "notes.txt.", "what?", "..", "a\u{1b}b"];
+
 /// What is in it, over and over, and the SHA-256 of that.
 const NOTES_LINE: &str = "Nobody knows how long a message is, but for those who were told.\n";
 const NOTES_LINES: usize = 40;
@@ -53,6 +60,14 @@ const MAX_GROWTH_KIB: u64 = 16 * 1024;
 
 /// The size of a file that such a server cannot hold.
 const LARGE_LEN: u64 = 64 * 1024 * 1024;
+
+/// What a client is given as its `--idle-timeout`, in seconds.
+const IDLE_TIMEOUT: &str = "1";
+
+/// The size of a file that becomes shorter while it is sent, in bytes, and how short it becomes. The size is
+/// more than the buffers of the systems take.
+const SHRINKING_LEN: u64 = 48 * 1024 * 1024;
+const SHRUNK_LEN: u64 = 1024;
 
 /// A size that no file has: 8 PiB. Every reader of JSON can hold this number.
 const HOSTILE_SIZE: u64 = 1 << 53;
@@ -91,10 +106,14 @@ fn the_client_saves_what_is_whole(subject: &Subject) -> Result<(), Failure> {
         let header = json!({ "filename": filename, "hash": hash, "size": body.len() });
         let honest = Download::of(subject, filename, None, &[answer(&header, &body)])?;
         honest.expect_saved(&text!("messages.honest"), filename, &body)?;
+        honest.expect_success(&text!("messages.honest"), true)?;
     }
+    let below = Download::of(subject, NOTES_BELOW, None, &[answer(&json!({}), &notes)])?;
+    below.expect_saved(&text!("messages.honest"), NOTES, &notes)?;
     let honest = [answer(&json!({}), &notes)];
     let download = Download::of(subject, NOTES, Some(PRECIOUS), &honest)?;
     download.expect_saved(&text!("messages.honest-and-force"), NOTES, &notes)?;
+    download.expect_success(&text!("messages.honest-and-force"), true)?;
 
     let wrong_hash = answer(&json!({ "hash": NOTES_HASH.replace('a', "b") }), &notes);
     let half = &notes[..notes.len() / 2];
@@ -107,13 +126,14 @@ fn the_client_saves_what_is_whole(subject: &Subject) -> Result<(), Failure> {
     ];
     for (after, answer) in lies {
         let lies = [answer];
-        Download::of(subject, NOTES, None, &lies)?.expect_entries(&after, &[])?;
+        Download::of(subject, NOTES, None, &lies)?.expect_none(&after)?;
         let download = Download::of(subject, NOTES, Some(PRECIOUS), &lies)?;
-        download.expect_saved(&text!("messages.with-force", after), NOTES, PRECIOUS)?;
+        download.expect_kept(&text!("messages.with-force", after))?;
     }
     // All of a body has come: the stream is in order, and the next answer is understood.
     let again = Download::of(subject, NOTES, None, &[wrong_hash, answer(&json!({}), &notes)])?;
     again.expect_saved(&text!("messages.honest-again"), NOTES, &notes)?;
+    again.expect_success(&text!("messages.honest-again"), false)?;
     no_body_is_taken_for_an_answer(subject)
 }
 
@@ -128,7 +148,7 @@ fn no_body_is_taken_for_an_answer(subject: &Subject) -> Result<(), Failure> {
     let lines = format!("{0}\n{0}", get_notes());
     let (client, _) = scratch.download(subject, server, &lines, &[])?; // it may ask once or twice
     let download = Download { client, scratch };
-    download.expect_entries(&text!("messages.error-with-body"), &[])
+    download.expect_none(&text!("messages.error-with-body"))
 }
 
 /// Without a true hash from the server, no client can tell a whole file from a broken one.
@@ -149,7 +169,44 @@ fn the_server_says_what_it_sends(subject: &Subject) -> Result<(), Failure> {
             return Err(running.explain(failure.after(after_asking_for_served(filename))));
         }
     }
-    running.exchange(&mut peer, "next")
+    running.exchange(&mut peer, "next")?;
+    drop(peer);
+    if subject.cut.is_some() {
+        return Ok(()); // the proxy would read the file before it becomes shorter
+    }
+    a_file_that_shrinks_ends_the_connection(&running, &root.path().join("shrinks.bin"))
+}
+
+/// The header has announced more than there is now, so the connection must end: whatever follows would be
+/// taken for the rest of the body.
+fn a_file_that_shrinks_ends_the_connection(running: &Running, path: &Path) -> Result<(), Failure> {
+    let cannot = |error| Failure::new(text!("messages.cannot-make-file", error));
+    let file = File::create(path).map_err(cannot)?;
+    file.set_len(SHRINKING_LEN).map_err(cannot)?;
+    let mut peer = running.connect()?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let failed = |failure: Failure| running.explain(failure.after(after_asking(&name)));
+    peer.send(&wire::get(&name)).map_err(failed)?;
+    let header = wire::receive_header(&mut peer).map_err(failed)?;
+    if !header["error"].is_null() || header["size"] != SHRINKING_LEN {
+        let (len, header) = (SHRINKING_LEN, json_text(&header));
+        return Err(failed(Failure::new(text!("messages.other-size", len, header))));
+    }
+    file.set_len(SHRUNK_LEN).map_err(cannot)?;
+    let mut came = 0;
+    while came < SHRINKING_LEN {
+        match peer.receive_some() {
+            Ok(Some(bytes)) => came += bytes.len() as u64,
+            Ok(None) => break,
+            Err(failure) if failure.has_timed_out() => {
+                let len = SHRINKING_LEN;
+                let failure = Failure::new(text!("messages.shrunk", came, len)).timed_out();
+                return Err(failed(failure));
+            }
+            Err(_) => break, // a reset ends the connection, too
+        }
+    }
+    running.exchange(&mut running.connect()?, "next")
 }
 
 /// Files that must arrive byte for byte: their names, their SHA-256, and what is in them.
@@ -187,7 +244,7 @@ pub(super) fn existing_file(subject: &Subject) -> Result<(), Failure> {
     let server = FakeServer::start(subject, fake::answers(answer.clone()))?;
     let (client, _) = there.download(subject, server, &get_notes(), &[])?; // it need not even ask
     let there = Download { client, scratch: there };
-    there.expect_saved(&text!("messages.was-there"), NOTES, PRECIOUS)?;
+    there.expect_kept(&text!("messages.was-there"))?;
 
     let late = Scratch::with(None)?;
     let target = late.downloads().join(NOTES);
@@ -200,7 +257,7 @@ pub(super) fn existing_file(subject: &Subject) -> Result<(), Failure> {
     })?;
     let (client, _) = late.download(subject, server, &get_notes(), &[])?;
     let late = Download { client, scratch: late };
-    late.expect_saved(&text!("messages.came-meanwhile"), NOTES, PRECIOUS)
+    late.expect_kept(&text!("messages.came-meanwhile"))
 }
 
 /// What no disk has room for is refused, and not waited for; what is no size is refused as well.
@@ -221,12 +278,41 @@ pub(super) fn hostile_size(subject: &Subject) -> Result<(), Failure> {
                 failure.after(text!("messages.with-size", size))
             })?;
         let download = Download { client, scratch };
-        download.expect_entries(&text!("messages.with-size", size), &[])?;
+        download.expect_none(&text!("messages.with-size", size))?;
     }
-    Ok(())
+    a_server_may_stop_sending(subject)
+}
+
+/// Half of a body arrives, and then nothing more: the client does not wait for the rest forever.
+fn a_server_may_stop_sending(subject: &Subject) -> Result<(), Failure> {
+    let notes = notes();
+    let half = answer(&json!({}), &notes[..notes.len() / 2]);
+    let scratch = Scratch::with(None)?;
+    let server = FakeServer::start(subject, move |mut client| {
+        let request = wire::receive_header(&mut client)?;
+        client.send(&half)?;
+        client.expect_refusal()?; // the connection stays open until the client gives up
+        Ok(vec![request])
+    })?;
+    let time = IDLE_TIMEOUT;
+    let done = text!("messages.stops-sending", time);
+    let options = ["--idle-timeout", IDLE_TIMEOUT];
+    let (client, _) = scratch
+        .download(subject, server, &get_notes(), &options)
+        .map_err(|failure| failure.after(&done))?;
+    Download { client, scratch }.expect_none(&done)
 }
 
 pub(super) fn untrusted_name(subject: &Subject) -> Result<(), Failure> {
+    for name in NO_PLAIN_NAMES {
+        let scratch = Scratch::with(None)?;
+        let honest = answer(&json!({ "filename": name }), &notes());
+        let server = FakeServer::start(subject, fake::answers(honest))?;
+        let line = format!("get {name}");
+        let (client, _) = scratch.download(subject, server, &line, &[])?; // it need not even ask
+        let download = Download { client, scratch };
+        download.expect_none(&text!("messages.no-plain-name", line))?;
+    }
     let elsewhere = TempDir::new().map_err(|error| cannot_make_folder(&error))?;
     let absolute = elsewhere.path().join("absolute.txt");
     let (absolute, long) = (absolute.to_string_lossy(), "x".repeat(300));
@@ -248,13 +334,17 @@ pub(super) fn untrusted_name(subject: &Subject) -> Result<(), Failure> {
         let (notes, name) = (NOTES, format!("{name:?}"));
         let after = text!("messages.other-name", notes, name);
         // To save it under the name that was asked for is as safe as not to save it.
-        if download.entries()? != [NOTES] {
+        let is_saved = download.entries()? == [NOTES];
+        if !is_saved {
             download.expect_entries(&after, &[])?;
         }
         let entries = entries_below(elsewhere.path())?;
         if !entries.is_empty() {
             let entries = format!("{entries:?}");
             return Err(download.failure(&after, &text!("messages.none-elsewhere"), &entries));
+        }
+        if !is_saved {
+            download.expect_success(&after, false)?;
         }
     }
     Ok(())
@@ -378,6 +468,31 @@ impl Download {
             }
         };
         Err(self.failure(after, &expected, &format!("{entries:?}")))
+    }
+
+    /// Nothing was downloaded, and the exit code shows it.
+    fn expect_none(&self, after: &str) -> Result<(), Failure> {
+        self.expect_entries(after, &[])?;
+        self.expect_success(after, false)
+    }
+
+    /// The notes are as they were before, nothing else is there, and the exit code shows it.
+    fn expect_kept(&self, after: &str) -> Result<(), Failure> {
+        self.expect_saved(after, NOTES, PRECIOUS)?;
+        self.expect_success(after, false)
+    }
+
+    /// The client has ended with the exit code 0, or with another one.
+    fn expect_success(&self, after: &str, expected: bool) -> Result<(), Failure> {
+        let Some(status) = self.client.status().filter(|it| it.success() != expected) else {
+            return Ok(());
+        };
+        let expected = if expected {
+            text!("messages.exit-code-0")
+        } else {
+            text!("messages.other-exit-code")
+        };
+        Err(self.failure(after, &expected, &status.to_string()))
     }
 
     /// This file is in the folder, with these bytes, and nothing else is.

@@ -35,6 +35,12 @@ const LEAVING_ROUNDS: usize = 6;
 const LEAVING_EACH: usize = 10;
 const LINES_BEFORE: usize = 20;
 
+/// The clients in a room that is full.
+const ALL_PLACES: &[&str] = &["alice", "bob", "carol"];
+
+/// How long a client waits before it tries again to join a room that was full.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(20);
+
 /// How a time begins a line, with `0` in place of each digit.
 const TIME: &str = "0000-00-00 00:00:00 ";
 
@@ -181,6 +187,39 @@ pub(super) fn telnet(subject: &Subject) -> Result<(), Failure> {
         }
         Ok(())
     })
+}
+
+pub(super) fn full_room(subject: &Subject) -> Result<(), Failure> {
+    let most = ALL_PLACES.len().to_string();
+    let running = subject.start_with(&["--max-clients".as_ref(), most.as_ref()])?;
+    let done = text!("room.one-too-many", most);
+    one_too_many_is_turned_away(&running).map_err(|failure| running.explain(failure.after(done)))
+}
+
+fn one_too_many_is_turned_away(running: &Running) -> Result<(), Failure> {
+    let mut members = join_all(running, ALL_PLACES)?;
+    for _ in 0..2 {
+        let mut late = Member::silent(running)?;
+        let last = late.last_line()?.unwrap_or_default();
+        if last.trim().is_empty() || said(&last).is_some() {
+            let last = shortened(&last);
+            return Err(Failure::new(text!("room.no-reason", last)));
+        }
+        members[0].say("still here")?;
+        let expected = members[0].said("still here");
+        members.iter_mut().try_for_each(|member| member.expect_next(&expected))?;
+    }
+    drop(members.pop());
+    let until = Instant::now() + running.deadline;
+    loop {
+        match Member::greet(running.connect()?, running.deadline, "dave") {
+            Ok(_) => return Ok(()),
+            Err(failure) if Instant::now() >= until => {
+                return Err(failure.after(text!("room.one-has-left")));
+            }
+            Err(_) => thread::sleep(BETWEEN_ATTEMPTS), // no event shows that the server has seen it leave
+        }
+    }
 }
 
 pub(super) fn announcements(subject: &Subject) -> Result<(), Failure> {
