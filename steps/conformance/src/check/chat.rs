@@ -652,7 +652,7 @@ pub(super) fn rooms(subject: &Subject) -> Result<(), Failure> {
         says_to(bob, &mut [carol], "bob, joined twice")?;
         alice.say("/join cats")?;
         says_to(alice, &mut [bob, carol], "alice, back in cats")?;
-        members.into_iter().for_each(|member| member.peer.close());
+        drop(members);
         rooms_stay_apart_under_load(running, subject.cut.is_some())
     })
 }
@@ -675,12 +675,13 @@ fn rooms_stay_apart_under_load(running: &Running, in_pieces: bool) -> Result<(),
         wanderers.push(Member::join(running, &format!("wanderer {number}"))?);
     }
     let text = |number: usize| format!("{}, move {number}", rooms[number % rooms.len()]);
-    let script: String = (0..moves)
+    let script: Vec<String> = (0..moves)
         .map(|number| {
             let room = rooms[number % rooms.len()];
-            format!("/join hall\n/join {room}\n/join {room}\n{}\n", text(number))
+            format!("/join hall\n/join {room}\n/join {room}\n{}", text(number))
         })
         .collect();
+    let script = script.join("\n");
     let addrs: Vec<SocketAddr> = wanderers.iter().map(|member| member.addr).collect();
     let start = Barrier::new(WANDERERS);
     thread::scope(|scope| {
@@ -697,11 +698,9 @@ fn rooms_stay_apart_under_load(running: &Running, in_pieces: bool) -> Result<(),
                 scope.spawn(move || member.hears_all_of(addrs, &texts))
             })
             .collect();
-        let heard = listening.into_iter().map(|it| it.join().expect("it does not panic"));
-        let heard: Vec<_> = heard.collect();
-        let moved = moving.into_iter().map(|it| it.join().expect("it does not panic"));
-        let moved: Vec<_> = moved.collect();
-        heard.into_iter().chain(moved).collect::<Result<(), Failure>>()
+        let ended = |it: thread::ScopedJoinHandle<'_, _>| it.join().expect("it does not panic");
+        let results: Vec<_> = listening.into_iter().chain(moving).map(ended).collect();
+        results.into_iter().collect::<Result<(), Failure>>()
     })
     .map_err(|failure| {
         let clients = WANDERERS;
@@ -938,7 +937,7 @@ impl Member {
     /// Sends all of a script at once, and hears what it says there itself.
     fn wanders(&mut self, script: &str, moves: usize, start: &Barrier) -> Result<(), Failure> {
         start.wait();
-        self.peer.send(script.as_bytes())?;
+        self.say(script)?;
         let mut own = 0;
         while own < moves {
             own += usize::from(self.hear()?.addr == self.addr);

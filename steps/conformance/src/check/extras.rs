@@ -344,7 +344,7 @@ fn make_no_files(root: &Path) -> io::Result<()> {
     symlink("/nowhere", root.join("broken link"))?;
     symlink("folder", root.join("link to a folder"))?;
     symlink("three bytes.txt", root.join("link to a file"))?;
-    fs::set_permissions(root.join(".hidden"), fs::Permissions::from_mode(0))?;
+    fs::set_permissions(root.join(".hidden"), fs::Permissions::from_mode(0o000))?;
     messages::make_fifo(&root.join("fifo"))
 }
 

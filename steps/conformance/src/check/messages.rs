@@ -197,13 +197,12 @@ fn a_file_that_shrinks_ends_the_connection(running: &Running, path: &Path) -> Re
     while came < SHRINKING_LEN {
         match peer.receive_some() {
             Ok(Some(bytes)) => came += bytes.len() as u64,
-            Ok(None) => break,
             Err(failure) if failure.has_timed_out() => {
                 let len = SHRINKING_LEN;
                 let failure = Failure::new(text!("messages.shrunk", came, len)).timed_out();
                 return Err(failed(failure));
             }
-            Err(_) => break, // a reset ends the connection, too
+            Ok(None) | Err(_) => break, // a reset ends the connection, too
         }
     }
     running.exchange(&mut running.connect()?, "next")
