@@ -66,7 +66,7 @@ const IDLE_TIMEOUT: &str = "1";
 
 /// The size of a file that becomes shorter while it is sent, in bytes, and how short it becomes. The size is
 /// more than the buffers of the systems take.
-const SHRINKING_LEN: u64 = 48 * 1024 * 1024;
+const SHRINKING_LEN: u64 = 20 * 1024 * 1024;
 const SHRUNK_LEN: u64 = 1024;
 
 /// A size that no file has: 8 PiB. Every reader of JSON can hold this number.
