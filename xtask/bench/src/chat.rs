@@ -103,11 +103,7 @@ fn measure_all(contenders: &[Contender], clients: usize, rounds: u16) -> Result<
     let mut groups = [
         group(format!("Deliveries in a room of {clients}"), "per second", true),
         group(format!("Latency in a room of {clients}, median"), "milliseconds", false),
-        group(
-            format!("Latency in a room of {clients}, 99 of 100 are quicker"),
-            "milliseconds",
-            false,
-        ),
+        group(format!("Latency in a room of {clients}, 99th percentile"), "milliseconds", false),
     ];
     for round in 0..usize::from(rounds) {
         progress(&format!("{clients} clients: round {} of {rounds}", round + 1))?;

@@ -145,7 +145,7 @@ fn measure(contenders: &[Contender], rounds: u16) -> Result<Vec<Group>> {
     let mut groups = vec![
         group("Round trips", "per second", true),
         group("Latency, median", "microseconds", false),
-        group("Latency, 99 of 100 are quicker", "microseconds", false),
+        group("Latency, 99th percentile", "microseconds", false),
     ];
     for round in 0..usize::from(rounds) {
         progress(&format!("round {} of {rounds}", round + 1))?;
