@@ -2,6 +2,7 @@
 
 mod glossary;
 mod page;
+mod prose;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -41,6 +42,7 @@ pub fn check(root: &Path, dest: &Path) -> Result<Counts> {
     problems.extend(message::problems(root)?);
     problems.extend(glossary::unlinked_terms(&src)?);
     problems.extend(glossary::late_links(&src)?);
+    problems.extend(prose::problems(root)?);
     problems.extend(site.problems(root));
     if problems.is_empty() {
         return Ok(site.counts());

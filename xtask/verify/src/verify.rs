@@ -87,8 +87,10 @@ enum Check {
     CarriedOver,
     /// The licences of all crates are allowed, and all come from crates.io
     Licences,
-    /// The book builds without a warning, and every link in it leads somewhere
+    /// The book builds without a warning, every link in it leads somewhere, and its sentences are short
     Book,
+    /// No word is misspelt
+    Spelling,
     /// The pages work in a real browser
     Browser,
 }
@@ -110,20 +112,36 @@ impl Check {
 
     /// Whether it waits more than it computes, or is short, and so may run beside others of this kind.
     fn is_light(self) -> bool {
-        matches!(self, Self::Soak | Self::Cable | Self::CarriedOver | Self::Licences | Self::Book)
+        matches!(
+            self,
+            Self::Soak
+                | Self::Cable
+                | Self::CarriedOver
+                | Self::Licences
+                | Self::Book
+                | Self::Spelling
+        )
     }
 
     /// Whether it runs what `Build` has built.
     fn needs_programs(self) -> bool {
         !matches!(
             self,
-            Self::Format | Self::Clippy | Self::Build | Self::CarriedOver | Self::Licences
+            Self::Format
+                | Self::Clippy
+                | Self::Build
+                | Self::CarriedOver
+                | Self::Licences
+                | Self::Spelling
         )
     }
 
     /// Whether it is about the whole repository, and means nothing for one step.
     fn is_for_all(self) -> bool {
-        matches!(self, Self::Soak | Self::Cable | Self::Licences | Self::Book | Self::Browser)
+        matches!(
+            self,
+            Self::Soak | Self::Cable | Self::Licences | Self::Book | Self::Spelling | Self::Browser
+        )
     }
 }
 
@@ -267,6 +285,7 @@ impl<'a> Verifier<'a> {
             }
             Check::Licences => Ok(Outcome::Passed(counted(licences::check(root)?, "crate"))),
             Check::Book => self.book(),
+            Check::Spelling => self.spelling(),
             Check::Browser => self.browser(checks),
         }
     }
@@ -356,6 +375,15 @@ impl<'a> Verifier<'a> {
         let cargo::Output { success, text } = self.book_room("inspect")?;
         let text = text.trim_end().to_owned();
         Ok(if success { Outcome::Passed(text) } else { Outcome::Failed(String::new(), text) })
+    }
+
+    fn spelling(&self) -> Result<Outcome> {
+        if !is_on_path("typos") {
+            return Ok(Outcome::Skipped("no typos was found (pip install typos)".to_owned()));
+        }
+        let mut typos = Command::new("typos");
+        typos.args(["--format", "brief"]).current_dir(self.root);
+        silent(typos)
     }
 
     fn browser(&self, checks: &[Check]) -> Result<Outcome> {
