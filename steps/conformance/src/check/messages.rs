@@ -481,7 +481,7 @@ impl Download {
         self.expect_success(after, false)
     }
 
-    /// The client has ended with the exit code 0, or with another one.
+    /// The client has ended with the exit code 0, or with another code.
     fn expect_success(&self, after: &str, expected: bool) -> Result<(), Failure> {
         let Some(status) = self.client.status().filter(|it| it.success() != expected) else {
             return Ok(());
