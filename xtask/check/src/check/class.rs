@@ -474,7 +474,13 @@ Ben K.   -   ?   it took longer
     #[test]
     fn the_rubrics_have_a_list_of_six_points_for_each_exercise() {
         let root = workspace::root::repository();
-        let rubrics = fs::read_to_string(root.join("book/en/teacher/rubric.md")).unwrap();
+        let folder = root.join("book/en/teacher");
+        if !folder.is_dir() {
+            // A bundle for learners leaves the teacher's pages out; a repository has them.
+            assert!(!root.join(".git").exists(), "{} is missing", folder.display());
+            return;
+        }
+        let rubrics = fs::read_to_string(folder.join("rubric.md")).unwrap();
         let lists = rubrics.split("```toml").skip(1).map(|text| text.split("```").next().unwrap());
         let mut lists: Vec<Class> = lists.map(|list| toml::from_str(list).unwrap()).collect();
         for list in &lists {
