@@ -114,13 +114,15 @@ const STUB: &str = "exit 9";
 
 #[test]
 fn python_is_found_under_the_name_that_it_has_here() {
-    for (scripts, word, name) in [
-        (&[("python3", PYTHON), ("python", PYTHON)][..], "python3", "python3"),
-        (&[("python3", PYTHON)], "python", "python3"),
-        (&[("python3", STUB), ("python", PYTHON)], "python3", "python"),
-        (&[("python3", STUB), ("python", STUB), ("py", PYTHON)], "python", "py -3"),
+    for (scripts, words, name) in [
+        (&[("python3", PYTHON), ("python", PYTHON)][..], &["python3"][..], "python3"),
+        (&[("python3", PYTHON)], &["python"], "python3"),
+        (&[("python3", PYTHON)], &["py", "-3"], "python3"),
+        (&[("python3", STUB), ("python", PYTHON)], &["python3"], "python"),
+        (&[("python3", STUB), ("python", STUB), ("py", PYTHON)], &["python"], "py -3"),
     ] {
-        let report = with_programs(scripts, &["check", "03", "--", word, "y.py", "ADDR"]);
+        let words = [words, &["y.py", "ADDR"]].concat();
+        let report = with_programs(scripts, &[&["check", "03", "--"], &words[..]].concat());
         let right = format!("the server `{name} y.py ADDR`");
         assert!(report.contains(&right), "{scripts:?}: {report}");
         let skeleton = with_programs(scripts, &["start", "03", "mine"]);

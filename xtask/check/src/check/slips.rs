@@ -112,7 +112,9 @@ pub fn with_python(command: Vec<String>) -> Vec<String> {
     let Some(name) = command.first().and_then(|first| python::instead_of(first)) else {
         return command;
     };
-    name.iter().map(|word| (*word).to_owned()).chain(command.into_iter().skip(1)).collect()
+    // `-3` is an option of `py`, and of no other name.
+    let rest = command.iter().skip(1).skip_while(|word| *word == "-3");
+    name.iter().map(|word| (*word).to_owned()).chain(rest.cloned()).collect()
 }
 
 /// The name of Python 3 on this computer.
