@@ -79,7 +79,10 @@ impl fmt::Display for Finding {
 pub fn run(root: &Path) -> Result<bool> {
     let rust = rust(root)?;
     let machine = Machine::this();
-    let mut findings = vec![rust, cargo_itself(root), linker(machine)];
+    // Without a compiler, nothing is known of the linker.
+    let linker = (rust.state == State::Ok).then(|| linker(machine));
+    let mut findings = vec![rust, cargo_itself(root)];
+    findings.extend(linker);
     findings.extend(PORTS.map(|port| self::port(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))));
     findings.extend([loopback(), ipv6(), shell()]);
     findings.extend([python(machine), tcpdump(machine), browser(machine)]);
