@@ -18,6 +18,7 @@ const ROOMS: &[(&str, &[(&str, &str)])] = &[
         &[
             ("serve", "Build the book and serve it on this computer"),
             ("build", "Build the book"),
+            ("schedule", "Plan a course: what is taught in which session"),
             ("bundle", "Pack sources, crates and book into an archive, for work without a network"),
             ("preprocess", "Replace the directives in a book's pages; mdBook calls it"),
         ],

@@ -38,7 +38,7 @@ pub fn check(root: &Path, dest: &Path) -> Result<Counts> {
     build::build(root, dest, Edition::Everyone)?;
     let site = Site::read(dest)?;
     let src = root.join(ENGLISH).join("src");
-    let mut problems = heads::problems(&src)?;
+    let mut problems = heads::problems(root)?;
     problems.extend(message::problems(root)?);
     problems.extend(glossary::unlinked_terms(&src)?);
     problems.extend(glossary::late_links(&src)?);

@@ -15,6 +15,7 @@ const KNOWN: &[&str] = &[
     "collect",
     "contract",
     "time",
+    "minutes",
     "schedule",
 ];
 

@@ -6,10 +6,12 @@ use anyhow::{Context as _, Result, bail};
 use workspace::edition::ENGLISH;
 
 use crate::directive::Directive;
+use crate::exercises::{self, Exercise, exercises};
+use crate::pace::{self, Part};
 use crate::summary::{pages, read, title};
 
 /// How the directive is written, for messages.
-const USAGE: &str = "{{#time teaching=50 exercises=25 needs=PAGE.md}}";
+const USAGE: &str = "{{#time teaching=50 level=must needs=PAGE.md}}";
 
 /// All minutes are multiples of this: no plan is more exact.
 pub const STEP_MINUTES: u32 = 5;
@@ -26,13 +28,42 @@ const IN_NOTES: &[&[&str]] = &[
     &["**When it fails on their machine"],
 ];
 
+/// What a course does with a section when time is short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// The first to be left out.
+    Skip,
+    /// Left out next.
+    Should,
+    /// Never left out.
+    Must,
+}
+
+impl Level {
+    /// Reads `must`, `should` or `skip`.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Skip, Self::Should, Self::Must].into_iter().find(|level| level.word() == word)
+    }
+
+    /// As it is written.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Skip => "skip",
+            Self::Should => "should",
+            Self::Must => "must",
+        }
+    }
+}
+
 /// What `{{#time …}}` says about a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Time {
     /// Minutes of teaching, the questions under "Check yourself" included.
     pub teaching: u32,
-    /// Minutes for the exercises.
-    pub exercises: u32,
+    /// Whether a short course leaves it out.
+    pub level: Level,
     /// The pages on which this one builds, such as `server.md`.
     pub needs: Vec<String>,
 }
@@ -40,23 +71,26 @@ pub struct Time {
 impl Time {
     /// Reads a directive's arguments.
     pub fn parse(arguments: &str) -> Result<Self> {
-        let (mut teaching, mut exercises, mut needs) = (None, None, Vec::new());
+        let (mut teaching, mut level, mut needs) = (None, None, Vec::new());
         for word in arguments.split_whitespace() {
             let (key, value) = word.split_once('=').with_context(|| format!("expected {USAGE}"))?;
             match key {
                 "teaching" if teaching.is_none() => teaching = Some(minutes(word, value)?),
-                "exercises" if exercises.is_none() => exercises = Some(minutes(word, value)?),
+                "level" if level.is_none() => {
+                    let parsed = Level::parse(value);
+                    level = Some(parsed.with_context(|| format!("{word}: must, should or skip"))?);
+                }
                 "needs" => needs.extend(value.split(',').map(str::to_owned)),
-                "teaching" | "exercises" => bail!("`{key}` is there twice"),
+                "teaching" | "level" => bail!("`{key}` is there twice"),
                 _ => bail!("there is no `{key}`: expected {USAGE}"),
             }
         }
         let teaching = teaching.with_context(|| format!("no `teaching`: expected {USAGE}"))?;
-        let exercises = exercises.with_context(|| format!("no `exercises`: expected {USAGE}"))?;
+        let level = level.with_context(|| format!("no `level`: expected {USAGE}"))?;
         if teaching == 0 {
             bail!("teaching=0: every page takes some minutes");
         }
-        Ok(Self { teaching, exercises, needs })
+        Ok(Self { teaching, level, needs })
     }
 }
 
@@ -77,25 +111,32 @@ pub struct Section {
     pub title: String,
     /// What its head says.
     pub time: Time,
+    /// Its exercises.
+    pub exercises: Vec<Exercise>,
+    /// Its parts, up to the exercises.
+    pub parts: Vec<Part>,
 }
 
 impl Section {
-    /// A link to it, in Markdown.
+    /// The page's name, without the ending.
     #[must_use]
-    pub fn link(&self) -> String {
-        format!("[{}]({})", self.title, self.page)
+    pub fn name(&self) -> &str {
+        self.page.trim_end_matches(".md")
     }
 }
 
-/// The pages in `src` that take time, in the order of the summary.
-pub fn sections(src: &Path) -> Result<Vec<Section>> {
+/// The book's pages that take time, in the order of the summary.
+pub fn sections(root: &Path) -> Result<Vec<Section>> {
+    let src = &root.join(ENGLISH).join("src");
     let mut sections = Vec::new();
     for page in pages(src)? {
         let text = read(src, &page)?;
         if let Some(line) = times(&text).first() {
             let time = Time::parse(line.arguments)
                 .with_context(|| format!("{page}:{}: {}", line.number, line.text))?;
-            sections.push(Section { title: title(&text, &page), page, time });
+            let exercises = exercises(&text).with_context(|| page.clone())?;
+            let parts = pace::parts(root, &text).with_context(|| page.clone())?;
+            sections.push(Section { title: title(&text, &page), page, time, exercises, parts });
         }
     }
     Ok(sections)
@@ -119,13 +160,38 @@ fn times(text: &str) -> Vec<Line<'_>> {
 }
 
 /// One line for each head that is missing or wrong.
-pub fn problems(src: &Path) -> Result<Vec<String>> {
+pub fn problems(root: &Path) -> Result<Vec<String>> {
+    let src = &root.join(ENGLISH).join("src");
     let pages = pages(src)?;
     let mut problems = Vec::new();
     for (index, page) in pages.iter().enumerate() {
         let text = read(src, page)?;
         let found = problems_of(&text, page, &pages[..index]);
         problems.extend(found.into_iter().map(|problem| format!("{ENGLISH}/src/{page}{problem}")));
+    }
+    if problems.is_empty() {
+        let sections = sections(root)?;
+        for section in &sections {
+            let found = against_the_rules(root, section, &sections)?;
+            let page = &section.page;
+            problems.extend(found.into_iter().map(|it| format!("{ENGLISH}/src/{page}{it}")));
+        }
+    }
+    Ok(problems)
+}
+
+/// Where a section's minutes are far from the rules, or it needs one that is left out before it.
+fn against_the_rules(root: &Path, section: &Section, all: &[Section]) -> Result<Vec<String>> {
+    let Time { teaching, level, needs } = &section.time;
+    let mut problems = exercises::problems(root, &section.exercises)?;
+    let rule = pace::minutes(&section.parts);
+    if !pace::is_near(*teaching, rule) {
+        problems.push(format!(": teaching={teaching}, and the page takes {rule} by the rule"));
+    }
+    let is_left_out = |it: &&Section| needs.contains(&it.page) && it.time.level < *level;
+    for needed in all.iter().filter(is_left_out) {
+        let (level, page, lower) = (level.word(), &needed.page, needed.time.level.word());
+        problems.push(format!(": level={level}, and it needs {page}, which has level={lower}"));
     }
     Ok(problems)
 }
@@ -156,6 +222,9 @@ fn problems_of(text: &str, page: &str, before: &[String]) -> Vec<String> {
             }
         }
     }
+    if let Err(error) = exercises(text) {
+        problems.push(format!(": {error}"));
+    }
     let times = times(text);
     let [line] = &times[..] else {
         let count = times.len();
@@ -171,11 +240,6 @@ fn problems_of(text: &str, page: &str, before: &[String]) -> Vec<String> {
     match Time::parse(line.arguments) {
         Err(error) => complain(&format!("{error:#}")),
         Ok(time) => {
-            match (time.exercises > 0, has_exercises) {
-                (true, false) => complain("the page has no exercises"),
-                (false, true) => complain("the page has exercises, and they take time"),
-                _ => {}
-            }
             for needed in time.needs.iter().filter(|needed| !before.contains(needed)) {
                 complain(&if needed == page {
                     "a page cannot need itself".to_owned()
@@ -196,8 +260,6 @@ fn objectives(text: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     fn error(arguments: &str) -> String {
@@ -221,20 +283,20 @@ mod tests {
 
     #[test]
     fn a_time_has_minutes_and_needs() {
-        let time = Time::parse("teaching=50 exercises=25 needs=a.md,b.md needs=c.md").unwrap();
-        assert_eq!((time.teaching, time.exercises), (50, 25));
+        let time = Time::parse("teaching=50 level=should needs=a.md,b.md needs=c.md").unwrap();
+        assert_eq!((time.teaching, time.level), (50, Level::Should));
         assert_eq!(time.needs, ["a.md", "b.md", "c.md"]);
-        assert_eq!(Time::parse("exercises=0 teaching=5").unwrap().needs, [""; 0]);
+        assert_eq!(Time::parse("level=skip teaching=5").unwrap().needs, [""; 0]);
     }
 
     #[test]
     fn minutes_that_are_missing_or_silly_are_refused() {
-        assert_eq!(error("exercises=5"), format!("no `teaching`: expected {USAGE}"));
-        assert_eq!(error("teaching=5"), format!("no `exercises`: expected {USAGE}"));
-        assert_eq!(error("teaching=0 exercises=5"), "teaching=0: every page takes some minutes");
-        assert_eq!(error("teaching=52 exercises=5"), "teaching=52 is not a multiple of 5");
-        assert_eq!(error("teaching=5 exercises=1"), "exercises=1 is not a multiple of 5");
-        assert_eq!(error("teaching=-5 exercises=5"), "teaching=-5 is no number");
+        assert_eq!(error("level=must"), format!("no `teaching`: expected {USAGE}"));
+        assert_eq!(error("teaching=5"), format!("no `level`: expected {USAGE}"));
+        assert_eq!(error("teaching=0 level=must"), "teaching=0: every page takes some minutes");
+        assert_eq!(error("teaching=52 level=must"), "teaching=52 is not a multiple of 5");
+        assert_eq!(error("teaching=5 level=can"), "level=can: must, should or skip");
+        assert_eq!(error("teaching=-5 level=must"), "teaching=-5 is no number");
         assert_eq!(error("teaching=5 teaching=5"), "`teaching` is there twice");
         assert_eq!(error("time=5"), format!("there is no `time`: expected {USAGE}"));
         assert_eq!(error("50 25"), format!("expected {USAGE}"));
@@ -242,7 +304,7 @@ mod tests {
 
     #[test]
     fn a_sound_head_passes_and_a_page_without_anything_needs_none() {
-        let sound = page("{{#time teaching=5 exercises=0 needs=a.md}}");
+        let sound = page("{{#time teaching=5 level=must needs=a.md}}");
         assert_eq!(problems_in(&sound), [""; 0]);
         assert_eq!(problems_in("# A page\n\n## A section {#a}\n\nText.\n"), [""; 0]);
     }
@@ -261,7 +323,7 @@ mod tests {
         let none = page("Time: about 40 minutes.");
         let expected = format!(": it has 0 times, and needs one in its objectives: {USAGE}");
         assert_eq!(problems_in(&none), [expected]);
-        let time = "{{#time teaching=5 exercises=0}}";
+        let time = "{{#time teaching=5 level=must}}";
         let twice = page(&format!("{time}\n\n{time}"));
         assert!(problems_in(&twice)[0].starts_with(": it has 2 times"));
         let empty = page(time).replacen("- read;", "read.", 1);
@@ -270,7 +332,7 @@ mod tests {
 
     #[test]
     fn a_time_outside_of_the_objectives_is_found() {
-        let time = "{{#time teaching=5 exercises=0}}";
+        let time = "{{#time teaching=5 level=must}}";
         let outside = page("") + "\n" + time + "\n";
         let problems = problems_in(&outside);
         assert!(problems[0].ends_with(&format!("{time}: stands outside of the objectives")));
@@ -278,14 +340,14 @@ mod tests {
 
     #[test]
     fn key_points_without_notes_for_teachers_are_found() {
-        let page = page("{{#time teaching=5 exercises=0}}").replace(TEACHERS_NOTES, "<details>");
+        let page = page("{{#time teaching=5 level=must}}").replace(TEACHERS_NOTES, "<details>");
         let expected = format!(": it has key points, but no notes for teachers: {TEACHERS_NOTES}");
         assert_eq!(problems_in(&page), [expected]);
     }
 
     #[test]
     fn notes_for_teachers_that_leave_something_out_are_found() {
-        let sound = page("{{#time teaching=5 exercises=0}}");
+        let sound = page("{{#time teaching=5 level=must}}");
         assert_eq!(problems_in(&sound.replace("**Draw", "**Play")), [""; 0]);
         let problems = problems_in(&sound.replace("**Draw", "**Sing").replace("**Ask", "**Tell"));
         let expected =
@@ -294,19 +356,16 @@ mod tests {
     }
 
     #[test]
-    fn minutes_for_exercises_and_exercises_come_together() {
-        let time = "{{#time teaching=5 exercises=5}}";
-        let expected = format!(":9: {time}: the page has no exercises");
-        assert_eq!(problems_in(&page(time)), [expected]);
-        let time = "{{#time teaching=5 exercises=0}}";
-        let with_exercises = page(time) + "\n## Exercises {#exercises}\n";
-        let expected = format!(":9: {time}: the page has exercises, and they take time");
+    fn an_exercise_without_minutes_is_found() {
+        let time = "{{#time teaching=5 level=must}}";
+        let with_exercises = page(time) + "\n## Exercises {#exercises}\n\n**1. A task.** Do it.\n";
+        let expected = ": exercise 1 has no minutes: {{#minutes 15}}";
         assert_eq!(problems_in(&with_exercises), [expected]);
     }
 
     #[test]
     fn a_need_that_comes_later_is_found() {
-        let time = "{{#time teaching=5 exercises=0 needs=a.md,c.md,b.md}}";
+        let time = "{{#time teaching=5 level=must needs=a.md,c.md,b.md}}";
         let expected = [
             format!(":9: {time}: c.md does not come before this page in SUMMARY.md"),
             format!(":9: {time}: a page cannot need itself"),
@@ -314,21 +373,43 @@ mod tests {
         assert_eq!(problems_in(&page(time)), expected);
     }
 
+    /// A book of these pages.
+    fn book(pages: &[(&str, &str)]) -> tempfile::TempDir {
+        let tree = workspace::fixture::tree();
+        for (name, text) in pages {
+            workspace::fixture::write(tree.path(), &format!("{ENGLISH}/src/{name}"), text);
+        }
+        tree
+    }
+
+    const SUMMARY: (&str, &str) =
+        ("SUMMARY.md", "# Summary\n\n[C](c.md)\n- [B](b.md)\n  - [A](a.md)\n");
+
+    /// A page that takes about five minutes.
+    fn of_five_minutes(time: &str) -> String {
+        page(time) + &"word ".repeat(450).replace("word word word ", "word word word\n")
+    }
+
     #[test]
     fn sections_come_in_the_order_of_the_summary() {
-        let folder = tempfile::tempdir().unwrap();
-        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
-        write("SUMMARY.md", "# Summary\n\n[C](c.md)\n- [B](b.md)\n  - [A](a.md)\n");
-        write("a.md", &page("{{#time teaching=10 exercises=0 needs=b.md}}"));
-        write("b.md", &page("{{#time teaching=5 exercises=0}}").replace("A page", "The `b`"));
-        write("c.md", "# C\n");
-        let sections = sections(folder.path()).unwrap();
-        let links: Vec<String> = sections.iter().map(Section::link).collect();
-        assert_eq!(links, ["[The `b`](b.md)", "[A page](a.md)"]);
-        assert_eq!(problems(folder.path()).unwrap(), [""; 0]);
-        write("b.md", &page("{{#time teaching=5 exercises=0 needs=a.md}}"));
-        let expected = "book/en/src/b.md:9: {{#time teaching=5 exercises=0 needs=a.md}}: \
-                        a.md does not come before this page in SUMMARY.md";
-        assert_eq!(problems(folder.path()).unwrap(), [expected]);
+        let text = of_five_minutes("{{#time teaching=5 level=must}}");
+        let later = text.replace("level=must", "level=must needs=b.md");
+        let tree = book(&[SUMMARY, ("a.md", &later), ("b.md", &text), ("c.md", "# C\n")]);
+        let sections = sections(tree.path()).unwrap();
+        let names: Vec<&str> = sections.iter().map(Section::name).collect();
+        assert_eq!(names, ["b", "a"]);
+        assert_eq!(problems(tree.path()).unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn minutes_far_from_the_rule_and_a_need_that_is_left_out_first_are_found() {
+        let b = of_five_minutes("{{#time teaching=20 level=skip}}");
+        let a = of_five_minutes("{{#time teaching=5 level=must needs=b.md}}");
+        let tree = book(&[SUMMARY, ("a.md", &a), ("b.md", &b), ("c.md", "# C\n")]);
+        let expected = [
+            "book/en/src/b.md: teaching=20, and the page takes 5 by the rule",
+            "book/en/src/a.md: level=must, and it needs b.md, which has level=skip",
+        ];
+        assert_eq!(problems(tree.path()).unwrap(), expected);
     }
 }

@@ -9,12 +9,16 @@ mod bundle;
 mod directive;
 mod directives;
 mod edition;
+mod exercises;
 mod fold;
 mod heads;
 mod highlight;
 mod html;
 mod outline;
+mod pace;
+mod plan;
 mod preprocess;
+mod schedule;
 mod serve;
 mod source;
 mod summary;
@@ -51,6 +55,8 @@ enum Command {
         #[arg(long, value_enum)]
         edition: Option<Edition>,
     },
+    /// Plan a course: what is taught in which session, and what is homework
+    Schedule(schedule::Options),
     /// Put the sources, all crates and the built book into one archive, for work without a network
     Bundle {
         /// Archive to write [default: tcp-step-by-step.tar.gz in the target folder]
@@ -91,6 +97,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Build { dest, edition } => {
             build::run(&root, dest, edition.unwrap_or_default())?;
         }
+        Command::Schedule(options) => return schedule::run(&root, &options),
         Command::Bundle { out } => bundle::run(&root, out)?,
         Command::Preprocess { question: None } => preprocess::run_for_mdbook()?,
         Command::Preprocess { question: Some(Question::Supports { renderer }) } => {

@@ -14,6 +14,7 @@ use workspace::root;
 use crate::directive::Directive;
 use crate::directives::{self, collect, contract, message, schedule, time};
 use crate::edition::Edition;
+use crate::exercises;
 use crate::highlight::fence;
 use crate::html;
 use crate::outline::Outline;
@@ -152,8 +153,9 @@ impl<'a> Page<'a> {
                     "collect" => collect::markdown(src, directive.arguments),
                     "contract" => contract::markdown(directive.arguments),
                     "message" => message::markdown(directive.arguments).map(|line| vec![line]),
-                    "time" => time::markdown(src, directive.arguments).map(|line| vec![line]),
-                    "schedule" => schedule::markdown(src, directive.arguments),
+                    "time" => time::markdown(src, text, directive.arguments).map(|line| vec![line]),
+                    "minutes" => exercises::markdown(directive.arguments).map(|line| vec![line]),
+                    "schedule" => schedule::markdown(self.root, directive.arguments),
                     _ => return None,
                 };
                 Some((directive, found))

@@ -212,7 +212,7 @@ fn a_figure_needs_a_file_a_caption_and_words() {
 fn an_unknown_directive_lists_those_that_there_are() {
     assert_eq!(
         error("{{#lisitng 01-first src/server.rs}}"),
-        "there is no directive `lisitng`; there are: listing, diff, session, message, figure, chart, step, staircase, collect, contract, time, schedule, and mdBook's include and title"
+        "there is no directive `lisitng`; there are: listing, diff, session, message, figure, chart, step, staircase, collect, contract, time, minutes, schedule, and mdBook's include and title"
     );
 }
 

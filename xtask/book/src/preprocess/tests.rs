@@ -56,14 +56,14 @@ fn a_block_keeps_the_place_where_it_stands() {
 
 #[test]
 fn a_time_stays_markdown_in_its_place() {
-    let text = "<div>\n\n{{#time teaching=5 exercises=0 needs=first.md}}\n\n</div>\n";
+    let text = "<div>\n\n{{#time teaching=5 level=must needs=first.md}}\n\n</div>\n";
     let expected = "<div>\n\nTime: 5 minutes. Needs: [First](first.md).\n\n</div>\n";
     assert_eq!(page(text), expected);
     assert_eq!(
-        errors("a\n{{#time teaching=7 exercises=0}}\n{{#schedule}}\nb {{#schedule}}\n"),
+        errors("a\n{{#time teaching=7 level=must}}\n{{#schedule minutes=90}}\nb {{#schedule}}\n"),
         [
-            "book/en/src/page.md:2: {{#time teaching=7 exercises=0}}: teaching=7 is not a multiple of 5",
-            "book/en/src/page.md:3: {{#schedule}}: no page has a {{#time}}",
+            "book/en/src/page.md:2: {{#time teaching=7 level=must}}: teaching=7 is not a multiple of 5",
+            "book/en/src/page.md:3: {{#schedule minutes=90}}: no page has a {{#time}}",
             "book/en/src/page.md:4: {{#schedule}}: a directive stands on a line of its own",
         ]
     );
@@ -136,7 +136,7 @@ fn all_that_is_wrong_is_said_with_its_line() {
              {{#include none.md}}\n{{#include part.txt:y}}\n{{#include part.txt:2:3}}\n"
         ),
         [
-            "book/en/src/page.md:1: {{#foo a}}: there is no directive `foo`; there are: listing, diff, session, message, figure, chart, step, staircase, collect, contract, time, schedule, and mdBook's include and title",
+            "book/en/src/page.md:1: {{#foo a}}: there is no directive `foo`; there are: listing, diff, session, message, figure, chart, step, staircase, collect, contract, time, minutes, schedule, and mdBook's include and title",
             "book/en/src/page.md:3: {{#listing 01-first src/server.rs}}: a directive stands on a line of its own",
             "book/en/src/page.md:4: {{#diff a b}}: expected {{#diff STEP-A STEP-B FILE}} \
              or {{#diff STEP-A FILE-A[:ANCHOR] STEP-B FILE-B[:ANCHOR]}}",
