@@ -373,10 +373,9 @@ pub mod tests {
             let heading = if index == 0 { String::new() } else { format!("{name}{index}") };
             Part { id: heading.clone(), heading, weight: *minutes as usize }
         };
-        let tasks = minutes.iter().enumerate();
-        let tasks: String = tasks
-            .map(|(index, minutes)| format!("**{}. It.**\n{{{{#minutes {minutes}}}}}\n", index + 1))
-            .collect();
+        let task = |(number, minutes)| format!("**{number}. It.**\n{{{{#minutes {minutes}}}}}\n");
+        let tasks: Vec<String> = (1..).zip(minutes).map(task).collect();
+        let tasks = tasks.concat();
         Section {
             page: format!("{name}.md"),
             title: name.to_uppercase(),

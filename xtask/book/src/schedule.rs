@@ -154,12 +154,11 @@ fn set(
 ) {
     let new =
         value.as_integer().filter(|it| limits.contains(it)).and_then(|it| u32::try_from(it).ok());
-    match new {
-        Some(new) => *number = new,
-        None => {
-            let (least, most) = (limits.start(), limits.end());
-            complaints.push(text!("schedule.bad-number", shown, value, least, most, number));
-        }
+    if let Some(new) = new {
+        *number = new;
+    } else {
+        let (least, most) = (limits.start(), limits.end());
+        complaints.push(text!("schedule.bad-number", shown, value, least, most, number));
     }
 }
 
