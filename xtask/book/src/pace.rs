@@ -13,7 +13,7 @@ use similar::{ChangeTag, TextDiff};
 use crate::directive::Directive;
 use crate::source::{read, read_source};
 
-/// So many parts has a minute: a number that all of the rule's rates divide.
+/// The parts of a minute: a number that the rates of the rule divide.
 const PARTS: usize = 300;
 
 /// How many of these take a minute.

@@ -224,7 +224,7 @@ enum Cut {
     Any,
 }
 
-/// So many sessions more than necessary are tried for the sake of sensible cuts.
+/// The number of sessions beyond the necessary ones that are tried for the sake of sensible cuts.
 const MORE: usize = 2;
 
 /// Where each session ends; none if they do not fit.
