@@ -13,6 +13,7 @@ use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use workspace::edition::ENGLISH;
 use workspace::root::shown;
 
+use crate::edition::TEACHERS_FOLDER;
 use crate::summary;
 
 /// The most words of a sentence.
@@ -51,11 +52,12 @@ const SOURCES: [&str; 3] = ["steps", "xtask", "book/tests"];
 /// breaks a rule.
 pub fn problems(root: &Path) -> Result<Vec<String>> {
     let mut files = vec![root.join("README.md"), root.join("CONTRIBUTING.md")];
-    files.extend(
-        summary::pages(&root.join(ENGLISH).join("src"))?
-            .iter()
-            .map(|page| root.join(ENGLISH).join("src").join(page)),
-    );
+    let teachers = root.join(ENGLISH).join(TEACHERS_FOLDER); // a bundle may have none
+    for folder in [root.join(ENGLISH).join("src"), teachers] {
+        if folder.is_dir() {
+            files.extend(summary::pages(&folder)?.iter().map(|page| folder.join(page)));
+        }
+    }
     for folder in SOURCES {
         list(&root.join(folder), &mut files)?;
     }
