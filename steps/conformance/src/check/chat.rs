@@ -391,7 +391,7 @@ pub(super) fn slow_reader(subject: &Subject) -> Result<(), Failure> {
             }
         }
         Member::join(running, "a late one")?;
-        slow.must_miss_something()
+        slow.must_have_been_dropped()
     })
 }
 
@@ -1114,29 +1114,34 @@ impl Member {
         self.unread.extend(came);
     }
 
-    /// Reads again, after the flood. A room that has kept all of it for one client keeps anything.
-    fn must_miss_something(mut self) -> Result<(), Failure> {
+    /// Reads again, after the flood. A room that has kept all of it for one client keeps anything; and a
+    /// client that has missed something is not in the room any more.
+    fn must_have_been_dropped(mut self) -> Result<(), Failure> {
         let own = self.said("I am back");
         let all = FLOOD_ROUNDS * FLOOD_LINES * SPEAKERS;
         let mut heard = 0;
         // A client that was dropped can say nothing, and its stream ends, in an orderly way or not.
         let _ = self.say(&own.text);
-        loop {
+        let is_dropped = loop {
             match self.hear() {
-                Ok(said) if said == own => break,
+                Ok(said) if said == own => break false,
                 Ok(said) => heard += usize::from(said.text.len() > FLOOD_LINE_LEN),
-                Err(_) if self.peer.ends_within(self.deadline) => break,
+                Err(_) if self.peer.ends_within(self.deadline) => break true,
                 // What comes late is not what was missed.
                 Err(_) => {
                     let name = &self.name;
                     return Err(Failure::new(text!("chat.reads-again-in-vain", name)));
                 }
             }
-        }
-        if heard < all {
+        };
+        let name = &self.name;
+        if heard < all && is_dropped {
             return Ok(());
         }
-        let (name, lines, kib) = (&self.name, all, all * FLOOD_LINE_LEN / 1024);
+        if heard < all {
+            return Err(Failure::new(text!("chat.missed-and-stays", name, heard, all)));
+        }
+        let (lines, kib) = (all, all * FLOOD_LINE_LEN / 1024);
         Err(Failure::new(text!("chat.all-was-kept", name, lines, kib)))
     }
 
