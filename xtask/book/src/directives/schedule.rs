@@ -128,13 +128,15 @@ pub fn summary(course: &Course, plan: &Plan, names: Names) -> String {
     sentences.join(" ")
 }
 
-/// A row for each session.
+/// A row for each session; homework has a column if there is any.
 fn table(plan: &Plan) -> Vec<String> {
     let (session, in_class) = (text!("schedule.session"), text!("schedule.class"));
     let (at_home, minutes) = (text!("schedule.home"), text!("schedule.minutes"));
+    let has_homework = plan.sessions.iter().any(|session| !session.homework.is_empty());
+    let homework = |text: &str| if has_homework { format!(" {text} |") } else { String::new() };
     let mut lines = vec![
-        format!("| {session} | {in_class} | {at_home} | {minutes} |"),
-        "| ---: | --- | --- | ---: |".to_owned(),
+        format!("| {session} | {in_class} |{} {minutes} |", homework(&at_home)),
+        format!("| ---: | --- |{} ---: |", homework("---")),
     ];
     for (number, session) in (1..).zip(&plan.sessions) {
         let names = Names::Links;
@@ -145,8 +147,8 @@ fn table(plan: &Plan) -> Vec<String> {
             items.insert(0, minutes_of(&text!("schedule.set-up"), plan.set_up));
             minutes += plan.set_up;
         }
-        let (items, homework) = (items.join("; "), names.homework(session).join("; "));
-        lines.push(format!("| {number} | {items} | {homework} | {minutes} |"));
+        let (items, at_home) = (items.join("; "), names.homework(session).join("; "));
+        lines.push(format!("| {number} | {items} |{} {minutes} |", homework(&at_home)));
     }
     lines
 }
@@ -200,6 +202,15 @@ mod tests {
         );
         let summary = summary(&course, &plan, Names::Links);
         assert!(summary.ends_with("for reading at home: [B](b.md) (20)."), "{summary}");
+    }
+
+    #[test]
+    fn without_homework_there_is_no_column_for_it() {
+        let sections = [section("a", Must, &[20], &[5])];
+        let course = Course { set_up: 10, ..Course::new(None, 60) };
+        let expected =
+            "| 1 | set-up (10); [A](a.md) (20); [A](a.md#exercises), exercise 1 (5) | 35 |";
+        assert_eq!(table(&plan(&course, &sections).unwrap())[2], expected);
     }
 
     #[test]
