@@ -1,5 +1,6 @@
 //! `cargo xtask build`: the book as a folder of web pages. A warning is an error.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -95,6 +96,10 @@ fn render(
     let mut book = MDBook::load(root.join(ENGLISH))?;
     if let (Some(edition), Some(title)) = (edition.title(), &book.config.book.title) {
         book.config.book.title = Some(format!("{title} · {edition}"));
+    }
+    if edition == Edition::Handout {
+        // Old names of pages, which here have no sheets.
+        book.config.set("output.html.redirect", BTreeMap::<String, String>::new())?;
     }
     configure(&mut book.config)?;
     book.config.set("build.build-dir", dest)?;

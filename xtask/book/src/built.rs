@@ -7,33 +7,45 @@ mod prose;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
+use std::ops::AddAssign;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
+use tempfile::TempDir;
 use workspace::edition::ENGLISH;
 
 use self::page::{Link, Page};
 use crate::directives::message;
-use crate::edition::Edition;
+use crate::edition::{Edition, TEACHERS_FOLDER};
 use crate::{build, heads};
 
 /// What was looked at.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Counts {
+    /// Editions of the book: one less without the teacher's pages, which most bundles lack.
+    pub editions: usize,
     /// Pages of HTML.
     pub pages: usize,
     /// Links and other references in them.
     pub links: usize,
 }
 
-impl fmt::Display for Counts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} pages, {} links", self.pages, self.links)
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.editions += other.editions;
+        self.pages += other.pages;
+        self.links += other.links;
     }
 }
 
-/// Builds the book into a folder and looks at every page; the error has a line for each thing that is
-/// wrong.
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} pages, {} links, in {} editions", self.pages, self.links, self.editions)
+    }
+}
+
+/// Builds the book into a folder, and its other editions into folders of their own, and looks at every page; the
+/// error has a line for each thing that is wrong.
 pub fn check(root: &Path, dest: &Path) -> Result<Counts> {
     build::build(root, dest, Edition::Everyone)?;
     let site = Site::read(dest)?;
@@ -44,11 +56,33 @@ pub fn check(root: &Path, dest: &Path) -> Result<Counts> {
     problems.extend(glossary::late_links(&src)?);
     problems.extend(prose::problems(root)?);
     problems.extend(site.problems(root));
+    let mut counts = site.counts();
+    for edition in Edition::ALL.into_iter().filter(|it| *it != Edition::Everyone) {
+        if edition == Edition::Teacher && !root.join(ENGLISH).join(TEACHERS_FOLDER).is_dir() {
+            continue;
+        }
+        let folder = TempDir::new().context("cannot make a folder for the book")?;
+        build::build(root, folder.path(), edition)?;
+        let site = Site::read(folder.path())?;
+        let mut found = site.problems(root);
+        if !edition.has_solutions() {
+            found.extend(site.leftovers(folder.path())?);
+        }
+        // What is wrong in all editions is named once.
+        found.retain(|problem| !problems.contains(problem));
+        problems.extend(found.into_iter().map(|problem| {
+            format!("--edition{}: {problem}", edition.suffix().replacen('-', " ", 1))
+        }));
+        counts += site.counts();
+    }
     if problems.is_empty() {
-        return Ok(site.counts());
+        return Ok(counts);
     }
     bail!("{}", problems.join("\n"))
 }
+
+/// What no page has that is for learners.
+const LEFTOVERS: [&str; 3] = ["<summary>Solution", "class=\"teacher\"", "exercises/"];
 
 /// A folder of built pages.
 struct Site {
@@ -82,9 +116,21 @@ impl Site {
 
     fn counts(&self) -> Counts {
         Counts {
+            editions: 1,
             pages: self.pages.len(),
             links: self.pages.values().map(|page| page.links.len()).sum(),
         }
+    }
+
+    /// One line for each page that shows what learners must not see.
+    fn leftovers(&self, dest: &Path) -> Result<Vec<String>> {
+        let mut problems = Vec::new();
+        for path in self.pages.keys() {
+            let text = fs::read_to_string(dest.join(path))?;
+            let found = LEFTOVERS.iter().filter(|leftover| text.contains(**leftover));
+            problems.extend(found.map(|leftover| format!("{path}: `{leftover}` is left in it")));
+        }
+        Ok(problems)
     }
 
     /// One line for each thing that is wrong; `root` is where the pages' sources are.
@@ -206,8 +252,12 @@ fn decode(text: &str) -> String {
 
 /// The page's source, and the line in it that holds a link, as far as these can be found.
 fn source(root: &Path, page: &str, link: &str) -> String {
-    let shown = format!("{ENGLISH}/src/{}", page.replace(".html", ".md"));
-    let Ok(text) = fs::read_to_string(root.join(&shown)) else {
+    let page = page.replace(".html", ".md");
+    let read = |folder| {
+        let shown = format!("{ENGLISH}/{folder}/{page}");
+        fs::read_to_string(root.join(&shown)).map(|text| (shown, text))
+    };
+    let Ok((shown, text)) = read("src").or_else(|_| read(TEACHERS_FOLDER)) else {
         return String::new();
     };
     let as_written = link.replace(".html", ".md");

@@ -1,5 +1,7 @@
 //! `cargo xtask bundle`: the sources, all crates and the built book in one archive, for work without a network.
 
+mod solutions;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Read as _, Write as _};
@@ -24,6 +26,9 @@ const FOLDER: &str = "tcp-step-by-step";
 const VENDOR: &str = "vendor";
 const BOOK: &str = "book-html";
 
+/// The pages that only a teacher's bundle has.
+const TEACHERS_PAGES: &str = "book/en/teacher/";
+
 /// Cargo's configuration, which a bundle has with more in it.
 const CARGO_CONFIG: &str = ".cargo/config.toml";
 
@@ -47,17 +52,17 @@ const BUILT: &[&str] = &["target", "node_modules", "__pycache__"];
 type Entry = (String, PathBuf);
 
 /// Writes the archive and says where it is.
-pub fn run(root: &Path, out: Option<PathBuf>) -> Result<()> {
+pub fn run(root: &Path, out: Option<PathBuf>, edition: Edition) -> Result<()> {
     let out = match out {
         Some(out) => std::path::absolute(out).context("the archive has no path")?,
-        None => root::target()?.dir.join(format!("{FOLDER}.tar.gz")),
+        None => root::target()?.dir.join(format!("{FOLDER}{}.tar.gz", edition.suffix())),
     };
     // The archive takes the place of what has its name: that may be an older one, and not a device.
     if fs::symlink_metadata(&out).is_ok_and(|it| !it.is_file()) {
         let out = out.display();
         bail!(text!("bundle.no-file", out));
     }
-    let bytes = write(root, &out)?;
+    let bytes = write(root, &out, edition)?;
     writeln!(io::stdout(), "the bundle is {}: {} MB", out.display(), bytes / 1_000_000)?;
     let hash = hash(&out).with_context(|| format!("cannot read {}", out.display()))?;
     writeln!(io::stdout(), "{}", text!("bundle.hash", hash))?;
@@ -66,16 +71,22 @@ pub fn run(root: &Path, out: Option<PathBuf>) -> Result<()> {
 }
 
 /// Writes the archive; returns its size in bytes.
-fn write(root: &Path, out: &Path) -> Result<u64> {
+fn write(root: &Path, out: &Path, edition: Edition) -> Result<u64> {
     // Everything that is made for it is made here, so the working tree stays as it was.
     let made = TempDir::new().context("cannot create a temporary folder")?;
     let mut entries = sources(root)?;
     if !entries.iter().any(|(name, _)| name == "Cargo.lock") {
         bail!("there is no Cargo.lock: without it the crates are not known");
     }
+    if edition != Edition::Teacher {
+        entries.retain(|(name, _)| !name.starts_with(TEACHERS_PAGES));
+    }
+    if !edition.has_solutions() {
+        entries = solutions::without(entries, edition, made.path())?;
+    }
     write_config(root, &made.path().join(CARGO_CONFIG))?;
     vendor(root, &made.path().join(VENDOR))?;
-    build::build(root, &made.path().join(BOOK), Edition::Everyone)?;
+    build::build(root, &made.path().join(BOOK), edition)?;
     walk(made.path(), "", &|_| true, &mut entries)?;
     entries.sort();
 

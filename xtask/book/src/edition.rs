@@ -9,6 +9,7 @@ use mdbook_preprocessor::book::{Book, BookItem, Chapter};
 use workspace::edition::ENGLISH;
 
 use crate::fold::{self, Kind};
+use crate::sheet::sheet;
 use crate::summary;
 
 /// Pages that are of no use to learners.
@@ -28,14 +29,20 @@ pub enum Edition {
     Learner,
     /// All unfolded, with the teacher's pages: exams, keys, a rubric; do not publish it
     Teacher,
+    /// Sheets to print: each section's questions and exercises, with room to write
+    Handout,
 }
 
 impl Edition {
+    /// All of them; that for everyone comes first.
+    pub const ALL: [Self; 4] = [Self::Everyone, Self::Learner, Self::Teacher, Self::Handout];
+
     /// What is added to the book's title.
     pub fn title(self) -> Option<String> {
         match self {
             Self::Everyone | Self::Learner => None,
             Self::Teacher => Some(text!("edition.teacher")),
+            Self::Handout => Some(text!("edition.handout")),
         }
     }
 
@@ -46,12 +53,21 @@ impl Edition {
 
     /// Whether a page of the book, by its path in `src`, is in this edition.
     pub fn has_page(self, page: &str) -> bool {
-        self != Self::Learner || !FOR_TEACHERS.contains(&page)
+        self.has_solutions() || !FOR_TEACHERS.contains(&page)
+    }
+
+    /// Whether solutions and notes for teachers are in it.
+    pub fn has_solutions(self) -> bool {
+        matches!(self, Self::Everyone | Self::Teacher)
     }
 
     /// Puts pages in and takes pages out, and changes the others.
     pub fn shape(self, root: &Path, book: &mut Book) -> Result<()> {
         self.retain(&mut book.items);
+        if self == Self::Handout {
+            book.items = sheets(book)?;
+            return Ok(());
+        }
         if self == Self::Teacher {
             let names: Vec<&Path> = book.chapters().filter_map(|it| it.path.as_deref()).collect();
             let pages = teachers_pages(root)?;
@@ -87,20 +103,21 @@ impl Edition {
     }
 
     /// A page's text, as this edition has it.
+    ///
+    /// It says of each block where it is on paper: `after` the last question, or not at all.
     fn page(self, text: &str) -> Result<String> {
-        match self {
-            Self::Everyone => Ok(text.to_owned()),
-            Self::Learner => self.source(text),
-            Self::Teacher => fold::with_attributes(text, |kind| match kind {
-                Kind::More => "",
-                _ => " open",
-            }),
-        }
+        fold::with_attributes(&self.source(text)?, |kind| match (self, kind) {
+            (_, Kind::More) => "",
+            (Self::Teacher, Kind::Notes) => " open",
+            (Self::Teacher, _) => r#" open data-paper="after""#,
+            (_, Kind::Answer | Kind::Hint) => r#" data-paper="after""#,
+            (_, Kind::Solution | Kind::Notes) => r#" data-paper="no""#,
+        })
     }
 
     /// A page's source without what this edition must not show.
     pub fn source(self, text: &str) -> Result<String> {
-        if self != Self::Learner {
+        if self.has_solutions() {
             return Ok(text.to_owned());
         }
         let text = fold::without(text, |kind| matches!(kind, Kind::Solution | Kind::Notes))?;
@@ -109,6 +126,20 @@ impl Edition {
             FOR_TEACHERS.contains(&page.rsplit('/').next().unwrap_or(page))
         }))
     }
+}
+
+/// The sheets of all pages that have tasks, one after the other.
+fn sheets(book: &Book) -> Result<Vec<BookItem>> {
+    let mut sheets = Vec::new();
+    for chapter in book.chapters() {
+        let shown = || chapter.name.clone();
+        if let Some(content) = sheet(&chapter.content).with_context(shown)? {
+            let mut chapter = chapter.clone();
+            (chapter.content, chapter.sub_items) = (content, Vec::new());
+            sheets.push(BookItem::Chapter(chapter));
+        }
+    }
+    Ok(sheets)
 }
 
 /// A page that only teachers have.
@@ -245,8 +276,8 @@ mod tests {
 
     #[test]
     fn each_edition_has_a_folder_of_its_own() {
-        let suffixes = [Edition::Everyone, Edition::Learner, Edition::Teacher].map(Edition::suffix);
-        assert_eq!(suffixes, ["", "-learner", "-teacher"]);
+        let suffixes = Edition::ALL.map(Edition::suffix);
+        assert_eq!(suffixes, ["", "-learner", "-teacher", "-handout"]);
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod plan;
 mod preprocess;
 mod schedule;
 mod serve;
+mod sheet;
 mod source;
 mod summary;
 
@@ -59,9 +60,12 @@ enum Command {
     Schedule(schedule::Options),
     /// Put the sources, all crates and the built book into one archive, for work without a network
     Bundle {
-        /// Archive to write [default: tcp-step-by-step.tar.gz in the target folder]
+        /// Archive to write [default: tcp-step-by-step.tar.gz in the target folder, or tcp-step-by-step-EDITION.tar.gz]
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+        /// For whom [default: all; solutions and notes for teachers are folded]
+        #[arg(long, value_enum)]
+        edition: Option<Edition>,
     },
     /// The mdBook preprocessor: mdBook calls it, so that `mdbook build book/en` works
     Preprocess {
@@ -98,7 +102,9 @@ fn run(command: Command) -> Result<bool> {
             build::run(&root, dest, edition.unwrap_or_default())?;
         }
         Command::Schedule(options) => return schedule::run(&root, &options),
-        Command::Bundle { out } => bundle::run(&root, out)?,
+        Command::Bundle { out, edition } => {
+            bundle::run(&root, out, edition.unwrap_or_default())?;
+        }
         Command::Preprocess { question: None } => preprocess::run_for_mdbook()?,
         Command::Preprocess { question: Some(Question::Supports { renderer }) } => {
             return Ok(preprocess::supports(&renderer));

@@ -35,19 +35,24 @@ fn a_folder_that_would_be_emptied_is_an_error_in_one_line() {
 mod slow {
     use super::*;
 
-    /// The archive of this very project: cargo finds every crate in it, and has no other place to look.
+    /// The archive of this very project, as learners get it: it has no solutions, and cargo finds every crate in it, and has no other place to look.
     /// The first step is built and run from it.
     #[test]
     #[ignore = "slow: packs all crates, and builds a step from nothing"]
     fn in_an_unpacked_bundle_cargo_finds_every_crate_and_runs_a_step_without_a_network() {
         let folder = TempDir::new().unwrap();
         let archive = folder.path().join("bundle.tar.gz");
-        let output = book(&["bundle", "--out", archive.to_str().unwrap()]);
+        let output = book(&["bundle", "--edition", "learner", "--out", archive.to_str().unwrap()]);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let unpacked = GzDecoder::new(File::open(&archive).unwrap());
         Archive::new(unpacked).unpack(folder.path()).unwrap();
         let bundle = folder.path().join("tcp-step-by-step");
         assert!(bundle.join("book-html/introduction.html").is_file());
+        for gone in
+            ["steps/06-struct-header/exercises", "book/en/teacher", "book/en/src/teaching.md"]
+        {
+            assert!(!bundle.join(gone).exists(), "{gone}");
+        }
         let machine = root::repository().to_str().unwrap().to_owned();
         for name in [".cargo/config.toml", "Cargo.toml", "Cargo.lock", "book-html/print.html"] {
             let text = fs::read_to_string(bundle.join(name)).unwrap();

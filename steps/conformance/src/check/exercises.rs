@@ -165,6 +165,11 @@ pub fn assert_python_exercises(step_dir: &str, executable: &str) {
 }
 
 fn assert_solutions(step_dir: &Path, executable: &str, language: Language) {
+    // A learner's bundle has no solutions. In the repository, a test of `verify` misses them.
+    if !step_dir.join("exercises").exists() {
+        eprintln!("not asked: {} has no solutions", step_dir.display());
+        return;
+    }
     let promises = Promises::read(step_dir).unwrap_or_else(|error| panic!("{error}"));
     let exercises = Exercise::read(step_dir).unwrap_or_else(|error| panic!("{error}"));
     let mut count = 0;

@@ -31,6 +31,26 @@ fn a_sound_book_passes() {
 }
 
 #[test]
+fn what_is_wrong_in_one_edition_only_is_found_with_its_name() {
+    let tree = fixture::tree();
+    let solution = "\n<details><summary>Solution</summary>\n\n<span id=\"way\"></span>\n\n</details>\n\n\
+                    The [way](#way). No `exercises/`.\n";
+    fixture::append(tree.path(), "book/en/src/first.md", solution);
+    let exam = "# Exam\n\n[The loop](second.md#lop)\n";
+    fixture::write(tree.path(), "book/en/teacher/exam.md", exam);
+    fixture::write(tree.path(), "book/en/teacher/SUMMARY.md", "- [Exam](exam.md)\n");
+    let text = failure(tree.path());
+    for problem in [
+        "--edition learner: first.html: <a href=\"#way\">: first.html has no id `way` (book/en/src/first.md:",
+        "--edition learner: first.html: `exercises/` is left in it",
+        "--edition teacher: exam.html: <a href=\"second.html#lop\">: second.html has no id `lop` \
+         (book/en/teacher/exam.md:3)",
+    ] {
+        assert!(text.lines().any(|line| line.starts_with(problem)), "{problem} in {text}");
+    }
+}
+
+#[test]
 fn one_changed_character_in_a_fragment_is_found() {
     let tree = fixture::tree();
     fixture::replace(tree.path(), "book/en/src/first.md", "#the-loop", "#the-loop2");

@@ -39,7 +39,8 @@ fn what_is_no_regular_file_is_not_replaced() {
         outs.push("/dev/null".into());
     }
     for out in outs {
-        let error = run(folder.path(), Some(out.clone())).unwrap_err().to_string();
+        let error =
+            run(folder.path(), Some(out.clone()), Edition::Everyone).unwrap_err().to_string();
         assert_eq!(
             error,
             format!(
@@ -119,7 +120,7 @@ fn the_archive_has_one_folder_and_tells_neither_owner_nor_time() {
     let out = TempDir::new().unwrap();
     let (first, second) = (out.path().join("new/a.tar.gz"), out.path().join("b.tar.gz"));
     let before = names_below(tree.path());
-    let bytes = write(tree.path(), &first).unwrap();
+    let bytes = write(tree.path(), &first, Edition::Everyone).unwrap();
     assert_eq!(bytes, fs::metadata(&first).unwrap().len());
     assert_eq!(names_below(tree.path()), before, "the working tree stays as it was");
 
@@ -133,7 +134,7 @@ fn the_archive_has_one_folder_and_tells_neither_owner_nor_time() {
     let config = text_of(&first, "tcp-step-by-step/.cargo/config.toml");
     assert_eq!(config, format!("[alias]\nx = \"run\"\n{OFFLINE}"));
 
-    write(tree.path(), &second).unwrap();
+    write(tree.path(), &second, Edition::Everyone).unwrap();
     assert_eq!(fs::read(&first).unwrap(), fs::read(&second).unwrap());
 }
 
@@ -158,11 +159,15 @@ fn a_bundle_that_cannot_be_made_leaves_no_file_behind() {
     let tree = tree();
     let out = TempDir::new().unwrap();
     fixture::append(tree.path(), "book/en/src/first.md", "\n{{#listing 01-first src/x.rs}}\n");
-    let error = write(tree.path(), &out.path().join("a.tar.gz")).unwrap_err().to_string();
+    let error = write(tree.path(), &out.path().join("a.tar.gz"), Edition::Everyone)
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("no such file: steps/01-first/src/x.rs"), "{error}");
     assert_eq!(names_below(out.path()), BTreeSet::new());
     fs::remove_file(tree.path().join("Cargo.lock")).unwrap();
-    let error = write(tree.path(), &out.path().join("a.tar.gz")).unwrap_err().to_string();
+    let error = write(tree.path(), &out.path().join("a.tar.gz"), Edition::Everyone)
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("there is no Cargo.lock"), "{error}");
 }
 

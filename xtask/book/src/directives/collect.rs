@@ -47,7 +47,7 @@ fn key_points(text: &str, page: &str) -> Vec<String> {
     text.lines()
         .skip_while(|line| !line.starts_with(KEY_POINTS))
         .skip(1)
-        .take_while(|line| !line.starts_with('#') && !line.starts_with("{{#"))
+        .take_while(|line| !["#", "{{#", "<details"].iter().any(|start| line.starts_with(start)))
         .map(|line| from_elsewhere(line, page))
         .skip_while(String::is_empty)
         .collect()
@@ -146,6 +146,13 @@ And so on.
             "",
         ];
         assert_eq!(key_points(PAGE, "a.md"), expected);
+    }
+
+    #[test]
+    fn notes_for_teachers_are_no_key_points() {
+        let page = "# A page\n\n## Key points {#key-points}\n\n- A point.\n\n\
+                    <details class=\"teacher\"><summary>Notes for teachers</summary>\n\n- **Say** it.\n\n</details>\n";
+        assert_eq!(key_points(page, "a.md"), ["- A point.", ""]);
     }
 
     #[test]
