@@ -453,16 +453,43 @@ function mdbook_something_else_has_focus(event) {
     addEventListener('hashchange', reveal);
     reveal();
 
-    // On paper everything is unfolded.
-    let unfolded = [];
+    // On paper everything is unfolded that is printed, and a section's answers come after its last question.
+    let unfolded = [], below = [];
     addEventListener('beforeprint', () => {
-        unfolded = [...document.querySelectorAll('details:not([open])')];
+        unfolded = [...document.querySelectorAll('details:not([open]):not([data-paper="no"])')];
         unfolded.forEach((fold) => { fold.open = true; });
+        let section = [];
+        for (const part of [...document.querySelectorAll('main > :is(h1, h2, details[data-paper="after"])')]) {
+            if (part.localName === 'details') section.push(part);
+            else section = move(section);
+        }
+        move(section);
     });
     addEventListener('afterprint', () => {
         unfolded.forEach((fold) => { fold.open = false; });
-        unfolded = [];
+        below.forEach(([fold, place]) => {
+            place.replaceWith(fold);
+            delete fold.firstElementChild.dataset.number;
+        });
+        unfolded = below = [];
     });
+
+    // Moves a section's answers below its last question, numbered like these.
+    function move(answers) {
+        let number = 0, end = answers.at(-1)?.nextSibling, main = answers.at(-1)?.parentNode;
+        for (const fold of answers) {
+            const before = fold.previousElementSibling;
+            if (!before?.matches('.answer-below, details[data-paper]')) number++;
+            const place = document.createElement('p');
+            place.className = 'answer-below';
+            place.textContent = `→ ${fold.firstElementChild.textContent}`;
+            place.dataset.number = fold.firstElementChild.dataset.number = number;
+            fold.replaceWith(place);
+            main.insertBefore(fold, end);
+            below.push([fold, place]);
+        }
+        return [];
+    }
 
     const print = byId('print-button');
     if (print) print.addEventListener('click', () => window.print());

@@ -10,10 +10,10 @@ use crate::browser::{Browser, View};
 /// What cannot be decoded.
 const ODD: [&str; 4] = ["#%", "#%E0%A4%A", "?highlight=%", "?search=%"];
 
-/// What the script of a page does last: on paper, all is unfolded.
+/// What the script of a page does last: on paper, all is unfolded that is printed.
 const PRINT: &str = "
     dispatchEvent(new Event('beforeprint'));
-    return document.querySelectorAll('details:not([open])').length;
+    return document.querySelectorAll('details:not([open], [data-paper=no])').length;
 ";
 
 /// They name nothing, and all that the page's script does is done.

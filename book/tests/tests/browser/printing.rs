@@ -29,6 +29,40 @@ pub async fn fits_the_paper(browser: &Browser) -> Result<Vec<String>> {
     Ok(found)
 }
 
+/// The questions of a page and their folded blocks, in order: `?` is a question, `1` its answer, and `-` a block that
+/// is not printed.
+const QUESTIONS: &str = "
+    const parts = [...document.querySelectorAll('#check-yourself ~ :is(p, details, h2)')];
+    const section = parts.slice(0, parts.findIndex((part) => part.localName === 'h2'));
+    return section.map((part) => {
+        if (part.localName === 'p') return part.className ? '' : '?';
+        const number = part.querySelector('summary').dataset.number ?? 'a';
+        return part.dataset.paper === 'no' ? '-' : number;
+    }).join('');
+";
+
+/// On paper, the answers come after the last question, with their numbers; afterwards they are next to their questions
+/// again. Solutions and notes for teachers stay folded.
+pub async fn answers_come_last(browser: &Browser) -> Result<()> {
+    browser.visit(PAGE).await?;
+    let before: String = browser.run(QUESTIONS, json!([])).await?;
+    let count = before.matches("?a").count();
+    ensure!(count > 1 && before == "?a".repeat(count), "{PAGE}: its questions are {before}");
+    let event = |name| format!("dispatchEvent(new Event('{name}'));");
+    let script = event("beforeprint") + QUESTIONS;
+    let on_paper: String = browser.run(&script, json!([])).await?;
+    let numbers: String = (1..=count).map(|number| number.to_string()).collect();
+    let expected = "?".repeat(count) + &numbers;
+    ensure!(on_paper == expected, "{PAGE}: on paper, its questions are {on_paper}");
+    let unfolded = "return document.querySelectorAll('[data-paper=no][open]').length";
+    let unfolded: usize = browser.run(unfolded, json!([])).await?;
+    ensure!(unfolded == 0, "{PAGE}: {unfolded} blocks are unfolded that are not for paper");
+    let script = event("afterprint") + QUESTIONS;
+    let after: String = browser.run(&script, json!([])).await?;
+    ensure!(after == before, "{PAGE}: after printing, its questions are {after}");
+    Ok(())
+}
+
 /// What a page shows that must be found on paper.
 #[derive(Deserialize)]
 struct Shown {

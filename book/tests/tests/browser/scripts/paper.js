@@ -27,7 +27,11 @@ for (const block of document.querySelectorAll('main *')) {
     const isHiddenOnPurpose = block.closest('svg, .visually-hidden, .who') || getComputedStyle(block).clipPath !== 'none';
     if (cut && block.clientWidth > 0 && !isHiddenOnPurpose) found.push(`cut off: ${name(block)}`);
 }
+for (const fold of document.querySelectorAll('main details[data-paper="no"]')) {
+    if (fold.scrollHeight > 3 * fold.querySelector('summary').scrollHeight) found.push(`not for paper: ${name(fold)}`);
+}
 for (const pre of document.querySelectorAll('main pre')) {
+    if (pre.closest('[data-paper="no"]')) continue;
     const twin = pre.closest('.twins > *');
     if (twin && getComputedStyle(twin).display === 'none') continue; // the language that was not chosen
     if (!pre.checkVisibility({ visibilityProperty: true }) || pre.getBoundingClientRect().height < 5) found.push(`folded on paper: ${name(pre)}`);
