@@ -11,7 +11,7 @@ use crate::summary;
 /// What only an exercise has whose answer is a program.
 const JUDGED: &str = "\nJudged by";
 
-/// A line of handwriting for so many words of the book's own answer, which is longer than a learner's.
+/// How many words of the book's answer, which is longer than a learner's, get one line of handwriting.
 const WORDS_PER_LINE: usize = 12;
 
 /// The sections that have tasks, and how many lines of handwriting one of their tasks gets, at least and at most.
