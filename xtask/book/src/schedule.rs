@@ -19,6 +19,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use conformance::text;
 use toml::{Table, Value};
+use workspace::print;
 
 use crate::directives::schedule::{Names, lists, summary};
 use crate::heads::{self, Level, Section};
@@ -56,7 +57,7 @@ pub fn run(root: &Path, options: &Options) -> Result<bool> {
         let mut new =
             File::create_new(file).with_context(|| text!("schedule.template-failed", shown))?;
         new.write_all(template(&course, &sections).as_bytes())?;
-        print(&text!("schedule.template-written", shown))?;
+        print(io::stdout(), &text!("schedule.template-written", shown))?;
         return Ok(true);
     }
     let mut complaints = Vec::new();
@@ -69,20 +70,15 @@ pub fn run(root: &Path, options: &Options) -> Result<bool> {
         }
     }
     let plan = plan(&course, &sections)?;
-    print(&format!(
-        "{}\n\n{}",
-        summary(&course, &plan, Names::Titles),
-        lists(&plan).join("\n").trim_end()
-    ))?;
+    print(
+        io::stdout(),
+        &format!(
+            "{}\n\n{}",
+            summary(&course, &plan, Names::Titles),
+            lists(&plan).join("\n").trim_end()
+        ),
+    )?;
     Ok(complaints.is_empty())
-}
-
-/// Prints a text, as far as it is read (`| head`).
-fn print(text: &str) -> io::Result<()> {
-    match writeln!(io::stdout(), "{text}") {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
-        _ => Ok(()),
-    }
 }
 
 /// Reads TOML; an error is one line.

@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result};
 use conformance::text;
 use serde::Deserialize;
 use workspace::command_line::is_on_path;
-use workspace::{cargo, root};
+use workspace::{cargo, print, root};
 
 /// The ports on which the steps' servers listen by default.
 const PORTS: RangeInclusive<u16> = 9001..=9010;
@@ -87,21 +87,19 @@ pub fn run(root: &Path) -> Result<bool> {
     findings.extend([loopback(), ipv6(), shell()]);
     findings.extend([python(machine), tcpdump(machine), browser(machine)]);
     findings.extend([disk(&root::target()?.dir), crates(root)]);
-    report(&findings, &mut io::stdout().lock())
+    report(&findings, io::stdout())
 }
 
 /// One line for each finding, and one for all.
-fn report(findings: &[Finding], mut output: impl io::Write) -> Result<bool> {
-    for finding in findings {
-        writeln!(output, "{finding}")?;
-    }
+fn report(findings: &[Finding], output: impl io::Write) -> Result<bool> {
+    let lines: Vec<String> = findings.iter().map(Finding::to_string).collect();
     let missing = findings.iter().filter(|finding| finding.state == State::Missing).count();
     let sentence = match missing {
         0 => text!("doctor.ready"),
         1 => text!("doctor.one-missing"),
         _ => text!("doctor.missing", missing),
     };
-    writeln!(output, "\n{sentence}")?;
+    print(output, &format!("{}\n\n{sentence}", lines.join("\n")))?;
     Ok(missing == 0)
 }
 

@@ -1,6 +1,6 @@
-//! How a room ends.
+//! How a room prints its result, and ends.
 
-use std::io::{self, Write as _};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -16,5 +16,17 @@ pub fn exit_code(result: Result<bool>) -> ExitCode {
             let _ = writeln!(io::stderr(), "error: {error:#}"); // stderr may be closed
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Prints a line, or several, as far as they are read (`| head`).
+///
+/// # Errors
+///
+/// If the output cannot be written for another reason.
+pub fn print(mut output: impl Write, text: &str) -> io::Result<()> {
+    match writeln!(output, "{text}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
     }
 }

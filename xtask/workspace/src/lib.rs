@@ -13,4 +13,4 @@ pub mod root;
 pub mod stats;
 pub mod texts;
 
-pub use exit::exit_code;
+pub use exit::{exit_code, print};

@@ -145,7 +145,7 @@ mod tests {
         ));
         assert!(!html.contains("ncat"), "{html}");
         assert!(!html.contains(r#"class="bar""#), "the theme gives it a height: {html}");
-        assert_eq!(html.matches("the thin line is the spread").count(), 1, "{html}");
+        assert_eq!(html.matches("The thin line is the spread").count(), 1, "{html}");
     }
 
     #[test]

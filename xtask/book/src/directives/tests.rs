@@ -129,7 +129,7 @@ fn a_session_has_a_column_for_each_terminal_and_a_row_for_each_turn() {
             "\n</code></pre></div>",
             r#"<div class="turn" data-terminal="server" style="grid-column:1;grid-row:4"><span class="who">server</span><pre tabindex="0"><code>"#,
             "<samp>bye</samp>\n",
-            r#"<samp class="again">… and so on, for ever</samp>"#,
+            r#"<samp class="again">… and so on, forever</samp>"#,
             "\n",
             r#"<kbd class="key">Ctrl-C</kbd>"#,
             "\n</code></pre></div>",
