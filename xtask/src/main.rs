@@ -26,17 +26,17 @@ const ROOMS: &[(&str, &[(&str, &str)])] = &[
     (
         "xtask-check",
         &[
-            ("check", "Judge a program of your own, in any language, by what a step promises"),
-            ("start", "Write a skeleton of a server, to begin with"),
+            ("check", "Check a program of your own, in any language, against what a step promises"),
+            ("start", "Write a skeleton of a server to begin with"),
             ("tap", "Show what crosses between a client and a server"),
-            ("guest", "Join a chat room as a guest who talks a lot, or does not read"),
+            ("guest", "Join a chat room as a guest that talks a lot, or does not read"),
             ("doctor", "Check that this computer has what the book needs"),
         ],
     ),
     (
         "xtask-verify",
         &[
-            ("verify", "Prove that the book and the steps are right"),
+            ("verify", "Check that the book and the steps are right"),
             ("soak", "Stress every server with random clients"),
         ],
     ),
@@ -86,7 +86,7 @@ fn run(mut cargo: Command) -> ExitCode {
     cannot_start(&cargo.exec())
 }
 
-/// Waits for the other program and ends as it does.
+/// Waits for the other program and exits with its code.
 #[cfg(not(unix))]
 fn run(mut cargo: Command) -> ExitCode {
     // Ctrl-C reaches every program of the terminal: the other one answers it, and this one waits.

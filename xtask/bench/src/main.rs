@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use workspace::{exit_code, root};
 
-/// Measures how quick the steps are, beside other programs for the same work
+/// Measures how fast the steps are, compared with other programs for the same work
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 struct Cli {
@@ -23,7 +23,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Measure how quick the steps are
+    /// Measure how fast the steps are
     Bench {
         #[command(subcommand)]
         subject: Subject,

@@ -16,10 +16,10 @@ pub struct Reporting {
     /// Print the figures as JSON
     #[arg(long)]
     pub json: bool,
-    /// Write the figures where the book's charts come from
+    /// Write the figures into the files from which the book's charts are drawn
     #[arg(long)]
     pub record: bool,
-    /// How often each contender is measured
+    /// Measure each contender this many times
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     pub rounds: u16,
 }

@@ -27,7 +27,7 @@ pub enum Edition {
     Everyone,
     /// Without solutions, without notes for teachers, and without the page Teaching this book
     Learner,
-    /// All unfolded, with the teacher's pages: exams, keys, a rubric; do not publish it
+    /// Everything unfolded, with the teacher's pages (exams, keys, a rubric); do not publish it
     Teacher,
     /// Sheets to print: each section's questions and exercises, with room to write
     Handout,

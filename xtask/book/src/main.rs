@@ -45,7 +45,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Build the book and serve it on this computer; build it anew when something changes
+    /// Build the book and serve it on this computer; rebuild it when a file changes
     Serve(serve::Options),
     /// Build the book
     Build {
@@ -72,7 +72,7 @@ enum Command {
         #[command(subcommand)]
         question: Option<Question>,
     },
-    /// Build the book into a folder, and follow every link in it: `cargo xtask verify` calls it
+    /// Build the book into a folder, and check every link in it; `cargo xtask verify` calls it
     #[command(hide = true)]
     Inspect {
         /// Folder to build it in
@@ -82,7 +82,7 @@ enum Command {
 
 #[derive(Subcommand)]
 enum Question {
-    /// Exit with 0 if the preprocessor is of use to the renderer
+    /// Exit with 0 if the preprocessor supports the renderer
     Supports {
         /// Such as `html`
         renderer: String,

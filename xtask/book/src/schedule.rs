@@ -42,7 +42,7 @@ pub struct Options {
     /// File with minutes of your own, which replace those of the book
     #[arg(long, value_name = "FILE")]
     times: Option<PathBuf>,
-    /// Write such a file, with the book's minutes to be changed, and plan nothing
+    /// Write such a file, with the book's minutes for you to change, and plan nothing
     #[arg(long, value_name = "FILE", conflicts_with_all = ["sessions", "times"])]
     template: Option<PathBuf>,
 }

@@ -34,7 +34,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// What can be chosen on the command line.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
-    /// Port to serve on, on this computer only; 0 takes any free one
+    /// Port to serve on, on this computer only; 0 takes any free port
     #[arg(long, default_value_t = 3000)]
     port: u16,
     /// Open the book in the browser

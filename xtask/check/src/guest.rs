@@ -32,13 +32,13 @@ pub struct Options {
     /// Read nothing until Enter is pressed
     #[arg(long, conflicts_with = "say")]
     pause: bool,
-    /// Say this many lines, and leave
+    /// Send this many lines, and leave
     #[arg(long, value_name = "LINES", value_parser = clap::value_parser!(u32).range(1..))]
     say: Option<u32>,
-    /// How many lines to say per second, at the most; without it, as many as the room takes
+    /// Send at most this many lines per second [default: as many as the room takes]
     #[arg(long, value_name = "LINES", requires = "say", value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
-    /// The length of each of these lines, in bytes
+    /// Length of each of these lines, in bytes
     #[arg(long, value_name = "BYTES", requires = "say", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=4096))]
     length: u16,
     /// Send these bytes and end of file, and show the answer as bytes; \xNN, \n, \r, \t, \0 and \\ are escapes

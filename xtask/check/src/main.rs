@@ -17,7 +17,7 @@ use clap::{Parser, Subcommand};
 use workspace::texts::TEXTS;
 use workspace::{exit_code, root};
 
-/// Judges a program, shows what crosses a connection, and looks whether a computer is ready
+/// Checks a learner's program, shows what crosses a connection, and checks this computer
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 struct Cli {
@@ -27,15 +27,15 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Judge a program of your own, in any language, by what a step promises
+    /// Check a program of your own, in any language, against what a step promises
     Check(Box<check::Options>),
-    /// Write a skeleton of a server, to begin with; it fails its first check
+    /// Write a skeleton of a server to begin with; it fails its first check
     Start(start::Options),
-    /// Stand between a client and a server, and show what crosses
+    /// Show what crosses between a client and a server
     Tap(tap::Options),
-    /// Be a client that no step has: it talks a lot, does not read, or sends any bytes
+    /// Act as a client that no step has: one that talks a lot, does not read, or sends any bytes
     Guest(guest::Options),
-    /// Look whether this computer has what the book needs; best done before class
+    /// Check that this computer has what the book needs; run it before class
     Doctor,
 }
 

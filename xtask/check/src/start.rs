@@ -20,11 +20,11 @@ const RUST: &str = include_str!("../skeletons/server.rs");
 /// What can be chosen on the command line.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
-    /// The step, by its number or its name
+    /// Step, by its number or its name
     step: String,
-    /// The folder for the skeleton; it is made if there is none
+    /// Folder for the skeleton; it is created if it does not exist
     folder: PathBuf,
-    /// Write it in Python; so it is without an option
+    /// Write it in Python, which is the default
     #[arg(long)]
     python: bool,
     /// Write it in Rust, for rustc alone

@@ -43,7 +43,7 @@ pub struct Options {
     /// Wait this many milliseconds before passing each piece on
     #[arg(long, value_name = "MS", default_value_t = 0)]
     delay: u64,
-    /// Close each connection after N bytes from the server, as if it had broken
+    /// Close each connection after N bytes from the server, as if the connection had broken
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     end_after: Option<u32>,
     /// Repeat the random cuts of another run
@@ -52,7 +52,7 @@ pub struct Options {
     /// Show lines of text instead of a hexdump
     #[arg(long)]
     text: bool,
-    /// Leave out what is another in each run: times, and the clients' ports
+    /// Leave out what differs from run to run: times, and the clients' ports
     #[arg(long)]
     no_time: bool,
     /// Listen where others can connect, or pass on to another computer

@@ -116,13 +116,13 @@ fn an_address_that_is_taken_is_named_before_anything_is_started() {
 #[test]
 fn what_cannot_be_checked_has_exit_code_2() {
     for (arguments, words) in [
-        (&["03"][..], "say what to check"),
+        (&["03"][..], "no program to check"),
         (&["77", "--list"], "there is no step `77`"),
         (&["03", "--only", "speed", "--list"], "there is no check `speed`"),
         (&["03", "--addr", "192.0.2.1:9003"], "--allow-remote"),
         (&["03", "--cut", "0", "--addr", "127.0.0.1:9003"], "--cut takes"),
         (&["03", "--client", "--addr", "127.0.0.1:9003", "--", "true"], "write ADDR"),
-        (&["05", "--addr", "127.0.0.1:9005"], "there is nothing to ask"),
+        (&["05", "--addr", "127.0.0.1:9005"], "none of these checks applies here"),
         (&["03", "--addr", "127.0.0.1:9003", "--deadline", "0"], "--deadline takes a number of"),
     ] {
         let (code, _, error) = check(arguments);

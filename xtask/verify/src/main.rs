@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use workspace::{exit_code, root};
 
-/// Says whether anything in the book, or in a step, is no longer true
+/// Checks whether everything in the book and in the steps is still true
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 struct Cli {
@@ -27,9 +27,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Prove that the book and the steps are right
+    /// Check that the book and the steps are right
     Verify(verify::Options),
-    /// Give all servers clients of all sorts for a while, and see that they are as before
+    /// Stress every server with random clients, and check that each is as it was before
     Soak(soak::Options),
 }
 

@@ -17,13 +17,13 @@ const NUMBERS: [u8; 9] = [1, 2, 3, 4, 6, 7, 8, 9, 10];
 /// What can be chosen on the command line.
 #[derive(clap::Args)]
 pub struct Options {
-    /// How long, in minutes
+    /// Run for this many minutes
     #[arg(long, value_name = "N", default_value = "1")]
     minutes: u64,
-    /// How long, in seconds
+    /// Run for this many seconds
     #[arg(long, value_name = "N", conflicts_with = "minutes")]
     seconds: Option<u64>,
-    /// Repeats what the clients of an earlier soak did
+    /// Repeat what the clients of an earlier soak did
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
 }

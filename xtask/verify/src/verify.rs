@@ -38,19 +38,19 @@ const JUDGED_BY_STAIRCASE: &str = "keeps_what_its_manifest_promises";
 /// What can be chosen on the command line.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Options {
-    /// Check one step, by its number or its name; leaves the book out
+    /// Check one step, by its number or its name, and not the book
     #[arg(long, value_name = "NN")]
     step: Option<String>,
-    /// Run this check, and no other; can be given more than once
+    /// Run this check only; can be given more than once
     #[arg(long, value_name = "CHECK", value_enum)]
     only: Vec<Check>,
-    /// Run everything; let a check that cannot be run count as failed
+    /// Run everything; count a check that cannot be run as failed
     #[arg(long, conflicts_with = "all")]
     strict: bool,
-    /// Run everything; name what cannot be run here
+    /// Run everything; list what cannot be run here
     #[arg(long)]
     all: bool,
-    /// Record the sessions anew before they are checked
+    /// Record the sessions again before they are checked
     #[arg(long)]
     bless: bool,
     /// Run only the tests and the sessions, this many times, and count how often each failed
@@ -63,31 +63,31 @@ pub struct Options {
 enum Check {
     /// The code is formatted
     Format,
-    /// The tests and the programs can be built; comes before what runs them
+    /// The tests and the programs build; runs before the checks that need them
     Build,
     /// Clippy reports nothing
     Clippy,
-    /// All tests pass, but the slowest
+    /// All tests except the slowest pass
     Tests,
     /// The slowest tests pass
     Slow,
     /// The steps' Python twins keep the same promises
     Python,
-    /// The book's terminal sessions come out as they are shown
+    /// The book's terminal sessions print what the book shows
     Sessions,
-    /// The messages that the page on troubleshooting explains still come, and it has them all
+    /// The page on troubleshooting explains every message, and each still occurs
     Messages,
-    /// Each step keeps, and breaks, what its manifest says
+    /// Each step keeps and breaks the promises that its manifest lists
     Staircase,
-    /// Servers with clients of all sorts neither panic nor leak, and serve those that behave
+    /// Servers under random clients neither panic nor leak, and serve well-behaved clients
     Soak,
-    /// A client whose cable is pulled is gone in time, and the others in the room do not wait for it
+    /// A client whose cable is pulled is removed in time, and the others in the room do not wait
     Cable,
-    /// Files that a step has from an earlier step are the same
+    /// Files that a step takes over from an earlier step are the same
     CarriedOver,
     /// The licences of all crates are allowed, and all come from crates.io
     Licences,
-    /// The book builds without a warning, every link in it leads somewhere, and its sentences are short
+    /// The book builds without a warning, its links work, and its sentences are short
     Book,
     /// No word is misspelt
     Spelling,

@@ -18,29 +18,30 @@ Examples:
   cargo xtask check 07 --contract
   cargo xtask check --class class.toml
 
-The program is started anew for each check. ADDR in its command line is replaced by a free address, another \
-one each time, and PORT by its port alone: use it if you can. Otherwise the server must listen where its \
-arguments or --addr say (HOST:PORT), or at the step's usual address, 127.0.0.1:900N. It need not print anything.
+The program is started again for each check. ADDR in its command line is replaced by a free address, a \
+different one each time, and PORT by the port alone: use one of them if you can. Otherwise the server must \
+listen at the address in its arguments or in --addr (HOST:PORT), or at the step's usual address, \
+127.0.0.1:900N. It need not print anything.
 
 Exit code: 0 if no check failed, 1 if one did, 2 if the program could not be checked.")]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub struct Options {
-    /// The step whose promises count, by its number or its name
+    /// Step whose promises are checked, by its number or its name
     #[arg(value_name = "STEP", required_unless_present = "class")]
     pub step: Option<String>,
-    /// The program and its arguments
+    /// Program and its arguments
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<String>,
-    /// Judge a client: it gets the address in place of ADDR, or as its last argument
+    /// Check a client: it gets the address in place of ADDR, or as its last argument
     #[arg(long)]
     pub client: bool,
-    /// Where the server listens; without a command, where it runs already
+    /// Address at which the server listens; without a command, address of a server that runs already
     #[arg(long, value_name = "HOST:PORT")]
     pub addr: Option<String>,
-    /// Let --addr be on another computer
+    /// Permit --addr to be on another computer
     #[arg(long)]
     pub allow_remote: bool,
-    /// Ask this, and nothing else; can be given more than once
+    /// Run this check only; can be given more than once
     #[arg(long, value_name = "CHECK")]
     pub only: Vec<String>,
     /// Stop at the first check that fails
@@ -49,10 +50,10 @@ pub struct Options {
     /// List the checks, and why each matters
     #[arg(long)]
     pub list: bool,
-    /// Print how the program is started, what it reads and prints, and what it must speak
+    /// Print how the program is started, what it reads and prints, and its protocol
     #[arg(long, conflicts_with_all = ["list", "command", "addr"])]
     pub contract: bool,
-    /// Print an object in JSON for each check, on a line of its own, and one for the whole
+    /// Print a line of JSON for each check, and one for the whole
     #[arg(long)]
     pub json: bool,
     /// Cut the stream after every N bytes, or at random
@@ -61,16 +62,16 @@ pub struct Options {
     /// Repeat the random cuts of another run
     #[arg(long, value_name = "S")]
     pub seed: Option<u64>,
-    /// How many seconds an answer may take
+    /// Wait this many seconds for an answer
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
     deadline: f64,
-    /// Judge all programs that FILE names, side by side
+    /// Check all programs that FILE lists, side by side
     #[arg(long, value_name = "FILE", conflicts_with_all = ["step", "command", "addr", "client", "list", "contract"])]
     pub class: Option<PathBuf>,
-    /// How many programs of a class are judged at once [default: the number of cores]
+    /// Check this many programs of a class at once [default: the number of cores]
     #[arg(long, value_name = "N", requires = "class")]
     pub jobs: Option<usize>,
-    /// How many seconds a program of a class may take in all
+    /// Give each program of a class this many seconds in all
     #[arg(long, value_name = "SECONDS", default_value_t = 60.0, requires = "class")]
     limit: f64,
     /// Print the table of a class as CSV
@@ -79,7 +80,7 @@ pub struct Options {
     /// Begin the CSV with a byte-order mark, without which some spreadsheets misread letters such as ü
     #[arg(long, requires = "csv")]
     pub bom: bool,
-    /// Write a file for each program of a class into FOLDER: what came of each check, and why
+    /// Write a file for each program of a class into FOLDER: the result of each check, and why
     #[arg(long, value_name = "FOLDER", requires = "class")]
     pub feedback: Option<PathBuf>,
     /// Take the step's own program as it is: the class has built it
@@ -99,7 +100,7 @@ impl Options {
     }
 }
 
-/// The time that an option says.
+/// Returns the time that an option states.
 fn seconds(option: &str, seconds: f64) -> Result<Duration> {
     let time = Duration::try_from_secs_f64(seconds).ok().filter(|time| !time.is_zero());
     time.with_context(|| text!("check.no-seconds", option))
