@@ -1,4 +1,4 @@
-//! A half-close: the client ends its own sending, and still reads.
+//! A half-close: the client stops sending, and still reads.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -7,10 +7,10 @@ use std::process::ExitCode;
 use clap::Parser;
 
 // ANCHOR: cli
-/// A server that counts bytes, or its client
+/// Run a server that counts bytes, or its client
 #[derive(Parser)]
 struct Cli {
-    /// What to be
+    /// The side to run
     #[arg(value_parser = ["server", "client"])]
     role: String,
     /// Address to listen on, or to connect to

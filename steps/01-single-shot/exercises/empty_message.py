@@ -1,4 +1,4 @@
-"""A solution: the client of step 01, which does not wait for the answer to nothing.
+"""A solution: the client of step 01, which sends no empty message and waits for no answer to it.
 
     python3 empty_message.py [HOST:PORT [MESSAGE]]
 """
@@ -13,7 +13,7 @@ message = sys.argv[2] if len(sys.argv) > 2 else "hello"
 
 with socket.create_connection((host, int(port))) as stream:
     if not message:
-        sys.exit()  # no bytes would go out, so none would come back
+        sys.exit()  # no bytes would be sent, so none would return
     stream.sendall(message.encode())
     answer = stream.recv(MAX_READ_LEN)  # waits for bytes
     if not answer:

@@ -1,4 +1,4 @@
-//! A solution: the client of step 01, which does not wait for the answer to nothing.
+//! A solution: the client of step 01, which sends no empty message and waits for no answer to it.
 //!
 //! ```text
 //! client                     server
@@ -19,7 +19,7 @@ fn main() -> io::Result<()> {
 
     let mut stream = TcpStream::connect(addr)?;
     if message.is_empty() {
-        return Ok(()); // no bytes would go out, so none would come back
+        return Ok(()); // no bytes would be sent, so none would return
     }
     stream.write_all(message.as_bytes())?;
 

@@ -20,7 +20,7 @@ const MAX_READ_LEN: usize = 1024;
 
 /// Answers one message of one client.
 pub fn run(listener: TcpListener) -> io::Result<()> {
-    // `println!` would panic if stdout is closed; this is an error like any other.
+    // `println!` would panic if stdout were closed; here, that is an error like any other.
     writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
 
     // ANCHOR: accept

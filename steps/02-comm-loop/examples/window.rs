@@ -1,4 +1,4 @@
-//! Flow control: what a reader that does not read does to the writer.
+//! Flow control: what happens to a writer when the reader does not read.
 //!
 //! ```text
 //! writer                     reader
@@ -18,13 +18,13 @@ use clap::Parser;
 /// How many bytes the writer writes: far more than the systems' buffers hold.
 const LEN: usize = 50_000_000;
 
-/// The most bytes that one `write` is offered.
+/// The most bytes that one `write` is given.
 const CHUNK_LEN: usize = 64 * 1024;
 
-/// A reader that reads only when Enter was pressed, or a writer
+/// Read only after Enter is pressed, or write
 #[derive(Parser)]
 struct Cli {
-    /// What to be
+    /// The side to run
     #[arg(value_parser = ["reader", "writer"])]
     role: String,
     /// Address to listen on, or to connect to
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
 }
 
 // ANCHOR: reader
-/// Accepts one writer, and reads nothing until Enter is pressed; then everything.
+/// Accepts one writer, reads nothing until Enter is pressed, and then reads everything.
 fn run_reader(listener: TcpListener) -> io::Result<()> {
     writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
     let (mut stream, peer_addr) = listener.accept()?;

@@ -28,5 +28,5 @@ with socket.create_server((host, int(port))) as listener:
             try:
                 handle_connection(stream)
                 print("%s:%d disconnected" % peer_addr[:2], flush=True)
-            except ConnectionError as error:  # the connection is broken, and the server is not
+            except ConnectionError as error:  # only this connection is broken: the server continues
                 print("%s:%d lost: %s" % (*peer_addr[:2], error), flush=True)

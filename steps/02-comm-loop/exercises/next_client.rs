@@ -27,14 +27,14 @@ fn main() -> io::Result<()> {
         };
         match handle_connection(stream) {
             Ok(()) => writeln!(io::stdout(), "{peer_addr} disconnected")?,
-            // The connection is broken, and the server is not.
+            // Only this connection is broken: the server continues.
             Err(error) => writeln!(io::stdout(), "{peer_addr} lost: {}", error.kind())?,
         }
     }
 }
 
-/// Whether an error of `accept` is about one client that has left already. Linux never says so;
-/// macOS and Windows have names of their own for it.
+/// Returns whether an error of `accept` concerns one client that has left already. Linux never reports
+/// this; macOS and Windows have different errors for it.
 fn client_is_gone(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, InvalidInput, NotConnected};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | InvalidInput | NotConnected)

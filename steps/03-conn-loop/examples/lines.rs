@@ -1,4 +1,4 @@
-//! Step 03 once more, over lines: the socket used like a file.
+//! Step 03 with lines: the socket is used like a file.
 //!
 //! A line is a message here: it ends at its newline and cannot contain one. That is a first,
 //! informal, framing.
@@ -24,10 +24,10 @@ mod accept;
 /// The longest line, in bytes with its newline; without a limit a peer could fill the memory.
 const MAX_LINE_LEN: u64 = 4096;
 
-/// A server, or a client, whose messages are lines
+/// Run a server or a client whose messages are lines
 #[derive(Parser)]
 struct Cli {
-    /// What to be
+    /// The side to run
     #[arg(value_parser = ["server", "client"])]
     role: String,
     /// Address to listen on, or to connect to
@@ -82,7 +82,7 @@ fn handle_connection(stream: &TcpStream) -> io::Result<()> {
 // ANCHOR_END: handle-connection
 
 // ANCHOR: read-line
-/// The next line with its newline, or `None` at end of file.
+/// Returns the next line with its newline, or `None` at end of file.
 ///
 /// A line that is too long, or not UTF-8, is an error (`InvalidData`).
 fn read_line(reader: &mut impl BufRead) -> io::Result<Option<String>> {
@@ -119,7 +119,7 @@ fn run_client(stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Asks for a line, if there is a person to ask.
+/// Prints the prompt, if the input is a terminal.
 fn show_prompt() -> io::Result<()> {
     if io::stdin().is_terminal() {
         write!(io::stdout(), "> ")?;

@@ -13,7 +13,7 @@ MAX_MESSAGE_LEN = 1024  # bytes; the server reads no more than this at a time
 
 
 def receive_exactly(stream, length):
-    """The next `length` bytes, however many pieces they come in."""
+    """Returns the next `length` bytes, in however many pieces they arrive."""
     data = bytearray()
     while len(data) < length:
         piece = stream.recv(length - len(data))

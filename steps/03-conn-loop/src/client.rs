@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use crate::input::read_line;
 
-/// The most bytes that go out at once: the server reads no more than this at a time.
+/// The most bytes in a message: the server reads no more than this at a time.
 const MAX_MESSAGE_LEN: usize = 1024;
 
 /// Talks to the server until the input ends.
@@ -21,7 +21,7 @@ pub fn run(mut stream: TcpStream) -> io::Result<()> {
         // ANCHOR: exchange
         for message in line.chunks(MAX_MESSAGE_LEN) {
             stream.write_all(message)?;
-            // The answer is as long as the message, but it may come in several pieces.
+            // The answer is as long as the message, but it may arrive in several pieces.
             let mut answer = vec![0; message.len()];
             stream.read_exact(&mut answer).map_err(server_left)?;
             io::stdout().write_all(&answer)?;
@@ -32,7 +32,7 @@ pub fn run(mut stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Gives an early end of file a clear message; `read_exact` has "failed to fill whole buffer".
+/// Gives an early end of file a clear message, since that of `read_exact` is "failed to fill whole buffer".
 fn server_left(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => {

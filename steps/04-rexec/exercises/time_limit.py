@@ -18,7 +18,7 @@ TIME_LIMIT = 2  # seconds
 
 
 def run_command(command_line):
-    """What the command writes to stdout, and then to stderr; or that it was stopped."""
+    """Returns what the command wrote to stdout, and then to stderr; or that it was stopped."""
     process = subprocess.Popen(
         command_line.decode(),
         shell=True,
@@ -46,7 +46,7 @@ def kill_with_children(process):
 
 
 def check(command_line):
-    """Raises ValueError if our client would not have sent it: a browser may have."""
+    """Raises ValueError if our client would not have sent it, as when a browser did."""
     if HTTP_REQUEST.match(command_line):
         raise ValueError("an HTTP request is not a command")
     if CONTROL_CHARACTER.search(command_line):

@@ -42,7 +42,7 @@ fn main() -> io::Result<()> {
 
 /// Runs each command that arrives, until the client has left.
 fn handle_connection(mut stream: TcpStream) -> io::Result<()> {
-    let mut buffer = [0; MAX_COMMAND_LEN + 1]; // one more, which shows that it is too long
+    let mut buffer = [0; MAX_COMMAND_LEN + 1]; // one more byte, to notice a command that is too long
     loop {
         let len = stream.read(&mut buffer)?; // waits for bytes
         if len == 0 {
@@ -62,7 +62,7 @@ fn run_command(command_line: &str) -> io::Result<Vec<u8>> {
     let child = command.spawn()?;
     let id = child.id();
 
-    // `std` cannot wait for a process with a time limit. For a message it can.
+    // `std` cannot wait for a process with a time limit, but it can wait for a message with one.
     let (sender, outputs) = mpsc::channel();
     thread::spawn(move || sender.send(child.wait_with_output()));
     if let Ok(output) = outputs.recv_timeout(TIME_LIMIT) {
@@ -82,11 +82,11 @@ fn kill_with_children(id: u32) -> io::Result<()> {
     } else {
         shell(&format!("kill -s KILL -- -{id}")) // with the minus sign, it is the number of a group
     };
-    // What counts is that the command ends, not this status.
+    // The status does not matter, only that the command ends.
     kill.stdout(Stdio::null()).stderr(Stdio::null()).status().map(drop)
 }
 
-/// Returns the command line, or an error if our client would not have sent it: a browser may have.
+/// Returns the command line, or an error if our client would not have sent it, as when a browser did.
 fn check(bytes: &[u8]) -> io::Result<&str> {
     let refused = |reason: &str| Err(io::Error::new(ErrorKind::InvalidData, reason));
     let Ok(text) = str::from_utf8(bytes) else {

@@ -20,7 +20,7 @@ CONTROL_CHARACTER = re.compile(rb"[\x00-\x1f\x7f]")
 
 # ANCHOR: run-command
 def run_command(command_line):
-    """What the command writes to stdout, and then what it writes to stderr."""
+    """Returns what the command wrote to stdout, and then what it wrote to stderr."""
     done = subprocess.run(
         command_line.decode(), shell=True, stdin=subprocess.DEVNULL, capture_output=True
     )
@@ -30,7 +30,7 @@ def run_command(command_line):
 
 # ANCHOR: check
 def check(command_line):
-    """Raises ValueError if our client would not have sent it: a browser may have."""
+    """Raises ValueError if our client would not have sent it, as when a browser did."""
     if HTTP_REQUEST.match(command_line):
         raise ValueError(
             "an HTTP request is not a command; a web page may have made a browser send it"

@@ -1,7 +1,7 @@
 //! The server: runs commands for one client after another.
 //!
 //! New in this step: a message is a command line. The server gives it to the system's shell and
-//! sends back what the command wrote. It therefore does anything for anyone who can connect, so it
+//! sends back what the command wrote. Anyone who can connect can run any command, so the server
 //! listens on this computer only, unless `--allow-remote` is given, and refuses what a browser sends.
 //!
 //! ```text
@@ -13,7 +13,7 @@
 //! Still wrong, on purpose: nothing marks where a command or an answer ends. Two commands that arrive
 //! together are run as one; an answer without bytes cannot be seen. A command that does not end
 //! holds up every client, and continues when the server is killed. The client never learns whether a
-//! command succeeded. And all output is held in memory: a command such as `yes` uses it up.
+//! command succeeded. All output is held in memory: a command such as `yes` uses it up.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -55,7 +55,7 @@ pub fn run(listener: TcpListener) -> io::Result<()> {
 // ANCHOR: handle-connection
 /// Runs each command that arrives, until the client has left.
 fn handle_connection(mut stream: TcpStream, peer_addr: SocketAddr) -> io::Result<()> {
-    let mut buffer = [0; MAX_COMMAND_LEN + 1]; // one more, which shows that it is too long
+    let mut buffer = [0; MAX_COMMAND_LEN + 1]; // one more byte, to notice a command that is too long
     loop {
         let len = stream.read(&mut buffer)?; // waits for bytes
         if len == 0 {
@@ -72,8 +72,8 @@ fn handle_connection(mut stream: TcpStream, peer_addr: SocketAddr) -> io::Result
 // ANCHOR: check
 /// Returns the command line, or an error (`InvalidData`) if our client would not have sent it.
 ///
-/// A web page can make a browser connect here, but only to send HTTP. This keeps out nothing else:
-/// any other program can send a command.
+/// A web page can make a browser connect here, but only to send HTTP. This check refuses nothing
+/// else: any other program can send a command.
 fn check(bytes: &[u8]) -> io::Result<&str> {
     let refused = |reason: &str| Err(io::Error::new(io::ErrorKind::InvalidData, reason));
     let text =

@@ -11,8 +11,8 @@ import sys
 
 def handle_connection(stream, peer):
     """Shows each message until the client has left."""
-    # What follows the last newline. It belongs to this connection: what is left at the end is not
-    # taken for the beginning of what another client says.
+    # What follows the last newline. It belongs to this connection, so a rest at the end is not
+    # taken for the beginning of another client's message.
     rest = b""
     while data := stream.recv(1024):  # waits for bytes
         *messages, rest = (rest + data).split(b"\n")

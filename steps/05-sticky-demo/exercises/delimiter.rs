@@ -26,8 +26,8 @@ fn main() -> io::Result<()> {
 
 /// Shows each message until the client has left.
 fn handle_connection(stream: TcpStream, peer_addr: SocketAddr) -> io::Result<()> {
-    // It keeps what follows a newline for the next call. It belongs to this connection: what
-    // is left at the end is not taken for the beginning of what another client says.
+    // The reader keeps what follows a newline for the next call. It belongs to this connection, so
+    // a rest at the end is not taken for the beginning of another client's message.
     let mut reader = BufReader::new(stream);
     loop {
         let mut message = Vec::new();

@@ -11,12 +11,12 @@ import time
 
 import program  # errors that a person can cause are reported in one line
 
-DEADLINE = 10  # seconds that anything may take on its way within this computer
+DEADLINE = 10  # seconds that bytes may take on their way within this computer
 TOO_LONG = getattr(errno, "WSAEMSGSIZE", errno.EMSGSIZE)  # Windows has a code of its own
 
 
 def letters(count, length):
-    """That many messages: pieces of an alphabet without end."""
+    """Returns that many messages: pieces of a repeated alphabet."""
     alphabet = itertools.cycle(b"abcdefghijklmnopqrstuvwxyz")
     return [bytes(itertools.islice(alphabet, length)) for _ in range(count)]
 
@@ -78,7 +78,7 @@ def datagrams(sender, receiver, messages, room):
         except OSError as error:
             if error.errno != TOO_LONG:
                 raise
-            got = room  # Windows fills the buffer, and then says that the rest is lost
+            got = room  # Windows fills the buffer, and then reports that the rest is lost
         # ANCHOR_END: receive
         lost = len(message) - got
         yield len(message), room, got, "cut: %d lost" % lost if lost else "whole"

@@ -2,7 +2,7 @@
 
     python3 server.py [HOST:PORT]
 
-Still wrong: it cannot tell one message from three.
+Still wrong: it cannot distinguish one message from three.
 """
 
 import socket

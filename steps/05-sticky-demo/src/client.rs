@@ -1,7 +1,7 @@
 //! The client: sends each line of its input in a write of its own, and waits for nothing.
 //!
-//! Typed slowly, each line has long arrived before the next one is written: the server usually
-//! reads them one by one. Pasted, or from a file, they follow each other at once: they may merge.
+//! If the lines are typed slowly, each arrives before the next is written, and the server usually
+//! reads them one by one. If they are pasted, or read from a file, they follow at once and may merge.
 
 use std::io::{self, Write};
 use std::net::TcpStream;
@@ -10,7 +10,7 @@ use crate::input::read_line;
 
 /// Sends the lines of the input until it ends.
 ///
-/// A server that goes away is noticed only when something more is sent.
+/// If the server goes away, the client notices only when it sends the next line.
 pub fn run(mut stream: TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?; // each line leaves at once, and yet they may merge
     while let Some(line) = read_line()? {

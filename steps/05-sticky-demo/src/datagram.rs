@@ -1,6 +1,6 @@
 //! The same messages over UDP: datagrams.
 //!
-//! New here: no stream, no connection. One send makes one datagram, one receive takes one.
+//! New here: no stream, no connection. One send makes one datagram, and one receive takes one.
 //!
 //! ```text
 //! sender                              receiver
@@ -9,9 +9,9 @@
 //!   | -- [k l m n o] --------------> |   one receive
 //! ```
 //!
-//! Still wrong: what has no room is thrown away, and what is too long is not sent. Between two
-//! computers, a datagram may get lost, come twice, or overtake another. Here none does: both ends
-//! are in one program, and the receive buffer has room for all of them.
+//! Still wrong: bytes that do not fit into the read buffer are lost, and a datagram that is too long
+//! is not sent. Between two computers, a datagram may get lost, arrive twice, or overtake another.
+//! Here none does: both ends are in one program, and the receive buffer has room for all of them.
 
 use std::io;
 use std::net::{Ipv4Addr, UdpSocket};
@@ -26,7 +26,7 @@ const MAX_DATAGRAM_LEN: usize = 65_535 - 20 - 8;
 const ANY_DATAGRAM_LEN: usize = 65_535;
 /// The length of a datagram that is received with too little room, in bytes.
 const CUT_LEN: usize = 20;
-/// That little room, in bytes.
+/// The room for it, in bytes.
 const CUT_ROOM: usize = 8;
 
 /// The system's code for "message too long": `EMSGSIZE`, on Windows `WSAEMSGSIZE`.
@@ -42,7 +42,7 @@ const TOO_LONG: i32 = if cfg!(windows) {
 pub fn run(plan: Plan) -> io::Result<()> {
     let receiver = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
     let sender = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
-    // No handshake: this only names the other side, and keeps the datagrams of others away.
+    // No handshake: this only sets the peer's address, and filters out datagrams from others.
     sender.connect(receiver.local_addr()?)?;
     receiver.connect(sender.local_addr()?)?;
     receiver.set_read_timeout(Some(DEADLINE))?;
@@ -63,7 +63,7 @@ pub fn run(plan: Plan) -> io::Result<()> {
 }
 
 // ANCHOR: exchange
-/// Sends all messages, then receives as many as were sent; says what became of each.
+/// Sends all messages, then receives as many as were sent; reports what became of each.
 fn exchange(sender: &UdpSocket, receiver: &UdpSocket, plan: Plan) -> io::Result<Vec<[String; 4]>> {
     let messages = plan.to_messages();
     let sends: Vec<_> = messages.iter().map(|message| sender.send(message)).collect();
@@ -83,12 +83,12 @@ fn exchange(sender: &UdpSocket, receiver: &UdpSocket, plan: Plan) -> io::Result<
 // ANCHOR_END: exchange
 
 // ANCHOR: receive
-/// Receives one datagram: all of it, or as much as there is room for.
+/// Receives one datagram: all of it, or as much as fits into `room` bytes.
 fn receive(receiver: &UdpSocket, room: usize) -> io::Result<Vec<u8>> {
     let mut buffer = vec![0; room];
     match receiver.recv(&mut buffer) {
         Ok(len) => buffer.truncate(len),
-        // Windows fills the buffer, and then says that the rest is lost. Linux and macOS say nothing.
+        // Windows fills the buffer, and then reports that the rest is lost. Linux and macOS do not.
         Err(error) if error.raw_os_error() == Some(TOO_LONG) => {}
         Err(error) => return Err(say_late(error)),
     }
@@ -96,7 +96,7 @@ fn receive(receiver: &UdpSocket, room: usize) -> io::Result<Vec<u8>> {
 }
 // ANCHOR_END: receive
 
-/// What became of a datagram that was sent.
+/// Describes what became of a datagram that was sent.
 fn compare(sent: &[u8], got: &[u8]) -> io::Result<String> {
     match sent.strip_prefix(got) {
         Some([]) => Ok("whole".to_owned()),
@@ -105,7 +105,7 @@ fn compare(sent: &[u8], got: &[u8]) -> io::Result<String> {
     }
 }
 
-/// Why a datagram was not sent; in the same words on every system, where that is possible.
+/// Describes why a datagram was not sent, in the same words on every system if possible.
 fn refused(error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(TOO_LONG) => "too long".to_owned(),

@@ -24,7 +24,7 @@ mod table;
 /// Where the server listens and the client connects, if no address is given.
 const DEFAULT_ADDR: &str = "127.0.0.1:9005";
 
-/// The most messages in one go.
+/// The most messages in one run.
 const MAX_MESSAGES: u64 = 100;
 /// The longest message, in bytes. `MAX_MESSAGES` of these fit into every system's receive buffer.
 const MAX_MESSAGE_LEN: u64 = 100;

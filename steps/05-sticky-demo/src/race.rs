@@ -1,7 +1,7 @@
-//! The same messages against a reader that reads whenever it can.
+//! The same messages, and a reader that reads whenever it can.
 //!
 //! New here: the reader does not wait until all bytes are there. A thread reads as fast as it can while this
-//! one writes, so it is chance how many reads a round takes.
+//! one writes, so the number of reads in a round depends on chance.
 //!
 //! ```text
 //! writer                         reader, at the same time
@@ -10,7 +10,7 @@
 //!   | -- k l m n o ------------> |  read? read? read?
 //! ```
 //!
-//! Still wrong: where a message arrives in a read of its own, that is luck, too.
+//! Still wrong: if a message arrives in a read of its own, that is luck, too.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -24,11 +24,11 @@ use crate::table;
 /// The length of the longest bar, in characters.
 const MAX_BAR_LEN: usize = 40;
 
-/// What one round was like.
+/// The result of one round.
 struct Round {
     /// How many reads it took.
     reads: usize,
-    /// Whether each message came in a read of its own.
+    /// Whether each message arrived in a read of its own.
     is_lucky: bool,
 }
 
@@ -80,7 +80,7 @@ fn play(
         }
         match reports.recv() {
             Ok(round) => played.push(round),
-            Err(mpsc::RecvError) => break, // the reader has failed, and will say why
+            Err(mpsc::RecvError) => break, // the reader has failed, and its thread returns the error
         }
     }
     // ANCHOR_END: writer
@@ -88,7 +88,7 @@ fn play(
     Ok(played)
 }
 
-/// Reads whatever is there, and reports each round when all its bytes have come.
+/// Reads whatever has arrived, and reports each round when all its bytes have arrived.
 fn read_rounds(
     plan: Plan,
     rounds: usize,
@@ -118,7 +118,7 @@ fn read_rounds(
             ));
         }
         if report.send(round).is_err() {
-            break; // the writer has failed, and will say why
+            break; // the writer has failed, and returns the error
         }
     }
     Ok(())
@@ -134,7 +134,7 @@ fn print_chart(played: &[Round]) -> io::Result<()> {
     let rows: Vec<_> = (1..=most_reads)
         .zip(counts)
         .map(|(reads, rounds)| {
-            // Rounded up: what happened at all has a bar.
+            // Rounded up, so that even a single round has a bar.
             let bar = "#".repeat((rounds * MAX_BAR_LEN).div_ceil(most_rounds));
             [reads.to_string(), rounds.to_string(), bar]
         })

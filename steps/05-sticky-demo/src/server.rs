@@ -10,7 +10,7 @@
 //!   | -- end ---------------> |
 //! ```
 //!
-//! Still wrong: the server cannot tell one message from three.
+//! Still wrong: the server cannot distinguish one message from three.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -1,7 +1,7 @@
 //! What a byte stream does to messages: the same every time, and without sleeping.
 //!
-//! New in this step: nothing is answered. Both ends of a connection are in one program, so it can
-//! set its writes against its reads.
+//! New in this step: no message is answered. Both ends of a connection are in one program, so it can
+//! show the writes next to the reads.
 //!
 //! ```text
 //! writer                              reader
@@ -10,10 +10,10 @@
 //!   | -- k l m n o -----------------> |   one read
 //! ```
 //!
-//! The messages are pieces of an alphabet without end, so it can be seen that no byte is lost and
+//! The messages are pieces of a repeated alphabet, so you can see that no byte is lost and
 //! none has changed its place.
 //!
-//! Still wrong: everything. Nothing tells the reader where a message ends.
+//! Still wrong: everything. Nothing shows the reader where a message ends.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -22,12 +22,12 @@ use std::time::{Duration, Instant};
 
 use crate::table;
 
-/// How long anything may take on its way within this computer.
+/// How long bytes may take on their way within this computer.
 pub const DEADLINE: Duration = Duration::from_secs(10);
-/// The longest stream that is shown whole, in bytes, and the most of a write or a read otherwise.
+/// The longest stream that is shown whole, in bytes. Of a longer one, each row shows at most this much.
 const MAX_SHOWN_LEN: usize = 60;
 
-/// What is written, and with how much room it is read.
+/// What is written, and how much room each read has.
 #[derive(Clone, Copy)]
 pub struct Plan {
     /// How many messages there are.
@@ -70,7 +70,7 @@ pub fn run(plan: Plan) -> io::Result<()> {
 }
 
 // ANCHOR: wait
-/// Waits until `len` bytes have arrived and lie in the receive buffer.
+/// Waits until `len` bytes have arrived in the receive buffer.
 fn wait_for(reader: &TcpStream, len: usize) -> io::Result<()> {
     let mut copy = vec![0; len];
     let end = Instant::now() + DEADLINE;
@@ -80,13 +80,13 @@ fn wait_for(reader: &TcpStream, len: usize) -> io::Result<()> {
         if Instant::now() > end {
             return Err(say_late(io::ErrorKind::TimedOut.into()));
         }
-        thread::yield_now(); // some are still on their way, within this computer: let others run
+        thread::yield_now(); // some bytes are still on their way within this computer: let other threads run
     }
     Ok(())
 }
 // ANCHOR_END: wait
 
-/// The two ends of a new connection within this program.
+/// Returns the two ends of a new connection within this program.
 pub fn connected_pair() -> io::Result<(TcpStream, TcpStream)> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let writer = TcpStream::connect(listener.local_addr()?)?;
@@ -94,7 +94,7 @@ pub fn connected_pair() -> io::Result<(TcpStream, TcpStream)> {
     Ok((writer, reader))
 }
 
-/// Says in plain words what a timeout means here.
+/// Explains in plain words what a timeout means here.
 pub fn say_late(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
@@ -106,26 +106,26 @@ pub fn say_late(error: io::Error) -> io::Error {
 }
 
 impl Plan {
-    /// The messages: `abcde`, `fghij`, and so on.
+    /// Returns the messages: `abcde`, `fghij`, and so on.
     pub fn to_messages(self) -> Vec<Vec<u8>> {
         let alphabet: Vec<u8> = (b'a'..=b'z').cycle().take(self.total_len()).collect();
         alphabet.chunks(self.message_len).map(<[u8]>::to_vec).collect()
     }
 
-    /// The length of all messages together, in bytes.
+    /// Returns the length of all messages together, in bytes.
     pub fn total_len(self) -> usize {
         self.messages * self.message_len
     }
 }
 
-/// Prints the writes above the reads, each with its bytes where they are in the stream.
+/// Prints the writes above the reads, with the bytes of each at their position in the stream.
 fn print(messages: &[Vec<u8>], pieces: &[Vec<u8>]) -> io::Result<()> {
     let rows = [rows("write", messages), rows("read", pieces)].concat();
     table::print(["call", "length", "bytes"], &rows)
 }
 
-/// A row for each write, or for each read. In a stream too long to be shown, the bytes stand at the
-/// left, and only the first of them.
+/// Returns a row for each write, or for each read. If the stream is too long to be shown, a row has
+/// only the first bytes, at the left.
 fn rows(kind: &str, parts: &[Vec<u8>]) -> Vec<[String; 3]> {
     let total_len: usize = parts.iter().map(Vec::len).sum();
     let mut indent = 0;

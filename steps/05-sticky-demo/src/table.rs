@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-/// What stands between two columns.
+/// The gap between two columns.
 const GAP: &str = "  ";
 
-/// Prints a table. Columns of numbers stand to the right, all others to the left.
+/// Prints a table. Columns of numbers are aligned to the right, all others to the left.
 ///
 /// Every row has as many cells as `head`; a cell may be empty.
 pub fn print<const COLUMNS: usize>(

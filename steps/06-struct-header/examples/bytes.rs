@@ -1,4 +1,4 @@
-//! Numbers as bytes: how a `u32` travels, and what becomes of it when the reader has another rule
+//! Numbers as bytes: how a `u32` is sent, and what happens to it if the reader uses another byte order
 //! than the writer.
 
 use std::io::{self, Write};
@@ -6,10 +6,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// Show numbers as bytes, in both byte orders, and read by the wrong rule
+/// Show numbers as bytes in both byte orders, and as read in the wrong one
 #[derive(Parser)]
 struct Cli {
-    /// From 0 to 4294967295
+    /// Numbers from 0 to 4294967295
     #[arg(default_values_t = [2, 1000, 4_294_967_295])]
     numbers: Vec<u32>,
 }
@@ -29,7 +29,7 @@ fn print(numbers: &[u32]) -> io::Result<()> {
     writeln!(stdout, "    number  big-endian   little-endian  wrong order  as signed")?;
     // ANCHOR: bytes
     for &number in numbers {
-        let big = number.to_be_bytes(); // what our frames have
+        let big = number.to_be_bytes(); // as in our frames
         let little = number.to_le_bytes();
         let wrong_order = u32::from_le_bytes(big);
         let signed = i32::from_be_bytes(big);

@@ -1,4 +1,4 @@
-"""A solution: frames that must be whole two seconds after their first byte. The rest of step 06 is left
+"""A solution: frames that must be complete two seconds after their first byte. The rest of step 06 is left
 out: the only command is `echo`, and no shell runs it, so it does not matter who connects.
 
     python3 half_frame.py [HOST:PORT]
@@ -20,7 +20,7 @@ MAX_FRAME_TIME = 2.0  # seconds that a frame may take from its first byte to its
 class Hurried:
     """A stream all of whose recvs together have one deadline.
 
-    A timeout alone begins anew with each recv: a client that sends a byte now and then could continue
+    A timeout alone starts again with each recv: a client that sends a byte now and then could continue
     forever.
     """
 

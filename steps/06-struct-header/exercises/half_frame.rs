@@ -1,4 +1,4 @@
-//! A solution: frames that must be whole two seconds after their first byte. The rest of step 06 is
+//! A solution: frames that must be complete two seconds after their first byte. The rest of step 06 is
 //! left out: the only command is `echo`, and no shell runs it, so it does not matter who connects.
 //!
 //! ```text
@@ -16,7 +16,7 @@ use crate::frame::{read_frame, write_frame};
 #[path = "../src/frame.rs"]
 mod frame;
 
-/// How the system's shell would end a line.
+/// The line ending that the system's shell would use.
 const NEWLINE: &[u8] = if cfg!(windows) { b"\r\n" } else { b"\n" };
 
 /// How long a frame may take from its first byte to its last.
@@ -55,7 +55,7 @@ fn handle_connection(mut stream: TcpStream) -> io::Result<()> {
 // ANCHOR: hurried
 /// A stream all of whose reads together have one deadline.
 ///
-/// A timeout alone begins anew with each read: a client that sends a byte now and then could continue
+/// A timeout alone starts again with each read: a client that sends a byte now and then could continue
 /// forever.
 struct Hurried<'a> {
     stream: &'a TcpStream,

@@ -1,4 +1,4 @@
-"""A solution: frames whose header has one byte, where that is enough. The rest of step 06 is left out:
+"""A solution: frames whose header has one byte if that is enough. The rest of step 06 is left out:
 the only command is `echo`, and no shell runs it, so it does not matter who connects.
 
     python3 short_header.py [HOST:PORT]
@@ -15,11 +15,11 @@ import sys
 sys.path.append(str(pathlib.Path(__file__).parents[1] / "python"))
 from frame import read_frame, receive_exactly, write_frame
 
-LONG = 255  # the first byte of a header of five bytes; it can no longer be a length
+LONG = 255  # the first byte of a header of five bytes; no length of one byte has this value
 
 
 def write_short_frame(stream, payload):
-    """Sends one frame, with a header as short as can be."""
+    """Sends one frame, with the shortest possible header."""
     if len(payload) < LONG:
         stream.sendall(bytes([len(payload)]) + payload)
     else:
@@ -28,8 +28,8 @@ def write_short_frame(stream, payload):
 
 
 def read_short_frame(stream):
-    """The payload of the next frame, or None if the stream ends before the frame begins."""
-    header = stream.recv(1)  # waits; a single byte comes or does not
+    """Returns the payload of the next frame, or None if the stream ends before the frame begins."""
+    header = stream.recv(1)  # waits; a single byte cannot be cut off
     if not header:
         return None  # a clean close
     (length,) = header

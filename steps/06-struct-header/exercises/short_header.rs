@@ -1,4 +1,4 @@
-//! A solution: frames whose header has one byte, where that is enough. The rest of step 06 is left
+//! A solution: frames whose header has one byte if that is enough. The rest of step 06 is left
 //! out: the only command is `echo`, and no shell runs it, so it does not matter who connects.
 //!
 //! ```text
@@ -14,10 +14,10 @@ use crate::frame::{read_frame, write_frame};
 #[path = "../src/frame.rs"]
 mod frame;
 
-/// How the system's shell would end a line.
+/// The line ending that the system's shell would use.
 const NEWLINE: &[u8] = if cfg!(windows) { b"\r\n" } else { b"\n" };
 
-/// The first byte of a header of five bytes. It can no longer be a length.
+/// The first byte of a header of five bytes. No length of one byte has this value.
 const LONG: u8 = 255;
 
 fn main() -> io::Result<()> {
@@ -43,7 +43,7 @@ fn handle_connection(mut stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes one frame, with a header as short as can be.
+/// Writes one frame, with the shortest possible header.
 fn write_short_frame(writer: &mut impl Write, payload: &[u8]) -> io::Result<()> {
     let mut frame = Vec::new(); // in one piece, as in step 06
     match u8::try_from(payload.len()) {
@@ -61,13 +61,13 @@ fn read_short_frame(reader: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
     let mut header = [0];
     match reader.read_exact(&mut header) {
         Ok(()) => {}
-        // A single byte comes or does not: this is a clean close.
+        // A single byte cannot be cut off, so this is a clean close.
         Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(None),
         Err(error) => return Err(error),
     }
     let [len] = header;
     if len < LONG {
-        let mut payload = vec![0; len.into()]; // so little may be reserved for a promise
+        let mut payload = vec![0; len.into()]; // at most 254 bytes, so they can be reserved before they arrive
         reader.read_exact(&mut payload)?;
         return Ok(Some(payload));
     }

@@ -1,4 +1,4 @@
-"""Frames: messages with their length in front, so that a byte stream can carry them."""
+"""Frames: messages with a length prefix, so that a byte stream can carry them."""
 
 import struct
 
@@ -18,7 +18,7 @@ def write_frame(stream, payload):
 
 
 def read_frame(stream):
-    """The payload of the next frame, or None if the stream ends before the frame begins."""
+    """Returns the payload of the next frame, or None if the stream ends before the frame begins."""
     # ANCHOR: header
     header = receive_exactly(stream, HEADER.size)
     if not header:
@@ -55,7 +55,7 @@ def receive_exactly(stream, length):
 
 
 def cut_off(part, came, length):
-    """The error for a stream that ends inside a frame."""
+    """Returns the error for a stream that ends inside a frame."""
     return EOFError(
         f"the stream ended inside a frame: {came} of {length} bytes of its {part} arrived"
     )

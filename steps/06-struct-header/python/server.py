@@ -2,7 +2,7 @@
 
     python3 server.py [HOST:PORT]
 
-Still wrong, on purpose: an answer must fit in memory, and nothing but bytes can be said about it.
+Still wrong, on purpose: an answer must fit in memory, and contains the output and nothing else.
 """
 
 import concurrent.futures
@@ -16,7 +16,7 @@ from program import address
 
 
 def run_command(command_line):
-    """What the command writes to stdout, and then what it writes to stderr."""
+    """Returns what the command wrote to stdout, and then what it wrote to stderr."""
     process = subprocess.Popen(
         command_line.decode(),
         shell=True,
@@ -31,15 +31,15 @@ def run_command(command_line):
 
 
 def read_limited(pipe):
-    """As much as can be sent, and one byte more. Then the pipe is closed: the command's next write
-    fails, and on Unix a signal ends it."""
+    """Returns at most one byte more than can be sent, and closes the pipe. The command's next write then
+    fails, and on Unix a signal ends the command."""
     with pipe:
         return pipe.read(MAX_FRAME_LEN + 1)
 
 
 # ANCHOR: answer
 def answer_to(command_line):
-    """What the command wrote, or why that cannot be sent."""
+    """Returns what the command wrote, or why that cannot be sent."""
     try:
         output = run_command(command_line)
     except OSError as error:

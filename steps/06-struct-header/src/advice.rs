@@ -1,4 +1,4 @@
-//! What a program reports when it fails, and what to do about it where that is known.
+//! What a program reports when it fails, and a remedy if there is one.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -23,7 +23,7 @@ fn explain(error: &io::Error) -> String {
         io::ErrorKind::ConnectionRefused => "start the server first",
         io::ErrorKind::ConnectionReset => "the other end closed the connection abruptly",
         io::ErrorKind::InvalidInput => &format!("an address looks like {DEFAULT_ADDR}"),
-        // An error without a number is not the system's but our own, and has advice of its own.
+        // An error without a number is one of ours, not the system's, and has its own advice.
         io::ErrorKind::PermissionDenied if error.raw_os_error().is_some() => {
             "choose a port above 1023"
         }

@@ -2,8 +2,8 @@
 //!
 //! New in this step: both are frames. The client reads until an answer is complete, and no further.
 //!
-//! Still wrong, on purpose: it shows nothing before the whole answer is there, and it cannot tell
-//! output from an error.
+//! Still wrong, on purpose: it shows nothing before the whole answer has arrived, and it cannot
+//! distinguish output from an error.
 
 use std::io::{self, Write};
 use std::net::TcpStream;

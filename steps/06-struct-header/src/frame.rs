@@ -1,4 +1,4 @@
-//! Frames: messages with their length in front, for a stream of bytes.
+//! Frames: messages with a length prefix, for a byte stream.
 //!
 //! A frame is a header, which is the length of the payload, and then the
 //! payload. The message `hi` makes this frame:
@@ -15,7 +15,7 @@ use std::io::{self, Read, Write};
 
 /// The most bytes that a payload may have: 16 MiB.
 ///
-/// The length is the first thing that a stranger tells us. Without a limit of
+/// The length is the first thing that an unknown peer sends. Without a limit of
 /// our own, four bytes could announce almost 4 GiB.
 pub const MAX_FRAME_LEN: u32 = 16 * 1024 * 1024;
 
@@ -49,7 +49,7 @@ pub fn write_frame(writer: &mut impl Write, payload: &[u8]) -> io::Result<()> {
 ///
 /// A stream that ends inside the frame is an error (`UnexpectedEof`), and so is
 /// a length above `MAX_FRAME_LEN` (`InvalidData`). After an error it is not
-/// known where the next frame begins, so the connection is of no more use.
+/// known where the next frame begins, so the connection can no longer be used.
 pub fn read_frame(reader: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
     // ANCHOR: header
     let mut header = [0; HEADER_LEN];
@@ -69,7 +69,7 @@ pub fn read_frame(reader: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
     // ANCHOR_END: check
 
     // ANCHOR: payload
-    // The buffer grows with what arrives. A header that promises more costs its
+    // The buffer grows with what arrives. A header that announces more costs its
     // sender four bytes; it must not cost us 16 MiB.
     let mut payload = Vec::new();
     let came = reader.take(len.into()).read_to_end(&mut payload)?;
@@ -83,14 +83,14 @@ pub fn read_frame(reader: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
 
 // ANCHOR: fill
 /// Fills the buffer, in as many reads as it takes, and returns how many bytes
-/// came: fewer than there is room for only if the stream has ended.
+/// arrived: fewer than the buffer holds only if the stream has ended.
 fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut came = 0;
     while came < buffer.len() {
         match reader.read(&mut buffer[came..]) {
             Ok(0) => break, // end of file
             Ok(len) => came += len,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {} // once more
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {} // read again
             Err(error) => return Err(error),
         }
     }
@@ -98,7 +98,7 @@ fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 }
 // ANCHOR_END: fill
 
-/// The error for a stream that ends inside a frame.
+/// Returns the error for a stream that ends inside a frame.
 fn cut_off(part: &str, came: usize, len: usize) -> io::Error {
     let message =
         format!("the stream ended inside a frame: {came} of {len} bytes of its {part} arrived");

@@ -8,7 +8,7 @@ const MAX_LEN: usize = 32 * 1024 * 1024;
 
 /// Returns the next line of the input without its line ending, or `None` at the end of the input.
 ///
-/// A line is bytes: what the user types need not be UTF-8. The prompt appears only on a terminal.
+/// A line is bytes: the input need not be UTF-8. The prompt appears only on a terminal.
 pub fn read_line() -> io::Result<Option<Vec<u8>>> {
     let stdin = io::stdin();
     if stdin.is_terminal() {

@@ -1,4 +1,4 @@
-//! Step 06: a length in front of each message.
+//! Step 06: a length prefix for each message.
 //!
 //! This file is the command line, and nothing else. The lesson is in `frame.rs`.
 
@@ -20,7 +20,7 @@ mod shell;
 /// Where the server listens and the client connects, if no address is given.
 const DEFAULT_ADDR: &str = "127.0.0.1:9006";
 
-/// Step 06: a length in front of each message
+/// Step 06: a length prefix for each message
 #[derive(Parser)]
 struct Cli {
     #[command(subcommand)]

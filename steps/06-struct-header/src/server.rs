@@ -1,7 +1,7 @@
 //! The server: runs commands for one client after another.
 //!
 //! New in this step: commands and answers are frames, so each has a beginning and an end. An answer
-//! may have no bytes, or millions, and two commands that come together stay two.
+//! may have no bytes, or millions, and two commands that arrive together stay two.
 //!
 //! ```text
 //! client                                server
@@ -9,8 +9,8 @@
 //!   | <---------- 00 00 00 03  h i \n ---- |     a frame: the length, and what the command wrote
 //! ```
 //!
-//! Still wrong, on purpose: an answer must fit in memory, and in a frame. It is bytes and
-//! nothing else, so the client never learns whether the command succeeded. A command that does not
+//! Still wrong, on purpose: an answer must fit in memory, and in a frame. It has only the output,
+//! so the client never learns whether the command succeeded. A command that does not
 //! end holds up every client, and continues when the server is killed.
 
 use std::io::{self, Read, Write};
@@ -64,7 +64,7 @@ fn handle_connection(mut stream: TcpStream, peer_addr: SocketAddr) -> io::Result
 // ANCHOR_END: handle-connection
 
 // ANCHOR: answer
-/// What the command wrote, or why that cannot be sent. Waits for the command.
+/// Runs a command, waits for it, and returns what it wrote, or why that cannot be sent.
 fn answer(command_line: &str) -> Vec<u8> {
     let problem = match run_command(command_line) {
         Ok(output) if output.len() <= MAX_FRAME_LEN as usize => return output,
@@ -96,8 +96,8 @@ fn run_command(command_line: &str) -> io::Result<Vec<u8>> {
     Ok(output)
 }
 
-/// Reads as much as an answer may have, and one byte more. Then it closes the pipe: the command's next
-/// write fails, and on Unix a signal ends it.
+/// Reads at most one byte more than an answer may have, and closes the pipe. The command's next write
+/// then fails, and on Unix a signal ends the command.
 fn read_limited(pipe: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     pipe.take(u64::from(MAX_FRAME_LEN) + 1).read_to_end(&mut bytes)?;

@@ -1,4 +1,4 @@
-"""A solution: the request `list`, as a server that knows no other.
+"""A solution: a server for the request `list`, and for no other.
 
     python3 list.py [HOST:PORT] [--root DIR]
 """
@@ -17,15 +17,15 @@ MAX_ERROR_LEN = 300  # characters; an error may repeat what a stranger sent
 
 
 def list_files(root):
-    """A line of JSON for each file in the folder; folders, links and devices are left out.
+    """Returns a line of JSON for each file in the folder; folders, links and devices are left out.
 
-    There may be a million files. So it is a body: a header has at most 64 KiB.
+    There may be a million files, so the list is a body: a header has at most 64 KiB.
     """
     lines = []
     with os.scandir(root) as entries:
         for entry in entries:
             if entry.is_file(follow_symlinks=False):
-                # A name that is no text gets marks, as in Rust's `to_string_lossy`.
+                # In a name that is not valid text, marks replace the bad bytes, as in Rust's `to_string_lossy`.
                 name = os.fsencode(entry.name).decode(errors="replace")
                 size = entry.stat(follow_symlinks=False).st_size
                 lines.append(json.dumps({"filename": name, "size": size}).encode() + b"\n")
@@ -40,7 +40,7 @@ def answer_to(frame, root):
             raise ValueError(f"unknown request {request!r}, expected 'list'")
         return {"error": None}, list_files(root)
     except (OSError, ValueError) as error:
-        # strerror: the system's words without the path, which is not the client's business.
+        # strerror: the system's words without the path, which the client must not see.
         text = getattr(error, "strerror", None) or str(error)
         return {"error": text[:MAX_ERROR_LEN]}, b""
 

@@ -1,4 +1,4 @@
-//! A solution: the request `list`, as a server that knows no other.
+//! A solution: a server for the request `list`, and for no other.
 //!
 //! ```text
 //! client                                                       server
@@ -19,7 +19,7 @@ use crate::frame::read_frame;
 use crate::header::{one_line, parse_header, write_header};
 use crate::message::Answer;
 
-// They are whole files of the step, of which only a part is needed here.
+// These are whole files of the step; only a part of each is needed here.
 #[allow(dead_code)]
 #[path = "../src/frame.rs"]
 mod frame;
@@ -30,7 +30,7 @@ mod header;
 #[path = "../examples/files/message.rs"]
 mod message;
 
-/// A server that tells which files there are
+/// Serve a list of the files in a folder
 #[derive(Parser)]
 struct Cli {
     /// Address to listen on
@@ -83,9 +83,9 @@ fn handle_connection(mut stream: TcpStream, root: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// A line of JSON for each file in the folder; folders, links and devices are left out.
+/// Returns a line of JSON for each file in the folder; folders, links and devices are left out.
 ///
-/// There may be a million files. So it is a body: a header has at most 64 KiB.
+/// There may be a million files, so the list is a body: a header has at most 64 KiB.
 fn list(root: &Path) -> io::Result<Vec<u8>> {
     let mut body = Vec::new();
     for file in fs::read_dir(root)? {

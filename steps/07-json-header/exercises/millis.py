@@ -17,7 +17,7 @@ MAX_ERROR_LEN = 300  # characters; an error may repeat what a stranger sent
 
 
 def run(frame):
-    """Runs the command that a request asks for. Its answer's fields, and its body."""
+    """Runs the command of a request, and returns the fields of the answer, and its body."""
     request = parse_header(frame)
     if field(request, "request", str) != "run":
         raise ValueError("unknown request, expected 'run'")

@@ -19,7 +19,7 @@ use crate::header::{one_line, parse_header, write_header};
 use crate::message::{Answer, Request};
 use crate::shell::shell;
 
-// They are whole files of the step, of which only a part is needed here.
+// These are whole files of the step; only a part of each is needed here.
 #[allow(dead_code)]
 #[path = "../src/frame.rs"]
 mod frame;
@@ -33,8 +33,8 @@ mod message;
 #[path = "../src/shell.rs"]
 mod shell;
 
-/// The header of an answer: all fields that it had before, and one more. In the step, this field
-/// would be in `Answer` itself.
+/// The header of an answer: all fields that it had before, and one more. In the step, the new field
+/// would be part of `Answer` itself.
 #[derive(Serialize)]
 struct TimedAnswer {
     #[serde(flatten)]

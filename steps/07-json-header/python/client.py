@@ -2,8 +2,7 @@
 
     python3 client.py [HOST:PORT] [--dir DIR] [--force] [--max-size MIB] [--idle-timeout SECONDS]
 
-A download is whole or not there at all. It shows no progress, which is all that the Rust client does
-more.
+A download is saved whole, or not at all. Unlike the Rust client, this one shows no progress.
 """
 
 import argparse
@@ -29,7 +28,7 @@ MIB = 1024 * 1024  # bytes
 
 
 class Refused(Exception):
-    """Why something was not done. The conversation can continue."""
+    """A failure after which the conversation can continue."""
 
 
 def ask(stream, request):
@@ -48,7 +47,7 @@ def ask(stream, request):
 
 
 def run(stream, command):
-    """Lets the server run a command, and shows what it wrote as it arrives."""
+    """Has the server run a command, and shows its output as it arrives."""
     header = ask(stream, {"request": "run", "command": command})
     for chunk in receive_body(stream, header["size"]):
         sys.stdout.buffer.write(chunk)
@@ -61,12 +60,12 @@ def run(stream, command):
 
 # ANCHOR: get
 def download(stream, filename, folder, force, max_mib):
-    """Saves a file of the server's in the folder: whole, or not at all."""
+    """Saves a file from the server in the folder: whole, or not at all."""
     name = filename.rpartition("/")[2]
     if not is_plain(name):
         raise Refused(f"{name} cannot be a file name on every system")
     target = folder / name
-    if target.exists() and not target.is_file():  # a renaming would replace a pipe or a device as well
+    if target.exists() and not target.is_file():  # renaming would replace a pipe or a device as well
         raise Refused(f"{name} is not a regular file here")
     if os.path.lexists(target) and not force:
         if not sys.stdin.isatty():
@@ -88,7 +87,7 @@ def download(stream, filename, folder, force, max_mib):
     # ANCHOR: checked
     if header["error"] is not None:
         raise ValueError(f"{name}: the server sent {size} bytes with the error: {header['error']}")
-    # Who answers with another name than we asked for lies, or would have us write elsewhere. What
+    # A server that answers with another name than we asked for lies, or makes us write elsewhere. What
     # such a server sends next is not worth reading.
     if header["filename"] != name:
         raise ValueError(f"{name}: the server calls it {header['filename']!r}")
@@ -109,7 +108,7 @@ def download(stream, filename, folder, force, max_mib):
         if force:
             os.replace(part, target)
         else:
-            os.link(part, target)  # unlike a renaming, it overwrites nothing
+            os.link(part, target)  # unlike renaming, it overwrites nothing
         # ANCHOR_END: save
     except FileExistsError:
         raise Refused(f"{name}: created during the download; --force overwrites it") from None
@@ -143,7 +142,7 @@ def save(body, path):
 
 # ANCHOR: is-plain
 def is_plain(name):
-    """Whether a file can have this name on Linux, macOS and Windows, in whatever folder."""
+    """Returns whether a file can have this name on Linux, macOS and Windows, in any folder."""
     return (
         0 < len(name.encode()) <= 255
         and name.isprintable()
@@ -155,7 +154,7 @@ def is_plain(name):
 
 
 def complain(text):
-    """One line on stderr. The text may be a stranger's: what a terminal would obey is escaped."""
+    """Prints one line on stderr. The text may be the server's, so control characters are escaped."""
     shown = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     print("".join(shown), file=sys.stderr)
 
@@ -171,7 +170,7 @@ host, port = address(args.addr)
 
 failed = False
 with socket.create_connection((host, port)) as stream:
-    stream.settimeout(args.idle_timeout)  # a server that stops sending must not hold us forever
+    stream.settimeout(args.idle_timeout)  # a server that stops sending must not keep us waiting forever
     while (line := read_line(sys.stdin.buffer)) is not None:
         try:
             line = line.decode()

@@ -1,4 +1,4 @@
-"""Messages: a header in JSON, with its length in front, followed by a body of any size.
+"""Messages: a header in JSON with a length prefix, followed by a body of any size.
 
     00 00 00 37  {"filename": "notes.txt", "hash": …, "size": 3, …}  h i \\n
     the length   the header, at most 64 KiB                           the body, `size` bytes
@@ -24,7 +24,7 @@ def write_header(stream, header):
 
 
 def read_frame(stream):
-    """The bytes of the next header, or None if the stream ends before it begins.
+    """Returns the bytes of the next header, or None if the stream ends before it begins.
 
     After an EOFError it is unknown where the next header begins.
     """
@@ -46,7 +46,7 @@ def read_frame(stream):
 
 # ANCHOR: read-header
 def parse_header(frame):
-    """The header that these bytes are. A ValueError if they are none; the stream is still good."""
+    """Parses the bytes of a header. A ValueError if they are invalid; the stream can still be used."""
     try:
         header = json.loads(frame.decode())
     except ValueError as error:
@@ -60,7 +60,7 @@ def parse_header(frame):
 
 
 def field(header, name, kind):
-    """A field that the header must have. A ValueError names it if it is missing, or of another type."""
+    """Returns a field that the header must have. A ValueError names it if it is missing or of another type."""
     if name not in header:
         raise ValueError(f"invalid header: missing field `{name}`")
     value = header[name]
@@ -73,7 +73,7 @@ def field(header, name, kind):
 
 # ANCHOR: read-body
 def receive_body(stream, size):
-    """The body, chunk by chunk. An EOFError if it does not come whole."""
+    """Yields the body, chunk by chunk. An EOFError if the stream ends before its end."""
     came = 0
     while came < size:
         try:
@@ -101,7 +101,7 @@ def receive_exactly(stream, length):
 
 
 def cut_off(part, came, length):
-    """The error for a stream that ends inside a header."""
+    """Returns the error for a stream that ends inside a header."""
     return EOFError(
         f"the stream ended inside a frame: {came} of {length} bytes of its {part} arrived"
     )

@@ -6,7 +6,7 @@ import sys
 
 subject = ""  # what an error is about: the address
 
-# If one of these was closed, a socket could get its number.
+# If one of these is closed, a socket could get its number.
 sys.stdin = sys.stdin or open(os.devnull)
 sys.stdout = sys.stdout or open(os.devnull, "w")
 sys.stderr = sys.stderr or open(os.devnull, "w")

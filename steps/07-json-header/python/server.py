@@ -25,7 +25,7 @@ from options import seconds
 from program import address
 
 MAX_OUTPUT_MIB = 1024  # of a command
-LOOK_INTERVAL = 0.02  # seconds; how often we look how much it has written
+LOOK_INTERVAL = 0.02  # seconds; how often we check how much it has written
 MAX_ERROR_LEN = 300  # characters; an error may repeat what a stranger sent
 
 
@@ -55,7 +55,7 @@ def start(command, stdout, stderr):
 
 # ANCHOR: run-command
 def run(command, timeout, files):
-    """Runs a command. Its answer's fields, and its body: stdout's bytes, and then stderr's."""
+    """Runs a command, and returns the fields of the answer, and its body: stdout, and then stderr."""
     try:
         # Into files: any size costs no memory, and neither stream waits for the other to be read.
         stdout, stderr = [files.enter_context(tempfile.TemporaryFile()) for _ in range(2)]
@@ -93,13 +93,13 @@ def run(command, timeout, files):
 
 
 def written(file):
-    """How many bytes are in a file."""
+    """Returns how many bytes are in a file."""
     return os.fstat(file.fileno()).st_size
 
 
 # ANCHOR: guard
 def dismiss(guard):
-    """Ends the guard, and not what it guards."""
+    """Ends the guard, and not the command that it guards."""
     if guard is not None:
         guard.kill()
         guard.wait()
@@ -120,14 +120,14 @@ def kill_with_children(process, guard):
 
 
 def get(filename, root, files):
-    """A file: its answer's fields, and its body."""
+    """Opens a file, and returns the fields of the answer, and its body."""
     file = files.enter_context(open(find(filename, root), "rb", opener=open_without_waiting))
     status = os.fstat(file.fileno())
     if not stat.S_ISREG(status.st_mode):  # something else has taken its place
         raise OSError("it is not a file")
     # ANCHOR: hash
     digest, size = hashlib.sha256(), 0
-    # The end is taken once: while another program writes into the file, it moves.
+    # The end is taken once: while another program writes to the file, it moves.
     while chunk := file.read(min(CHUNK_LEN, status.st_size - size)):
         digest.update(chunk)
         size += len(chunk)
@@ -138,14 +138,14 @@ def get(filename, root, files):
 
 # ANCHOR: open-file
 def open_without_waiting(path, flags):
-    """To open a FIFO is to wait for its writer, but not with this flag. Windows has no FIFOs."""
+    """Opens without waiting: without this flag, opening a FIFO waits for its writer. Windows has no FIFOs."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 # ANCHOR_END: open-file
 
 
 # ANCHOR: open
 def find(filename, root):
-    """The regular file of this name below the root. Anything else is an OSError."""
+    """Opens the regular file of this name below the root. Anything else is an OSError."""
     relative = pathlib.PurePath(filename)
     if relative.anchor or ".." in relative.parts:
         raise OSError("it is outside the folder that is served")
@@ -155,7 +155,7 @@ def find(filename, root):
         raise OSError("no such file") from None
     if not path.is_relative_to(root):
         raise OSError("it is outside the folder that is served")
-    if not stat.S_ISREG(path.stat().st_mode):  # seen before it is opened: a device may do anything
+    if not stat.S_ISREG(path.stat().st_mode):  # before opening: opening a device may have any effect
         raise OSError("it is not a file")
     # Between here and the opening, another user of this computer could put a link in its place.
     return path
@@ -163,7 +163,7 @@ def find(filename, root):
 
 
 def answer(stream, frame, root, timeout):
-    """Does what a request asks for. What cannot be done is reported, and the connection continues."""
+    """Answers a request. A failure is reported to the client, and the connection continues."""
     with contextlib.ExitStack() as files:  # closes them when the answer is sent
         body = []
         try:
@@ -176,7 +176,7 @@ def answer(stream, frame, root, timeout):
             else:
                 raise ValueError(f"unknown request {kind!r}, expected 'run' or 'get'")
         except (OSError, ValueError) as error:
-            # strerror: the system's words without the path, which is not the client's business.
+            # strerror: the system's words without the path, which the client must not see.
             text = getattr(error, "strerror", None) or str(error)
             fields = {"error": text[:MAX_ERROR_LEN]}
         header = dict.fromkeys(["filename", "hash", "size", "status", "error"])

@@ -1,4 +1,4 @@
-//! Bodies: as many bytes as the header states, however many, never held whole.
+//! Bodies: as many bytes as the header states, never held in memory as a whole.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Take, Write};
@@ -9,7 +9,7 @@ use crate::problem::explain;
 pub const CHUNK_LEN: usize = 64 * 1024;
 
 // ANCHOR: read-body
-/// Reads a body of `size` bytes, and hands on each chunk as it arrives.
+/// Reads a body of `size` bytes, and passes on each chunk as it arrives.
 ///
 /// A stream that ends before that is an error (`UnexpectedEof`), and so is one on which nothing
 /// arrives for as long as its read timeout, if it has one.
@@ -25,7 +25,7 @@ pub fn read_body(
         match body.read(&mut chunk) {
             Ok(0) => return Err(cut_off(came, size, None)),
             Ok(len) => hand_on(&chunk[..len])?,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {} // once more
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {} // read again
             Err(error) => return Err(cut_off(came, size, Some(&error))),
         }
     }
@@ -57,7 +57,7 @@ pub fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
-/// The error for a stream that ends inside a body, or on which nothing arrives any more.
+/// Returns the error for a stream that ends inside a body, or on which nothing arrives any more.
 fn cut_off(came: u64, size: u64, why: Option<&io::Error>) -> io::Error {
     if why.is_some_and(is_timeout) {
         return io::Error::other(format!(

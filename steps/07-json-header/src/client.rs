@@ -1,7 +1,7 @@
 //! The client: sends each line of its input as a request, and prints or saves the answer.
 //!
-//! New in this step: `get FILE` is a download, anything else a command. What a command writes is shown as
-//! it arrives, and then how it ended.
+//! New in this step: `get FILE` is a download, anything else a command. The output of a command is shown
+//! as it arrives, followed by how the command ended.
 //!
 //! Still wrong, on purpose: while a long answer arrives, nothing else can be asked for.
 
@@ -18,7 +18,7 @@ use crate::input::read_line;
 use crate::message::{Answer, Request};
 
 // ANCHOR: run
-/// Talks to the server until the input ends. The exit code is that of a failure if a download failed.
+/// Talks to the server until the input ends. Returns the exit code of a failure if a download failed.
 ///
 /// A server that closes the connection early is an error (`UnexpectedEof`), and so is one that breaks
 /// the protocol (`InvalidData`), or from which nothing arrives for `idle_timeout`.
@@ -27,7 +27,7 @@ pub fn run(
     downloads: &Downloads,
     idle_timeout: Duration,
 ) -> io::Result<ExitCode> {
-    // It limits each `read`. A server that sends little by little is slow, and not idle.
+    // This limits each `read`: a server that sends a little at a time is slow, but not idle.
     stream.set_read_timeout(Some(idle_timeout))?;
     converse(stream, downloads).map_err(|error| {
         if !is_timeout(&error) {
@@ -70,7 +70,7 @@ fn request(line: Vec<u8>) -> Result<Request, String> {
         }
         _ => Request::Run { command: line },
     };
-    // The header is longer than the line, by its field names and by what JSON has to escape.
+    // The header is longer than the line: it has field names, and JSON escapes some characters.
     let header = serde_json::to_vec(&request).map_err(|error| error.to_string())?;
     if header.len() > MAX_FRAME_LEN as usize {
         return Err(format!("a request has at most {MAX_FRAME_LEN} bytes; this one was not sent"));

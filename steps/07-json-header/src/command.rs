@@ -18,18 +18,18 @@ use crate::guard::{Guard, start};
 use crate::problem::explain;
 use crate::shell::shell;
 
-/// How long a killed process may take to be gone. It may also be one that we may not kill.
+/// How long to wait for a killed process to end. We may also lack the permission to kill it.
 const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The most that a command may write: 1 GiB.
 pub const MAX_OUTPUT_MIB: u64 = 1024;
 
-/// How often the server looks how much a command has written.
+/// How often the server checks how much a command has written.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// What a command has left.
 pub struct Output {
-    /// What it wrote to stdout, and then what it wrote to stderr. Nothing if that was too much.
+    /// What it wrote to stdout, and then what it wrote to stderr. Empty if that was too much.
     pub parts: Vec<Take<File>>,
     /// How it ended.
     pub end: End,
@@ -41,7 +41,7 @@ pub enum End {
     Ended(ExitStatus),
     /// It was stopped: its time was up.
     TimeUp,
-    /// It wrote too much, and was stopped if it had not ended.
+    /// It wrote too much, and was stopped if it was still running.
     TooMuch,
 }
 
@@ -72,10 +72,10 @@ pub fn run_command(command_line: &str, timeout: Duration, max_mib: u64) -> io::R
 /// With a single handle, we would share one position in the file with the command.
 fn temporary_file() -> io::Result<(File, File)> {
     let make = || -> io::Result<_> {
-        // The crate finds a name that is free. We open the file: its own errors would reveal the path.
+        // The crate finds a free name. We open the file ourselves: the crate's errors would reveal the path.
         let file = tempfile::Builder::new().make(create_private)?;
         let reader = File::open(file.path())?;
-        Ok((file.into_file(), reader)) // the name goes; the file goes when the last program closes it
+        Ok((file.into_file(), reader)) // removes the name; the file is removed when the last program closes it
     };
     make().map_err(|error| {
         let message = format!("no temporary file for its output: {}", explain(&error));
@@ -83,7 +83,7 @@ fn temporary_file() -> io::Result<(File, File)> {
     })
 }
 
-/// Makes a file that no other user can read, if the system knows such files.
+/// Creates a file that no other user can read, if the system supports that.
 fn create_private(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.read(true).write(true).create_new(true);
@@ -104,9 +104,9 @@ fn wait(
 ) -> io::Result<End> {
     let (sender, ended) = mpsc::channel();
     let started = Instant::now();
-    // `std` cannot wait for a process with a time limit. For a message it can.
+    // `std` cannot wait for a process with a time limit, but it can wait for a message with one.
     thread::Builder::new().spawn(move || {
-        // It fails if `wait` has given up, and then the status does not matter.
+        // This fails if `wait` has given up. Then the status does not matter.
         let _ = sender.send(child.wait());
     })?;
     let end = loop {

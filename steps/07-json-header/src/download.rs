@@ -1,12 +1,12 @@
-//! Downloads: a file is there whole, or not at all.
+//! Downloads: a file is saved whole, or not at all.
 //!
 //! ```text
 //! the body --> .notes.txt.x7Kq2a.part --> size and hash are right? --> rename to notes.txt
 //!                                         not so, or anything else --> remove
 //! ```
 //!
-//! The client believes nothing that the server sends: not the name, not the size, not the hash. If the
-//! client is killed, the `.part` file is left, and its name shows that it is not the whole.
+//! The client trusts nothing that the server sends: not the name, not the size, not the hash. If the
+//! client is killed, the `.part` file is left, and its name shows that it is incomplete.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, IsTerminal, Read, Write};
@@ -26,10 +26,10 @@ use crate::problem::explain;
 /// The hex digits of a SHA-256.
 const HASH_LEN: usize = 64;
 
-/// The bytes of a MiB.
+/// The number of bytes in a MiB.
 const MIB: u64 = 1024 * 1024;
 
-/// How much of a file's name its temporary file has: at most 200 of the 255 bytes.
+/// How many characters of a file's name its temporary file keeps: at most 200 of the 255 bytes.
 const MAX_PREFIX_CHARS: usize = 50;
 
 /// What the progress bar shows.
@@ -37,11 +37,11 @@ const PROGRESS: &str = "{wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {e
 
 /// Where downloads go.
 pub struct Downloads {
-    /// The folder. It is made when it is needed.
+    /// The folder. It is created when it is needed.
     pub folder: PathBuf,
-    /// Whether files that exist are overwritten without a question.
+    /// Whether existing files are overwritten without asking.
     pub force: bool,
-    /// The most that a file may have, in MiB.
+    /// The largest size of a file, in MiB.
     pub max_mib: u32,
 }
 
@@ -63,7 +63,7 @@ impl Downloads {
         let target = self.folder.join(name);
         // Not `exists`: that is false for a symlink that leads nowhere.
         let exists = fs::symlink_metadata(&target).is_ok();
-        // A renaming would replace a pipe or a device as well.
+        // Renaming would replace a pipe or a device as well.
         if target.exists() && !target.is_file() {
             return Ok(Err(format!("{name} is not a regular file here")));
         }
@@ -76,7 +76,7 @@ impl Downloads {
             }
         }
         let overwrite = exists || self.force;
-        // Before the server is asked: a folder that cannot be written is reported at once.
+        // Before the request, so that a folder that cannot be written to is reported at once.
         let mut part = match self.temporary_file(name) {
             Ok(part) => part,
             Err(error) => {
@@ -100,15 +100,15 @@ impl Downloads {
     // ANCHOR_END: get
 
     // ANCHOR: temporary-file
-    /// Creates a file beside the target, since only within a folder is renaming one step: at any moment
-    /// there is the old file or the new one. It is deleted when it is dropped.
+    /// Creates a file in the target's folder, since renaming is one step only within a folder: at any
+    /// moment, either the old file or the new one exists. The file is deleted when it is dropped.
     fn temporary_file(&self, name: &str) -> io::Result<NamedTempFile> {
         fs::create_dir_all(&self.folder)?;
         // The name may be so long that nothing can be added to it.
         let prefix = format!(".{}.", name.chars().take(MAX_PREFIX_CHARS).collect::<String>());
         let mut builder = tempfile::Builder::new();
         builder.prefix(&prefix).suffix(".part");
-        // By default, `tempfile` creates files that only we can read. This one is to be like any other.
+        // By default, `tempfile` creates files that only we can read. This one gets the usual permissions.
         builder.make_in(&self.folder, |path| File::create_new(path))
     }
     // ANCHOR_END: temporary-file
@@ -126,7 +126,7 @@ fn may_overwrite(name: &str) -> io::Result<bool> {
 // ANCHOR_END: may-overwrite
 
 // ANCHOR: transfer
-/// Asks for a file, receives it into `file`, and checks it. Returns its size; the two kinds of error
+/// Requests a file, receives it into `file`, and checks it. Returns its size; the two kinds of error
 /// are those of `get`.
 fn transfer(
     stream: &mut (impl Read + Write),
@@ -153,8 +153,8 @@ fn transfer(
 // ANCHOR_END: transfer
 
 // ANCHOR: checked
-/// Returns the hash that the body must have. Anything but the file that was asked for is an error, and
-/// ends the conversation: the server does not keep to the protocol, or has more than we want.
+/// Returns the hash that the body must have. Any answer but the requested file is an error that ends
+/// the conversation: the server does not keep to the protocol, or the file is larger than we want.
 fn checked(answer: &Answer, name: &str, max_mib: u32) -> io::Result<String> {
     let problem = match answer {
         Answer { error: Some(error), size, .. } => {
@@ -211,13 +211,13 @@ fn save(part: NamedTempFile, target: &Path, overwrite: bool) -> io::Result<()> {
     let saved = if overwrite {
         part.persist(target)
     } else {
-        part.persist_noclobber(target) // a file that was created meanwhile is not lost
+        part.persist_noclobber(target) // a file that was created meanwhile is not overwritten
     };
     saved.map(drop).map_err(|error| error.error)
 }
 // ANCHOR_END: save
 
-/// The same error, with the file that it is about.
+/// Returns the same error, with the name of the file that it concerns.
 fn about(name: &str, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{name}: {}", explain(error)))
 }

@@ -1,10 +1,10 @@
-//! Names for files that come from outside: only those that are plain names on every system.
+//! Names of files that come from the other side: only plain names are accepted, on every system.
 
-/// The most bytes of a name that all common file systems take.
+/// The most bytes of a name that all common file systems accept.
 const MAX_NAME_LEN: usize = 255;
 
 // ANCHOR: is-plain
-/// Whether this is the name of a file and nothing else: no path, no device, nothing special.
+/// Returns whether this is a plain name of a file: no path, no device, nothing special.
 ///
 /// A name that would be special on one system is refused on all, so that what works for one user
 /// works for the next one.
@@ -19,7 +19,7 @@ pub fn is_plain(name: &str) -> bool {
         && !is_device(name)
 }
 
-/// Whether Windows takes this for a device, such as the console: `CON`, and also `con.txt`.
+/// Returns whether Windows treats this as a device, such as the console: `CON`, and also `con.txt`.
 fn is_device(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or(name).trim_end().to_ascii_uppercase();
     if ["CON", "PRN", "AUX", "NUL"].contains(&stem.as_str()) {
@@ -27,7 +27,7 @@ fn is_device(name: &str) -> bool {
     }
     let number = stem.strip_prefix("COM").or_else(|| stem.strip_prefix("LPT"));
     let mut number = number.unwrap_or_default().chars();
-    // Windows takes these three superscripts for digits, too.
+    // Windows treats these three superscripts as digits, too.
     let is_digit = |c: char| c.is_ascii_digit() || "¹²³".contains(c);
     number.next().is_some_and(is_digit) && number.next().is_none()
 }

@@ -14,7 +14,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::problem::explain;
 
-/// To open without waiting. Its number differs from system to system; `rustix` knows them.
+/// The flag to open without waiting. Its number differs from system to system; `rustix` has them all.
 #[cfg(unix)]
 const O_NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
 
@@ -26,7 +26,7 @@ pub struct Root {
 
 impl Root {
     // ANCHOR: root
-    /// The folder at `path`; an error if there is none.
+    /// Opens the folder at `path`; an error if it does not exist.
     pub fn new(path: &Path) -> io::Result<Self> {
         let folder = fs::canonicalize(path).and_then(|folder| {
             let is_folder = folder.is_dir();
@@ -53,12 +53,12 @@ impl Root {
         if !Path::new(name).components().all(inside) {
             return Err(outside());
         }
-        // 2. Nor must a symlink. What it leads to is known only when it has been followed.
+        // 2. Nor must a symlink. Its target is known only after it has been followed.
         let path = fs::canonicalize(self.folder.join(name)).map_err(in_own_words)?;
         if !path.starts_with(&self.folder) {
             return Err(outside());
         }
-        // 3. Nor may it be something else than a file: a device may do anything when it is opened.
+        // 3. It must be a regular file: opening a device may have any effect.
         if !fs::metadata(&path).map_err(in_own_words)?.is_file() {
             return Err(not_a_file());
         }
@@ -68,9 +68,9 @@ impl Root {
 }
 
 // ANCHOR: open-file
-/// Opens what was a file a moment ago, and looks whether it still is one.
+/// Opens what was a file a moment ago, and checks that it still is one.
 ///
-/// A FIFO may have taken its place. To open one means to wait for its writer, but not with this flag.
+/// A FIFO may have taken its place. Opening a FIFO waits for its writer, except with this flag.
 fn open_file(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.read(true);
@@ -97,7 +97,7 @@ fn no_such_file() -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, "no such file")
 }
 
-/// The system's error; those that mean that there is no such file, in our own words.
+/// Returns the system's error, or our own words if it means that there is no such file.
 fn in_own_words(error: io::Error) -> io::Error {
     use io::ErrorKind::{InvalidFilename, InvalidInput, NotADirectory, NotFound};
     match error.kind() {

@@ -1,7 +1,7 @@
-//! Guards: with them, a command can be stopped with all that it has started, and ends with the server,
-//! unless it takes care to escape.
+//! Guards: with them, a command can be stopped with all that it has started. It also ends with the
+//! server, unless it deliberately leaves its process group.
 //!
-//! An aside: nothing here is about messages.
+//! This file is an aside: it has nothing to do with messages.
 
 use std::io;
 use std::process::{Child, Command, Stdio};
@@ -13,9 +13,9 @@ use crate::shell::shell;
 /// A process that waits for the end of its input, and then kills a command with all that it has
 /// started.
 ///
-/// The other end of its input is ours. The input ends when the guard is dropped, and also when our
-/// process ends, in whatever way: the system closes all that it had open. So a command ends
-/// with us, if it neither kills its guard nor leaves its process group.
+/// We hold the other end of its input. The input ends when the guard is dropped, and also when our
+/// process ends, in whatever way: the system closes everything that it had open. So a command ends
+/// with us, unless it kills its guard or leaves its process group.
 pub struct Guard(Child);
 
 impl Guard {
@@ -23,7 +23,7 @@ impl Guard {
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().map(Self)
     }
 
-    /// Ends the guard, and not what it guards: the command has ended by itself.
+    /// Ends the guard alone, after the command has ended by itself.
     pub fn dismiss(mut self) {
         let _ = self.0.kill(); // fails only if it has ended, which is what we want
     }
@@ -33,19 +33,19 @@ impl Drop for Guard {
     fn drop(&mut self) {
         drop(self.0.stdin.take()); // our end of its input
         wake(&self.0);
-        // What counts is that the command ends, not this status.
+        // The status does not matter, only that the command ends.
         let _ = self.0.wait();
     }
 }
 // ANCHOR_END: guard
 
 // ANCHOR: wake
-/// Continues a guard that a signal has stopped: what the command sends to its group, the guard gets too.
+/// Continues a guard that a signal has stopped: a signal to the command's group reaches the guard, too.
 #[cfg(unix)]
 fn wake(guard: &Child) {
     use rustix::process::{Pid, Signal, kill_process};
 
-    // It fails if the guard has ended. A guard that was not stopped takes no notice.
+    // This fails if the guard has ended. It has no effect on a guard that was not stopped.
     let _ = kill_process(Pid::from_child(guard), Signal::CONT);
 }
 
@@ -54,11 +54,11 @@ fn wake(_: &Child) {}
 // ANCHOR_END: wake
 
 // ANCHOR: start
-/// Starts a command and its guard, in a process group of their own: with it the guard can kill the
-/// shell and all that it starts. A process that has left the group stays.
+/// Starts a command and its guard in a process group of their own, so that the guard can kill the
+/// shell and all that it starts. A process that has left the group is not killed.
 ///
-/// Ctrl-C at our terminal does not reach such a group. The guard is started first: the command is never
-/// without it. `std` can kill one process only, so a shell is the guard.
+/// Ctrl-C at our terminal does not reach such a group. The guard is started first, so that the command
+/// is never without it. It is a shell, since `std` can kill one process only.
 #[cfg(unix)]
 pub fn start(mut command: Command) -> io::Result<(Child, Guard)> {
     use std::os::unix::process::CommandExt;

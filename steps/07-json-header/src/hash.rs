@@ -1,4 +1,4 @@
-//! Hashes: a number by which the receiver sees whether every byte has arrived unharmed.
+//! Hashes: with one, the receiver can check that every byte has arrived unchanged.
 
 use std::fmt::Write as _;
 use std::io::{self, Read};
@@ -19,7 +19,7 @@ pub fn size_and_hash(reader: &mut impl Read) -> io::Result<(u64, String)> {
                 size += len as u64;
                 hasher.update(&chunk[..len]);
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {} // once more
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {} // read again
             Err(error) => return Err(error),
         }
     }

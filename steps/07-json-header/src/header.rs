@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 
 use crate::frame::{read_frame, write_frame};
 
-/// How many characters of a text from the other side are repeated.
+/// How many characters of a text from the other side are shown.
 const MAX_TOLD_CHARS: usize = 300;
 
 // ANCHOR: write-header
@@ -53,7 +53,7 @@ pub fn parse_header<T: DeserializeOwned>(bytes: &[u8]) -> io::Result<T> {
 // ANCHOR_END: read-header
 
 // ANCHOR: one-line
-/// Makes a text from the other side fit to be shown: one line, of limited length, without the control
+/// Makes a text from the other side safe to show: one line, of limited length, without the control
 /// characters that move a terminal's cursor or change its title.
 pub fn one_line(text: &str) -> String {
     let mut line = String::new();

@@ -1,4 +1,4 @@
-//! A listener that no other computer can reach, unless that is wanted.
+//! A listener that other computers can reach only if the user permits it.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};

@@ -1,12 +1,12 @@
-//! What went wrong, in words that the other side may read.
+//! Descriptions of errors that may be shown to the other side.
 
 use std::io;
 
-/// An error of the system's that no system has, so `std` knows no kind for it.
+/// An error number that no system uses, so `std` has no kind for it.
 const UNKNOWN_ERROR: i32 = i32::MAX;
 
-/// Describes an error in one line: one of ours in our own words, one of the system's in `std`'s, which
-/// are the same everywhere. For some, such as too many open files, `std` has none: then in the system's.
+/// Describes an error in one line: one of ours in our own words, one of the system's in those of `std`,
+/// which are the same everywhere, or, if `std` has none (as for too many open files), in the system's.
 ///
 /// An error of the system's is a number. It contains no path, so none is revealed.
 pub fn explain(error: &io::Error) -> String {

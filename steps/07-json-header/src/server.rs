@@ -58,7 +58,7 @@ pub fn run(listener: TcpListener, root: &Root, timeout: Duration) -> io::Result<
 }
 
 // ANCHOR: handle-connection
-/// Does what one request after another asks for, until the client has left.
+/// Answers one request after another, until the client has left.
 fn handle_connection(
     mut stream: TcpStream,
     peer_addr: SocketAddr,
@@ -94,12 +94,12 @@ fn handle_connection(
 /// An answer, before it is sent.
 struct Reply {
     header: Answer,
-    /// The files that it is made of, and how much of each.
+    /// The files that it consists of, and how much of each.
     body: Vec<Take<File>>,
 }
 
 impl Reply {
-    /// An answer without a body, whose error states what cannot be done.
+    /// Returns an answer without a body, whose error states the reason.
     fn refusal(problem: &str) -> Self {
         let header = Answer { error: Some(one_line(problem)), ..Answer::default() };
         Self { header, body: Vec::new() }
@@ -108,7 +108,7 @@ impl Reply {
 // ANCHOR_END: reply
 
 // ANCHOR: reply-to-run
-/// Runs a command. What it wrote is sent also if its time was up.
+/// Runs a command. Its output is sent even if its time was up.
 fn reply_to_run(command_line: &str, timeout: Duration) -> io::Result<Reply> {
     let output = run_command(command_line, timeout, MAX_OUTPUT_MIB).map_err(|error| {
         let message = format!("the command cannot be run: {}", explain(&error));
@@ -152,7 +152,7 @@ fn by_signal(_: ExitStatus) -> Option<String> {
 /// Opens a file, and reads it once for its hash, since the header contains it and is sent first.
 fn reply_to_get(filename: &str, root: &Root) -> io::Result<Reply> {
     let mut file = root.open(filename)?;
-    // Once: while another program writes into the file, its end moves.
+    // Taken once: while another program writes to the file, its end moves.
     let end = file.metadata()?.len();
     let (size, hash) = size_and_hash(&mut (&file).take(end))?;
     file.rewind()?;

@@ -2,7 +2,7 @@
 //!
 //! New in this part: it learns how a command ended, and shows it.
 //!
-//! Still wrong, on purpose: it shows nothing before the whole answer is there.
+//! Still wrong, on purpose: it shows nothing before the whole answer has arrived.
 
 use std::io::{self, Write};
 use std::net::TcpStream;
@@ -35,7 +35,7 @@ fn request(line: Vec<u8>) -> Result<Request, String> {
     let line =
         String::from_utf8(line).map_err(|_| "a request must be UTF-8; this one was not sent")?;
     let request = Request::Run { command: line };
-    // The header is longer than the line, by its field names and by what JSON has to escape.
+    // The header is longer than the line: it has field names, and JSON escapes some characters.
     let header = serde_json::to_vec(&request).map_err(|error| error.to_string())?;
     if header.len() > MAX_FRAME_LEN as usize {
         return Err(format!("a request has at most {MAX_FRAME_LEN} bytes; this one was not sent"));

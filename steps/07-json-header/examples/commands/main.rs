@@ -41,7 +41,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Role {
-    /// Run the commands of one client after another, and say how they ended
+    /// Run the commands of one client after another, and report how they ended
     Server {
         /// Address to listen on; port 0 takes any free port
         #[arg(default_value = DEFAULT_ADDR)]

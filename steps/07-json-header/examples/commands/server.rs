@@ -54,7 +54,7 @@ pub fn run(listener: TcpListener) -> io::Result<()> {
 }
 
 // ANCHOR: handle-connection
-/// Does what one request after another asks for, until the client has left.
+/// Answers one request after another, until the client has left.
 fn handle_connection(mut stream: TcpStream, peer_addr: SocketAddr) -> io::Result<()> {
     // A header and its body are two writes. With Nagle's algorithm, the second could wait until the
     // first is acknowledged.
@@ -85,7 +85,7 @@ struct Reply {
 }
 
 impl Reply {
-    /// An answer without a body, whose error states what cannot be done.
+    /// Returns an answer without a body, whose error states the reason.
     fn refusal(problem: &str) -> Self {
         let header = Answer { error: Some(one_line(problem)), ..Answer::default() };
         Self { header, body: Vec::new() }
@@ -140,8 +140,8 @@ fn run_command(command_line: &str) -> io::Result<(Vec<u8>, ExitStatus)> {
     Ok((output, child.wait()?))
 }
 
-/// Reads as much as an answer may have, and one byte more. Then it closes the pipe: the command's next
-/// write fails, and on Unix a signal ends it.
+/// Reads at most one byte more than an answer may have, and closes the pipe. The command's next write
+/// then fails, and on Unix a signal ends the command.
 fn read_limited(pipe: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     pipe.take(MAX_BODY_LEN as u64 + 1).read_to_end(&mut bytes)?;

@@ -1,7 +1,7 @@
 //! The client: sends each line of its input as a request, and prints the answer.
 //!
-//! New in this part: `get FILE` is a download, anything else a command. What a command writes is shown as
-//! it arrives.
+//! New in this part: `get FILE` is a download, anything else a command. The output of a command is shown
+//! as it arrives.
 //!
 //! Still wrong, on purpose: a download that breaks off leaves a file that looks whole. And the server
 //! chooses where it is saved.
@@ -48,7 +48,7 @@ fn request(line: Vec<u8>) -> Result<Request, String> {
         }
         _ => Request::Run { command: line },
     };
-    // The header is longer than the line, by its field names and by what JSON has to escape.
+    // The header is longer than the line: it has field names, and JSON escapes some characters.
     let header = serde_json::to_vec(&request).map_err(|error| error.to_string())?;
     if header.len() > MAX_FRAME_LEN as usize {
         return Err(format!("a request has at most {MAX_FRAME_LEN} bytes; this one was not sent"));

@@ -61,7 +61,7 @@ enum Role {
         /// Folder whose files can be downloaded
         #[arg(long, value_name = "DIR", default_value = ".")]
         root: PathBuf,
-        /// Stop a command when it has run for so long; fractions are allowed
+        /// Stop a command after this many seconds; fractions are allowed
         #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
         timeout: Duration,
     },
@@ -70,7 +70,7 @@ enum Role {
         /// Address of the server
         #[arg(default_value = DEFAULT_ADDR)]
         addr: String,
-        /// Folder for downloads; it is made if there is none
+        /// Folder for downloads; it is created if it does not exist
         #[arg(long, value_name = "DIR", default_value = ".")]
         dir: PathBuf,
     },
@@ -97,7 +97,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// A time in seconds, more than none.
+/// Parses a time in seconds, which must be greater than zero.
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     seconds

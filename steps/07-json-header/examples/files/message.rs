@@ -29,13 +29,13 @@ pub enum Request {
 /// What the server sends before the body.
 #[derive(Default, Serialize, Deserialize)]
 pub struct Answer {
-    /// The file's own name, without folders.
+    /// The name of the file, without folders.
     pub filename: Option<String>,
-    /// The bytes of the body.
+    /// The length of the body, in bytes.
     pub size: u64,
     /// The exit status of the command.
     pub status: Option<i32>,
-    /// What could not be done, in one line.
+    /// Why the request failed, in one line.
     pub error: Option<String>,
 }
 // ANCHOR_END: answer
