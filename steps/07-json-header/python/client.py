@@ -20,7 +20,7 @@ from message import field, parse_header, read_frame, receive_body, write_header
 from options import seconds
 from program import address
 
-# Names that mean a device to Windows, with any extension.
+# Windows treats these names as devices, with any extension.
 DEVICES = re.compile(r"(CON|PRN|AUX|NUL|(COM|LPT)[0-9¹²³]) *(\..*)?", re.IGNORECASE)
 
 

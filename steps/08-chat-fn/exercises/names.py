@@ -69,7 +69,7 @@ def serve(stream, addr):
     except OSError:
         pass  # the connection broke
     finally:
-        # In whatever way the connection ends, the client is removed, and its name is free.
+        # However the connection ends, the client is removed, and its name is free.
         with lock:
             del clients[stream]
         stream.close()

@@ -42,7 +42,7 @@ fn main() -> io::Result<()> {
         let (stream, peer_addr) = listener.accept()?; // waits for a client
         let clients = Arc::clone(&clients);
         thread::spawn(move || {
-            // In whatever way the connection ends, the client is removed, and its name is free.
+            // However the connection ends, the client is removed, and its name is free.
             let _ = handle_connection(stream, peer_addr, &clients);
             lock(&clients).remove(&peer_addr);
         });
@@ -88,8 +88,8 @@ fn handle_line(clients: &Clients, peer_addr: SocketAddr, line: &str) -> Result<(
 
 /// Gives a client another name, unless another client has it.
 ///
-/// The lock is held from looking to taking. Otherwise two clients could both find the name free, and
-/// then both take it.
+/// The lock is held while the name is checked and taken. Otherwise two clients could both find the name
+/// free, and then both take it.
 fn take_name(clients: &Clients, peer_addr: SocketAddr, name: &str) -> Result<(), String> {
     if name.is_empty() || !name.chars().all(char::is_alphanumeric) {
         return Err("a name is one word of letters and digits".to_owned());

@@ -41,7 +41,7 @@ fn main() -> io::Result<()> {
         let (stream, peer_addr) = listener.accept()?; // waits for a client
         let clients = Arc::clone(&clients);
         thread::spawn(move || {
-            // In whatever way the connection ends, the client is removed.
+            // However the connection ends, the client is removed.
             let _ = handle_connection(stream, peer_addr, &clients);
             remove(&mut lock(&clients), peer_addr);
         });
@@ -92,7 +92,7 @@ fn broadcast(clients: &Clients, line: &str) {
 /// Removes a client from the map and ends the connection, so that its thread stops reading.
 fn remove(clients: &mut HashMap<SocketAddr, TcpStream>, addr: SocketAddr) {
     if let Some(stream) = clients.remove(&addr) {
-        let _ = stream.shutdown(Shutdown::Both); // fails where the connection has ended already
+        let _ = stream.shutdown(Shutdown::Both); // fails if the connection has ended already
     }
 }
 

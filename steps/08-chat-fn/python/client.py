@@ -18,7 +18,7 @@ MAX_PREFIX_LEN = 128  # bytes; the most that the server may put before a line
 
 # ANCHOR: show-lines
 def harmless(text):
-    """Returns the text with its control characters spelled out, so that they do nothing to the terminal."""
+    """Returns the text with its control characters escaped, so that they do not affect the terminal."""
     return "".join(repr(c)[1:-1] if is_control(c) else c for c in text)
 
 
@@ -48,7 +48,7 @@ def send_lines(stream):
         try:
             stream.sendall(line + b"\n")
         except OSError:
-            return  # the server is gone; show_lines sees that, too
+            return  # the server is gone; show_lines notices that, too
     input_has_ended.set()
     try:
         stream.shutdown(socket.SHUT_WR)  # end of file for the server, which then closes as well

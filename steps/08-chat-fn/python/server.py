@@ -127,7 +127,7 @@ def join(stream, peer_addr, max_clients):
     with lock:
         if len(clients) >= max_clients:
             return "the room is full"
-        if peer_addr in clients:  # an earlier connection has broken, and its thread will find out
+        if peer_addr in clients:  # an earlier connection has broken, which its thread has not noticed yet
             return "address in use"
         clients[peer_addr] = stream
 # ANCHOR_END: join
@@ -135,7 +135,7 @@ def join(stream, peer_addr, max_clients):
 
 # ANCHOR: turn-away
 def turn_away(stream, peer_addr, reason):
-    """Tells a client in one line why it cannot join, and closes the connection."""
+    """Sends a client one line with the reason why it cannot join, and closes the connection."""
     log(f"{peer_addr} turned away: {reason}")
     send_line(stream, f"error: {reason}; try again later")
     stream.close()

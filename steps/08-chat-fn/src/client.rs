@@ -22,7 +22,7 @@ use crate::line::{BadLine, LineBuffer, MAX_LINE_LEN, is_control};
 /// The most bytes that one read takes.
 const READ_LEN: usize = 4096;
 
-/// The most bytes that the server may put before a client's line: an address, and more.
+/// The most bytes that the server may put before a client's line: an address, and some reserve.
 const MAX_PREFIX_LEN: usize = 128;
 
 // ANCHOR: run
@@ -45,7 +45,7 @@ pub fn run(stream: TcpStream) -> io::Result<()> {
 
     show_lines(&stream)?;
     if !input_has_ended.load(Ordering::SeqCst) {
-        // The keyboard's thread still waits for a line. It ends with the process.
+        // The keyboard thread is still waiting for a line. It ends with the process.
         return Err(server_closed());
     }
     keyboard.join().map_err(|_| io::Error::other("a thread of the client ended unexpectedly"))?
@@ -86,7 +86,7 @@ fn show_lines(mut stream: &TcpStream) -> io::Result<()> {
     }
 }
 
-/// Returns the line with its control characters spelled out, so that they do nothing to the terminal.
+/// Returns the line with its control characters escaped, so that they do not affect the terminal.
 fn harmless(line: &str) -> String {
     let mut text = String::new();
     for c in line.chars() {
@@ -113,7 +113,7 @@ fn send_lines(mut stream: &TcpStream) -> io::Result<()> {
             continue;
         }
         line.push(b'\n');
-        // The server is gone. `show_lines` sees that, too, when it has shown what arrived before.
+        // The server is gone. `show_lines` notices that, too, after it has shown what arrived before.
         stream.write_all(&line).map_err(|_| server_closed())?;
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Lines: text messages, each followed by a newline, on a stream of bytes.
+//! Lines: text messages, each followed by a newline, on a byte stream.
 //!
 //! A read returns whatever has arrived: a piece of a line, or several lines and
 //! a piece of the next. A `LineBuffer` takes what the reads return, and returns
@@ -9,8 +9,8 @@
 //! | h i \n y |  | o u \n |       | hi |  | you |
 //! ```
 //!
-//! This file does not read. So it can be tested without a network, and both
-//! sides use it.
+//! This file does not read from a socket. So it can be tested without a network,
+//! and both sides use it.
 
 use std::fmt;
 
@@ -33,12 +33,12 @@ pub struct LineBuffer {
 // ANCHOR_END: buffer
 
 // ANCHOR: bad-line
-/// Why a line cannot be taken.
+/// Why a line is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BadLine {
     /// It has more than `max_len` bytes, most of which were not kept.
     TooLong {
-        /// How many it may have.
+        /// The limit, in bytes.
         max_len: usize,
     },
     /// Its bytes are not UTF-8.
@@ -60,14 +60,14 @@ impl fmt::Display for BadLine {
 // ANCHOR_END: bad-line
 
 impl LineBuffer {
-    /// An empty buffer for lines of at most `max_len` bytes, without their
-    /// endings.
+    /// Returns an empty buffer for lines of at most `max_len` bytes, without
+    /// their endings.
     pub fn new(max_len: usize) -> Self {
         Self { max_len, bytes: Vec::new(), start: 0, searched: 0 }
     }
 
     // ANCHOR: lines
-    /// Adds what a read has returned: any bytes, cut anywhere.
+    /// Adds what a read has returned: any bytes, which may end anywhere.
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
@@ -108,8 +108,8 @@ fn check(line: &[u8], max_len: usize) -> Result<&str, BadLine> {
     Ok(text)
 }
 
-/// Whether a character acts on what is around it, instead of being shown: ESC
-/// can clear the screen, or overwrite what is on it. A tab is allowed.
+/// Returns whether a character acts on the text around it, instead of being
+/// shown: ESC can clear the screen, or overwrite it. A tab is allowed.
 pub fn is_control(c: char) -> bool {
     match c {
         '\t' => false,
@@ -122,13 +122,13 @@ pub fn is_control(c: char) -> bool {
     }
 }
 
-/// Whether there may be a control character in a line. In most lines there is
-/// none, and then the line need not be decoded into characters.
+/// Returns whether a line may have a control character. Most lines have none,
+/// and need not be decoded into characters.
 fn may_have_control(line: &[u8]) -> bool {
     // Those of ASCII, and the bytes with which the others begin in UTF-8.
     let counts =
         |byte: u8| (byte.is_ascii_control() && byte != b'\t') || matches!(byte, 0xC2 | 0xD8 | 0xE2);
-    // It does not stop at the first: so the processor can look at many at once.
+    // It does not stop at the first, so the processor can test many bytes at once.
     line.iter().fold(false, |found, byte| found | counts(*byte))
 }
 // ANCHOR_END: check

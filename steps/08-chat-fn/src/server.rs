@@ -12,8 +12,8 @@
 //!
 //! Still wrong, on purpose: a client that does not read stops the room for every client. Lines are
 //! written while the map is locked, and a write to that client waits: on Linux until its system has
-//! taken nothing for `USER_TIMEOUT`, elsewhere as long as it does not read. A console that takes no
-//! output keeps new clients waiting. Stopping is abrupt: no client gets a goodbye.
+//! accepted nothing for `USER_TIMEOUT`, elsewhere until it reads again. If the console's output is not
+//! read, new clients have to wait. Stopping is abrupt: no client gets a goodbye.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, Read, Write};
@@ -41,8 +41,8 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
 /// After this many probes without an answer, the connection is broken.
 const KEEPALIVE_PROBES: u32 = 3;
 /// How long sent bytes may wait for their acknowledgement, or for room at the other side. Each
-/// acknowledgement, even of a few bytes, starts this time again. Meanwhile there are no keepalive
-/// probes.
+/// acknowledgement, even of a few bytes, restarts this time. Meanwhile, no keepalive probes are
+/// sent.
 #[cfg(target_os = "linux")]
 const USER_TIMEOUT: Duration = Duration::from_secs(16);
 // ANCHOR_END: keepalive-constants
@@ -57,7 +57,7 @@ type Clients = Arc<Mutex<HashMap<SocketAddr, TcpStream>>>;
 // ANCHOR: run
 /// Runs the room until `quit` is typed at the console.
 ///
-/// At most `max_clients` are online at a time, so there are at most that many threads of clients.
+/// At most `max_clients` are online at a time, so there are at most that many client threads.
 pub fn run(listener: TcpListener, max_clients: usize) -> io::Result<()> {
     writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
     let clients = Clients::default();
@@ -118,7 +118,7 @@ fn accept_clients(listener: &TcpListener, clients: &Clients, max_clients: usize)
 // ANCHOR_END: accept
 
 // ANCHOR: keep-trying
-/// Tries until it works. An error must not stop the room.
+/// Repeats an attempt until it succeeds. An error must not stop the room.
 ///
 /// Most likely the process has as many descriptors as the system allows. Clients that are online
 /// continue to be served; those that wait to be accepted are accepted when another leaves. The error
@@ -151,7 +151,7 @@ fn join(
         return Err(io::Error::other("the room is full"));
     }
     if clients.contains_key(&peer_addr) {
-        // An earlier connection from there has broken, and its thread is about to find out.
+        // An earlier connection from that address has broken, and its thread has not noticed yet.
         return Err(io::ErrorKind::AddrInUse.into());
     }
     clients.insert(peer_addr, writer);
@@ -160,7 +160,8 @@ fn join(
 // ANCHOR_END: join
 
 // ANCHOR: turn-away
-/// Tells a client in one line why it cannot join. The connection closes when its handles are dropped.
+/// Sends a client one line with the reason why it cannot join. Dropping the handles then closes the
+/// connection.
 fn turn_away(mut stream: &TcpStream, peer_addr: SocketAddr, reason: &io::Error) {
     log(&format!("{peer_addr} turned away: {reason}"));
     // This does not wait: the send buffer of a new connection is empty. It fails if the client has
@@ -188,7 +189,7 @@ fn start_thread(reader: TcpStream, peer_addr: SocketAddr, clients: &Clients) {
 /// Serves one client until it leaves. This is what its thread does.
 fn serve(reader: TcpStream, peer_addr: SocketAddr, clients: &Clients) {
     let result = handle_connection(reader, peer_addr, clients);
-    // In whatever way the connection has ended, the client leaves the map here.
+    // However the connection has ended, the client is removed from the map here.
     lock(clients).remove(&peer_addr);
     match result {
         Ok(()) => log(&format!("{peer_addr} left")),
@@ -240,7 +241,7 @@ fn set_up(stream: &TcpStream) -> io::Result<()> {
     // An old system may not support all of these options. Then a client that vanishes stays online
     // for longer; all clients are served as usual.
     let _ = socket.set_tcp_keepalive(&keepalive);
-    // Other systems give up on unacknowledged bytes after a time of their own: minutes.
+    // Other systems give up on unacknowledged bytes after their own time limit, which is minutes.
     #[cfg(target_os = "linux")]
     socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
     Ok(())
@@ -250,8 +251,8 @@ fn set_up(stream: &TcpStream) -> io::Result<()> {
 // ANCHOR: broadcast
 /// Writes a line to every client that is online.
 ///
-/// The lock is held until every client has the line. So no line gets between the bytes of another,
-/// and all clients see the lines in the same order. It also means that all wait for the slowest.
+/// The lock is held until every client has the line. So the bytes of two lines never mix, and all
+/// clients see the lines in the same order. It also means that all wait for the slowest.
 fn broadcast(clients: &Clients, line: &str) {
     for stream in lock(clients).values() {
         write_line(stream, line);

@@ -44,7 +44,7 @@ fn main() -> io::Result<()> {
         let (stream, peer_addr) = listener.accept()?; // waits for a client
         let events = events.clone();
         thread::spawn(move || {
-            // In whatever way the connection ends, the client leaves. Sending fails only if the owner's
+            // However the connection ends, the client leaves. Sending fails only if the owner's
             // thread has ended.
             let _ = read_lines(stream, peer_addr, &events);
             let _ = events.send(Event::Left(peer_addr));
@@ -77,7 +77,7 @@ fn read_lines(
     }
 }
 
-/// The room. It has no lock: nothing but its owner can reach it.
+/// The room. It needs no lock: only its owner can reach it.
 #[derive(Default)]
 struct Room {
     queues: HashMap<SocketAddr, mpsc::Sender<Arc<str>>>,
@@ -86,7 +86,7 @@ struct Room {
 }
 
 impl Room {
-    /// Takes one event after the other. So no line can be said while a client joins, and each newcomer
+    /// Processes one event after another. So no line can be said while a client joins, and each newcomer
     /// gets each line exactly once.
     fn run(mut self, events: mpsc::Receiver<Event>) {
         for event in events {

@@ -10,7 +10,7 @@ import time
 
 
 class ChatServer:
-    """All clients that are online, in whatever room. One loop owns them, so there is no lock."""
+    """All clients that are online, in any room. One loop owns them, so there is no lock."""
 
     def __init__(self):
         self.room_of = {}  # each client's stream, and the name of the room in which it is
@@ -22,7 +22,7 @@ class ChatServer:
         try:
             while (line := await reader.readline()).endswith(b"\n"):
                 if line.startswith(b"/join "):
-                    # No client has to be removed from another room: this is the only place.
+                    # No client has to be removed from its old room, which is stored nowhere else.
                     self.room_of[writer] = line.removeprefix(b"/join ").strip()
                     continue
                 now = time.strftime("%Y-%m-%d %H:%M:%S")

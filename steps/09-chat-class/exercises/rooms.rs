@@ -40,7 +40,7 @@ struct Member {
     queue: mpsc::Sender<Arc<str>>,
 }
 
-/// All clients that are online, in whatever room. Nothing but their owner can reach them.
+/// All clients that are online, in any room. Only their owner can reach them.
 type Members = HashMap<SocketAddr, Member>;
 
 fn main() -> io::Result<()> {
@@ -56,7 +56,7 @@ fn main() -> io::Result<()> {
         thread::spawn(move || {
             // Sending fails only if the owner's thread has ended.
             let report = |event| events.send((peer_addr, event)).map_err(io::Error::other);
-            // In whatever way the connection ends, the client leaves.
+            // However the connection ends, the client leaves.
             let _ = read_lines(stream, report);
             let _ = report(Event::Left);
         });
@@ -82,7 +82,7 @@ fn read_lines(mut stream: TcpStream, report: impl Fn(Event) -> io::Result<()>) -
     }
 }
 
-/// Owns the members, and takes one event after the other.
+/// Owns the members, and processes one event after another.
 fn run_rooms(events: mpsc::Receiver<(SocketAddr, Event)>) {
     let mut members = Members::new();
     for (addr, event) in events {
@@ -101,7 +101,7 @@ fn run_rooms(events: mpsc::Receiver<(SocketAddr, Event)>) {
     }
 }
 
-/// Moves a client into a room. It need not be removed from another: this is the only place.
+/// Moves a client into a room. It need not be removed from its old room, which is stored nowhere else.
 fn move_to(members: &mut Members, addr: SocketAddr, room: &str) {
     if let Some(member) = members.get_mut(&addr) {
         member.room = String::from(room);

@@ -24,7 +24,7 @@ class Acceptor:
         self.addr = host, port = self.listener.getsockname()
         # Where this computer reaches a server that listens on all of its addresses.
         self.reachable_addr = ("127.0.0.1" if host == "0.0.0.0" else host), port
-        # Not connected yet. It is made now: later there may be no descriptor left for it.
+        # Not connected yet. It is created now: later there may be no descriptor left for it.
         self.alarm = socket.socket()
         self.alarm.bind((self.reachable_addr[0], 0))
         self.alarm_addr = self.alarm.getsockname()
@@ -35,7 +35,7 @@ class Acceptor:
         self.thread.start()
 
     def stop(self):
-        """Has the thread let in the clients that have connected so far, close the port, and end."""
+        """Makes the thread accept the clients that have connected so far, close the port, and end."""
         self.is_stopping = True
         try:
             self.alarm.settimeout(ACCEPT_PAUSE)
@@ -61,7 +61,7 @@ class Acceptor:
                     continue  # a client that left before it was accepted
                 except OSError as error:
                     if self.is_stopping:
-                        break  # all clients that have connected are in
+                        break  # all clients that have connected are accepted
                     if not is_failing:  # most likely, all descriptors are in use
                         log(f"cannot accept clients for now: {error}", "WARN")
                     is_failing = True
@@ -76,6 +76,6 @@ class Acceptor:
                     self.listener.setblocking(False)
                     end = end or time.monotonic() + STOP_DEADLINE
                     if time.monotonic() >= end:
-                        break  # clients that connect all the time must not keep the port open
+                        break  # clients that keep connecting must not keep the port open
         room.events.put((room.close,))
     # ANCHOR_END: accept-clients

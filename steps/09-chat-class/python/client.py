@@ -14,11 +14,11 @@ from program import address, report
 READ_LEN = 4096  # bytes; how much one recv may take
 MAX_PREFIX_LEN = 128  # bytes that the server may put before a line
 TIME_LEN = len("2026-11-23 08:23:04")  # characters; each line begins with the time
-GOODBYE = " *** the server is stopping"  # no client can forge it: theirs have an address there
+GOODBYE = " *** the server is stopping"  # no client can forge it: a client's line has an address there
 
 
 def harmless(text):
-    """Returns the text with its control characters spelled out: they do nothing to the terminal."""
+    """Returns the text with its control characters escaped: they do not affect the terminal."""
     return "".join(repr(c)[1:-1] if is_control(c) else c for c in text)
 
 
@@ -70,7 +70,7 @@ class ChatClient:
             try:
                 self.stream.sendall(line + b"\n")
             except OSError:
-                return  # show_lines sees that, too, and first shows what has arrived
+                return  # show_lines notices that, too, and first shows what has arrived
         self.is_leaving = True
         try:
             self.stream.shutdown(socket.SHUT_WR)  # end of file for the server

@@ -20,7 +20,7 @@ MAX_UNREAD = 16 * 1024  # while more bytes wait for a client, nothing that it sa
 KEEPALIVE_IDLE = 10  # seconds of silence before the first probe
 KEEPALIVE_INTERVAL = 2  # seconds between two probes
 KEEPALIVE_PROBES = 3  # without an answer, the client is gone
-USER_TIMEOUT = 16_000  # milliseconds for which what we send may wait
+USER_TIMEOUT = 16_000  # milliseconds that sent bytes may wait for their acknowledgement
 
 
 class Connection:
@@ -82,7 +82,7 @@ class Connection:
         return True
 
     def give_turn(self):
-        """Records that the room has passed on what the client said: it may speak again."""
+        """Records that the room has passed on what the client said, so that it may speak again."""
         with self.level:
             self.is_unheard = False
             self.level.notify()
@@ -150,7 +150,7 @@ class Connection:
 
     # ANCHOR: reporter
     def report_said(self, said):
-        """Reports lines that the client has said, if there are any; returns what is left: nothing."""
+        """Reports lines that the client has said, if there are any; returns an empty list for the next ones."""
         if said:
             self.report(self.room.say, said)
         return ""
@@ -168,7 +168,7 @@ class Connection:
 
 
 def turn_away(stream, name, reason):
-    """Tells a client in one line why it cannot join."""
+    """Sends a client one line with the reason why it cannot join."""
     log(f"{name} turned away: {reason}", "WARN")
     try:
         stream.sendall(f"error: {reason}; try again later\n".encode())
@@ -177,7 +177,7 @@ def turn_away(stream, name, reason):
 
 
 def set_up(stream):
-    """Has the system find out when the client vanishes without a word."""
+    """Makes recv and sendall fail when the client has vanished without a FIN."""
     stream.setblocking(True)  # on some systems, inherited from the listener
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

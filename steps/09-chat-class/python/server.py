@@ -44,7 +44,7 @@ class ChatServer:
         self.is_open = True
 
     def bind(self, host, port):
-        """Listens on this address, and returns it with the port that it really got."""
+        """Listens on this address, and returns it with the actual port."""
         self.acceptor = Acceptor(host, port)
         return self.acceptor.addr
 # ANCHOR_END: server
@@ -68,7 +68,7 @@ class ChatServer:
 
     # ANCHOR: stop
     def say_goodbye(self):
-        """Ends everything, in this order, and in time, whatever the clients do. The port is closed."""
+        """Stops the server in this order, and in time, whatever the clients do. The port is already closed."""
         log("the server is stopping")
         self.announce("the server is stopping")
         self.deliver()
@@ -96,7 +96,7 @@ class ChatServer:
     # Two methods for other threads. An event does the work.
 
     def stop(self):
-        """Has the server stop. `run` returns when everything has ended."""
+        """Asks the server to stop. `run` returns when everything has ended."""
         self.events.put((self.acceptor.stop,))
 
     def online(self):
@@ -142,7 +142,7 @@ class ChatServer:
                 self.announce(f"{member.name} left")
 
     def forget(self, connection):
-        """Lets go of a connection whose threads have nothing more to do."""
+        """Forgets a connection whose threads have nothing more to do."""
         connection.join()
         self.connections.remove(connection)
     # ANCHOR_END: join
@@ -161,11 +161,11 @@ class ChatServer:
             member.has_spoken = True
 
     def announce(self, text):
-        """Adds a line that no client can forge: theirs have an address in place of the stars."""
+        """Adds a line that no client can forge: a client's line has an address in place of the stars."""
         self.batch += f"{local_time()} *** {text}\n".encode()
 
     def refuse(self, member, bad):
-        """Answers a line that cannot be taken. What the client said before it has been delivered."""
+        """Answers a line that is refused, after delivering what the client said before it."""
         if member.is_online:
             self.send(member, f"error: {bad}\n".encode())
             member.give_turn()
@@ -174,7 +174,7 @@ class ChatServer:
     # ANCHOR: deliver
     def deliver(self):
         """Puts the batch into every client's queue. All clients get the same bytes, in the same order."""
-        while self.batch:  # that a client was dropped is news for the others: one more batch
+        while self.batch:  # dropping a client adds an announcement: one more batch
             batch, self.batch = bytes(self.batch), bytearray()
             for member in self.members():
                 start, member.batch_start = member.batch_start, 0

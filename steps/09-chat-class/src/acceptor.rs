@@ -1,7 +1,7 @@
 //! The thread that accepts clients, and how it is stopped.
 //!
 //! `accept` waits until a client connects, and nothing else ends that wait on every system. So the
-//! server connects to itself: that wakes the thread, which knows the address of that connection.
+//! server connects to itself: that wakes the thread, which recognizes the address of that connection.
 
 use std::io::{self, ErrorKind};
 use std::mem;
@@ -25,8 +25,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct Acceptor {
     thread: JoinHandle<()>,
     is_stopping: Arc<AtomicBool>,
-    /// The socket that will wake the thread by connecting. It is made beforehand: later there may be
-    /// no descriptor left for it.
+    /// The socket that will wake the thread by connecting. It is created beforehand: later there may
+    /// be no descriptor left for it.
     alarm: Socket,
     server_addr: SocketAddr,
 }
@@ -86,7 +86,7 @@ fn accept_clients(
                     return; // the server has ended
                 }
             }
-            // It is stopping, and all clients that have connected are in.
+            // The server is stopping, and all clients that have connected are accepted.
             Err(error) if error.kind() == ErrorKind::WouldBlock => return,
             // A client that left before it was accepted is no reason to stop.
             Err(error) if client_is_gone(&error) => {}
@@ -104,7 +104,7 @@ fn accept_clients(
             }
         }
         if is_stopping.load(Ordering::Relaxed) {
-            // Clients that connect all the time must not keep the port open.
+            // Clients that keep connecting must not keep the port open.
             let end = *end.get_or_insert_with(|| Instant::now() + STOP_DEADLINE);
             if Instant::now() >= end || listener.set_nonblocking(true).is_err() {
                 return;
@@ -114,8 +114,8 @@ fn accept_clients(
 }
 // ANCHOR_END: accept-clients
 
-/// The address at which this computer reaches a server that listens on `addr`: one that listens on
-/// all addresses is reached at the loopback address.
+/// Returns the address at which this computer reaches a server that listens on `addr`: a server that
+/// listens on all addresses is reached at the loopback address.
 fn reachable(mut addr: SocketAddr) -> SocketAddr {
     if addr.ip().is_unspecified() {
         addr.set_ip(match addr {

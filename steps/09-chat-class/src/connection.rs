@@ -24,28 +24,28 @@ use crate::server::{ClientId, Event};
 /// How much one read takes, in bytes.
 const READ_LEN: usize = 8192;
 
-/// How much of what a client sends is passed on at a time, in bytes. Two bytes from a client can become
+/// How much of a client's input is passed on at a time, in bytes. Two bytes from a client can become
 /// a line of sixty. The smaller the parts are, the more clients can talk at once before a queue overflows.
 const MAX_SAID_LEN: usize = 16 * 1024;
 
 /// The most bytes that may wait for one client: 1 MiB, some 16,000 short lines. All queues share the
-/// same texts, so a thousand full queues need little more memory than one. The system has a buffer of
-/// its own for each stream, which is filled first.
+/// same texts, so a thousand full queues need little more memory than one. The system also has a
+/// buffer for each stream, which is filled first.
 const MAX_QUEUE_LEN: usize = 1024 * 1024;
 
-/// While more bytes than these wait for a client, nothing that it says is passed on. A client that talks
-/// without end waits for itself, and is not dropped for what it has said.
+/// While more bytes than this wait for a client, nothing that it says is passed on. So a client that
+/// talks without end is slowed down, and not dropped because its own lines fill its queue.
 const MAX_UNREAD: usize = MAX_SAID_LEN;
 
 // ANCHOR: keepalive-constants
-/// After this long a silence, the system asks whether the client is still there: a keepalive probe.
+/// After a silence of this length, the system sends a keepalive probe.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
 /// The time between two probes.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
 /// After this many probes without an answer, the client is gone.
 const KEEPALIVE_PROBES: u32 = 3;
-/// How long what we send may wait for an acknowledgement. Each acknowledgement starts it again, and
-/// meanwhile there are no keepalive probes.
+/// How long sent bytes may wait for an acknowledgement. Each acknowledgement restarts this time, and
+/// meanwhile no keepalive probes are sent.
 #[cfg(target_os = "linux")]
 const USER_TIMEOUT: Duration = Duration::from_secs(16);
 // ANCHOR_END: keepalive-constants
@@ -59,7 +59,7 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// Adds a text. An error if there is no room for it: how many bytes wait already.
+    /// Adds a text. If there is no room for it, the error is the number of bytes that wait already.
     pub fn push(&self, text: Arc<str>) -> Result<(), usize> {
         self.level.rise(text.len())?;
         // Fails if the connection has broken, which the writing thread has reported.
@@ -67,12 +67,12 @@ impl Queue {
         Ok(())
     }
 
-    /// Records that the room has passed on what the client said: it may speak again.
+    /// Records that the room has passed on what the client said, so that it may speak again.
     pub fn give_turn(&self) {
         self.level.change(|state| state.is_unheard = false);
     }
 
-    /// How many bytes wait in the queue; the text that is being written does not count.
+    /// Returns how many bytes wait in the queue, without the text that is being written.
     pub fn len(&self) -> usize {
         self.level.lock().waiting
     }
@@ -115,7 +115,7 @@ impl Level {
         self.has_changed.notify_one();
     }
 
-    /// Waits while the state is like this, but not for a client whose writing thread has ended.
+    /// Waits while `must_wait` is true of the state, but not for a client whose writing thread has ended.
     fn wait_while(&self, must_wait: impl Fn(&State) -> bool) {
         let must_wait = |state: &mut State| !state.is_over && must_wait(state);
         drop(self.has_changed.wait_while(self.lock(), must_wait)); // gives the lock back
@@ -157,7 +157,7 @@ pub fn start(
             Ok(()) => Shutdown::Write,
             Err(error) => {
                 level.change(|state| state.is_over = true);
-                // The reading thread will see the end of the stream, and not why. Sending an event
+                // The reading thread will see only the end of the stream, not the reason. Sending an event
                 // fails if the server has stopped: then the report is not needed.
                 let _ = reports.send(Event::Left(id, Err(error)));
                 Shutdown::Both
@@ -177,12 +177,13 @@ pub fn start(
         let _ = writing.join();
         let _ = events.send(Event::Ended(id));
     });
-    // Told before the queue is dropped: then the writing thread ends, and the connection with it.
+    // Sent before the queue is dropped: then the writing thread ends, and the connection with it.
     let reading = reading.inspect_err(give_up)?;
     Ok((Connection { stream, reading }, queue))
 }
 
-/// Tells a client in one line why it cannot join. The connection closes when its handles are dropped.
+/// Sends a client one line with the reason why it cannot join. Dropping the handles then closes the
+/// connection.
 pub fn turn_away(mut stream: &TcpStream, peer_addr: SocketAddr, reason: &dyn fmt::Display) {
     warn!("{peer_addr} turned away: {reason}");
     // This does not wait: the send buffer of a new connection is empty. It fails if the client has
@@ -238,9 +239,9 @@ fn read_lines(
 // ANCHOR: reporter
 /// What one client sends, on its way to the owner of the room.
 ///
-/// Its methods wait until it is the client's turn, and until the owner has dealt with what it sent.
-/// Meanwhile, what the client sends waits in the system, and then at the client. They return an error
-/// if the server has stopped.
+/// Its methods wait until it is the client's turn, and until the owner has processed what it sent.
+/// Meanwhile, further bytes wait in the system's buffer, and then at the client. The methods return an
+/// error if the server has stopped.
 struct Reporter {
     id: ClientId,
     said: String,
@@ -249,7 +250,7 @@ struct Reporter {
 }
 
 impl Reporter {
-    /// Adds a line, which is not reported before there are enough of them, or `flush` is called.
+    /// Adds a line, which is reported when there are enough lines, or when `flush` is called.
     fn say(&mut self, line: [&str; 3]) -> io::Result<()> {
         self.said.extend(line);
         if self.said.len() < MAX_SAID_LEN { Ok(()) } else { self.flush() }
@@ -263,7 +264,7 @@ impl Reporter {
         }
     }
 
-    /// Reports a line that cannot be taken.
+    /// Reports a line that is refused.
     fn refuse(&mut self, bad: BadLine) -> io::Result<()> {
         self.flush()?;
         self.report(Event::Refused(self.id, bad))
@@ -295,8 +296,7 @@ fn write_queue(
 }
 // ANCHOR_END: write-queue
 
-/// Has the system find out when the client vanishes without a word, as after a pulled cable. Reads
-/// and writes fail then.
+/// Makes reads and writes fail when the client has vanished without a FIN, as after a pulled cable.
 fn set_up(stream: &TcpStream) -> io::Result<()> {
     stream.set_nonblocking(false)?; // on some systems, the stream inherits this from the listener
     stream.set_nodelay(true)?; // a line is a whole message: there is nothing to wait for
@@ -305,10 +305,10 @@ fn set_up(stream: &TcpStream) -> io::Result<()> {
         .with_interval(KEEPALIVE_INTERVAL)
         .with_retries(KEEPALIVE_PROBES);
     let socket = SockRef::from(stream);
-    // An old system may not support all of these options. Clients are served all the same; only one
-    // that vanishes stays online for longer.
+    // An old system may not support all of these options. Then a client that vanishes stays online
+    // for longer; all clients are served as usual.
     let _ = socket.set_tcp_keepalive(&keepalive);
-    // Other systems give up on unacknowledged data after a time of their own: minutes.
+    // Other systems give up on unacknowledged data after their own time limit, which is minutes.
     #[cfg(target_os = "linux")]
     socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
     Ok(())

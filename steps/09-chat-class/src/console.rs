@@ -33,8 +33,8 @@ pub fn start(local_addr: SocketAddr, handle: Handle) -> io::Result<()> {
 }
 // ANCHOR_END: start
 
-/// Returns the next line that is typed at the console, without blanks around it, or `None` if there
-/// will be no more, for whatever reason.
+/// Returns the next line that is typed at the console, without blanks around it, or `None` if no more
+/// will arrive, for whatever reason.
 fn read_console() -> Option<String> {
     let mut line = Vec::new();
     // An input without a newline is no console, and must not fill the memory.

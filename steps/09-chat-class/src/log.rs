@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A program that writes to stderr may have to wait: after Ctrl-S at a terminal, or for a pipe that is
-//! not read. A thread of its own waits here, so the room never does.
+//! not read. Here a separate thread writes and waits, so the room never does.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -21,10 +21,10 @@ use jiff::Zoned;
 use tracing_subscriber::fmt::format;
 use tracing_subscriber::fmt::time::FormatTime;
 
-/// How many entries may wait to be written. More than these are counted, and are lost.
+/// How many entries may wait to be written. Further entries are counted, and lost.
 const MAX_ENTRIES: usize = 1024;
 
-/// How long the program waits at its end for the entries that are not written yet.
+/// How long the program waits at its end for entries that are not written yet.
 const MAX_END_TIME: Duration = Duration::from_millis(500);
 
 /// Returns the local time, such as `2026-11-23 08:23:04`.
@@ -54,7 +54,7 @@ impl Log {
         tracing_subscriber::fmt()
             .with_writer(move || writer.clone())
             .with_timer(LocalTime)
-            .with_target(false) // the module's name is of no use to a user
+            .with_target(false) // the module's name is of no use to the user
             .with_ansi(false)
             .log_internal_errors(false)
             .init();

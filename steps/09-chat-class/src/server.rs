@@ -1,8 +1,8 @@
 //! The server: a room in which every client receives each line, and one client cannot hold up the others.
 //!
 //! New in this step: the room has one owner. In step 08 all threads share the map under a lock.
-//! Here one thread owns it, and the others send it events that report what has happened. What a
-//! client is to hear goes into a queue of its own, so a slow client delays no other.
+//! Here one thread owns it, and the others send it events that report what has happened. Each client
+//! has a queue for the lines that it is to receive, so a slow client delays no other.
 //!
 //! ```text
 //! acceptor ------------------ Joined --\
@@ -49,7 +49,7 @@ const EVENTS: usize = 256;
 const BATCH_LEN: usize = 64 * 1024;
 
 /// When the server stops: how long clients that have connected are accepted, and then how long all of
-/// them have to take the goodbye and close.
+/// them have to receive the goodbye and close.
 pub const STOP_DEADLINE: Duration = Duration::from_millis(300);
 
 // ANCHOR: event
@@ -59,12 +59,12 @@ pub enum Event {
     Joined(TcpStream, SocketAddr),
     /// A client has said these lines. Each has its time, its address, and its newline.
     Said(ClientId, String),
-    /// A client has sent a line that cannot be taken.
+    /// A client has sent a line that is refused.
     Refused(ClientId, BadLine),
     /// A client has left (`Ok`), or its connection broke.
     Left(ClientId, io::Result<()>),
     /// Both threads of a client are about to end: everything that was queued for it has been sent,
-    /// or never will be.
+    /// or can no longer be sent.
     Ended(ClientId),
     /// Answer on this channel who is online.
     Online(mpsc::Sender<Vec<Online>>),
@@ -74,7 +74,7 @@ pub enum Event {
     PortClosed,
 }
 
-/// Distinguishes clients, even if one has an address that another had before. Later clients have
+/// Identifies a client, even if it has an address that another client had before. Later clients have
 /// higher numbers.
 pub type ClientId = u64;
 // ANCHOR_END: event
@@ -128,12 +128,12 @@ impl ChatServer {
         Ok(Self { listener, max_clients, events, handle: Handle { events: sender } })
     }
 
-    /// The address on which it listens, with the port that it really got.
+    /// Returns the address on which it listens, with the actual port.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
-    /// A handle for other threads.
+    /// Returns a handle for other threads.
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }
@@ -147,8 +147,8 @@ impl ChatServer {
         let acceptor = Acceptor::start(self.listener, self.handle.events.clone())?;
         let mut room = Room::new(self.max_clients, self.handle.events);
         loop {
-            // Wait for one event. What else has arrived meanwhile goes into the same batch: a
-            // write costs about as much for a hundred lines as for one.
+            // Wait for one event. Further events that have arrived go into the same batch: a write
+            // costs about as much for a hundred lines as for one.
             let first =
                 self.events.recv().expect("the room holds a sender, so there is always one");
             for event in iter::once(first).chain(self.events.try_iter().take(EVENTS)) {
@@ -177,7 +177,7 @@ impl ChatServer {
 // ANCHOR_END: run
 
 // ANCHOR: room
-/// The room itself. It has no lock: nothing but its owner can reach it.
+/// The room itself. It needs no lock: only its owner can reach it.
 struct Room {
     /// The clients that are online, in the order in which they joined.
     members: BTreeMap<ClientId, Member>,
@@ -202,7 +202,7 @@ struct Member {
     batch_start: usize,
     /// The batch has something that this client said.
     has_spoken: bool,
-    /// How many bytes its lines have had so far.
+    /// The length of all lines that it has sent so far, in bytes.
     said_len: usize,
     queue: Queue,
 }
@@ -270,13 +270,13 @@ impl Room {
         self.announce(&format!("{peer_addr} left"));
     }
 
-    /// The address of the client that has said the most, which has filled the queues of the others.
+    /// Returns the address of the client that has said the most, and so has filled the queues of the others.
     fn loudest(&self) -> String {
         let loudest = self.members.values().max_by_key(|member| member.said_len);
         loudest.map_or("none".to_owned(), |member| member.peer_addr.to_string())
     }
 
-    /// Lets go of a connection whose threads have nothing more to do.
+    /// Forgets a connection whose threads have nothing more to do.
     fn forget(&mut self, id: ClientId) {
         if let Some(connection) = self.connections.remove(&id) {
             connection.join();
@@ -295,13 +295,13 @@ impl Room {
         }
     }
 
-    /// Adds an announcement to the batch. No client can forge it: a line that a client says has an
-    /// address where an announcement has the stars.
+    /// Adds an announcement to the batch. No client can forge it: a line from a client has an address
+    /// where an announcement has the stars.
     fn announce(&mut self, text: &str) {
         self.batch.extend([&local_time(), " *** ", text, "\n"]);
     }
 
-    /// Answers a line that cannot be taken. What the client said before it has been delivered.
+    /// Answers a line that is refused, after delivering what the client said before it.
     fn refuse(&mut self, id: ClientId, bad: &BadLine) {
         let Some(member) = self.members.get_mut(&id) else {
             return; // it was dropped before
@@ -318,7 +318,7 @@ impl Room {
     /// Puts the batch into every client's queue. All clients get the same bytes, so all see the same
     /// order.
     fn deliver(&mut self) {
-        // That a client was dropped is news for the others: one more batch.
+        // Dropping a client adds an announcement for the others, so there is one more batch.
         while !self.batch.is_empty() {
             for (id, len) in self.queue_batch() {
                 self.drop_member(id, len);
@@ -366,11 +366,11 @@ impl Room {
     }
 
     // ANCHOR: stop
-    /// Ends everything, in this order, and in time, whatever the clients do. The port is closed.
+    /// Stops the server in this order, and in time, whatever the clients do. The port is already closed.
     fn stop(mut self, events: &mpsc::Receiver<Event>, acceptor: Acceptor) {
         acceptor.join();
         info!("the server is stopping");
-        // The goodbye, after everything that was said before it.
+        // The goodbye follows everything that was said before it.
         // A client whose queue is full gets none: it does not read.
         self.announce("the server is stopping");
         self.queue_batch();

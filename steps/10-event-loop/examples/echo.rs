@@ -24,7 +24,7 @@ use crate::accept::client_is_gone;
 #[path = "../src/accept.rs"]
 mod accept;
 
-/// The most bytes that one `read` takes, and that wait for one client.
+/// The most bytes that one `read` takes, and the most that wait for one client.
 const MAX_READ_LEN: usize = 1024;
 /// The most events that one turn takes from the system. The others arrive in the next turn.
 const EVENTS_PER_TURN: usize = 1024;
@@ -142,7 +142,7 @@ impl Server {
 struct Client {
     stream: TcpStream,
     peer_addr: SocketAddr,
-    /// The answer, as far as the stream has not taken it.
+    /// The part of the answer that the stream has not taken yet.
     unsent: Vec<u8>,
 }
 

@@ -21,7 +21,7 @@ class ChatServer:
     async def handle_connection(self, reader, writer):
         """Passes on what a client says, until it leaves."""
         name = "%s:%d" % writer.get_extra_info("peername")[:2]
-        times = collections.deque(maxlen=LINES_A_SECOND)  # when it said its last ten lines
+        times = collections.deque(maxlen=LINES_A_SECOND)  # of its last ten lines
         self.members.add(writer)
         try:
             while (line := await reader.readline()).endswith(b"\n"):

@@ -91,9 +91,9 @@ struct Member {
     stream: TcpStream,
     peer_addr: SocketAddr,
     lines: LineBuffer,
-    /// When it said its last ten lines.
+    /// The times of its last ten lines.
     times: VecDeque<Instant>,
-    /// Whether it may have sent more.
+    /// Whether there may be more to read.
     is_ready: bool,
     /// What the stream has not taken yet.
     queue: VecDeque<u8>,
@@ -106,7 +106,7 @@ impl Member {
         Self { stream, peer_addr, lines, times, is_ready: true, queue }
     }
 
-    /// How long it must wait before its next line: until the tenth line before it is a second old.
+    /// Returns how long it must wait before its next line: until the tenth line before it is a second old.
     fn wait(&self) -> Duration {
         match self.times.front() {
             Some(tenth) if self.times.len() == LINES_A_SECOND => {
@@ -116,7 +116,7 @@ impl Member {
         }
     }
 
-    /// How long it must wait, if it may have something to say.
+    /// Returns how long it must wait, if it may have something to say.
     fn pause(&self) -> Option<Duration> {
         self.is_ready.then(|| self.wait())
     }

@@ -1,4 +1,4 @@
-"""Lines: text messages, each followed by a newline, on a stream of bytes."""
+"""Lines: text messages, each followed by a newline, on a byte stream."""
 
 import unicodedata
 
@@ -9,7 +9,7 @@ REORDERING = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068
 
 
 class BadLine(ValueError):
-    """A line that cannot be taken, and why."""
+    """A line that is refused, and why."""
 
 
 class LineBuffer:
@@ -50,7 +50,7 @@ def check(line, max_len=MAX_LINE_LEN):
 
 
 def is_control(c):
-    """Whether a character acts on what is around it, instead of being shown. A tab is allowed."""
+    """Returns whether a character acts on the text around it, instead of being shown. A tab is allowed."""
     if c == "\t":
         return False
     # Zl and Zp are the separators of lines and of paragraphs.

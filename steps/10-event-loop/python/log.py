@@ -1,7 +1,7 @@
 """The log: what happens in the room, for the person who runs the server, on stderr.
 
-A reader of stderr that is slow makes a program that writes to it wait. A thread of its own waits here, so the
-room never does.
+If the reader of stderr is slow, a program that writes to it has to wait. Here a separate thread writes and
+waits, so the room never does.
 """
 
 import os
@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 
-MAX_ENTRIES = 1024  # that may wait to be written; more than these are counted, and are lost
+MAX_ENTRIES = 1024  # that may wait to be written; further entries are counted, and lost
 MAX_END_TIME = 0.5  # seconds that the program waits at its end for the entries that are not written yet
 
 entries = queue.Queue(MAX_ENTRIES)

@@ -1,7 +1,7 @@
-"""A client, as the server sees it: its stream, the line that it has begun, and what it has not taken
-yet of what was said.
+"""A client, as the server sees it: its stream, the line that it has begun, and the bytes that it has
+not taken yet.
 
-Nothing here waits. If a recv or a send would have to, it raises BlockingIOError instead, and is
+Nothing here waits. A recv or a send that would have to wait raises BlockingIOError instead, and is
 tried again when the system reports that the stream is ready.
 """
 
@@ -19,7 +19,7 @@ MAX_QUEUE_LEN = 256 * 1024  # bytes that may wait for one client
 KEEPALIVE_IDLE = 10  # seconds of silence before the first probe
 KEEPALIVE_INTERVAL = 2  # seconds between two probes
 KEEPALIVE_PROBES = 3  # without an answer, the client is gone
-USER_TIMEOUT = 16_000  # milliseconds for which what we send may wait
+USER_TIMEOUT = 16_000  # milliseconds that sent bytes may wait for their acknowledgement
 
 
 class Gone(Exception):
@@ -111,7 +111,7 @@ class Member:
             raise Gone(f"dropped: it does not read, {len(self.queue)} bytes wait", "WARN")
 
     def send_queue(self):
-        """Sends what is in the queue, as far as the stream takes it."""
+        """Sends as much of the queue as the stream takes."""
         try:
             while self.queue:
                 sent_len = self.stream.send(self.queue)
@@ -126,13 +126,13 @@ class Member:
     # ANCHOR_END: send
 
     def pause(self, is_paused):
-        """Begins a time in which it is not read from, or ends it."""
+        """Starts or ends a pause, in which it is not read from."""
         self.is_paused = is_paused
         self.watch()
 
     def watch(self):
-        """Has the system report what is of interest. A stream can nearly always be written to: that is
-        of interest only while something waits.
+        """Registers the events of interest. A stream can nearly always be written to, so that event is of
+        interest only while something waits.
         """
         is_read = not (self.is_leaving or self.is_paused)
         events = (EVENT_READ if is_read else 0) | (EVENT_WRITE if self.queue else 0)
@@ -154,7 +154,7 @@ class Member:
 
 
 def set_up(stream):
-    """Has the system find out when the client vanishes without a word."""
+    """Makes recv and sendall fail when the client has vanished without a FIN."""
     stream.setblocking(False)
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

@@ -4,7 +4,7 @@ import math
 import time
 
 BURST = 50  # lines that a client may say at once after a pause
-MEMORY = 3.0  # seconds over which the meter forgets
+MEMORY = 3.0  # seconds over which the meter averages
 
 
 # ANCHOR: limit
@@ -12,7 +12,7 @@ class RateLimit:
     """The bucket of one client, and a meter of how fast it talks."""
 
     def __init__(self, rate):
-        self.interval = 1 / rate if rate else 0.0  # seconds until there is one more token
+        self.interval = 1 / rate if rate else 0.0  # seconds between two tokens
         self.full_at = 0.0
         self.level = 0.0  # lines per second
         self.counted_at = 0.0

@@ -31,10 +31,10 @@ from member import Gone, Member
 from program import address
 
 BACKLOG = 1024  # clients that may wait to be accepted
-ACCEPTS_PER_TURN = 64  # clients; the others have lines to be delivered
+ACCEPTS_PER_TURN = 64  # clients; more would delay those that are online
 ACCEPT_PAUSE = 0.1  # seconds; after an error of accept
 BATCH_LEN = 64 * 1024  # bytes; when a turn has read this much, it delivers
-STOP_DEADLINE = 0.3  # seconds that the clients have to take the goodbye and close
+STOP_DEADLINE = 0.3  # seconds that the clients have to receive the goodbye and close
 DEFAULT_MAX_CLIENTS = 4096
 DEFAULT_RATE = 10  # lines per second
 ADDRESS = re.compile("[0-9.]+:[0-9]+")  # of a client
@@ -60,7 +60,7 @@ class ChatServer:
 
     # ANCHOR: bind
     def bind(self, host, port):
-        """Listens on this address, and returns it with the port that it really got."""
+        """Listens on this address, and returns it with the actual port."""
         self.listener = socket.create_server((host, port), backlog=BACKLOG)
         for stream in self.listener, self.waker, self.alarm:
             stream.setblocking(False)
@@ -73,7 +73,7 @@ class ChatServer:
 
     # ANCHOR: handle
     def stop(self):
-        """Has the server stop. `run` returns when everything has ended."""
+        """Asks the server to stop. `run` returns when everything has ended."""
         self.request(self.end)
 
     def online(self):
@@ -112,7 +112,7 @@ class ChatServer:
 
     # ANCHOR: timeout
     def timeout(self):
-        """How long the next turn may wait for events, in seconds; None means until there is one."""
+        """Returns how many seconds the next turn may wait for events; None means until there is one."""
         if self.ready:
             return 0
         pauses = [max(0, self.paused[0][0] - time.monotonic())] if self.paused else []
@@ -123,7 +123,7 @@ class ChatServer:
 
     # ANCHOR: on-event
     def wait(self, timeout):
-        """Waits until a socket is ready, and does what can be done. Reading has to wait its turn."""
+        """Waits until a socket is ready, and does what can be done. Reading is left to `read_members`."""
         for key, events in self.selector.select(timeout):
             if isinstance(key.data, Member):
                 if events & EVENT_WRITE:
@@ -136,7 +136,7 @@ class ChatServer:
 
     # ANCHOR: requests
     def answer_requests(self):
-        """Does what other threads have asked for."""
+        """Answers the requests of other threads."""
         self.waker.recv(4096)
         while not self.requests.empty():
             self.requests.get()()
@@ -147,7 +147,7 @@ class ChatServer:
 
     # ANCHOR: accept
     def accept_clients(self, most=ACCEPTS_PER_TURN):
-        """Accepts the clients that wait, but no more than `most`."""
+        """Accepts the clients that wait, at most `most` of them."""
         try:
             for _ in range(most):
                 stream, peer_addr = self.listener.accept()
@@ -240,13 +240,13 @@ class ChatServer:
         self.batch += line.encode()
 
     def announce(self, text):
-        """Adds a line that no client can forge: theirs have an address in place of the stars."""
+        """Adds a line that no client can forge: a client's line has an address in place of the stars."""
         self.say(f"{local_time()} *** {text}\n")
 
     # ANCHOR: deliver
     def deliver(self):
         """Sends the batch to every client. All get the same bytes, in the same order."""
-        while self.batch:  # that a client is gone is news for the others: one more batch
+        while self.batch:  # removing a client adds an announcement: one more batch
             batch, self.batch = bytes(self.batch), bytearray()
             for member in list(self.members.values()):
                 start, member.batch_start = member.batch_start, 0
@@ -255,7 +255,7 @@ class ChatServer:
 
     # ANCHOR: stop
     def say_goodbye(self):
-        """Ends everything, in this order, and in time, whatever the clients do."""
+        """Stops the server in this order, and in time, whatever the clients do."""
         log("the server is stopping")
         self.accept_clients(BACKLOG)  # the clients that have connected get the goodbye as well
         if not self.is_accept_failing:
@@ -275,7 +275,7 @@ class ChatServer:
 
 
 def turn_away(stream, name, reason):
-    """Tells a client in one line why it cannot join, and closes the connection."""
+    """Sends a client one line with the reason why it cannot join, and closes the connection."""
     log(f"{name} turned away: {reason}", "WARN")
     with stream:
         try:
@@ -307,7 +307,7 @@ def console(server):
 
 
 def listed(online):
-    """Returns what the console prints of these clients: not more lines than the screen has."""
+    """Returns what the console prints about these clients: not more lines than the screen has."""
     if not online:
         return ["no client is online"]
     count = len(online)

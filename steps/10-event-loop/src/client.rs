@@ -1,7 +1,7 @@
 //! The client: sends each line of its input, and prints what every client says.
 //!
 //! New in this step: at a terminal, a line that arrives is printed above the line that you are typing,
-//! and does not tear it. `editor.rs` does that. It is not part of the lesson, and this file can be read
+//! and not into it. `editor.rs` does that. It is not part of the lesson, and you can read this file
 //! without it: `talk` is the conversation in plain lines.
 //!
 //! ```text
@@ -54,7 +54,7 @@ impl ChatClient {
         Ok(Self { stream })
     }
 
-    /// Has `talk` hold the conversation, until the input ends, `quit` is typed, or the server stops.
+    /// Runs `talk`, until the input ends, `quit` is typed, or the server stops.
     ///
     /// A connection that ends before that is an error (`UnexpectedEof`).
     pub fn run(self, talk: impl FnOnce(TcpStream) -> io::Result<End>) -> io::Result<()> {
@@ -74,8 +74,8 @@ impl ChatClient {
 pub fn talk(stream: TcpStream) -> io::Result<End> {
     let (ended, ends) = mpsc::channel();
     let from_server = stream.try_clone()?;
-    // `talk` returns as soon as it has what it waits for, and drops the receiver. So it is no error if
-    // an end cannot be sent.
+    // `talk` returns after the first end, and drops the receiver. So it is no error if a later end
+    // cannot be sent.
     let server_ended = ended.clone();
     thread::Builder::new().spawn(move || {
         let shown = show_lines(&from_server, |line| match line {
@@ -108,10 +108,10 @@ fn next_end(ends: &mpsc::Receiver<io::Result<End>>) -> io::Result<End> {
 // ANCHOR_END: talk
 
 // ANCHOR: show-lines
-/// Shows the lines that arrive, until the server closes the connection, or it breaks. Returns which
-/// of the two it was: an end of file after a goodbye is an orderly one.
+/// Shows the lines that arrive, until the server closes the connection, or it breaks. Returns how it
+/// ended: end of file after a goodbye is an orderly end.
 ///
-/// An error is one of `show`.
+/// An error comes from `show`.
 pub fn show_lines(
     mut stream: &TcpStream,
     mut show: impl FnMut(Result<String, BadLine>) -> io::Result<()>,
@@ -140,18 +140,18 @@ pub fn show_lines(
     }
 }
 
-/// Whether a line is the goodbye. No client can forge one: a line that a client says has an address
+/// Returns whether a line is the goodbye. No client can forge it: a line from a client has an address
 /// where an announcement has the stars.
 fn is_goodbye(line: &str) -> bool {
     line.get(TIME_LEN..).and_then(|text| text.strip_prefix(" *** ")) == Some(GOODBYE)
 }
 
-/// The message for a line from the server that cannot be shown.
+/// Returns the message for a line from the server that cannot be shown.
 pub fn cannot_be_shown(bad: &BadLine) -> String {
     format!("a line from the server cannot be shown: {bad}")
 }
 
-/// The line with its control characters spelled out, so that they do nothing to the terminal.
+/// Returns the line with its control characters escaped, so that they do not affect the terminal.
 fn harmless(line: &str) -> String {
     let mut text = String::new();
     for c in line.chars() {
@@ -169,7 +169,7 @@ fn harmless(line: &str) -> String {
 /// Sends the lines of the input until it ends, or one of them is `quit`.
 ///
 /// Returns `None` if the server cannot be written to: `show_lines` notices that too, and first shows
-/// what has arrived. An error is one of the input, or of the prompt.
+/// what has arrived. An error comes from the input, or from the prompt.
 fn say_lines(stream: &TcpStream) -> io::Result<Option<End>> {
     while let Some(line) = read_line()? {
         if line.trim_ascii() == b"quit" {
@@ -186,7 +186,7 @@ fn say_lines(stream: &TcpStream) -> io::Result<Option<End>> {
     Ok(Some(End::Input))
 }
 
-/// The message for a line that is longer than the chat allows.
+/// Returns the message for a line that is longer than the chat allows.
 pub fn too_long() -> String {
     format!("a line has at most {MAX_LINE_LEN} bytes; this one was not sent")
 }
@@ -196,7 +196,7 @@ pub fn say(mut stream: &TcpStream, line: &[u8]) -> io::Result<()> {
     stream.write_all(&[line, b"\n"].concat())
 }
 
-/// Ends the sending direction: the server reads end of file. What it has sent by then still arrives.
+/// Shuts the stream down for writing: the server reads end of file. What it has sent still arrives.
 pub fn say_no_more(stream: &TcpStream) {
     let _ = stream.shutdown(Shutdown::Write); // fails if the connection has ended already
 }

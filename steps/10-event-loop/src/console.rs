@@ -16,8 +16,8 @@ use crate::server::Handle;
 /// The most bytes of a line at the console.
 const MAX_LINE_LEN: usize = 4096;
 
-/// The lines of the screen that the list leaves to others: its own first and last line, and the one on
-/// which the next command is typed.
+/// The lines of the screen that do not list a client: the first and last line of the list, and the line
+/// on which the next command is typed.
 const OTHER_LINES: usize = 3;
 
 // ANCHOR: start
@@ -42,8 +42,8 @@ pub fn start(local_addr: SocketAddr, handle: Handle) -> io::Result<()> {
 }
 // ANCHOR_END: start
 
-/// Returns the next line that is typed at the console, without blanks around it, or `None` if there
-/// will be no more, for whatever reason.
+/// Returns the next line that is typed at the console, without blanks around it, or `None` if no more
+/// will arrive, for whatever reason.
 fn read_console() -> Option<String> {
     let mut line = Vec::new();
     // An input without a newline is no console, and must not fill the memory.
@@ -85,13 +85,13 @@ fn show_who_is_online(handle: &Handle) -> io::Result<()> {
     Ok(())
 }
 
-/// How many clients one screen can list; any number if stdout is not a terminal.
+/// Returns how many clients one screen can list: any number if stdout is not a terminal.
 fn lines_that_fit() -> usize {
     if !io::stdout().is_terminal() {
         return usize::MAX;
     }
     match crossterm::terminal::size() {
-        // Some terminals do not report how large they are: 0 rows.
+        // Some terminals do not report their size, and return 0 rows.
         Ok((_, 0)) | Err(_) => usize::MAX,
         Ok((_, rows)) => usize::from(rows).saturating_sub(OTHER_LINES).max(1),
     }

@@ -6,8 +6,8 @@
 //! > how are y                                     what you type stays in one piece
 //! ```
 //!
-//! To do this, an editor switches the terminal to raw mode: it gets every key at once, and nothing is
-//! shown but what it draws. Whatever ends the conversation, the terminal must be restored. So the end
+//! To do this, an editor switches the terminal to raw mode: it gets every key at once, and the terminal
+//! shows only what it draws. Whatever ends the conversation, the terminal must be restored. So the end
 //! of the connection is a signal to the editor, and the editor returns.
 
 use std::borrow::Cow;
@@ -31,7 +31,7 @@ use crate::line::MAX_LINE_LEN;
 /// How often the editor looks for rows that have arrived.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// How long the editor may take to return. At a terminal that is gone, it never does.
+/// How long the editor may take to return. If the terminal is gone, it never returns.
 const MAX_END_TIME: Duration = Duration::from_secs(1);
 
 /// How many rows may wait for the editor's next look. While there are more, nothing is read.
@@ -43,11 +43,11 @@ const DEFAULT_WIDTH: u16 = 80;
 /// The columns from one tab stop to the next.
 const TAB: usize = 8;
 
-/// What the second and each further row of a line begins with. Without it, a line with enough blanks
-/// could have a row that looks like another line.
+/// The beginning of each further row of a line. Without it, a line with enough blanks could have a row
+/// that looks like another line.
 const INDENT: &str = "    ";
 
-/// Whether there is a terminal to edit lines in: the editor draws on stderr.
+/// Returns whether there is a terminal to edit lines in: the editor draws on stderr.
 pub fn is_possible() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal() && io::stderr().is_terminal()
 }
@@ -102,11 +102,11 @@ pub fn talk(stream: TcpStream) -> io::Result<End> {
 }
 // ANCHOR_END: talk
 
-/// The rows that the editor can print now: the first of those that wait, or all of them where the
+/// Returns the rows that the editor can print now: the first that waits, or all of them if the
 /// prompt is at the bottom of the screen, as it soon is.
 ///
-/// Above the bottom, this editor can miscount two rows that arrive at once: it asks where the cursor is
-/// before it has drawn them. The next row is printed at its next look.
+/// Above the bottom, this editor can miscount two rows that arrive at once: it asks for the position of
+/// the cursor before it has drawn them. So the next row waits until it looks again.
 fn rows_to_print(waiting: &Receiver<String>) -> Vec<String> {
     let mut rows: Vec<String> = waiting.try_iter().take(1).collect();
     let is_at_bottom = || match (cursor::position(), terminal::size()) {
@@ -119,7 +119,7 @@ fn rows_to_print(waiting: &Receiver<String>) -> Vec<String> {
     rows
 }
 
-/// The rows that wait. Only one thread at a time asks for them.
+/// Locks the rows that wait. Only one thread at a time asks for them.
 fn lock(waiting: &Mutex<Receiver<String>>) -> MutexGuard<'_, Receiver<String>> {
     waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -158,8 +158,8 @@ struct Interruption {
 }
 
 impl Interruption {
-    /// Starts to wait for it. Then it does not end the program at once, since the terminal must be
-    /// restored first: it ends the connection, which makes the editor return.
+    /// Starts to wait for an interruption. It no longer ends the program at once, since the terminal
+    /// must be restored first: it ends the connection, which makes the editor return.
     fn await_one(stream: TcpStream) -> io::Result<Self> {
         let has_come = Arc::new(AtomicBool::new(false));
         let (asked, requests) = mpsc::channel();
@@ -191,7 +191,7 @@ impl Interruption {
     }
 }
 
-/// Sends a request when the terminal is closed. The editor does not notice that: it would try to read
+/// Sends a request when the terminal is closed. The editor does not notice that, and would try to read
 /// forever.
 #[cfg(unix)]
 fn tell_when_closed(asked: Sender<()>) -> io::Result<()> {
@@ -210,7 +210,7 @@ fn tell_when_closed(asked: Sender<()>) -> io::Result<()> {
     Ok(())
 }
 
-/// The columns of the screen; some terminals report none, or 0.
+/// Returns the columns of the screen; some terminals report none, or 0.
 fn screen_width() -> u16 {
     terminal::size()
         .ok()

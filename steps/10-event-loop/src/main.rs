@@ -31,7 +31,7 @@ const DEFAULT_ADDR: &str = "127.0.0.1:9010";
 const DEFAULT_MAX_CLIENTS: usize = 4096;
 
 /// How many lines per second a client may say, unless another number is given: far more than a person
-/// types, and few enough to be read.
+/// types, and few enough to read.
 const DEFAULT_RATE: u32 = 10;
 
 /// Step 10: the same room on one thread: an event loop

@@ -23,26 +23,26 @@ use crate::line::{BadLine, LineBuffer, MAX_LINE_LEN};
 use crate::log::local_time;
 use crate::rate::{Meter, RateLimit};
 
-/// How much one read takes, in bytes. A larger read would make a turn of the loop longer. Two bytes
-/// from a client can become a line of sixty: the longest text that one read can become must fit into
-/// a queue.
+/// The most bytes of one read. A larger read would make a turn of the loop longer. Two bytes from a
+/// client can become a line of sixty: the longest text that one read can produce must fit into a
+/// queue.
 const READ_LEN: usize = 4096;
 
 /// The most bytes that may wait for one client: 256 KiB.
 ///
 /// That is some 4,000 short lines; 1,000 clients that do not read cost at most 250 MiB. The system
-/// has a buffer of its own for each stream, which is filled first.
+/// also has a buffer for each stream, which is filled first.
 pub const MAX_QUEUE_LEN: usize = 256 * 1024;
 
 // ANCHOR: keepalive-constants
-/// After this long a silence, the system asks whether the client is still there: a keepalive probe.
+/// After a silence of this length, the system sends a keepalive probe.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
 /// The time between two probes.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
 /// After this many probes without an answer, the client is gone.
 const KEEPALIVE_PROBES: u32 = 3;
-/// How long what we send may wait for an acknowledgement. Each acknowledgement starts it again, and
-/// meanwhile there are no keepalive probes.
+/// How long sent bytes may wait for an acknowledgement. Each acknowledgement restarts this time, and
+/// meanwhile no keepalive probes are sent.
 #[cfg(target_os = "linux")]
 const USER_TIMEOUT: Duration = Duration::from_secs(16);
 // ANCHOR_END: keepalive-constants
@@ -57,22 +57,22 @@ pub struct Member {
     pub peer_addr: SocketAddr,
     /// When it joined, in local time.
     pub since: String,
-    /// Where in the batch the part for this client begins, in bytes: what was said before it joined
-    /// is not for it.
+    /// Where in the batch the part for this client begins, in bytes: it does not receive what was said
+    /// before it joined.
     pub batch_start: usize,
     /// Whether it is in the server's queue of clients that may have more to read, or pauses.
     pub is_ready: bool,
     lines: LineBuffer,
-    /// Why a line cannot be taken, until that has been answered.
+    /// Why a line was refused, until that has been answered.
     bad_line: Option<BadLine>,
     /// When it may say the next line.
     limit: RateLimit,
     /// How fast it talks, for the console.
     meter: Meter,
-    /// Whether it has talked faster than it may: the lines that it has sent already are taken first, and
-    /// until then its stream is not read.
+    /// Whether it has talked faster than it may: its stream is not read until the lines that it has
+    /// already sent are taken.
     is_paused: bool,
-    /// What the stream has not taken yet, at most `MAX_QUEUE_LEN` bytes.
+    /// The bytes that the stream has not taken yet, at most `MAX_QUEUE_LEN`.
     queue: VecDeque<u8>,
     /// Whether it has said `quit` or ended its stream: nothing more is read, and it leaves the room
     /// when its own last lines have been delivered.
@@ -157,7 +157,7 @@ impl Member {
         })
     }
 
-    /// How many bytes wait for this client.
+    /// Returns how many bytes wait for this client.
     pub fn queue_len(&self) -> usize {
         self.queue.len()
     }
@@ -190,9 +190,9 @@ impl Member {
         Ok(if self.is_paused { Progress::MustPause(pause) } else { Progress::MayHaveMore })
     }
 
-    /// Adds the lines that are complete to the batch, as many as the client may say now, and returns how
-    /// many there were. It stops at one that cannot be taken. That line is answered in the next turn, after
-    /// the lines before it have been delivered.
+    /// Adds the lines that are complete to the batch, as many as the client may say now, and returns their
+    /// number. It stops at a line that is refused. That line is answered in the next turn, after the lines
+    /// before it have been delivered.
     fn take_lines(&mut self, batch: &mut Vec<u8>, now: Instant) -> u32 {
         // Formatted once for all lines: formatting costs more than copying.
         let prefix = format!("{} {} ", local_time(), self.peer_addr);
@@ -226,7 +226,7 @@ impl Member {
     // ANCHOR: send
     /// Sends at once what the stream takes, and queues the rest.
     ///
-    /// An error if the queue has no room for the rest. It concerns this client only.
+    /// Returns an error if the queue has no room for the rest. It concerns this client only.
     pub fn send(&mut self, mut bytes: &[u8]) -> Result<(), Gone> {
         while self.queue.is_empty() && !bytes.is_empty() {
             match unless_it_would_block(self.stream.write(bytes))? {
@@ -241,7 +241,7 @@ impl Member {
         Ok(())
     }
 
-    /// Sends what waits in the queue, as much as the stream takes.
+    /// Sends as much of the queue as the stream takes.
     pub fn send_queue(&mut self) -> Result<(), Gone> {
         while !self.queue.is_empty() {
             let (first_part, _) = self.queue.as_slices();
@@ -250,7 +250,7 @@ impl Member {
             };
             self.queue.drain(..len);
         }
-        self.queue.shrink_to_fit(); // a slow moment must not cost memory forever
+        self.queue.shrink_to_fit(); // frees the memory that a long queue has needed
         Ok(())
     }
     // ANCHOR_END: send
@@ -277,8 +277,7 @@ impl Member {
     // ANCHOR_END: end
 }
 
-/// Has the system find out when the client vanishes without a word, as after a pulled cable. Reads
-/// and writes fail then.
+/// Makes reads and writes fail when the client has vanished without a FIN, as after a pulled cable.
 fn set_up(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?; // a line is a whole message: there is nothing to wait for
     let keepalive = TcpKeepalive::new()
@@ -286,20 +285,20 @@ fn set_up(stream: &TcpStream) -> io::Result<()> {
         .with_interval(KEEPALIVE_INTERVAL)
         .with_retries(KEEPALIVE_PROBES);
     let socket = SockRef::from(stream);
-    // An old system may not support all of these options. Clients are served all the same; only one
-    // that vanishes stays online for longer.
+    // An old system may not support all of these options. Then a client that vanishes stays online
+    // for longer; all clients are served as usual.
     let _ = socket.set_tcp_keepalive(&keepalive);
-    // Other systems give up on unacknowledged data after a time of their own: minutes.
+    // Other systems give up on unacknowledged data after their own time limit, which is minutes.
     #[cfg(target_os = "linux")]
     socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
     Ok(())
 }
 
 // ANCHOR: would-block
-/// Returns what a read or a write has done, or `None` if it would have to wait.
+/// Returns the result of a read or a write, or `None` if it would have to wait.
 ///
-/// After `None`, an event follows when the stream is ready again. Before `None`, do not rely on one:
-/// try again without it. A call that does not wait is not interrupted, either.
+/// After `None`, an event follows when the stream is ready again. Without a `None`, do not wait for an
+/// event, but try again. A call that does not wait is not interrupted, either.
 fn unless_it_would_block(result: io::Result<usize>) -> io::Result<Option<usize>> {
     match result {
         Ok(len) => Ok(Some(len)),

@@ -45,7 +45,7 @@ use crate::member::{Gone, Member, Progress};
 /// their own (on Linux `net.core.somaxconn`).
 const BACKLOG: u16 = 1024;
 
-/// How many clients one turn of the loop accepts: those that are online have lines to deliver.
+/// How many clients one turn of the loop accepts. More would delay the clients that are online.
 const ACCEPTS_PER_TURN: u16 = 64;
 
 /// How many events one turn of the loop takes from the system. The rest arrive in the next one.
@@ -58,7 +58,7 @@ const BATCH_LEN: usize = 64 * 1024;
 /// After an error of `accept` that is not about one client: how long to wait before the next try.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long the clients have, when the server stops, to take the goodbye and close.
+/// How long the clients have to receive the goodbye and close when the server stops.
 const STOP_DEADLINE: Duration = Duration::from_millis(300);
 
 // ANCHOR: tokens
@@ -70,7 +70,7 @@ const FIRST_MEMBER: usize = 2;
 // ANCHOR_END: tokens
 
 // ANCHOR: server
-/// How much a room allows its clients.
+/// The limits for the clients of a room.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// How many there may be at a time; those that are leaving count as well.
@@ -87,7 +87,7 @@ pub struct ChatServer {
     listener: TcpListener,
     /// When to accept next; `None` if no client is waiting to be accepted.
     accept_at: Option<Instant>,
-    /// Whether the last accept failed for a reason that is not one client's.
+    /// Whether the last accept failed for a reason that does not concern one client only.
     is_accept_failing: bool,
     /// The clients that are online, in the order in which they joined.
     members: BTreeMap<Token, Member>,
@@ -108,7 +108,7 @@ pub struct ChatServer {
 // ANCHOR_END: server
 
 // ANCHOR: handle
-/// With this, other threads can ask things of a running server. They cannot reach the room: they
+/// Lets other threads send requests to a running server. They cannot reach the room itself: they
 /// send a request and wake the server, which may be waiting for its sockets.
 #[derive(Clone)]
 pub struct Handle {
@@ -140,7 +140,7 @@ pub struct Online {
 }
 
 impl Handle {
-    /// Has the server stop. This returns at once; `run` returns when the server has stopped.
+    /// Asks the server to stop, and returns at once; `run` returns when the server has stopped.
     pub fn stop(&self) {
         self.request(Request::Stop);
     }
@@ -198,12 +198,12 @@ impl ChatServer {
     }
     // ANCHOR_END: bind
 
-    /// The address on which it listens, with the port that it really got.
+    /// Returns the address on which it listens, with the actual port.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
-    /// A handle for other threads.
+    /// Returns a handle for other threads.
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }
@@ -229,7 +229,7 @@ impl ChatServer {
     // ANCHOR_END: run
 
     // ANCHOR: timeout
-    /// How long the next turn may wait for events; `None` means until there is one.
+    /// Returns how long the next turn may wait for events; `None` means until there is one.
     fn timeout(&self) -> Option<Duration> {
         if !self.ready.is_empty() {
             return Some(Duration::ZERO);
@@ -241,7 +241,7 @@ impl ChatServer {
     // ANCHOR_END: timeout
 
     // ANCHOR: on-event
-    /// Remembers which socket has become readable, and sends what waited for a writable one.
+    /// Remembers a socket that has become readable; on one that has become writable, sends what waited.
     ///
     /// The system reports a change. It need not report it again before a read, or a write, has
     /// returned `WouldBlock`. So a client that is not read from at once must be remembered.
@@ -292,7 +292,7 @@ impl ChatServer {
     // ANCHOR_END: requests
 
     // ANCHOR: accept
-    /// Accepts the clients that wait, but no more than `max`.
+    /// Accepts the clients that wait, at most `max` of them.
     fn accept_members(&mut self, max: u16) {
         if self.accept_at.is_none_or(|at| at > Instant::now()) {
             return;
@@ -384,8 +384,8 @@ impl ChatServer {
         }
     }
 
-    /// Adds an announcement to the batch. No client can forge it: a line that a client says has an
-    /// address where an announcement has the stars.
+    /// Adds an announcement to the batch. No client can forge it: a line from a client has an address
+    /// where an announcement has the stars.
     fn announce(&mut self, text: &str) {
         self.batch.extend_from_slice(announcement(text).as_bytes());
     }
@@ -394,8 +394,8 @@ impl ChatServer {
     // ANCHOR: read
     /// Reads once from each client that may have more to read.
     ///
-    /// So a client that sends without end gets no more reads than the others. One that talks faster than
-    /// it may is not read from for a while.
+    /// So a client that sends without end gets no more reads than the others. A client that talks faster
+    /// than it may is not read from for a while.
     fn read_members(&mut self) {
         let now = Instant::now();
         // No token is greater, so all whose pause ends now, or ended before, are left in `paused`.
@@ -424,7 +424,7 @@ impl ChatServer {
     /// Sends the batch to every client, in one write for each: a write costs about as much for a
     /// hundred lines as for one. All get the same bytes, so all see the same order.
     fn deliver(&mut self) {
-        // That a client was removed is news for the others: one more batch.
+        // Removing a client adds an announcement for the others, so there is one more batch.
         while !self.batch.is_empty() {
             let batch = mem::replace(&mut self.batch, Vec::with_capacity(2 * BATCH_LEN));
             let mut gone = Vec::new();
@@ -442,7 +442,7 @@ impl ChatServer {
     // ANCHOR_END: deliver
 
     // ANCHOR: stop
-    /// Ends everything, in this order, and within `STOP_DEADLINE`, whatever the clients do.
+    /// Stops the server in this order, within `STOP_DEADLINE`, whatever the clients do.
     fn stop(mut self) -> io::Result<()> {
         info!("the server is stopping");
         // 1. The clients that have connected are accepted, so that they get the goodbye. Then the
@@ -451,7 +451,7 @@ impl ChatServer {
         self.accept_members(BACKLOG);
         drop(self.listener);
 
-        // 2. The goodbye, after everything that was said before it.
+        // 2. The goodbye is sent, after everything that was said before it.
         self.batch.extend_from_slice(announcement("the server is stopping").as_bytes());
         let (batch, mut members) = (self.batch, self.members);
         members.retain(|_, member| member.send(&batch[member.batch_start..]).is_ok());
@@ -495,7 +495,7 @@ fn wait(poll: &mut Poll, events: &mut Events, timeout: Option<Duration>) -> io::
 }
 // ANCHOR_END: wait
 
-/// A line from the room itself.
+/// Returns a line from the room itself.
 fn announcement(text: &str) -> String {
     format!("{} *** {text}\n", local_time())
 }
