@@ -124,7 +124,7 @@ fn soak_short_lived(
     Ok(counts.to_string())
 }
 
-/// Gives one server all clients, and sees that they leave nothing behind.
+/// Connects all kinds of clients to one server, and checks that they leave no resources behind.
 fn soak_long_lived(
     server: &Server,
     protocol: Protocol,
@@ -132,7 +132,7 @@ fn soak_long_lived(
     seed: u64,
 ) -> Result<String, Failure> {
     let running = Running::start((server.command)())?;
-    // What is made once, for the first client, is not what the others leave behind.
+    // Resources that are created once, for the first client, do not count as left behind.
     running.explain(Behaviour::Follows.play(protocol, running.addr, &mut Random(seed)))?;
     let before = running.vitals_at_rest();
 

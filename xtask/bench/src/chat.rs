@@ -25,7 +25,7 @@ const MAX_SENDERS: usize = 10;
 /// How often the latency is measured in each round.
 const LATENCIES: usize = 50;
 
-/// The deliveries of the first, short burst, which tells how many make a good one.
+/// The deliveries of the first, short burst, from which the length of the others is computed.
 const TRIAL_DELIVERIES: usize = 20_000;
 
 /// How long a burst should take, and how long all bursts of a round take together at least, in seconds.
@@ -34,7 +34,7 @@ const ROUND_SECONDS: f64 = 1.0;
 /// A burst of this length is long enough to be measured, in seconds.
 const GOOD_BURST_SECONDS: f64 = 0.6;
 
-/// How much longer the next burst may be at most: a short one tells little about a long one.
+/// How much longer the next burst may be at most: a short burst predicts little about a long one.
 const MAX_GROWTH: f64 = 8.0;
 
 /// Descriptors that are not clients.
@@ -53,13 +53,13 @@ pub struct Options {
 
 /// What one round of one contender gave.
 struct Round {
-    /// How many lines each sender says in a burst, so that it takes about a second.
+    /// How many lines each sender sends in a burst, so that it takes about a second.
     lines_per_sender: usize,
     /// Deliveries per second.
     rate: f64,
     /// From the send of a line to its last delivery, in seconds.
     latencies: Vec<f64>,
-    /// Resident memory per idle client, where the system tells it.
+    /// Resident memory per idle client, if the system reports it.
     bytes_per_client: Option<f64>,
 }
 
@@ -116,7 +116,7 @@ fn measure_all(contenders: &[Contender], clients: usize, rounds: u16) -> Result<
     Ok(groups)
 }
 
-/// How many lines each sender says in a burst that takes about a second with this contender.
+/// How many lines each sender sends in a burst that takes about a second with this contender.
 ///
 /// Each has its own number: a burst that is long for one is over for another before it is measured.
 fn lines_for(

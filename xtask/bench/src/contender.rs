@@ -18,7 +18,7 @@ use workspace::root::{self, Step, Target};
 
 use crate::crowd::Manners;
 
-/// How long a server that does not say so may take until it can be connected to.
+/// How long a server that does not report that it listens may take until it accepts connections.
 const START: Duration = Duration::from_secs(20);
 
 /// Between two attempts to connect to it. There is no event for "it listens".
@@ -38,7 +38,7 @@ pub enum Kind {
     Server {
         /// How it treats lines.
         manners: Manners,
-        /// Starts it; the number is that of the clients to come.
+        /// Starts it for this number of clients.
         start: Box<dyn Fn(usize) -> Result<Server>>,
     },
     /// No room at all: bytes written to each client, in pieces of that many bytes; `None` is a line.
@@ -130,14 +130,14 @@ fn room(name: String, manners: Manners, start: Start) -> Contender {
     Contender { name, kind: Kind::Server { manners, start } }
 }
 
-/// Whether a program can be started; the option has it say its version and end.
+/// Returns whether a program can be started; with the option, it prints its version and ends.
 pub fn is_installed(program: &str, option: &str) -> bool {
     let mut command = Command::new(program);
     command.arg(option).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }
 
-/// Builds a step as a learner would who wants it quick, and returns its program.
+/// Builds a step in release mode, as a learner would for speed, and returns its program.
 pub fn build_step(root: &Path, target: &Target, step: &Step) -> Result<PathBuf> {
     let mut command = cargo::command(root);
     command.args(["build", "--release", "--package", &step.package]);
@@ -170,7 +170,7 @@ fn start(command: Command) -> Result<Server> {
     Ok(Server { program, addr })
 }
 
-/// `ncat` takes no port 0 and does not say when it listens.
+/// `ncat` does not accept port 0, and does not report when it listens.
 fn ncat(clients: usize) -> Result<Server> {
     let ports = FreePorts::claim()?;
     let addr = ports.next()?;

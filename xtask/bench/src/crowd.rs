@@ -15,7 +15,7 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use workspace::stats::scaled;
 
-/// The bytes of what a client says, without the line's end.
+/// The length of a client's line in bytes, without the line ending.
 pub const PAYLOAD_LEN: usize = 32;
 
 /// How the last line of each sender ends.
@@ -32,7 +32,7 @@ const READ_LEN: usize = 256 * 1024;
 /// clients are one thread: without this limit, the figures would show how quick that thread is.
 const WINDOW: usize = 128 * 1024;
 
-/// How long nothing may come before what was sent counts as lost.
+/// How long to wait before lines that have not arrived count as lost.
 const SILENCE: Duration = Duration::from_secs(10);
 
 /// As long as a client has not yet been let in, it gets no lines: the next try is made after this.
@@ -44,7 +44,7 @@ const SETTLE: Duration = Duration::from_secs(60);
 /// What a room does with a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Manners {
-    /// It sends a line to the one who said it, too.
+    /// It sends a line to its sender, too.
     pub echoes: bool,
     /// It sends lines whole, and not the pieces that its reads returned.
     pub whole_lines: bool,
@@ -149,7 +149,7 @@ impl Crowd {
         Ok(())
     }
 
-    /// Has each sender say that many lines as fast as the server takes them.
+    /// Makes each sender send that many lines as fast as the server takes them.
     ///
     /// Returns how many deliveries that made, and the time from the first send to the last delivery.
     pub fn load(&mut self, lines: usize) -> Result<(usize, Duration)> {
@@ -186,7 +186,7 @@ impl Crowd {
         Ok((deliveries, time))
     }
 
-    /// Has one client say one line, and returns the time until the last client has it.
+    /// Makes one client send one line, and returns the time until the last client has it.
     pub fn latency(&mut self) -> Result<Duration> {
         self.reset();
         self.members[0].outgoing = self.manners.line(0, 0, MARKER).into_bytes();
@@ -310,7 +310,7 @@ impl Crowd {
         Ok(Some(begin.elapsed()))
     }
 
-    /// What to say when something did not come.
+    /// Returns the error message for lines that did not arrive.
     fn missing(&self) -> anyhow::Error {
         let short = |member: &&Member| member.received < member.expected;
         let count = self.members.iter().filter(short).count();
@@ -415,7 +415,7 @@ impl Member {
     }
 }
 
-/// What a client says: who, the how manieth time, padding, and an ending; `PAYLOAD_LEN` bytes.
+/// Returns a client's line: its number, the number of the line, padding, and an ending; `PAYLOAD_LEN` bytes.
 pub fn payload(sender: usize, line: usize, ending: &str) -> String {
     let start = format!("{sender:02} {line:08} ");
     let padding = "x".repeat(PAYLOAD_LEN - start.len() - ending.len());
@@ -483,7 +483,7 @@ mod tests {
 
         const MANNERS: Manners = Manners { echoes: true, whole_lines: true, prefix: "" };
 
-        /// A room that passes lines on as `pass` says: it is given the number of the line, from 0,
+        /// A room that passes lines on as `pass` decides: it is given the number of the line, from 0,
         /// and all streams.
         fn room(
             pass: impl Fn(usize, &str, &mut Vec<std::net::TcpStream>) + Send + Sync + 'static,

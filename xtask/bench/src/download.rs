@@ -87,7 +87,7 @@ type Named = (String, Contender);
 /// What a download took.
 struct Took {
     seconds: f64,
-    /// The most memory that the server and the client had, in bytes, where the system tells it.
+    /// The most memory that the server and the client used, in bytes, if the system reports it.
     server: Option<u64>,
     client: Option<u64>,
 }
@@ -262,7 +262,7 @@ fn command(words: &[PathBuf]) -> Command {
     command
 }
 
-/// Python's web server; it says where it listens in a line of its own.
+/// Python's web server; it prints its address in its own format.
 fn http_server(folder: &Path) -> Result<(Program, SocketAddr)> {
     let mut command = conformance::python().context("no Python 3 was found")?;
     command.args(["-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory"]);

@@ -33,7 +33,7 @@ const WARM_UP: usize = 100;
 /// How long a server may take until it can be connected to, and to answer.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Between two attempts to connect. A server's output goes nowhere, so it cannot tell that it listens.
+/// The time between two attempts to connect. A server's output is discarded, so it cannot report that it listens.
 const ATTEMPT: Duration = Duration::from_millis(20);
 
 /// What can be chosen on the command line.

@@ -105,7 +105,7 @@ pub fn finish(report: &Report, root: &Path, name: &str, json: bool, record: bool
     Ok(rows.all(|row| row.failures.is_empty()))
 }
 
-/// Says on stderr what is going on: it takes minutes.
+/// Reports progress on stderr: a measurement takes minutes.
 pub fn progress(what: &str) -> Result<()> {
     Ok(writeln!(io::stderr(), "{what} …")?)
 }

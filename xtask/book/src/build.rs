@@ -18,7 +18,7 @@ use workspace::root;
 use crate::edition::Edition;
 use crate::preprocess::Steps;
 
-/// Builds the book and says where it is.
+/// Builds the book and prints its folder.
 pub fn run(root: &Path, dest: Option<PathBuf>, edition: Edition) -> Result<()> {
     let dest = match dest {
         Some(dest) => spare(dest)?,
@@ -46,7 +46,7 @@ pub fn build(root: &Path, dest: &Path, edition: Edition) -> Result<()> {
     build_as(root, dest, edition, |_| Ok(()))
 }
 
-/// Builds the book for its author, who waits for it: what is wanted of it can be had first.
+/// Builds the book while its author waits: the requested pages can be served first.
 ///
 /// Files that pages need have the same names in each build, so that one can stand in for another.
 pub fn draft(root: &Path, dest: &Path, edition: Edition, wanted: Wanted) -> Result<()> {

@@ -45,13 +45,13 @@ directory = "vendor"
 offline = true
 "#;
 
-/// Folders that hold what was built or fetched, wherever they stand.
+/// Folders that hold what was built or fetched, wherever they are.
 const BUILT: &[&str] = &["target", "node_modules", "__pycache__"];
 
 /// What goes into the archive: a path in it, and where that file is now.
 type Entry = (String, PathBuf);
 
-/// Writes the archive and says where it is.
+/// Writes the archive and prints its path.
 pub fn run(root: &Path, out: Option<PathBuf>, edition: Edition) -> Result<()> {
     let out = match out {
         Some(out) => std::path::absolute(out).context("the archive has no path")?,
@@ -225,7 +225,7 @@ fn write_config(root: &Path, file: &Path) -> Result<()> {
     fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
 }
 
-/// Packs the files. Nothing in it tells when, where or by whom, so two archives of one state are the same.
+/// Packs the files. The archive has no times, users or paths of this computer, so two archives of one state are equal.
 fn archive(entries: &[Entry], file: &mut fs::File) -> Result<()> {
     let mut builder = Builder::new(GzEncoder::new(file, Compression::default()));
     builder.mode(HeaderMode::Deterministic);

@@ -56,7 +56,7 @@ impl<'a> Directive<'a> {
         MDBOOK.contains(&self.name)
     }
 
-    /// Says why a directive in the middle of a line is not replaced.
+    /// Explains why a directive in the middle of a line is not replaced.
     pub fn misplaced<T>(&self) -> Result<T> {
         if KNOWN.contains(&self.name) {
             bail!("a directive stands on a line of its own");

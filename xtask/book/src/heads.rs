@@ -196,7 +196,7 @@ fn against_the_rules(root: &Path, section: &Section, all: &[Section]) -> Result<
     Ok(problems)
 }
 
-/// What is wrong with one page's head; `before` are the pages that come before it.
+/// Returns what is wrong with one page's head; `before` are the pages before it.
 fn problems_of(text: &str, page: &str, before: &[String]) -> Vec<String> {
     let has = |heading: &str| text.lines().any(|line| line.starts_with(heading));
     let (has_exercises, has_key_points) = (has("## Exercises"), has("## Key points"));
@@ -252,7 +252,7 @@ fn problems_of(text: &str, page: &str, before: &[String]) -> Vec<String> {
     problems
 }
 
-/// What stands in a page's box of objectives.
+/// Returns the content of a page's box of objectives.
 fn objectives(text: &str) -> Option<&str> {
     let inside = text.split_once(OBJECTIVES)?.1;
     Some(inside.split_once("</div>").map_or(inside, |(inside, _)| inside))

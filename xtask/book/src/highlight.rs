@@ -159,7 +159,7 @@ impl Line {
     }
 }
 
-/// Languages that have no colours, or whose colours would say nothing.
+/// Languages that have no colours, or whose colours would have no meaning.
 fn is_plain(language: &str) -> bool {
     matches!(language, "" | "text" | "txt" | "console")
 }

@@ -16,7 +16,7 @@ pub fn escape(text: &str) -> String {
     html
 }
 
-/// A sentence as HTML: what stands between backticks becomes `<code>`.
+/// Returns a sentence as HTML: text between backticks becomes `<code>`.
 #[must_use]
 pub fn sentence(text: &str) -> String {
     let parts: Vec<&str> = text.split('`').collect();

@@ -91,7 +91,7 @@ fn run(input: impl Read, output: impl Write) -> Result<()> {
     serde_json::to_writer(output, &book).context("cannot hand the book back to mdBook")
 }
 
-/// Where a page's text stands, and the text; a page that only the contents name has neither.
+/// Returns the file of a page's text, and the text; a page that has only an entry in the contents has neither.
 fn source_of(chapter: &Chapter) -> Option<(&PathBuf, &str)> {
     chapter.source_path.as_ref().map(|path| (path, chapter.content.as_str()))
 }
@@ -231,7 +231,7 @@ impl<'a> Page<'a> {
         Some(fence(open.language, &text))
     }
 
-    /// The text that `{{#include FILE[:ANCHOR]}}` stands for.
+    /// Returns the text that replaces `{{#include FILE[:ANCHOR]}}`.
     fn include(&self, argument: &str) -> Result<String> {
         let (file, anchor) = match argument.split_once(':') {
             Some((file, anchor)) => (file, Some(anchor)),

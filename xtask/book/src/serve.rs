@@ -212,7 +212,7 @@ impl Site {
 }
 
 fn remove(folder: &Path) {
-    // It may not be there; and if it cannot be removed, it is in nobody's way.
+    // It may not exist; and if it cannot be removed, it does no harm.
     let _ = fs::remove_dir_all(folder);
 }
 
@@ -256,7 +256,7 @@ fn follow(events: &Receiver<notify::Result<notify::Event>>, site: &Site, reloade
     }
 }
 
-/// Builds the book anew, or says why it cannot be built.
+/// Rebuilds the book, or reports why it cannot be built.
 fn has_rebuilt(site: &Site, wanted: Wanted) -> bool {
     let rebuilt = site.rebuild(wanted);
     if let Err(error) = &rebuilt {

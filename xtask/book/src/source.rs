@@ -65,7 +65,7 @@ impl Source {
         self.lines += 1;
     }
 
-    /// Keeps what stands before an anchor comment: `rustfmt` moves the comment at the end of a block onto its last line.
+    /// Keeps the code before an anchor comment: `rustfmt` moves the comment at the end of a block onto its last line.
     fn push_code(&mut self, code: &str) {
         if !code.is_empty() {
             self.push(code);

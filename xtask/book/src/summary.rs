@@ -20,7 +20,7 @@ pub fn title_of(src: &Path, page: &str) -> Result<String> {
     Ok(title(&read(src, page)?, page))
 }
 
-/// What a page's first heading says; `page` if it has none.
+/// Returns the text of a page's first heading; `page` if it has none.
 #[must_use]
 pub fn title(text: &str, page: &str) -> String {
     text.lines().find_map(|line| line.strip_prefix("# ")).unwrap_or(page).trim().to_owned()

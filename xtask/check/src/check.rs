@@ -38,7 +38,7 @@ use crate::tap;
 /// The exit code when nothing could be judged.
 const COULD_NOT_RUN: u8 = 2;
 
-/// Judges a program, and says how it went by the exit code.
+/// Judges a program, and returns the result as an exit code.
 pub fn run(root: &Path, options: &Options) -> ExitCode {
     match examine(root, options) {
         Ok(true) => ExitCode::SUCCESS,

@@ -1,4 +1,4 @@
-//! `cargo xtask doctor`: says whether this computer has what the book needs, and what to do where it has not.
+//! `cargo xtask doctor`: checks that this computer has what the book needs, and explains how to fix what is missing.
 
 use std::env::consts::OS;
 use std::fmt;
@@ -187,7 +187,7 @@ fn port(addr: SocketAddr) -> Finding {
     Finding::missing(&what, text!("doctor.port.taken", addr), remedy)
 }
 
-/// The command that names the program behind a port.
+/// The command that shows which program uses a port.
 fn who_listens(os: &str, port: u16) -> String {
     match os {
         "windows" => format!(

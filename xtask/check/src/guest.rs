@@ -14,7 +14,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::tap::dump;
 
-/// The receive buffer of a guest who does not read, in bytes. The system would make it some megabytes
+/// The receive buffer of a guest that does not read, in bytes. The system would make it some megabytes
 /// long, and it would take as long until the server notices.
 const SMALL_BUFFER_LEN: usize = 4096;
 
@@ -148,7 +148,7 @@ fn unless_ended(error: io::Error) -> io::Result<()> {
     }
 }
 
-/// Says the lines, and reads what the room says meanwhile.
+/// Sends the lines, and meanwhile reads what the room sends.
 fn say(stream: &TcpStream, count: u32, options: &Options) -> Result<()> {
     let reader = stream.try_clone()?;
     let heard = thread::Builder::new().spawn(move || count_lines(reader))?;
@@ -186,7 +186,7 @@ fn count_lines(reader: impl Read) -> usize {
     count
 }
 
-/// Shows what the room says, until the connection ends.
+/// Shows what the room sends, until the connection ends.
 fn show(stream: &TcpStream) -> Result<()> {
     let mut reader = BufReader::new(stream);
     let mut line = Vec::new();

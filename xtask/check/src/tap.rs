@@ -116,7 +116,7 @@ fn fresh_seed() -> u64 {
     u64::from(now.subsec_nanos())
 }
 
-/// The addresses that a name stands for: of this computer only, unless that is allowed.
+/// Returns the addresses of a name: those of this computer only, unless `--allow-remote` is given.
 pub fn addresses(option: &str, addr: &str, allow_remote: bool) -> Result<Vec<SocketAddr>> {
     let addrs = addr.to_socket_addrs().map_err(|error| {
         anyhow!("{option} {addr}: {error}: an address looks like 127.0.0.1:9006")

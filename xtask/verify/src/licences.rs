@@ -41,7 +41,7 @@ struct Package {
     source: Option<String>,
 }
 
-/// Compares what the crates say with what is allowed; returns how many crates there are.
+/// Compares the crates' licences with those that are allowed; returns the number of crates.
 pub fn check(root: &Path) -> Result<usize> {
     let rules = fs::read_to_string(root.join("deny.toml")).context("cannot read deny.toml")?;
     let rules: Rules = toml::from_str(&rules).context("deny.toml")?;

@@ -154,7 +154,7 @@ fn test_program(line: &str) -> Option<TestProgram> {
     Some(TestProgram { name: format!("{package} {target}"), path, folder })
 }
 
-/// What cargo says, with its messages for programs turned into those of the compiler.
+/// Returns cargo's output, with its messages for programs turned into those of the compiler.
 fn readable(output: &str) -> String {
     let line = |line: &str| match serde_json::from_str::<Value>(line) {
         Ok(message) => message["message"]["rendered"].as_str().map(str::to_owned),

@@ -28,7 +28,7 @@ impl Round {
     }
 }
 
-/// How many passed, and which did not: who waits for a hundred rounds need not wait for the names.
+/// Shows how many passed, and which did not, so that you see the names before the last of a hundred rounds.
 impl fmt::Display for Round {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} passed, {} failed", self.passed, self.failed.len())?;
@@ -85,7 +85,7 @@ impl Tally {
     }
 }
 
-/// How often each one failed that did: the worst come last, where one looks first.
+/// Returns how often each failed, the worst last, where it is seen first.
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut failures: Vec<_> = self.failures.iter().collect();
@@ -98,7 +98,7 @@ impl fmt::Display for Tally {
     }
 }
 
-/// What the output of a test program says.
+/// The results in the output of a test program.
 fn round_of(program: &str, success: bool, output: &str) -> Round {
     let passed = output.lines().filter(|line| is_result(line, "ok")).count();
     let mut failed: Vec<(String, String)> = output
@@ -139,7 +139,7 @@ pub fn tests(programs: &TestPrograms, arguments: &[&str]) -> Result<Round> {
     Ok(round)
 }
 
-/// What a run of the sessions says.
+/// The results of a run of the sessions.
 pub fn of_sessions(report: Report) -> Round {
     let failed = report.failed.into_iter().map(|text| {
         let name = text.split(": ").next().unwrap_or_default().to_owned();

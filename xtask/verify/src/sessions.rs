@@ -68,7 +68,7 @@ fn run_all(files: &[File], programs: &Programs<'_>) -> Report {
     report
 }
 
-/// Records the sessions anew that do not come out as they are; returns their files.
+/// Records the sessions again whose output has changed; returns their files.
 pub fn bless(root: &Path, target: &Target, only: Option<&Step>) -> Result<Vec<String>> {
     let mut changed = Vec::new();
     let programs = Programs::new(root, target);

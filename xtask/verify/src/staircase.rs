@@ -15,7 +15,7 @@ pub struct Report {
     pub table: String,
     /// How many cells of it were looked at.
     pub judged: usize,
-    /// What is not as the manifests say.
+    /// What differs from the manifests.
     pub complaints: Vec<String>,
 }
 

@@ -26,7 +26,7 @@ pub struct Report {
     pub notes: Vec<String>,
 }
 
-/// The computer, as far as it tells.
+/// The computer, as far as the system reports it.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Machine {
     /// The model of its processor.
@@ -76,7 +76,7 @@ impl Row {
         Self { name: name.to_owned(), is_limit, ..Self::default() }
     }
 
-    /// The figure that stands for all rounds.
+    /// The figure that represents all rounds.
     #[must_use]
     pub fn median(&self) -> f64 {
         stats::median(&self.figures)
@@ -84,7 +84,7 @@ impl Row {
 }
 
 impl Report {
-    /// Writes it where the book's charts come from, under this name.
+    /// Writes it to the file from which the book's charts are drawn, under this name.
     pub fn record(&self, root: &Path, name: &str) -> Result<()> {
         let path = root.join(FOLDER).join(format!("{name}.json"));
         fs::create_dir_all(root.join(FOLDER))?;

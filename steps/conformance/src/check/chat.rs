@@ -355,7 +355,7 @@ pub(super) fn slow_reader(subject: &Subject) -> Result<(), Failure> {
     in_a_room_where(&done, subject, |running| {
         running.deadline = running.deadline.min(PATIENCE);
         Member::join(running, "an early one")?; // the first may have to wait for the server's start
-        // These are not behind the proxy: a megabyte in single bytes is a test of patience.
+        // These do not use the proxy: a megabyte in single bytes would take too long.
         let addr = running.server_addr;
         let slow = Peer::connect_with_receive_buffer(addr, running.deadline, SLOW_BUFFER_LEN)?;
         let mut slow = Member::greet(slow, running.deadline, "the slow one")?;

@@ -268,7 +268,7 @@ pub(super) fn expect_trouble(client: &mut Program, alone: bool) -> Result<(), Fa
     Ok(())
 }
 
-/// Starts the client, and has it say the word.
+/// Starts the client, and makes it send the word.
 fn start_client<T: Send + 'static>(
     subject: &Subject,
     server: &FakeServer<T>,

@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use crate::{Failure, printable};
 
-/// What stands for the address, `HOST:PORT`. Every shell leaves the first one alone; PowerShell takes the
+/// The placeholders for the address, `HOST:PORT`. Every shell leaves the first one alone; PowerShell takes the
 /// braces of the second one for its own.
 const ADDR: &[&str] = &["ADDR", "{addr}"];
 
-/// What stands for the port alone.
+/// The placeholders for the port alone.
 const PORT: &[&str] = &["PORT", "{port}"];
 
 /// Where free ports are looked for: below those that systems give to clients, so that no client

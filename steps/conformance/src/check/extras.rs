@@ -110,7 +110,7 @@ fn expect_printed(running: &mut Running, message: &str) -> Result<(), Failure> {
     }
 }
 
-/// What stands between quotes at the end of a line.
+/// Returns the text between quotes at the end of a line.
 fn quoted(line: &str) -> Option<&str> {
     line.strip_suffix('"')?.rsplit_once('"').map(|(_, text)| text)
 }

@@ -23,7 +23,7 @@ pub(super) struct FakeServer<T> {
 }
 
 impl<T: Send + 'static> FakeServer<T> {
-    /// Starts a server that does this with its client. It stands behind the subject's proxy.
+    /// Starts a server that does this with its client. The subject's proxy is between the two.
     pub(super) fn start(
         subject: &Subject,
         serve: impl FnOnce(Peer) -> Result<T, Failure> + Send + 'static,

@@ -1,4 +1,4 @@
-//! Messages as they travel: a header in JSON, with its length in front, and behind it a body.
+//! Messages on the wire: a length prefix, a header in JSON, and a body.
 
 use serde_json::{Value, json};
 

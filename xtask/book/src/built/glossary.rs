@@ -79,7 +79,7 @@ fn running_text(page: &str) -> impl Iterator<Item = (&str, String)> {
     })
 }
 
-/// A line of Markdown without what stands between backticks, and without its links.
+/// Returns a line of Markdown without the text between backticks, and without its links.
 fn without_code_and_links(line: &str) -> String {
     let text: Vec<&str> = line.split('`').step_by(2).collect();
     let text = text.join("` `");
@@ -95,7 +95,7 @@ fn without_code_and_links(line: &str) -> String {
     words + rest
 }
 
-/// Whether a word, or several, stands in a text, alone or with an `s` or `es` behind it.
+/// Returns whether a text has a word, or several, alone or followed by `s` or `es`.
 fn has_word(text: &str, word: &str) -> bool {
     text.match_indices(word).any(|(start, _)| {
         let (before, after) = (&text[..start], &text[start + word.len()..]);

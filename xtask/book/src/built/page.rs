@@ -32,7 +32,7 @@ pub struct Page {
 pub struct Link {
     /// The attribute's value.
     pub target: String,
-    /// How it stands in the page, for messages.
+    /// Its text in the page, for messages.
     pub shown: String,
     /// Whether the browser fetches it by itself.
     pub is_request: bool,

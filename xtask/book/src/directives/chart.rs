@@ -36,7 +36,7 @@ pub fn render(root: &Path, arguments: &str) -> Result<String> {
     Ok(charts.collect())
 }
 
-/// What stands below the last chart of a report, for all of them.
+/// The caption below the last chart of a report, for all of them.
 fn how_to_read(report: &Report) -> String {
     let Machine { processor, cores, system, load } = &report.machine;
     let machine = escape(&text!("chart.machine", processor, cores, system, load));
@@ -66,7 +66,7 @@ fn chart(group: &Group, id: &str, remark: &str) -> String {
     .join(" ")
 }
 
-/// A row for those who do not see the bars.
+/// A row of text for readers who cannot see the bars.
 fn in_words(row: &Row) -> String {
     let (least, most) = stats::spread(&row.figures);
     let (name, median) = (escape(&row.name), shown(row.median()));

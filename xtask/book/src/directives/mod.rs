@@ -18,7 +18,7 @@ use anyhow::Result;
 
 use crate::directive::Directive;
 
-/// The HTML that stands for a directive which gives HTML.
+/// Returns the HTML that replaces a directive.
 pub fn render(directive: &Directive, root: &Path) -> Result<String> {
     match directive.name {
         "listing" => listing::render(root, directive.arguments),

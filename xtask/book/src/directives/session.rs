@@ -87,7 +87,7 @@ fn action_to_html(action: &Action) -> String {
         Action::EndOfInput => r#"<kbd class="key">Ctrl-D</kbd>"#.to_owned(),
         Action::Interrupt => r#"<kbd class="key">Ctrl-C</kbd>"#.to_owned(),
         Action::Ended => r#"<span class="prompt">$ </span>"#.to_owned(),
-        // What stands in columns is not to be read in any other width.
+        // Text in columns must not be wrapped to another width.
         Action::Output(line) if line.trim().contains("   ") => {
             format!(r#"<samp class="columns">{}</samp>"#, escape(line))
         }
@@ -97,7 +97,7 @@ fn action_to_html(action: &Action) -> String {
     }
 }
 
-/// What stands for lines that are not shown.
+/// Returns the HTML that replaces lines that are not shown.
 fn again(text: &str) -> String {
     format!(r#"<samp class="again">{text}</samp>"#)
 }

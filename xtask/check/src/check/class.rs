@@ -260,7 +260,7 @@ fn open_part(path: &str, pattern: &str) -> String {
 }
 
 impl Row {
-    /// Runs the judge, and takes down what it says until its end, or until its time is over.
+    /// Runs the judge, and records its output until it ends, or until its time is over.
     fn hear(&mut self, command: Command, limit: Duration) -> Result<()> {
         let until = Instant::now() + limit;
         let mut judge = Program::start_judge(command)?;
@@ -290,7 +290,7 @@ impl Row {
         }
     }
 
-    /// Compares the verdicts that have come with the judge's own count of them, which comes last.
+    /// Compares the verdicts that have arrived with the judge's own count, which is its last line.
     fn must_add_up_to(&self, summary: &Value) -> Result<()> {
         for result in ["ok", "failed", "not asked"] {
             let (came, counted) = (self.count(result), &summary[result]);
@@ -338,7 +338,7 @@ impl Row {
     }
 }
 
-/// Shows who passes what.
+/// Shows which program passes which checks.
 fn show(rows: &[Row], options: &Options) -> Result<()> {
     let mut stdout = io::stdout();
     // In the order of the checks; a judge that was stopped has not come to all of them.

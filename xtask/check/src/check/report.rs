@@ -8,7 +8,7 @@ use conformance::check::{Check, Outcome, Promises, Side};
 use conformance::{Failure, Symptom, is_printable, text};
 use serde_json::{Value, json};
 
-/// In front of what there is to say about a check.
+/// The indentation of the lines about a check.
 const INDENT: &str = "    ";
 
 /// The columns that a row of a program's output may take; with its indentation, it fits into 80.
@@ -68,7 +68,7 @@ impl Report {
         Ok(Self { json, width, kept: 0, failed: 0, not_asked: 0, explained: Explained::default() })
     }
 
-    /// Says which check is put to the program now: it may take a while.
+    /// Prints which check is running now: it may take a while.
     pub fn begin(&self, check: &Check) -> Result<()> {
         if !self.json {
             write!(io::stdout(), "{:width$}  ", check.name, width = self.width)?;
@@ -106,7 +106,7 @@ impl Report {
         Ok(())
     }
 
-    /// Says how it went in all, and returns whether no check has failed.
+    /// Prints the totals, and returns whether no check has failed.
     pub fn end(self) -> Result<bool> {
         let Self { kept, failed, not_asked, explained, .. } = self;
         if self.json {

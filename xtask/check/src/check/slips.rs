@@ -150,7 +150,7 @@ fn without_powershell(words: &[String]) -> Option<Vec<String>> {
     Some(before)
 }
 
-/// The command as it was meant, if single quotes hold nothing together: `cmd` does not know them.
+/// Returns the intended command, if the shell does not group words by single quotes: `cmd` does not.
 fn without_single_quotes(words: &[String]) -> Option<String> {
     let begin = words.iter().position(|word| word.starts_with('\''))?;
     words[begin + 1..].iter().find(|word| word.ends_with('\''))?;

@@ -12,7 +12,7 @@ use crate::messages::scene::{
     NOBODY, Need, Scene, break_off, cargo_in, hear, serve_once, start, until_it_leaves,
 };
 
-/// A way to have a message come.
+/// A way to provoke a message.
 pub struct Provocation {
     /// The message's name.
     pub name: &'static str,
@@ -592,7 +592,7 @@ fn full_room(scene: &Scene) -> Result<Program> {
     Ok(server)
 }
 
-/// A server of the chat that may have few connections, and many who want one.
+/// A chat server that may have few connections, and many clients that connect.
 fn crowd(scene: &Scene) -> Result<Program> {
     let limited = "ulimit -n 20 && exec \"$0\" \"$@\"";
     let (server, addr) = Program::start_server(scene.script(limited, &["server", "127.0.0.1:0"]))?;

@@ -28,7 +28,7 @@ pub const NOBODY: &str = "127.0.0.1:1";
 pub enum Need {
     /// A Unix shell.
     Shell,
-    /// Linux: elsewhere, something else may come.
+    /// Linux only: elsewhere, another message may appear.
     Linux,
     /// A network of its own, or other rights: `unshare`, `setpriv` and `ip` on Linux.
     Unshare,
@@ -82,7 +82,7 @@ pub struct Scene<'a> {
     target: &'a Target,
     printer: Printer<'a>,
     folder: TempDir,
-    /// What has to be there until the message has come.
+    /// What has to exist until the message has appeared.
     kept: RefCell<Vec<Box<dyn Any>>>,
 }
 
@@ -97,7 +97,7 @@ impl<'a> Scene<'a> {
         self.folder.path()
     }
 
-    /// Keeps something until the message has come.
+    /// Keeps something until the message has appeared.
     pub fn keep(&self, thing: impl Any) {
         self.kept.borrow_mut().push(Box::new(thing));
     }

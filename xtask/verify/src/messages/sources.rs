@@ -67,14 +67,14 @@ fn fixed_parts(text: &str) -> Vec<&str> {
     pieces.filter(|piece| !piece.is_empty()).collect()
 }
 
-/// Whether a text says something: a single word does not.
+/// Returns whether a text is a message: a single word is not.
 fn is_said(text: &str) -> bool {
     let parts = fixed_parts(text);
     let words = parts.iter().flat_map(|part| part.split(|c: char| !c.is_alphabetic()));
     words.filter(|word| !word.is_empty()).count() > 1
 }
 
-/// Whether the fixed parts of a text stand in a message, one behind the other.
+/// Returns whether a message has the fixed parts of a text, one after another.
 fn is_in_table(text: &str) -> bool {
     let stands_in = |message: &str| {
         let mut rest = message;
@@ -127,7 +127,7 @@ fn collect(tokens: TokenStream, texts: &mut Vec<String>) {
 /// Calls whose texts are never printed unless there is a mistake in the program.
 const NEVER_PRINTED: &[&str] = &["expect", "unreachable", "assert", "assert_eq", "debug_assert"];
 
-/// What the programs say when all is well, and texts that are not for people.
+/// What the programs print when nothing has failed, and texts that are not for people.
 const EXCEPTIONS: &[&str] = &[
     "listening on {}",
     "listening on {local_addr}",
