@@ -85,7 +85,7 @@ impl Tally {
     }
 }
 
-/// Returns how often each failed, the worst last, where it is seen first.
+/// Shows how often each failed, the worst last, where it is seen first.
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut failures: Vec<_> = self.failures.iter().collect();

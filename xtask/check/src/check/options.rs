@@ -35,7 +35,7 @@ pub struct Options {
     /// Check a client: it gets the address in place of ADDR, or as its last argument
     #[arg(long)]
     pub client: bool,
-    /// Address at which the server listens; without a command, address of a server that runs already
+    /// Address of the server, which runs already if no command is given
     #[arg(long, value_name = "HOST:PORT")]
     pub addr: Option<String>,
     /// Permit --addr to be on another computer
