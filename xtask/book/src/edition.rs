@@ -291,7 +291,7 @@ mod tests {
         fixture::append(tree.path(), "book/en/teacher/SUMMARY.md", "- [Second](second.md)\n");
         assert!(error().contains("teacher/second.md: the book has a page"), "{}", error());
         fs::remove_dir_all(tree.path().join("book/en/teacher")).unwrap();
-        assert!(error().contains("book/en/teacher is not here"), "{}", error());
+        assert!(error().contains("book/en/teacher does not exist"), "{}", error());
     }
 
     #[test]

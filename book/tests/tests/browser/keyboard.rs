@@ -42,11 +42,12 @@ pub async fn reaches_the_open_contents(browser: &Browser) -> Result<()> {
     Ok(())
 }
 
-/// Goes over the page as it is, from control to control, until nothing new is reached; then from
-/// one to the next that is too wide, which the right arrow scrolls.
+/// Goes over the page as it is, from control to control, until nothing new is reached, not even in
+/// another round: the list of headings opens the section that is being read, after Tab has passed it.
+/// Then it goes from one to the next that is too wide, which the right arrow scrolls.
 async fn walk(browser: &Browser) -> Result<Vec<String>> {
     let _: Value = browser.run(include_str!("scripts/walk.js"), json!([])).await?;
-    let (mut steps, mut before) = (1, 0);
+    let (mut steps, mut before, mut is_last_round) = (1, 0, false);
     let Walk { mut found, missed, .. } = loop {
         browser.hold(Key::Tab, steps).await?;
         let Some(walk): Option<Walk> =
@@ -54,10 +55,13 @@ async fn walk(browser: &Browser) -> Result<Vec<String>> {
         else {
             return Ok(vec!["Tab loads the page anew".to_owned()]);
         };
-        if walk.missed.is_empty() || walk.reached == before {
+        let is_new = walk.reached != before;
+        if walk.missed.is_empty() || !is_new && is_last_round {
             break walk;
         }
-        (steps, before) = (walk.missed.len(), walk.reached);
+        is_last_round = !is_new;
+        steps = walk.missed.len() + if is_new { 0 } else { walk.reached };
+        before = walk.reached;
     };
     found.extend(missed.into_iter().map(|what| format!("Tab does not lead to {what}")));
     let wide: usize = browser.run("return window.beginToScroll()", json!([])).await?;

@@ -83,7 +83,7 @@ addEventListener('keyup', ({ key }) => {
 
 window.beginToScroll = () => {
     wide = [...reached.keys()].filter(scrollsSideways);
-    wide[0]?.focus();
+    (wide[0] ?? reached.keys().next().value)?.focus();
     return wide.length;
 };
 
