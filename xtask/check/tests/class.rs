@@ -327,9 +327,9 @@ gus = { command = "python3 ana/server.py {addr}", only = ["replies"] }
 '=dan,5,5,ok,not reached,
 ana,4,4,ok,ok,
 ben k,0,4,failed,failed,
-cleo,0,0,not reached,not reached,";
+cleo,0,4,not reached,not reached,";
     assert!(text.starts_with(expected), "{text}");
-    for wrong in ["eve,0,0,", "fay,0,0,", "gus,0,0,"] {
+    for wrong in ["eve,0,4,", "fay,0,4,", "gus,0,4,"] {
         assert!(text.lines().any(|line| line.starts_with(wrong)), "{text}");
     }
     let read = |name: &str| fs::read_to_string(files.join(name)).expect("each has a file");

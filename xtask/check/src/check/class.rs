@@ -21,7 +21,7 @@
 //! Dan = { command = "dan/server ADDR", only = ["reply"], points = { reply = 5 } }
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write as _};
@@ -101,6 +101,9 @@ struct Member {
     points: Points,
 }
 
+/// The result of a check to which the judge did not get.
+const NOT_REACHED: &str = "not reached";
+
 /// What came of one program.
 pub struct Row {
     pub name: String,
@@ -108,6 +111,8 @@ pub struct Row {
     pub verdicts: Vec<Value>,
     /// Why there are no more of them, if something is wrong: it may have several lines.
     pub trouble: Option<String>,
+    /// The checks that it must pass.
+    wanted: Vec<String>,
     points: Points,
 }
 
@@ -165,15 +170,17 @@ impl Class {
         let programs: Vec<(&String, &toml::Value)> = self.programs.iter().collect();
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let jobs = options.jobs.unwrap_or(cores).clamp(1, programs.len());
-        let rows = side_by_side_at_most(jobs, &programs, |(name, entry)| {
+        let mut rows = side_by_side_at_most(jobs, &programs, |(name, entry)| {
             let mut row = Row {
                 name: (*name).clone(),
                 verdicts: Vec::new(),
                 trouble: None,
+                wanted: self.only.clone(),
                 points: self.points.clone(),
             };
             let judged = self.member(entry).and_then(|member| {
                 row.points.extend(member.points.clone());
+                row.wanted.clone_from(&member.only);
                 row.hear(self.command(folder_of(file), &member, options)?, limit)
             });
             row.trouble = judged.err().map(|error| format!("{error:#}"));
@@ -182,6 +189,17 @@ impl Class {
             let _ = writeln!(io::stderr(), "{line}"); // stderr may be closed
             row
         });
+        if !options.only.is_empty() {
+            for row in &mut rows {
+                row.wanted.clone_from(&options.only);
+            }
+        }
+        // Without a choice, those that any other program was asked.
+        let asked = rows.iter().filter(|row| row.wanted.is_empty()).flat_map(Row::asked);
+        let asked: BTreeSet<String> = asked.map(str::to_owned).collect();
+        for row in rows.iter_mut().filter(|row| row.wanted.is_empty()) {
+            row.wanted = asked.iter().cloned().collect();
+        }
         show(&rows, options)?;
         if let Some(folder) = &options.feedback {
             feedback::write(folder, &rows)?;
@@ -320,21 +338,27 @@ impl Row {
         self.trouble.as_deref().and_then(|trouble| trouble.lines().next()).unwrap_or_default()
     }
 
-    /// The points of the checks that it has passed, and those of all that it was held to.
-    pub fn score(&self) -> (u32, u32) {
-        let worth = |verdict: &&Value| {
-            let check = verdict["check"].as_str().unwrap_or_default();
-            self.points.get(check).copied().unwrap_or(1)
-        };
-        let passed = self.verdicts.iter().filter(|verdict| verdict["result"] == "ok");
+    /// The checks that it was asked.
+    fn asked(&self) -> impl Iterator<Item = &str> {
         let asked = self.verdicts.iter().filter(|verdict| verdict["result"] != "not asked");
-        (passed.map(|it| worth(&it)).sum(), asked.map(|it| worth(&it)).sum())
+        asked.filter_map(|verdict| verdict["check"].as_str())
+    }
+
+    /// The points of the checks that it has passed, and those of all that it must pass. A check that was
+    /// not asked counts for neither; one that was not reached, because the program does not start, has
+    /// failed.
+    pub fn score(&self) -> (u32, u32) {
+        let worth = |check: &str| self.points.get(check).copied().unwrap_or(1);
+        let passed = self.asked().filter(|check| self.result(check) == "ok");
+        let not_reached = |check: &&str| self.result(check) == NOT_REACHED;
+        let missed = self.wanted.iter().map(String::as_str).filter(not_reached);
+        (passed.map(worth).sum(), self.asked().chain(missed).map(worth).sum())
     }
 
     /// What came of a check, in a word.
     fn result(&self, check: &str) -> &str {
         let verdict = self.verdicts.iter().find(|verdict| verdict["check"] == check);
-        verdict.and_then(|verdict| verdict["result"].as_str()).unwrap_or("not reached")
+        verdict.and_then(|verdict| verdict["result"].as_str()).unwrap_or(NOT_REACHED)
     }
 }
 
@@ -342,7 +366,7 @@ impl Row {
 fn show(rows: &[Row], options: &Options) -> Result<()> {
     let mut stdout = io::stdout();
     // In the order of the checks; a judge that was stopped has not come to all of them.
-    let judged = |name: &str| rows.iter().any(|row| row.result(name) != "not reached");
+    let judged = |name: &str| rows.iter().any(|row| row.result(name) != NOT_REACHED);
     let checks = check::CHECKS.iter().chain(check::EXERCISES);
     let checks = checks.map(|check| check.name).filter(|name| judged(name));
     let checks: Vec<&str> = checks.collect();
@@ -422,7 +446,7 @@ mod tests {
         let verdict = |(check, result): &(&str, &str)| json!({ "check": check, "result": result });
         let verdicts = results.iter().map(verdict).collect();
         let (name, trouble) = (name.to_owned(), trouble.map(str::to_owned));
-        Row { name, verdicts, trouble, points: Points::new() }
+        Row { name, verdicts, trouble, wanted: Vec::new(), points: Points::new() }
     }
 
     #[test]
