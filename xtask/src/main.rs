@@ -29,7 +29,7 @@ const ROOMS: &[(&str, &[(&str, &str)])] = &[
             ("check", "Check a program of your own, in any language, against what a step promises"),
             ("start", "Write a skeleton of a server to begin with"),
             ("tap", "Show what crosses between a client and a server"),
-            ("guest", "Join a chat room as a guest that talks a lot, or does not read"),
+            ("guest", "Act as a client that talks a lot, does not read, or sends any bytes"),
             ("doctor", "Check that this computer has what the book needs"),
         ],
     ),

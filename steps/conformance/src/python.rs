@@ -21,12 +21,18 @@ const NOTHING_ELSE: &str = "-S";
 /// each time it starts.
 #[must_use]
 pub fn python() -> Option<Command> {
-    // Asked for once: a check may start dozens of programs, and each look costs as much as one.
-    static FOUND: OnceLock<Option<Vec<String>>> = OnceLock::new();
-    let words = FOUND.get_or_init(|| NAMES.into_iter().find_map(find)).as_ref()?;
+    let (_, words) = found()?;
     let mut command = Command::new(&words[0]);
     command.args(&words[1..]).arg(NOTHING_ELSE);
     Some(command)
+}
+
+/// The name of Python 3 on this computer, and the words that start it.
+fn found() -> Option<&'static (&'static [&'static str], Vec<String>)> {
+    // Searched for once: a check may start dozens of programs, and each search costs as much as one.
+    static FOUND: OnceLock<Option<(&'static [&'static str], Vec<String>)>> = OnceLock::new();
+    let search = || NAMES.into_iter().find_map(|name| Some((name, find(name)?)));
+    FOUND.get_or_init(search).as_ref()
 }
 
 /// The words that start the Python 3 with this name. Where a script of a version manager has that
@@ -59,7 +65,7 @@ pub fn instead_of(name: &str) -> Option<&'static [&'static str]> {
 /// The words that start Python 3 on this computer, as a person types them.
 #[must_use]
 pub fn python_words() -> Option<&'static [&'static str]> {
-    NAMES.into_iter().find(|words| find(words).is_some())
+    found().map(|(name, _)| *name)
 }
 
 /// Whether Python 3 may have this name.

@@ -59,7 +59,7 @@ impl<'a> Directive<'a> {
     /// Explains why a directive in the middle of a line is not replaced.
     pub fn misplaced<T>(&self) -> Result<T> {
         if KNOWN.contains(&self.name) {
-            bail!("a directive stands on a line of its own");
+            bail!("a directive must be alone on its line");
         }
         let (name, known) = (self.name, KNOWN.join(", "));
         bail!("there is no directive `{name}`; there are: {known}, and mdBook's include and title")

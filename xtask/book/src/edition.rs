@@ -260,7 +260,7 @@ mod tests {
         assert!(exam.contains("figcaption"), "its listings come as on other pages");
     }
 
-    /// The exams and their keys are not published: only who asks for them gets them.
+    /// The exams and their keys are not published: a teacher has to ask for them.
     #[test]
     fn without_being_asked_for_the_teachers_pages_are_nowhere() {
         let tree = tree();

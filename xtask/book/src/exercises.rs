@@ -56,6 +56,7 @@ pub fn exercises(text: &str) -> Result<Vec<Exercise>> {
             }
             ("minutes", _) => exercise.minutes = parse(directive.arguments)?,
             ("listing", Some((step, file))) if file.starts_with("exercises/") => {
+                let file = file.strip_suffix(" rust").unwrap_or(file);
                 exercise.solutions.push((step.to_owned(), file.to_owned()));
             }
             _ => {}

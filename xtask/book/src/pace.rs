@@ -71,7 +71,7 @@ pub fn parts(root: &Path, text: &str) -> Result<Vec<Part>> {
 fn weight(root: &Path, directive: &Directive, seen: &mut BTreeSet<String>) -> Result<usize> {
     let words: Vec<&str> = directive.arguments.split_whitespace().collect();
     let is_shown = match (directive.name, &words[..]) {
-        ("listing", [step, file]) => excerpt(root, step, file)?,
+        ("listing", [step, file] | [step, file, "rust"]) => excerpt(root, step, file)?,
         ("diff", [old, new, file]) => changed(root, [old, file, new, file])?,
         ("diff", [old, old_file, new, new_file]) => changed(root, [old, old_file, new, new_file])?,
         ("session", [name]) => {
@@ -156,6 +156,7 @@ mod tests {
         let once = weights(listing)[0];
         assert_eq!(once, 4 * PARTS / NEW_LINES);
         assert_eq!(weights(&listing.repeat(2))[0], once);
+        assert_eq!(weights(&listing.replace("}}", " rust}}"))[0], once);
         assert!(weights("{{#session 01-first/hello}}\n")[0] > 0);
         assert!(weights("{{#diff 01-first 02-second src/server.rs}}\n")[0] > 0);
         assert_eq!(weights("{{#figure wire The `wire`.}}\n")[0], 0);

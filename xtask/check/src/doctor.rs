@@ -350,8 +350,8 @@ struct Machine {
 
 impl Machine {
     fn this() -> Self {
-        let find = || INSTALLERS.iter().find(|installer| is_on_path(installer.program));
-        Self { os: OS, installer: if OS == "linux" { find() } else { None } }
+        let installer = INSTALLERS.iter().find(|it| OS == "linux" && is_on_path(it.program));
+        Self { os: OS, installer }
     }
 
     /// The command that installs a package, where there is such a command.

@@ -379,7 +379,8 @@ impl<'a> Verifier<'a> {
 
     fn spelling(&self) -> Result<Outcome> {
         if !is_on_path("typos") {
-            return Ok(Outcome::Skipped("no typos was found (pip install typos)".to_owned()));
+            let missing = "the program `typos` was not found (pip install typos==1.52.0)";
+            return Ok(Outcome::Skipped(missing.to_owned()));
         }
         let mut typos = Command::new("typos");
         typos.args(["--format", "brief"]).current_dir(self.root);

@@ -70,7 +70,7 @@ pub async fn folded_without_scripts(browser: &Browser) -> Result<()> {
     expect(browser, RUST, "without JavaScript, on paper").await
 }
 
-/// On paper is Rust, unless Python was chosen.
+/// Paper shows Rust, unless Python was chosen.
 pub async fn on_paper(browser: &Browser) -> Result<()> {
     browser.visit_in(View::WIDE, PAGE).await?;
     for (value, language) in [("rust", RUST), ("python", PYTHON)] {
@@ -82,7 +82,8 @@ pub async fn on_paper(browser: &Browser) -> Result<()> {
     Ok(())
 }
 
-/// Of each listing in two languages that is not folded itself, this is what is seen, and its tab is the chosen one.
+/// Expects each listing in two languages that is not folded itself to show these, and its tab to be
+/// the chosen one.
 async fn expect(browser: &Browser, languages: &str, when: &str) -> Result<()> {
     let seen = "const isSeen = (element) => element.checkVisibility(); \
                 const twins = [...document.querySelectorAll('.twins')].filter(isSeen); \
@@ -90,7 +91,7 @@ async fn expect(browser: &Browser, languages: &str, when: &str) -> Result<()> {
                     .map((pre) => pre.firstElementChild.className).join());";
     let seen: Vec<String> = browser.run(seen, json!([])).await?;
     ensure!(!seen.is_empty(), "{when}: the page has no listing in two languages");
-    ensure!(seen.iter().all(|it| it == languages), "{when}: of the listings is seen {seen:?}");
+    ensure!(seen.iter().all(|it| it == languages), "{when}: the listings show {seen:?}");
     let chosen = "return [...document.querySelectorAll('.languages :checked')] \
                   .map((input) => 'language-' + input.value)";
     let chosen: Vec<String> = browser.run(chosen, json!([])).await?;

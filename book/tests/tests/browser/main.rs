@@ -116,7 +116,7 @@ fn behaviour(shared: &Shared) -> Vec<Trial> {
             "without JavaScript, the other language is folded",
             languages::folded_without_scripts,
         ),
-        test(shared, "on paper is the chosen language", languages::on_paper),
+        test(shared, "paper shows the chosen language", languages::on_paper),
         test(shared, "on paper, answers come after the last question", printing::answers_come_last),
         test(shared, "odd addresses do no harm", odd_addresses::do_no_harm),
         test(shared, "a page's old name leads to its new one", odd_addresses::old_names_lead_on),

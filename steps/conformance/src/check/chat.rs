@@ -646,7 +646,7 @@ pub(super) fn rooms(subject: &Subject) -> Result<(), Failure> {
         says_to(carol, &mut [bob], "carol, now in cats")?;
         says_to(bob, &mut [carol], "bob, in cats")?;
         says_to(alice, &mut [], "alice, still in dogs")?;
-        // To join the room in which one is changes nothing, and to come back is to hear again.
+        // Joining its own room changes nothing for a client, and one that returns receives lines again.
         bob.say("/join cats")?;
         says_to(carol, &mut [bob], "carol, still in cats")?;
         says_to(bob, &mut [carol], "bob, joined twice")?;

@@ -1,7 +1,7 @@
 //! The solutions of exercises: what each step's manifest states about them, and whether that is so.
 //!
 //! Each exercise has two solutions in the step's folder `exercises`, one in Rust and one in Python. They
-//! must keep the checks that their exercise names, and the step as it stands must break each of them: else
+//! must keep the checks that their exercise names, and the step itself must break each of them: otherwise
 //! there would be nothing to do.
 
 use std::collections::BTreeSet;

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+use mdbook_markdown::pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use workspace::edition::ENGLISH;
 use workspace::root::shown;
 

@@ -39,7 +39,7 @@ pub fn render(root: &Path, arguments: &str) -> Result<String> {
 fn figure(root: &Path, path: &str, anchor: Option<&str>) -> Result<String> {
     let source = read_source(root, path)?;
     let language = language_of(path);
-    // The whole file is highlighted, not the excerpt: only so is it known what each line is part of.
+    // The whole file is highlighted, not the excerpt: what a line is part of depends on the lines before.
     let lines = highlight(language, &source.text);
     let code = match anchor {
         Some(anchor) => to_html(&dedent(&lines[source.lines_of(path, anchor)?])),

@@ -64,7 +64,7 @@ fn a_time_stays_markdown_in_its_place() {
         [
             "book/en/src/page.md:2: {{#time teaching=7 level=must}}: teaching=7 is not a multiple of 5",
             "book/en/src/page.md:3: {{#schedule minutes=90}}: no page has a {{#time}}",
-            "book/en/src/page.md:4: {{#schedule}}: a directive stands on a line of its own",
+            "book/en/src/page.md:4: {{#schedule}}: a directive must be alone on its line",
         ]
     );
 }
@@ -137,7 +137,7 @@ fn all_that_is_wrong_is_said_with_its_line() {
         ),
         [
             "book/en/src/page.md:1: {{#foo a}}: there is no directive `foo`; there are: listing, diff, session, message, figure, chart, step, staircase, collect, contract, time, minutes, schedule, and mdBook's include and title",
-            "book/en/src/page.md:3: {{#listing 01-first src/server.rs}}: a directive stands on a line of its own",
+            "book/en/src/page.md:3: {{#listing 01-first src/server.rs}}: a directive must be alone on its line",
             "book/en/src/page.md:4: {{#diff a b}}: expected {{#diff STEP-A STEP-B FILE}} \
              or {{#diff STEP-A FILE-A[:ANCHOR] STEP-B FILE-B[:ANCHOR]}}",
             "book/en/src/page.md:6: {{#include none.md}}: no such file: book/en/src/none.md",

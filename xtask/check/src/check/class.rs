@@ -166,7 +166,9 @@ impl Class {
     pub fn judge(&self, file: &Path, options: &Options) -> Result<bool> {
         let limit = options.limit()?;
         // Before the class is judged, which takes minutes.
-        options.feedback.as_deref().map(feedback::make_folder).transpose()?;
+        if let Some(folder) = &options.feedback {
+            feedback::make_folder(folder)?;
+        }
         let programs: Vec<(&String, &toml::Value)> = self.programs.iter().collect();
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let jobs = options.jobs.unwrap_or(cores).clamp(1, programs.len());
