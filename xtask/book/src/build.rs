@@ -32,7 +32,9 @@ pub fn run(root: &Path, dest: Option<PathBuf>, edition: Edition) -> Result<()> {
 /// A folder is emptied before a book is written into it: it must hold a book, or nothing.
 fn spare(dest: PathBuf) -> Result<PathBuf> {
     let is_empty = |dest: &Path| dest.read_dir().is_ok_and(|mut entries| entries.next().is_none());
-    if dest.exists() && !is_empty(&dest) && !dest.join("index.html").is_file() {
+    // What mdBook writes, and few other sites have.
+    let is_book = |dest: &Path| ["index.html", "toc.html"].iter().all(|it| dest.join(it).is_file());
+    if dest.exists() && !is_empty(&dest) && !is_book(&dest) {
         bail!(
             "{} holds something that is not a book, and would be emptied: choose another folder",
             dest.display()
@@ -179,6 +181,9 @@ mod tests {
             run(tree.path(), Some(tree.path().join("steps")), Edition::Everyone).unwrap_err();
         assert!(error.to_string().contains("would be emptied"), "{error}");
         assert!(tree.path().join("steps/01-first").is_dir());
+        fixture::write(tree.path(), "site/index.html", "a site of another kind");
+        run(tree.path(), Some(tree.path().join("site")), Edition::Everyone).unwrap_err();
+        assert!(tree.path().join("site/index.html").is_file());
         for _ in ["new", "there already"] {
             run(tree.path(), Some(tree.path().join("out")), Edition::Everyone).unwrap();
         }

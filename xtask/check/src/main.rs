@@ -41,7 +41,8 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::try_parse().unwrap_or_else(|error| {
-        let arguments: Vec<String> = std::env::args().skip(1).collect();
+        let arguments: Vec<String> =
+            std::env::args_os().skip(1).map(|it| it.to_string_lossy().into_owned()).collect();
         match check::missing_dashes(&arguments) {
             Some(slip) if error.kind() == ErrorKind::UnknownArgument => {
                 let _ = writeln!(io::stderr(), "error: {slip}"); // stderr may be closed

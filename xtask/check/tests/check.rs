@@ -124,6 +124,7 @@ fn what_cannot_be_checked_has_exit_code_2() {
         (&["03", "--client", "--addr", "127.0.0.1:9003", "--", "true"], "write ADDR"),
         (&["05", "--addr", "127.0.0.1:9005"], "none of these checks applies here"),
         (&["03", "--addr", "127.0.0.1:9003", "--deadline", "0"], "--deadline takes a number of"),
+        (&["03", "--addr", "127.0.0.1:9003", "--deadline", "1e19"], "--deadline takes a number of"),
     ] {
         let (code, _, error) = check(arguments);
         assert_eq!(code, Some(2), "{arguments:?}: {error}");

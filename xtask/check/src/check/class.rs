@@ -146,7 +146,11 @@ impl Class {
             for path in found {
                 let path = path?;
                 let path = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy();
-                let name = open_part(&path, &pattern);
+                let is_placeholder = CommandLine::new(vec![path.to_string()]);
+                if is_placeholder.is_some_and(|line| line.takes_any_addr()) {
+                    bail!(text!("class.placeholder-in-path", path));
+                }
+                let name = open_part(&path, below(folder, &pattern));
                 let word =
                     command_line::quoted(&path).with_context(|| text!("class.quotes", path))?;
                 let program = command.replace("{file}", &word).into();
@@ -202,10 +206,11 @@ impl Class {
         for row in rows.iter_mut().filter(|row| row.wanted.is_empty()) {
             row.wanted = asked.iter().cloned().collect();
         }
-        show(&rows, options)?;
+        let shown = show(&rows, options); // if it cannot be, the files are still written
         if let Some(folder) = &options.feedback {
             feedback::write(folder, &rows)?;
         }
+        shown?;
         Ok(rows.iter().all(Row::has_passed))
     }
 
@@ -267,6 +272,13 @@ fn folder_of(file: &Path) -> &Path {
 /// An error if one of these is the name of no check.
 fn known<'a>(mut names: impl Iterator<Item = &'a String>) -> Result<()> {
     names.try_for_each(|name| super::find_check(name).map(drop))
+}
+
+/// A pattern as its paths are shown: without the folder of the list.
+fn below<'a>(folder: &Path, pattern: &'a str) -> &'a str {
+    let pattern = pattern.strip_prefix("./").unwrap_or(pattern);
+    let inside = pattern.strip_prefix(&*folder.to_string_lossy());
+    inside.and_then(|it| it.strip_prefix('/')).unwrap_or(pattern)
 }
 
 /// What a pattern leaves open in a path: `ana` for `ana/server.py` and `*/server.py`. The whole path, if
@@ -349,8 +361,8 @@ impl Row {
     /// The points of the checks that it has passed, and those of all that it must pass. A check that was
     /// not asked counts for neither; one that was not reached, because the program does not start, has
     /// failed.
-    pub fn score(&self) -> (u32, u32) {
-        let worth = |check: &str| self.points.get(check).copied().unwrap_or(1);
+    pub fn score(&self) -> (u64, u64) {
+        let worth = |check: &str| u64::from(self.points.get(check).copied().unwrap_or(1));
         let passed = self.asked().filter(|check| self.result(check) == "ok");
         let not_reached = |check: &&str| self.result(check) == NOT_REACHED;
         let missed = self.wanted.iter().map(String::as_str).filter(not_reached);
@@ -449,6 +461,28 @@ mod tests {
         let verdicts = results.iter().map(verdict).collect();
         let (name, trouble) = (name.to_owned(), trouble.map(str::to_owned));
         Row { name, verdicts, trouble, wanted: Vec::new(), points: Points::new() }
+    }
+
+    #[test]
+    fn the_name_is_what_the_pattern_leaves_open_wherever_it_begins() {
+        let folder = Path::new("/class");
+        for pattern in ["*/server.py", "./*/server.py", "/class/*/server.py"] {
+            assert_eq!(open_part("ana/server.py", below(folder, pattern)), "ana", "{pattern}");
+        }
+        assert_eq!(below(folder, "/classes/*.py"), "/classes/*.py");
+    }
+
+    #[test]
+    fn the_largest_points_can_be_added() {
+        let mut row = Row {
+            name: String::new(),
+            verdicts: Vec::new(),
+            trouble: None,
+            wanted: vec!["reply".to_owned(), "idle".to_owned()],
+            points: Points::new(),
+        };
+        row.points.extend(row.wanted.iter().map(|check| (check.clone(), u32::MAX)));
+        assert_eq!(row.score(), (0, 2 * u64::from(u32::MAX)));
     }
 
     #[test]

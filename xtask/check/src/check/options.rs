@@ -100,8 +100,13 @@ impl Options {
     }
 }
 
+/// The longest time that an option may state. A much longer one is past the end of the system's clock.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Returns the time that an option states.
 fn seconds(option: &str, seconds: f64) -> Result<Duration> {
-    let time = Duration::try_from_secs_f64(seconds).ok().filter(|time| !time.is_zero());
+    let time = Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|time| !time.is_zero() && *time <= LONGEST);
     time.with_context(|| text!("check.no-seconds", option))
 }
