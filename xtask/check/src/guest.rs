@@ -156,9 +156,10 @@ fn say(stream: &TcpStream, count: u32, options: &Options) -> Result<()> {
     let said = talk(stream, count, options);
     // The room sends what was said before, and then closes its side as well.
     stream.shutdown(Shutdown::Write).or_else(unless_ended)?;
-    let heard = heard.join().map_err(|_| anyhow!("the thread that reads has panicked"))?;
+    let (heard, ended) = heard.join().map_err(|_| anyhow!("the thread that reads has panicked"))?;
     let seconds = start.elapsed().as_secs_f64();
-    said.with_context(|| format!("the server ended the connection after {heard} lines"))?;
+    said.and(ended)
+        .with_context(|| format!("the server ended the connection after {heard} lines"))?;
     writeln!(io::stdout(), "said {count} lines and heard {heard} in {seconds:.1} s")?;
     Ok(())
 }
@@ -177,13 +178,16 @@ fn talk(mut stream: &TcpStream, count: u32, options: &Options) -> io::Result<()>
     Ok(())
 }
 
-/// Reads until the connection ends, and returns how many lines there were.
-fn count_lines(reader: impl Read) -> usize {
+/// Reads until the connection ends, and returns how many lines there were, and how it ended.
+fn count_lines(reader: impl Read) -> (usize, io::Result<()>) {
     let (mut reader, mut count) = (BufReader::new(reader), 0);
-    while let Ok(1..) = reader.skip_until(b'\n') {
-        count += 1;
+    loop {
+        match reader.skip_until(b'\n') {
+            Ok(0) => return (count, Ok(())),
+            Ok(_) => count += 1,
+            Err(error) => return (count, Err(error)),
+        }
     }
-    count
 }
 
 /// Shows what the room sends, until the connection ends.

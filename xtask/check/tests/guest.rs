@@ -43,6 +43,17 @@ fn a_guest_who_talks_says_that_many_lines_of_that_length_at_that_rate() -> Resul
 }
 
 #[test]
+fn a_guest_whose_connection_is_reset_has_not_said_its_lines() -> Result<(), Failure> {
+    let (mut guest, stream) = start(&["--say", "3"])?;
+    stream.peek(&mut [0]).expect("a line has arrived");
+    drop(stream); // with unread bytes in its buffer, so it is reset
+    let end = guest.expect_line("error: …")?;
+    assert!(end.starts_with("error: the server ended the connection after 0 lines"), "{end}");
+    assert_eq!(guest.wait()?.code(), Some(1));
+    Ok(())
+}
+
+#[test]
 fn a_guest_who_pauses_reads_nothing_until_enter_and_then_everything() -> Result<(), Failure> {
     let (mut guest, mut stream) = start(&["--pause"])?;
     stream.set_nonblocking(true).expect("it can be set");
