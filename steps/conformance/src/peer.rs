@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::Failure;
@@ -129,6 +130,16 @@ impl Peer {
             }
         }
         Ok(bytes.len() - left.len())
+    }
+
+    /// Has another thread send these bytes again and again, until the connection has ended, or none of them
+    /// could be sent within its deadline.
+    pub(crate) fn send_without_pause(&self, bytes: Vec<u8>) -> Result<(), Failure> {
+        let stream = self.stream.try_clone();
+        let mut stream =
+            stream.map_err(|error| Failure::new(text!("peer.cannot-set-up", error)))?;
+        thread::spawn(move || while stream.write_all(&bytes).is_ok() {});
+        Ok(())
     }
 
     /// Receives exactly as many bytes as `expected` has, and compares. If they differ, the failure shows

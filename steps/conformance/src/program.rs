@@ -255,16 +255,25 @@ impl Program {
     /// Interrupts the program, as Ctrl-C does. Where there are no signals (Windows) it is killed.
     pub fn interrupt(&mut self) -> Result<(), Failure> {
         #[cfg(unix)]
-        let sent = i32::try_from(self.process.id())
-            .ok()
-            .and_then(rustix::process::Pid::from_raw)
-            .ok_or_else(|| io::Error::other(text!("program.no-process")))
-            .and_then(|pid| Ok(rustix::process::kill_process(pid, rustix::process::Signal::INT)?));
+        return self.signal(rustix::process::Signal::INT);
         #[cfg(not(unix))]
-        let sent = {
+        {
             self.process.end();
-            Ok::<(), io::Error>(())
-        };
+            Ok(())
+        }
+    }
+
+    /// Sends a signal to the program; with its process group, if it has one of its own, as Ctrl-C in a
+    /// terminal does.
+    #[cfg(unix)]
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) -> Result<(), Failure> {
+        use rustix::process::{Pid, kill_process, kill_process_group};
+
+        let process = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw);
+        let kill = if self.with_children { kill_process_group } else { kill_process };
+        let sent = process
+            .ok_or_else(|| io::Error::other(text!("program.no-process")))
+            .and_then(|process| Ok(kill(process, signal)?));
         sent.map_err(|error| self.failure(&text!("program.cannot-interrupt", error)))
     }
 

@@ -1,7 +1,7 @@
 //! What a chat room owes its clients: each line to all of them, and no trouble from any of them.
 
 use std::collections::BTreeSet;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -34,7 +34,7 @@ const CONTROL_CHARACTERS: &[(char, &str)] = &[
 ];
 
 /// How many clients speak at once.
-const SPEAKERS: usize = 5;
+pub(super) const SPEAKERS: usize = 5;
 
 /// How many lines each of them says, and how many where the stream is cut: each byte costs time there.
 const LINES_EACH: usize = 300;
@@ -85,11 +85,11 @@ const MOVES_IN_PIECES: usize = 10;
 /// So a room must be able to keep 25 lines for each who reads.
 const FLOOD_ROUNDS: usize = 60;
 const FLOOD_LINES: usize = 5;
-const FLOOD_LINE_LEN: usize = 4000; // bytes
+pub(super) const FLOOD_LINE_LEN: usize = 4000; // bytes
 
 /// The receive buffer of the slow reader, in bytes: small, but with room for what Linux sends at once on
 /// the loopback. With one of 16 KiB, it saw a connection on which nothing gets through.
-const SLOW_BUFFER_LEN: usize = 64 * 1024;
+pub(super) const SLOW_BUFFER_LEN: usize = 64 * 1024;
 
 /// How often the slow reader takes a sip, and how much that is, in bytes. Where nothing gets through for
 /// 16 seconds, the system ends a connection for a server that has set `TCP_USER_TIMEOUT` as the steps do.
@@ -99,10 +99,7 @@ const SIP_LEN: usize = 2 * SLOW_BUFFER_LEN;
 
 /// How long a line may take while a client does not read. Some systems drop such a client after a
 /// while, and the room works again: too late for those that wait.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How long stopping may take.
-const STOP_TIME: Duration = Duration::from_secs(1);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How many clients come and go, in groups: the queue of those who were not accepted yet is short.
 const CHURNING_GROUPS: usize = 20;
@@ -392,38 +389,6 @@ pub(super) fn slow_reader(subject: &Subject) -> Result<(), Failure> {
         }
         Member::join(running, "a late one")?;
         slow.must_have_been_dropped()
-    })
-}
-
-pub(super) fn clean_stop(subject: &Subject) -> Result<(), Failure> {
-    let done = text!("chat.quit-is-typed");
-    in_a_room_where(&done, subject, |running| {
-        let silent = Member::silent(running)?;
-        let mut members = Vec::new();
-        for number in 1..=SPEAKERS {
-            members.push(Member::join(running, &format!("number {number}"))?);
-        }
-        members.push(silent);
-        let start = Instant::now();
-        running.program_mut()?.type_line("quit")?;
-        for member in &mut members {
-            let last = member.last_line()?;
-            if last.as_deref().is_none_or(|line| said(line).is_some()) {
-                let last = last.unwrap_or_default();
-                let name = &member.name;
-                return Err(Failure::new(text!("chat.no-last-word", name, last)));
-            }
-        }
-        ended_well(running.program_mut()?)?;
-        let took = start.elapsed();
-        if took > STOP_TIME {
-            let (took, most) = (format!("{took:?}"), format!("{STOP_TIME:?}"));
-            return Err(Failure::new(text!("chat.stopping-took", took, most)));
-        }
-        TcpListener::bind(running.server_addr).map(drop).map_err(|error| {
-            let addr = running.server_addr;
-            Failure::new(text!("chat.cannot-listen-again", addr, error))
-        })
     })
 }
 
@@ -975,7 +940,7 @@ impl Member {
     }
 
     /// The next line of the chat; what the server says itself is left out.
-    fn hear(&mut self) -> Result<Said, Failure> {
+    pub(super) fn hear(&mut self) -> Result<Said, Failure> {
         let until = Instant::now() + self.deadline;
         let mut other = None;
         loop {

@@ -216,8 +216,8 @@ impl Exam {
 
     /// Why a check is not put to the program, if it is not.
     fn obstacle_to(&self, check: &Check) -> Option<String> {
-        if !check.can_be_judged() {
-            return Some(text!("exam.linux-only"));
+        if let Some(reason) = check.needs_another_system() {
+            return Some(reason);
         }
         let runs = matches!(self.subject.server, Server::Running(_));
         if runs && self.subject.judged == Side::Server && check.needs_to_start_the_server() {

@@ -2,7 +2,7 @@
 
 use super::protocol::Protocol;
 use super::subject::{Side, Subject};
-use super::{chat, clients, commands, conversation, extras, headers, messages, room};
+use super::{chat, clients, commands, conversation, extras, headers, messages, room, stop};
 use crate::texts::TEXTS;
 use crate::{Failure, symptom};
 
@@ -367,6 +367,13 @@ pub const CHECKS: &[Check] = &[
         scenario: chat::slow_reader,
     },
     Check {
+        name: "fast-talker",
+        section: "chat-threads.md#fast-talker",
+        side: Side::Server,
+        protocols: CHAT,
+        scenario: room::fast_talker,
+    },
+    Check {
         name: "announcements",
         section: "chat-server.md#announced",
         side: Side::Server,
@@ -385,7 +392,14 @@ pub const CHECKS: &[Check] = &[
         section: "chat-server.md#goodbye",
         side: Side::Server,
         protocols: CHAT,
-        scenario: chat::clean_stop,
+        scenario: stop::clean_stop,
+    },
+    Check {
+        name: "stop-signals",
+        section: "chat-server.md#four-ways",
+        side: Side::Server,
+        protocols: CHAT,
+        scenario: stop::stop_signals,
     },
     Check {
         name: "goodbye",
@@ -500,6 +514,9 @@ const CHAT: &[Protocol] = &[Protocol::Chat];
 /// another process.
 const LINUX_ONLY: &[&str] = &["vanished-peer"];
 
+/// The checks that can be judged on Unix only: Windows has no signal that asks one program to end.
+const UNIX_ONLY: &[&str] = &["stop-signals"];
+
 /// The checks that look into the server's process, or have to start it in a way of their own.
 const STARTS_THE_SERVER: &[&str] = &[
     "idle",
@@ -511,6 +528,7 @@ const STARTS_THE_SERVER: &[&str] = &[
     "endless-line",
     "vanished-peer",
     "clean-stop",
+    "stop-signals",
     "churn",
     "full-room",
     "delimiter",
@@ -519,7 +537,8 @@ const STARTS_THE_SERVER: &[&str] = &[
 ];
 
 /// The checks in which a right program may take a second to do what is waited for.
-const TAKES_A_SECOND: &[&str] = &["timeout", "time-limit", "clean-stop", "half-frame"];
+const TAKES_A_SECOND: &[&str] =
+    &["timeout", "time-limit", "clean-stop", "stop-signals", "half-frame"];
 
 impl Check {
     /// Why it matters, in one sentence.
@@ -570,7 +589,16 @@ impl Check {
     /// Whether the check can tell right from wrong on this system.
     #[must_use]
     pub fn can_be_judged(&self) -> bool {
-        cfg!(target_os = "linux") || !LINUX_ONLY.contains(&self.name)
+        self.needs_another_system().is_none()
+    }
+
+    /// Where alone the check can tell right from wrong, if that is not here.
+    pub(super) fn needs_another_system(&self) -> Option<String> {
+        if UNIX_ONLY.contains(&self.name) && !cfg!(unix) {
+            return Some(text!("exam.unix-only"));
+        }
+        let on_linux = cfg!(target_os = "linux") || !LINUX_ONLY.contains(&self.name);
+        (!on_linux).then(|| text!("exam.linux-only"))
     }
 }
 

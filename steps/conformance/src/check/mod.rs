@@ -23,6 +23,7 @@ mod messages;
 mod promises;
 mod protocol;
 mod room;
+mod stop;
 mod subject;
 mod wire;
 

@@ -2,17 +2,20 @@
 //! and the news of who joins and leaves; and what a client owes its user at the end.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::chat::{MAX_LINE_LEN, Member, in_a_room_where, join_all};
+use super::chat::{
+    FLOOD_LINE_LEN, MAX_LINE_LEN, Member, PATIENCE, SLOW_BUFFER_LEN, in_a_room_where, join_all,
+};
 use super::clients::expect_trouble;
 use super::conversation::ended_well;
 use super::fake::FakeServer;
 use super::line::{is_said, said, shortened};
 use super::subject::{Running, Subject};
 use crate::memory::resident_kib;
-use crate::{Failure, Program};
+use crate::{Failure, Peer, Program};
 
 /// How much one client sends without a newline, and how much each of many, in bytes.
 const ENDLESS_LEN: usize = 32 * 1024 * 1024;
@@ -34,6 +37,14 @@ const MAX_GROWTH_KIB: u64 = 16 * 1024;
 const LEAVING_ROUNDS: usize = 6;
 const LEAVING_EACH: usize = 10;
 const LINES_BEFORE: usize = 20;
+
+/// How many lines a client says while another talks without a pause, and how long that one waits before it
+/// looks again whether it may receive more.
+const LINES_MEANWHILE: usize = 20;
+const LOOK: Duration = Duration::from_millis(1);
+
+/// How many bytes a server may put before the text of a line.
+const MAX_PREFIX_LEN: usize = 128;
 
 /// The clients in a room that is full.
 const ALL_PLACES: &[&str] = &["alice", "bob", "carol"];
@@ -173,6 +184,62 @@ pub(super) fn gone_listener(subject: &Subject) -> Result<(), Failure> {
         }
         Ok(())
     })
+}
+
+pub(super) fn fast_talker(subject: &Subject) -> Result<(), Failure> {
+    let done = text!("room.one-talks-without-pause");
+    in_a_room_where(&done, subject, |running| {
+        running.deadline = running.deadline.min(PATIENCE);
+        Member::join(running, "an early one")?.peer.close(); // it may have to wait for the server's start
+        // These do not use the proxy: single bytes would be no flood.
+        let addr = running.server_addr;
+        let bob = Peer::connect_within(addr, running.deadline)?;
+        let mut bob = Member::greet(bob, running.deadline, "bob")?;
+        let talker = Peer::connect_with_receive_buffer(addr, running.deadline, SLOW_BUFFER_LEN)?;
+        let mut talker = Member::greet(talker, running.deadline, "the talker")?.peer;
+        talker.send_without_pause(format!("{}\n", "x".repeat(FLOOD_LINE_LEN)).into_bytes())?;
+        let heard_len = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            let talks = scope.spawn(|| bob.talks_meanwhile(&heard_len));
+            let mut talker_len = 0;
+            let mut is_in = true;
+            while is_in && !talks.is_finished() {
+                // Never far ahead of bob: no room need keep for bob what the talker has received.
+                if talker_len < heard_len.load(Ordering::Relaxed) + SLOW_BUFFER_LEN {
+                    let received = talker.receive_some().ok().flatten();
+                    is_in = received.is_some();
+                    talker_len += received.map_or(0, |bytes| bytes.len());
+                } else {
+                    thread::sleep(LOOK); // a pace
+                }
+            }
+            talks.join().expect("it does not panic")?;
+            if is_in { Ok(()) } else { Err(Failure::new(text!("room.talker-is-out"))) }
+        })
+    })
+}
+
+impl Member {
+    /// Says some lines, and receives each of them among those of a talker; counts what it has received.
+    fn talks_meanwhile(&mut self, heard_len: &AtomicUsize) -> Result<(), Failure> {
+        for number in 1..=LINES_MEANWHILE {
+            let own = self.said(&format!("line {number}"));
+            self.say(&own.text)?;
+            let until = Instant::now() + self.deadline;
+            loop {
+                let heard = self.hear()?;
+                heard_len.fetch_add(heard.text.len() + MAX_PREFIX_LEN, Ordering::Relaxed);
+                if heard == own {
+                    break;
+                }
+                if Instant::now() >= until {
+                    let (name, time) = (&self.name, format!("{:?}", self.deadline));
+                    return Err(Failure::new(text!("room.waits-for-talker", name, own, time)));
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 pub(super) fn telnet(subject: &Subject) -> Result<(), Failure> {

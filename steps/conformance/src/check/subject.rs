@@ -198,6 +198,7 @@ impl Subject {
             patience: self.patience,
             background: Arc::clone(&self.background),
             inquires: self.inquires,
+            order: Order::Serve,
             added: arguments.len(),
             has_answered: Arc::clone(&self.has_answered),
             _proxy: proxy,
@@ -250,6 +251,13 @@ impl Subject {
     }
 }
 
+/// What a server is to do: the end of one that is to stop is no symptom.
+#[derive(PartialEq, Eq)]
+pub(super) enum Order {
+    Serve,
+    Stop,
+}
+
 /// A server that runs for one check.
 pub(super) struct Running {
     // Before the program, so that its connections are closed while it lives: who closes first is
@@ -271,6 +279,7 @@ pub(super) struct Running {
     /// How long it may take until it listens.
     patience: Duration,
     inquires: bool,
+    pub(super) order: Order,
     /// How many arguments the judge has added to its command line.
     added: usize,
     /// Where it is noted that the server runs in the background, as in [`Subject`].
@@ -497,7 +506,8 @@ impl Running {
         let Some(program) = &self.program else {
             return failure;
         };
-        let found = (self.reach.was_reached() && !failure.has_timed_out())
+        let ends = self.order == Order::Serve && !failure.has_timed_out();
+        let found = (ends && self.reach.was_reached())
             .then(|| program.ends_within(ENDING).ok().flatten())
             .flatten()
             .and_then(|status| symptom::of_end(status, self.protocol));

@@ -1,0 +1,126 @@
+//! How a chat room stops: each client receives a last word and the end of its stream, and the port is free.
+
+use std::net::TcpListener;
+#[cfg(unix)]
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use super::chat::{Member, SPEAKERS, in_a_room_where};
+use super::conversation::ended_well;
+use super::line::said;
+use super::subject::{Order, Running, Subject};
+use crate::{Failure, Program};
+
+/// How long stopping may take.
+const STOP_TIME: Duration = Duration::from_secs(1);
+
+/// How much a client sends at a time that is sending when the server stops, in bytes.
+const PIECE_LEN: usize = 16 * 1024;
+
+pub(super) fn clean_stop(subject: &Subject) -> Result<(), Failure> {
+    let done = text!("stop.quit-is-typed");
+    in_a_room_where(&done, subject, |running| {
+        let silent = Member::silent(running)?;
+        let mut members = Vec::new();
+        for number in 1..=SPEAKERS {
+            members.push(Member::join(running, &format!("number {number}"))?);
+        }
+        members.push(silent);
+        stops_within_its_time(running, |running| {
+            types_quit(running)?;
+            members.iter_mut().try_for_each(hears_the_last_word)?;
+            ended_well(running.program_mut()?)
+        })
+    })?;
+    // Behind a proxy, the server's end of the stream is the proxy's.
+    if subject.cut.is_some() { Ok(()) } else { stops_while_a_client_sends(subject) }
+}
+
+/// Bytes that a client sends are waiting to be read when the server stops. It must read them all the same:
+/// otherwise the end of the connection is a reset, and the last word may be lost.
+fn stops_while_a_client_sends(subject: &Subject) -> Result<(), Failure> {
+    let done = text!("stop.one-is-sending");
+    in_a_room_where(&done, subject, |running| {
+        let mut member = Member::join(running, "one that sends without a pause")?;
+        member.peer.send_without_pause(vec![b'x'; PIECE_LEN])?; // no newline: no other client receives it
+        types_quit(running)?;
+        hears_the_last_word(&mut member)?;
+        member.peer.end();
+        ended_well(running.program_mut()?)
+    })
+}
+
+/// Ctrl-C, and what the system sends to a program that is to end.
+#[cfg(unix)]
+pub(super) fn stop_signals(subject: &Subject) -> Result<(), Failure> {
+    use rustix::process::Signal;
+
+    for (signal, name) in [(Signal::INT, "SIGINT"), (Signal::TERM, "SIGTERM")] {
+        let done = text!("stop.signal-is-sent", name);
+        in_a_room_where(&done, subject, |running| {
+            let mut members = vec![Member::join(running, "alice")?, Member::join(running, "bob")?];
+            stops_within_its_time(running, |running| {
+                running.order = Order::Stop;
+                running.program()?.signal(signal)?;
+                members.iter_mut().try_for_each(hears_the_last_word)?;
+                members.drain(..).for_each(|member| member.peer.close());
+                ended_by(running.program_mut()?, signal)
+            })
+        })?;
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+pub(super) fn stop_signals(_: &Subject) -> Result<(), Failure> {
+    Err(Failure::not_asked(text!("exam.unix-only")))
+}
+
+fn types_quit(running: &mut Running) -> Result<(), Failure> {
+    running.order = Order::Stop;
+    running.program_mut()?.type_line("quit")
+}
+
+/// Does this, after which the port must be free, and all of it within the time for stopping.
+fn stops_within_its_time(
+    running: &mut Running,
+    stop: impl FnOnce(&mut Running) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let start = Instant::now();
+    stop(running)?;
+    let took = start.elapsed();
+    if took > STOP_TIME {
+        let (took, most) = (format!("{took:?}"), format!("{STOP_TIME:?}"));
+        return Err(Failure::new(text!("stop.took", took, most)));
+    }
+    TcpListener::bind(running.server_addr).map(drop).map_err(|error| {
+        let addr = running.server_addr;
+        Failure::new(text!("stop.cannot-listen-again", addr, error))
+    })
+}
+
+/// A line of the server's must be the last one before the end of the stream.
+fn hears_the_last_word(member: &mut Member) -> Result<(), Failure> {
+    let last = member.last_line()?;
+    if last.as_deref().is_some_and(|line| said(line).is_none()) {
+        return Ok(());
+    }
+    let (name, last) = (&member.name, last.unwrap_or_default());
+    Err(Failure::new(text!("stop.no-last-word", name, last)))
+}
+
+/// The program must end with 0, or as one that a signal has ended: Java does, and so does a program that
+/// stops and then lets the signal have its way, and shells show that as 128 and the signal's number.
+#[cfg(unix)]
+fn ended_by(program: &mut Program, signal: rustix::process::Signal) -> Result<(), Failure> {
+    use std::os::unix::process::ExitStatusExt as _;
+
+    let number = signal.as_raw();
+    let is_of_signal =
+        |status: ExitStatus| status.signal() == Some(number) || status.code() == Some(128 + number);
+    let status = program.wait()?;
+    if status.success() || is_of_signal(status) {
+        return Ok(());
+    }
+    Err(program.failure(&text!("conversation.ended-badly", status)))
+}
