@@ -1,7 +1,7 @@
 //! What `cargo xtask guest` does in a room.
 
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ fn guest(arguments: &[&str]) -> Command {
 }
 
 /// A guest of a room that is this test, and the connection to it.
-fn start(arguments: &[&str]) -> Result<(Program, std::net::TcpStream), Failure> {
+fn start(arguments: &[&str]) -> Result<(Program, TcpStream), Failure> {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
     let addr = listener.local_addr().expect("it is bound").to_string();
     let mut guest = Program::start(guest(&[&[&*addr], arguments].concat()))?;
@@ -34,11 +34,53 @@ fn a_guest_who_talks_says_that_many_lines_of_that_length_at_that_rate() -> Resul
     assert_eq!(lines.len(), 30);
     assert!(lines.iter().all(|line| line.len() == 100), "{lines:?}");
     assert!(lines[29].starts_with("line 30 ."), "{}", lines[29]);
-    stream.write_all(b"one\ntwo\n").expect("the guest reads");
+    pass_on(&mut stream, &lines)?;
     drop(stream);
     let end = guest.expect_line("said … lines")?;
-    assert!(end.starts_with("said 30 lines and heard 2 in "), "{end}");
+    assert!(end.starts_with("said 30 lines and heard 30 in "), "{end}");
     assert!(guest.wait()?.success());
+    Ok(())
+}
+
+/// Sends the guest what it has said, as a room does.
+fn pass_on(stream: &mut TcpStream, lines: &[String]) -> Result<(), Failure> {
+    let addr = stream.peer_addr().expect("it is connected");
+    let sent = lines.iter().try_for_each(|line| writeln!(stream, "{addr} {line}"));
+    sent.map_err(|error| Failure::new(error.to_string()))
+}
+
+/// Answers a guest of three lines with that many of them, and then this; returns the line that it prints.
+fn three_lines(passed_on: usize, then: &str) -> Result<(String, Option<i32>), Failure> {
+    let (mut guest, mut stream) = start(&["--say", "3"])?;
+    let lines = BufReader::new(stream.try_clone().expect("a second handle")).lines();
+    let lines: Vec<String> = lines.map(|line| line.expect("text")).collect();
+    pass_on(&mut stream, &lines[..passed_on])?;
+    stream.write_all(then.as_bytes()).expect("the guest reads");
+    drop(stream); // all has been read, so this is an orderly end
+    Ok((guest.expect_line("a line")?, guest.wait()?.code()))
+}
+
+#[test]
+fn a_guest_that_is_turned_away_removed_or_stopped_has_not_said_its_lines() -> Result<(), Failure> {
+    let ended = |count| format!("error: the server ended the connection after {count} of 3 lines");
+    for (passed_on, then) in [
+        (0, "error: the room is full; try again later"),
+        (1, "error: you were removed from the room"),
+        (2, "2026-11-23 08:23:04 *** the server is stopping"),
+        (1, "\u{1b}[2J"),
+    ] {
+        let (line, code) = three_lines(passed_on, &format!("{then}\n"))?;
+        let then = conformance::printable(then);
+        assert_eq!(line, format!("{}; its last line: {then}", ended(passed_on)));
+        assert_eq!(code, Some(1));
+    }
+    let (line, code) = three_lines(3, "2026-11-23 08:23:04 *** the server is stopping\n")?;
+    assert!(line.starts_with("said 3 lines and heard 4 in "), "{line}");
+    assert_eq!(code, Some(0));
+    // Some rooms do not show who has spoken.
+    let (line, code) = three_lines(0, "line 1\n")?;
+    assert!(line.starts_with("said 3 lines and heard 1 in "), "{line}");
+    assert_eq!(code, Some(0));
     Ok(())
 }
 
@@ -48,7 +90,22 @@ fn a_guest_whose_connection_is_reset_has_not_said_its_lines() -> Result<(), Fail
     stream.peek(&mut [0]).expect("a line has arrived");
     drop(stream); // with unread bytes in its buffer, so it is reset
     let end = guest.expect_line("error: …")?;
-    assert!(end.starts_with("error: the server ended the connection after 0 lines"), "{end}");
+    assert!(
+        end.starts_with("error: the server ended the connection after 0 of 3 lines: "),
+        "{end}"
+    );
+    assert_eq!(guest.wait()?.code(), Some(1));
+    Ok(())
+}
+
+#[test]
+fn a_room_that_leaves_before_everything_is_said_is_an_error() -> Result<(), Failure> {
+    let (mut guest, mut stream) = start(&["--say", "2", "--rate", "1"])?;
+    let mut line = [0; "line 1 .............\n".len()];
+    stream.read_exact(&mut line).expect("a line arrives");
+    drop(stream); // nothing is unread, so this is an orderly end
+    let line = guest.expect_line("error: …")?;
+    assert_eq!(line, "error: the server ended the connection after 0 of 2 lines");
     assert_eq!(guest.wait()?.code(), Some(1));
     Ok(())
 }
