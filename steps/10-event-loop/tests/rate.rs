@@ -1,14 +1,14 @@
 //! How fast a client may talk, and what the console does about one that talks too much.
 
-use std::io::{self, Write as _};
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use conformance::{Failure, Program, python};
 use room::step::STEP;
-use room::{Guest, expect_log, join_all};
+use room::{GOODBYE, Guest, expect_log, join_all};
 
 use rate::{BURST, Meter, RateLimit};
 
@@ -19,6 +19,9 @@ mod rate;
 
 /// How many lines per second a client may say if the server is started without options.
 const RATE: f64 = 10.0;
+
+/// The last line of a client that is removed.
+const REMOVED: &str = "error: you were removed from the room";
 
 /// A class: this many clients at once.
 const CLASS: usize = 30;
@@ -84,64 +87,96 @@ fn a_meter_shows_the_rate_of_a_steady_talker_and_forgets_it() {
     assert!(meter.read(end + second * 20) < 0.1);
 }
 
-/// Sends lines until the connection ends, and reads everything that arrives.
-fn flood(addr: SocketAddr) -> io::Result<SocketAddr> {
+/// A client that sends lines until the connection ends, and reads everything that arrives.
+struct Flooder {
+    addr: SocketAddr,
+    /// Returns the last line that arrived.
+    reader: JoinHandle<String>,
+}
+
+fn flood(addr: SocketAddr) -> io::Result<Flooder> {
     let mut writer = TcpStream::connect(addr)?;
-    let mut reader = writer.try_clone()?;
-    let local_addr = writer.local_addr()?;
-    thread::spawn(move || io::copy(&mut reader, &mut io::sink()));
+    let (reader, addr) = (BufReader::new(writer.try_clone()?), writer.local_addr()?);
     thread::spawn(move || while writer.write_all(b"flood\n").is_ok() {});
-    Ok(local_addr)
+    let reader = thread::spawn(|| reader.lines().map_while(Result::ok).last().unwrap_or_default());
+    Ok(Flooder { addr, reader })
 }
 
 #[test]
-fn in_a_class_two_flood_and_one_stalls_and_no_other_is_dropped() -> Result<(), Failure> {
+fn in_a_class_two_flood_one_stalls_and_one_is_removed_and_no_other_notices() -> Result<(), Failure>
+{
     a_class(server(false))
 }
 
 #[test]
 #[ignore = "needs python3"]
-fn in_a_class_of_the_python_server_two_flood_and_one_stalls() -> Result<(), Failure> {
+fn in_a_class_of_the_python_server_two_flood_one_stalls_and_one_is_removed() -> Result<(), Failure>
+{
     a_class(server(true))
 }
 
-/// Two clients flood a room, and one does not read.
+/// A lesson of thirty clients: two flood the room, one does not read, one is removed, and the server stops.
 fn a_class(server: Command) -> Result<(), Failure> {
     let (mut server, addr) = Program::start_server(server)?;
     let start = Instant::now();
-    let _stalled = Guest::join_slow(addr)?;
+    let mut stalled = Guest::join_slow(addr)?;
     let mut class = join_all(addr, CLASS - 3)?;
-    let flooders: Vec<String> =
-        (0..2).map(|_| flood(addr).expect("the server accepts").to_string()).collect();
-    let mut heard = Vec::new(); // by the first of the class
-    for round in 0..3 {
-        for index in 0..class.len() {
-            let text = format!("round {round}");
-            class[index].say(&text)?;
-            let said = class[index].said(&text);
-            heard.extend(class[0].expect_later(&said)?);
-            for guest in &mut class[1..] {
-                guest.expect_later(&said)?;
-            }
-        }
-    }
-    let left = heard.iter().find(|line| line.ends_with(" left"));
-    assert_eq!(left, None, "no client was dropped");
-    let most = f64::from(BURST) + 1.0 + RATE * start.elapsed().as_secs_f64();
-    for flooder in &flooders {
-        let count: u32 =
-            heard.iter().map(|line| u32::from(*line == format!("{flooder} flood"))).sum();
-        assert!(count > 0 && f64::from(count) < most, "{count} lines, not {most} at most");
-    }
+    let flooders: Vec<Flooder> = (0..2).map(|_| flood(addr).expect("the server accepts")).collect();
+    let mut heard = all_speak(&mut class, "before")?;
+
     // All are there still, and the loudest are the first in the list.
     server.type_line("")?;
     let count = format!("{CLASS} clients are online");
     server.expect_later(&count, |line| line == count)?;
     for _ in 0..2 {
         let line = server.expect_line("ADDR  since …")?;
-        assert!(flooders.iter().any(|addr| line.starts_with(addr)), "{line}");
+        assert!(flooders.iter().any(|it| line.starts_with(&it.addr.to_string())), "{line}");
     }
+
+    let mut removed = class.pop().expect("there is a class");
+    server.type_line(&format!("kick {}", removed.addr))?;
+    assert_eq!(removed.rest()?.last().map(String::as_str), Some(REMOVED));
+    let left = format!("*** {} left", removed.addr);
+    for (index, guest) in class.iter_mut().enumerate() {
+        let lines = guest.expect_later(&left)?;
+        heard.extend(lines.into_iter().filter(|_| index == 0));
+    }
+    heard.extend(all_speak(&mut class, "after")?);
+    let dropped = heard.iter().find(|line| line.ends_with(" left"));
+    assert_eq!(dropped, None, "no other client has left");
+    let most = f64::from(BURST) + 1.0 + RATE * start.elapsed().as_secs_f64();
+    for Flooder { addr, .. } in &flooders {
+        let said = format!("{addr} flood");
+        let count: u32 = heard.iter().map(|line| u32::from(*line == said)).sum();
+        assert!(count > 0 && f64::from(count) < most, "{count} lines, not {most} at most");
+    }
+
+    // Each client that is online gets the goodbye, and then end of file.
+    server.type_line("quit")?;
+    for guest in class.iter_mut().chain([&mut stalled]) {
+        assert_eq!(guest.rest()?.last().map(String::as_str), Some(GOODBYE));
+    }
+    for flooder in flooders {
+        let last = flooder.reader.join().expect("it does not panic");
+        assert_eq!(room::without_time(&last), GOODBYE);
+    }
+    assert_eq!(server.wait()?.code(), Some(0));
     Ok(())
+}
+
+/// Lets each guest say some lines, which all must hear; returns what the first of them heard.
+fn all_speak(guests: &mut [Guest], when: &str) -> Result<Vec<String>, Failure> {
+    let mut heard = Vec::new();
+    for round in 0..2 {
+        for index in 0..guests.len() {
+            let text = format!("{when} {round}");
+            guests[index].say(&text)?;
+            let said = guests[index].said(&text);
+            heard.extend(guests[0].expect_later(&said)?);
+            guests[1..].iter_mut().try_for_each(|it| it.expect_later(&said).map(drop))?;
+        }
+    }
+    Ok(heard)
 }
 
 #[test]
@@ -160,7 +195,7 @@ fn kick(server: Command) -> Result<(), Failure> {
     let (mut server, addr) = Program::start_server(server)?;
     let mut bob = Guest::join(addr)?;
     let mut alice = Guest::join(addr)?;
-    let flooder = flood(addr).expect("the server accepts");
+    let flooder = flood(addr).expect("the server accepts").addr;
     bob.expect_later(&format!("{flooder} flood"))?;
     for who in [flooder, alice.addr] {
         server.type_line(&format!("kick {who}"))?;
@@ -168,7 +203,7 @@ fn kick(server: Command) -> Result<(), Failure> {
         expect_log(&mut server, &format!("{who} kicked"))?;
     }
     let rest = alice.rest()?;
-    assert_eq!(rest.last().map(String::as_str), Some("error: you were removed from the room"));
+    assert_eq!(rest.last().map(String::as_str), Some(REMOVED));
     server.type_line(&format!("kick {}", alice.addr))?;
     let unknown = format!("no client has the address {}", alice.addr);
     server.expect_later(&unknown, |line| line == unknown)?;
