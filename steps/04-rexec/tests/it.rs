@@ -135,21 +135,29 @@ fn a_command_that_is_not_utf8_ends_one_connection_and_not_the_server() -> Result
 
 #[test]
 fn what_a_browser_sends_is_not_run() -> Result<(), Failure> {
+    is_not_run(server(), "rust")
+}
+
+#[test]
+fn what_a_browser_sends_to_the_solution_is_not_run() -> Result<(), Failure> {
+    if !check::has_solutions(env!("CARGO_MANIFEST_DIR")) {
+        return Ok(());
+    }
     let mut solution = Command::new(Path::new(STEP).with_file_name("examples").join("time_limit"));
     solution.arg("127.0.0.1:0");
-    for command in [server(), solution] {
-        let (mut server, addr) = Program::start_server(command)?;
-        for (request, why) in runs_nothing(addr, "rust")? {
-            let lost = format!(" lost: {why}");
-            server
-                .expect_later(&lost, |line| line.contains(&lost))
-                .map_err(|f| f.after(request))?;
-        }
-        assert!(!server.transcript().contains(" runs "), "{}", server.transcript());
-        let answer = format!("GET / HTTP/1.1{END}");
-        expect(&mut Peer::connect(addr)?, "echo GET / HTTP/1.1", answer.as_bytes())?;
+    is_not_run(solution, "solution")
+}
+
+/// Sends a server what a browser can send, and then a command.
+fn is_not_run(server: Command, name: &str) -> Result<(), Failure> {
+    let (mut server, addr) = Program::start_server(server)?;
+    for (request, why) in runs_nothing(addr, name)? {
+        let lost = format!(" lost: {why}");
+        server.expect_later(&lost, |line| line.contains(&lost)).map_err(|f| f.after(request))?;
     }
-    Ok(())
+    assert!(!server.transcript().contains(" runs "), "{}", server.transcript());
+    let answer = format!("GET / HTTP/1.1{END}");
+    expect(&mut Peer::connect(addr)?, "echo GET / HTTP/1.1", answer.as_bytes())
 }
 
 #[test]
@@ -358,18 +366,17 @@ fn the_python_server_listens_on_this_computer_only() {
 
 #[test]
 #[ignore = "needs python3"]
-fn the_python_servers_do_not_run_what_a_browser_sends() -> Result<(), Failure> {
-    for file in ["python/server.py", "exercises/time_limit.py"] {
-        let (mut server, addr) = Program::start_server(python_program(file, "127.0.0.1:0"))?;
-        for (request, why) in runs_nothing(addr, "python")? {
-            let lost = format!(" lost: {why}");
-            server
-                .expect_later(&lost, |line| line.contains(&lost))
-                .map_err(|f| f.after(request))?;
-        }
-        expect(&mut Peer::connect(addr)?, "echo hello", format!("hello{END}").as_bytes())?;
+fn the_python_server_does_not_run_what_a_browser_sends() -> Result<(), Failure> {
+    is_not_run(twin("server.py", "127.0.0.1:0"), "twin")
+}
+
+#[test]
+#[ignore = "needs python3"]
+fn the_solution_in_python_does_not_run_what_a_browser_sends() -> Result<(), Failure> {
+    if !check::has_solutions(env!("CARGO_MANIFEST_DIR")) {
+        return Ok(());
     }
-    Ok(())
+    is_not_run(python_program("exercises/time_limit.py", "127.0.0.1:0"), "solution-in-python")
 }
 
 #[test]

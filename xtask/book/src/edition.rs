@@ -6,14 +6,11 @@ use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 use conformance::text;
 use mdbook_preprocessor::book::{Book, BookItem, Chapter};
-use workspace::edition::ENGLISH;
+use workspace::edition::{ENGLISH, TEACHING};
 
 use crate::fold::{self, Kind};
 use crate::sheet::sheet;
 use crate::summary;
-
-/// Pages that are of no use to learners.
-const FOR_TEACHERS: &[&str] = &["teaching.md"];
 
 /// The folder of the pages that only the teacher's edition has, beside `src`: mdBook by itself does not see them.
 pub const TEACHERS_FOLDER: &str = "teacher";
@@ -53,7 +50,7 @@ impl Edition {
 
     /// Whether a page of the book, by its path in `src`, is in this edition.
     pub fn has_page(self, page: &str) -> bool {
-        self.has_solutions() || !FOR_TEACHERS.contains(&page)
+        self.has_solutions() || page != TEACHING
     }
 
     /// Whether solutions and notes for teachers are in it.
@@ -123,7 +120,7 @@ impl Edition {
         let text = fold::without(text, |kind| matches!(kind, Kind::Solution | Kind::Notes))?;
         Ok(fold::without_links(&text, |target| {
             let page = target.split('#').next().unwrap_or(target);
-            FOR_TEACHERS.contains(&page.rsplit('/').next().unwrap_or(page))
+            page.rsplit('/').next() == Some(TEACHING)
         }))
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use workspace::edition::ENGLISH;
+use workspace::edition::{self, ENGLISH};
 
 use crate::directive::Directive;
 use crate::exercises::{self, Exercise, exercises};
@@ -163,10 +163,14 @@ fn times(text: &str) -> Vec<Line<'_>> {
 pub fn problems(root: &Path) -> Result<Vec<String>> {
     let src = &root.join(ENGLISH).join("src");
     let pages = pages(src)?;
+    let has_notes = edition::has_solutions(root);
     let mut problems = Vec::new();
     for (index, page) in pages.iter().enumerate() {
         let text = read(src, page)?;
-        let found = problems_of(&text, page, &pages[..index]);
+        let mut found = problems_of(&text, page, &pages[..index]);
+        if has_notes {
+            found.extend(problems_of_notes(&text));
+        }
         problems.extend(found.into_iter().map(|problem| format!("{ENGLISH}/src/{page}{problem}")));
     }
     if problems.is_empty() {
@@ -209,19 +213,6 @@ fn problems_of(text: &str, page: &str, before: &[String]) -> Vec<String> {
     if !objectives.lines().any(|line| line.starts_with("- ")) {
         problems.push(": its objectives are empty".to_owned());
     }
-    if has_key_points {
-        match text.split_once(TEACHERS_NOTES) {
-            None => problems
-                .push(format!(": it has key points, but no notes for teachers: {TEACHERS_NOTES}")),
-            Some((_, notes)) => {
-                let has = |words: &&&[&str]| words.iter().any(|word| notes.contains(word));
-                let missing = IN_NOTES.iter().filter(|words| !has(words));
-                problems.extend(
-                    missing.map(|words| format!(": its notes for teachers have no {}", words[0])),
-                );
-            }
-        }
-    }
     if let Err(error) = exercises(text) {
         problems.push(format!(": {error}"));
     }
@@ -250,6 +241,19 @@ fn problems_of(text: &str, page: &str, before: &[String]) -> Vec<String> {
         }
     }
     problems
+}
+
+/// Returns what the notes for teachers lack on a page with key points.
+fn problems_of_notes(text: &str) -> Vec<String> {
+    if !text.lines().any(|line| line.starts_with("## Key points")) {
+        return Vec::new();
+    }
+    let Some((_, notes)) = text.split_once(TEACHERS_NOTES) else {
+        return vec![format!(": it has key points, but no notes for teachers: {TEACHERS_NOTES}")];
+    };
+    let has = |words: &&&[&str]| words.iter().any(|word| notes.contains(word));
+    let missing = IN_NOTES.iter().filter(|words| !has(words));
+    missing.map(|words| format!(": its notes for teachers have no {}", words[0])).collect()
 }
 
 /// Returns the content of a page's box of objectives.
@@ -306,6 +310,7 @@ mod tests {
     fn a_sound_head_passes_and_a_page_without_anything_needs_none() {
         let sound = page("{{#time teaching=5 level=must needs=a.md}}");
         assert_eq!(problems_in(&sound), [""; 0]);
+        assert_eq!(problems_of_notes(&sound), [""; 0]);
         assert_eq!(problems_in("# A page\n\n## A section {#a}\n\nText.\n"), [""; 0]);
     }
 
@@ -342,14 +347,32 @@ mod tests {
     fn key_points_without_notes_for_teachers_are_found() {
         let page = page("{{#time teaching=5 level=must}}").replace(TEACHERS_NOTES, "<details>");
         let expected = format!(": it has key points, but no notes for teachers: {TEACHERS_NOTES}");
-        assert_eq!(problems_in(&page), [expected]);
+        assert_eq!(problems_of_notes(&page), [expected]);
+        assert_eq!(problems_of_notes("# A page\n"), [""; 0]);
+    }
+
+    /// The sources of a learner's bundle have neither notes nor the page for teachers.
+    #[test]
+    fn notes_are_expected_where_the_page_for_teachers_is() {
+        let text = of_five_minutes("{{#time teaching=5 level=must}}");
+        let bare = text.replace(TEACHERS_NOTES, "<details>");
+        let pages = [SUMMARY, ("a.md", &text), ("b.md", &bare), ("c.md", "# C\n")];
+        let tree = book(&pages);
+        assert_eq!(problems(tree.path()).unwrap(), [""; 0]);
+        let with_teaching = format!("{}- [Teaching](teaching.md)\n", SUMMARY.1);
+        for (page, text) in [("SUMMARY.md", &*with_teaching), ("teaching.md", "# Teaching\n")] {
+            workspace::fixture::write(tree.path(), &format!("{ENGLISH}/src/{page}"), text);
+        }
+        let found = problems(tree.path()).unwrap();
+        assert!(found.len() == 1 && found[0].starts_with("book/en/src/b.md: it has key points"));
     }
 
     #[test]
     fn notes_for_teachers_that_leave_something_out_are_found() {
         let sound = page("{{#time teaching=5 level=must}}");
-        assert_eq!(problems_in(&sound.replace("**Draw", "**Play")), [""; 0]);
-        let problems = problems_in(&sound.replace("**Draw", "**Sing").replace("**Ask", "**Tell"));
+        assert_eq!(problems_of_notes(&sound.replace("**Draw", "**Play")), [""; 0]);
+        let wrong = sound.replace("**Draw", "**Sing").replace("**Ask", "**Tell");
+        let problems = problems_of_notes(&wrong);
         let expected =
             ["**Draw", "**Ask"].map(|word| format!(": its notes for teachers have no {word}"));
         assert_eq!(problems, expected);

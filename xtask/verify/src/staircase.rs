@@ -66,10 +66,12 @@ fn sign(judgement: &Judgement) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
     use conformance::Failure;
     use conformance::check::{self, Exercise, Language, Promises};
-    use workspace::{fixture, root};
+    use workspace::{edition, fixture, root};
 
     use crate::programs;
 
@@ -131,9 +133,19 @@ mod tests {
         assert!(shown("reply") && shown("many-messages"), "{}", report.table);
     }
 
+    /// The repository, if it has solutions: a learner's bundle does not.
+    fn repository_with_solutions() -> Option<PathBuf> {
+        let root = root::repository();
+        if edition::has_solutions(&root) {
+            return Some(root);
+        }
+        eprintln!("not asked: {} has no solutions", root.display());
+        None
+    }
+
     #[test]
     fn every_exercise_is_on_a_page_with_its_checks_and_its_solution() {
-        let root = root::repository();
+        let Some(root) = repository_with_solutions() else { return };
         let pages = std::fs::read_dir(root.join("book/en/src")).unwrap();
         let pages: Vec<String> = pages
             .map(|page| std::fs::read_to_string(page.unwrap().path()).unwrap_or_default())
@@ -170,7 +182,7 @@ mod tests {
 
     #[test]
     fn every_chapter_has_exercises_and_whoever_is_asked_for_a_program_is_told_who_judges_it() {
-        let root = root::repository();
+        let Some(root) = repository_with_solutions() else { return };
         let steps = promises(&root).unwrap();
         let mut judged = 0;
         let chapters = steps.iter().map(|(_, promises)| promises.chapter.as_str());

@@ -164,10 +164,20 @@ pub fn assert_python_exercises(step_dir: &str, executable: &str) {
     assert_solutions(Path::new(step_dir), executable, Language::Python);
 }
 
-fn assert_solutions(step_dir: &Path, executable: &str, language: Language) {
-    // A learner's bundle has no solutions. In the repository, a test of `verify` misses them.
-    if !step_dir.join("exercises").exists() {
+/// Whether a step's folder has the solutions of its exercises; prints that a test of them is not asked if not.
+///
+/// A learner's bundle has none. In the repository, a test of `verify` misses them.
+#[must_use]
+pub fn has_solutions(step_dir: impl AsRef<Path>) -> bool {
+    let (step_dir, has_them) = (step_dir.as_ref(), step_dir.as_ref().join("exercises").exists());
+    if !has_them {
         eprintln!("not asked: {} has no solutions", step_dir.display());
+    }
+    has_them
+}
+
+fn assert_solutions(step_dir: &Path, executable: &str, language: Language) {
+    if !has_solutions(step_dir) {
         return;
     }
     let promises = Promises::read(step_dir).unwrap_or_else(|error| panic!("{error}"));

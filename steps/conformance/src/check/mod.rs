@@ -29,7 +29,7 @@ mod wire;
 
 pub use command_line::{CommandLine, FreePorts, addr, is_taken, wait_until_free};
 pub use exam::{Exam, Outcome, Way};
-pub use exercises::{Exercise, Language, assert_exercises, assert_python_exercises};
+pub use exercises::{Exercise, Language, assert_exercises, assert_python_exercises, has_solutions};
 pub(crate) use line::is_said;
 pub use list::{CHECKS, Check, EXERCISES, check};
 pub use promises::{Judgement, Promise, Promises, assert_promises, assert_promises_at_cuts};
