@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -31,14 +31,24 @@ pub fn run(root: &Path, dest: Option<PathBuf>, edition: Edition) -> Result<()> {
 
 /// A folder is emptied before a book is written into it: it must hold a book, or nothing.
 fn spare(dest: PathBuf) -> Result<PathBuf> {
-    let is_empty = |dest: &Path| dest.read_dir().is_ok_and(|mut entries| entries.next().is_none());
+    let shown = dest.display();
     // What mdBook writes, and few other sites have.
     let is_book = |dest: &Path| ["index.html", "toc.html"].iter().all(|it| dest.join(it).is_file());
-    if dest.exists() && !is_empty(&dest) && !is_book(&dest) {
-        bail!(
-            "{} holds something that is not a book, and would be emptied: choose another folder",
-            dest.display()
-        );
+    match dest.read_dir() {
+        Ok(mut entries) => {
+            if entries.next().is_some() && !is_book(&dest) {
+                bail!(
+                    "{shown} holds something that is not a book, and would be emptied: choose another folder"
+                );
+            }
+        }
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("{shown} cannot be used as a folder"));
+        }
+        Err(_) if dest.is_symlink() => {
+            bail!("{shown} is a link to something that does not exist: choose another folder")
+        }
+        Err(_) => {}
     }
     Ok(dest)
 }
@@ -186,6 +196,26 @@ mod tests {
         assert!(tree.path().join("site/index.html").is_file());
         for _ in ["new", "there already"] {
             run(tree.path(), Some(tree.path().join("out")), Edition::Everyone).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_destination_that_cannot_be_a_folder_is_named() {
+        let tree = fixture::tree();
+        let dest = tree.path().join("dest");
+        let error = || {
+            let error = run(tree.path(), Some(dest.clone()), Edition::Everyone).unwrap_err();
+            let error = format!("{error:#}");
+            error.strip_prefix(&dest.display().to_string()).expect(&error).to_owned()
+        };
+        fixture::write(tree.path(), "dest", "a file");
+        assert!(error().starts_with(" cannot be used as a folder: "), "{}", error());
+        std::fs::remove_file(&dest).unwrap();
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("gone", &dest).unwrap();
+            let expected = " is a link to something that does not exist: choose another folder";
+            assert_eq!(error(), expected);
         }
     }
 

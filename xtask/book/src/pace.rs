@@ -11,6 +11,7 @@ use conformance::session::Session;
 use similar::{ChangeTag, TextDiff};
 
 use crate::directive::Directive;
+use crate::fold::{self, Block, Kind};
 use crate::source::{read, read_source};
 
 /// The parts of a minute: a number that the rates of the rule divide.
@@ -43,28 +44,36 @@ pub struct Part {
 /// The parts of a page up to its exercises, without what is folded.
 pub fn parts(root: &Path, text: &str) -> Result<Vec<Part>> {
     let mut parts = vec![Part { heading: String::new(), id: String::new(), weight: 0 }];
-    let (mut folded, mut seen) = (0, BTreeSet::new());
+    let (blocks, mut seen, mut end) = (fold::blocks(text)?, BTreeSet::new(), 0);
     let is_exercises = |line: &&str| line.starts_with("## Exercises");
-    for line in text.lines().take_while(|line| !is_exercises(line)) {
-        if let Some(heading) = line.strip_prefix("## ").or_else(|| line.strip_prefix("### ")) {
-            let (heading, id) = heading.split_once(" {#").unwrap_or((heading, ""));
-            let (heading, id) = (heading.to_owned(), id.trim_end_matches('}').to_owned());
-            parts.push(Part { heading, id, weight: 0 });
+    for line in text.split_inclusive('\n').take_while(|line| !is_exercises(line)) {
+        let start = end;
+        end += line.len();
+        let is_folded = blocks.iter().any(|it| it.range.start < end && start < it.range.end);
+        let begins_here = |it: &&Block| (start..end).contains(&it.range.start);
+        let questions = blocks.iter().filter(begins_here).filter(|it| it.kind == Kind::Answer);
+        let line = line.trim_end();
+        if let Some(part) = heading(line).filter(|_| !is_folded) {
+            parts.push(part);
         }
-        let is_question = line.contains("<summary>Answer</summary>");
-        folded += line.matches("<details").count();
-        let weight = match Directive::alone_in(line) {
-            _ if is_question => QUESTION * PARTS,
-            _ if folded > 0 => 0,
+        let shown = match Directive::alone_in(line) {
+            _ if is_folded => 0,
             Some(directive) => weight(root, &directive, &mut seen)?,
             None => line.split_whitespace().count() * PARTS / WORDS,
         };
-        folded -= line.matches("</details>").count().min(folded);
         if let Some(part) = parts.last_mut() {
-            part.weight += weight;
+            part.weight += shown + questions.count() * QUESTION * PARTS;
         }
     }
     Ok(parts)
+}
+
+/// The part that begins with a line, if it is a heading.
+fn heading(line: &str) -> Option<Part> {
+    let heading = line.strip_prefix("## ").or_else(|| line.strip_prefix("### "))?;
+    let (heading, id) = heading.split_once(" {#").unwrap_or((heading, ""));
+    let (heading, id) = (heading.to_owned(), id.trim_end_matches('}').to_owned());
+    Some(Part { heading, id, weight: 0 })
 }
 
 /// What a directive's lines take; `seen` are the lines of code that the page has shown.
@@ -148,6 +157,17 @@ mod tests {
         assert_eq!((&*parts[1].heading, &*parts[1].id), ("A", "a"));
         // Two hundred words, a question, and the few words of the headings.
         assert_eq!(minutes(&parts), 2 + 2 + 1);
+    }
+
+    #[test]
+    fn what_only_looks_like_a_folded_block_hides_nothing() {
+        let hundred = "word ".repeat(100);
+        let shown = "```html\n<details><summary>Answer</summary>\n```\n\n";
+        let text =
+            format!("{shown}{hundred}\n\n<details>\n\n## No part\n\n{hundred}\n\n</details>\n");
+        let weights = weights(&text);
+        assert_eq!(weights.len(), 1, "{weights:?}");
+        assert_eq!(weights[0] / PARTS, 1, "{weights:?}");
     }
 
     #[test]

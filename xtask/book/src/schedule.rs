@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use conformance::text;
+use conformance::{printable, text};
 use toml::{Table, Value};
 use workspace::print;
 
@@ -86,16 +86,20 @@ fn parse(text: &str) -> Result<Table> {
     text.parse::<Table>().map_err(|error| {
         let before = error.span().map_or(0, |span| span.start);
         let line = text[..before].lines().count().max(1);
-        anyhow::anyhow!("line {line}: {}", error.message().replace('\n', ", "))
+        anyhow::anyhow!("line {line}: {}", printable(&error.message().replace('\n', ", ")))
     })
 }
 
-/// Puts a teacher's minutes in; one line for each entry that is of no use.
+/// Puts a teacher's minutes in; one line for each entry that is of no use, without its control characters.
 fn apply(table: &Table, course: &mut Course, sections: &mut [Section]) -> Vec<String> {
     let mut complaints = Vec::new();
     for (key, value) in table {
         let section = sections.iter_mut().find(|section| section.name() == key);
         match (key.as_str(), section, value) {
+            ("set-up", ..) if value.as_integer() > Some(course.minutes.into()) => {
+                let Course { set_up, minutes, .. } = course;
+                complaints.push(text!("schedule.long-set-up", value, minutes, set_up));
+            }
             ("set-up", ..) => set(&mut course.set_up, key, value, 0..=LONGEST, &mut complaints),
             ("lost", ..) => set(&mut course.lost, key, value, 0..=MOST_LOST, &mut complaints),
             (_, Some(section), Value::Table(entries)) => {
@@ -108,7 +112,7 @@ fn apply(table: &Table, course: &mut Course, sections: &mut [Section]) -> Vec<St
             (_, None, _) => complaints.push(text!("schedule.no-section", key)),
         }
     }
-    complaints
+    complaints.iter().map(|complaint| printable(complaint)).collect()
 }
 
 /// Changes one entry of a section.
@@ -228,6 +232,25 @@ mod tests {
         has("[a] teaching = \"x\": expected a number from 1 to 600; the book's 20 is used");
         has("[x]: there is no such section; --template writes a file with all of them");
         has("[a] exercises: expected a list of 2 numbers, one for each exercise");
+    }
+
+    #[test]
+    fn control_characters_of_the_file_are_not_printed() {
+        let text = "\"\\u001b[2J\" = 1\nlost = \"\\u0007\\n\\u0007\"\n[a]\nlevel = \"\\u009b\"\n\"x\\ry\" = 1\n";
+        let (.., complaints) = with(text);
+        assert_eq!(complaints.len(), 4, "{complaints:#?}");
+        assert!(!complaints.concat().contains(char::is_control), "{complaints:#?}");
+        let error = parse("\"\\u001b[2J\" = 1\n\"\\u001b[2J\" = 2\n").unwrap_err().to_string();
+        assert!(!error.contains(char::is_control), "{error:?}");
+    }
+
+    #[test]
+    fn setting_up_fits_into_a_session() {
+        assert_eq!(with("set-up = 90\n").0.set_up, 90);
+        let (course, _, complaints) = with("set-up = 91\n");
+        assert_eq!(course.set_up, 30);
+        let expected = "set-up = 91: a session has only 90 minutes; the book's 30 is used";
+        assert_eq!(complaints, [expected]);
     }
 
     #[test]
