@@ -417,7 +417,7 @@ function mdbook_something_else_has_focus(event) {
             }
         }
     });
-    document.querySelectorAll('.table-wrapper, pre:not([tabindex])').forEach((part) => sizes.observe(part));
+    document.querySelectorAll('.table-wrapper, .columns, pre:not([tabindex])').forEach((part) => sizes.observe(part));
 
     // In a table, the parts of a name may stand one below the other.
     document.querySelectorAll(':is(td, th) code').forEach((code) => {

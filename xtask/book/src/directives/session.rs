@@ -1,13 +1,19 @@
-//! `{{#session STEP/NAME}}`: a session's terminals, side by side; time goes downwards.
+//! `{{#session STEP/NAME}}`: a session, one row for each turn of a terminal, in the order of time.
 //!
-//! A session with a program whose lines are wide has its terminals in one column instead.
+//! A step is an action and the output that follows it, in all terminals. Each line has an id, `NN-NAME-STEP` for the
+//! action and `NN-NAME-STEP-LINE` for what follows it. What a tap prints about bytes is drawn, see `wire`.
+
+mod framing;
+mod wire;
 
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use conformance::check::Protocol;
 use conformance::session::{Action, Line, Session};
 use conformance::text;
 
+use self::wire::{End, Wire};
 use crate::directive::words;
 use crate::html::{escape, sentence};
 use crate::source::read;
@@ -16,88 +22,214 @@ pub fn render(root: &Path, arguments: &str) -> Result<String> {
     let usage = "{{#session STEP/NAME}}";
     let [argument] = words(arguments, usage)?;
     let (step, name) = argument.split_once('/').with_context(|| format!("expected {usage}"))?;
+    let number = step.split('-').next().unwrap_or_default();
     let path = format!("steps/{step}/sessions/{name}.session");
     let text = read(root, &path)?;
-    let session = Session::parse(&text).with_context(|| path)?;
-    Ok(to_html(&session))
+    let session = Session::parse(&text).with_context(|| path.clone())?;
+    let protocol = Protocol::of_step(number.parse().with_context(|| format!("expected {usage}"))?);
+    Figure::new(&session, format!("{number}-{name}")).html(protocol).with_context(|| path)
 }
 
-fn to_html(session: &Session) -> String {
-    let terminals = session.terminals();
-    let column = |name: &str| 1 + terminals.iter().position(|t| *t == name).unwrap_or(0);
-    let is_stacked = terminals.iter().any(|name| is_wide(session, name));
-    let class = if is_stacked { "session stacked" } else { "session" };
-    let names: Vec<String> = terminals
-        .iter()
-        .map(|name| {
-            let column = column(name);
-            format!(r#"<div class="terminal-name" style="grid-column:{column}">{name}</div>"#)
-        })
-        .collect();
-    let turns: Vec<String> = turns(&session.lines)
-        .enumerate()
-        .map(|(index, turn)| {
-            let name = &turn[0].terminal;
-            let class = if is_wide(session, name) { "turn wide" } else { "turn" };
-            turn_to_html(class, turn, column(name), index + 2)
-        })
-        .collect();
-    let caption = sentence(&session.caption);
-    format!(
-        r#"<figure class="{class}" style="--terminals:{}"><div class="terminals">{}{}</div><figcaption>{caption}</figcaption></figure>"#,
-        terminals.len(),
-        names.concat(),
-        turns.concat()
-    )
+/// The programs that watch the others.
+const WATCHERS: [&str; 3] = [TAP, "sudo tcpdump ", "ss "];
+
+/// The program whose output is drawn.
+const TAP: &str = "cargo xtask tap ";
+
+/// A session that is being drawn.
+struct Figure<'a> {
+    session: &'a Session,
+    terminals: Vec<Terminal<'a>>,
+    id: String,
 }
 
-/// The programs whose lines are wide.
-const WIDE: [&str; 3] = ["cargo xtask tap ", "sudo tcpdump ", "ss "];
-
-/// Whether a program whose lines are wide runs in this terminal.
-fn is_wide(session: &Session, name: &str) -> bool {
-    let is_wide = |command: &String| WIDE.iter().any(|wide| command.starts_with(wide));
-    session.lines.iter().any(|line| {
-        line.terminal == name && matches!(&line.action, Action::Command(c) if is_wide(c))
-    })
+/// A terminal, as the figure shows it.
+struct Terminal<'a> {
+    name: &'a str,
+    /// Its colour: a class of the style sheet.
+    class: String,
 }
 
-/// What happens in one terminal before something happens in another.
-fn turns(lines: &[Line]) -> impl Iterator<Item = &[Line]> {
-    lines.chunk_by(|a, b| a.terminal == b.terminal)
-}
+impl<'a> Figure<'a> {
+    fn new(session: &'a Session, id: String) -> Self {
+        let mut colours = 0..;
+        let terminals = session.terminals().into_iter().map(|name| {
+            let is_watcher = commands(session, name)
+                .any(|command| WATCHERS.iter().any(|watcher| command.starts_with(watcher)));
+            let class = if is_watcher {
+                "watcher".to_owned()
+            } else {
+                format!("terminal-{}", colours.next().unwrap_or_default())
+            };
+            Terminal { name, class }
+        });
+        Self { session, terminals: terminals.collect(), id }
+    }
 
-fn turn_to_html(class: &str, turn: &[Line], column: usize, row: usize) -> String {
-    let name = &turn[0].terminal;
-    let lines: String = turn.iter().map(|line| action_to_html(&line.action) + "\n").collect();
-    format!(
-        r#"<div class="{class}" data-terminal="{name}" style="grid-column:{column};grid-row:{row}"><span class="who">{name}</span><pre tabindex="0"><code>{lines}</code></pre></div>"#
-    )
-}
-
-fn action_to_html(action: &Action) -> String {
-    match action {
-        Action::Command(command) => format!(
-            r#"<span class="prompt">$ </span><kbd class="command">{}</kbd>"#,
-            escape(command)
-        ),
-        Action::Input(line) => {
-            format!(r#"<span class="prompt">&gt; </span><kbd>{}</kbd>"#, escape(line))
+    fn html(&self, protocol: Protocol) -> Result<String> {
+        let mut wire = Wire::new(protocol, self.ends());
+        let mut turns = String::new();
+        let mut before = "";
+        for (lines, step) in steps_of(&self.session.lines).zip(1..) {
+            let mut at = 0;
+            for turn in lines.chunk_by(|a, b| a.terminal == b.terminal) {
+                let name = turn[0].terminal.as_str();
+                let place = Place { step, line: at, is_same: name == before };
+                turns += &self.turn(&mut wire, turn, place)?;
+                at += turn.len();
+                before = name;
+            }
         }
-        Action::EndOfInput => r#"<kbd class="key">Ctrl-D</kbd>"#.to_owned(),
-        Action::Interrupt => r#"<kbd class="key">Ctrl-C</kbd>"#.to_owned(),
-        Action::Ended => r#"<span class="prompt">$ </span>"#.to_owned(),
-        // Text in columns must not be wrapped to another width.
-        Action::Output(line) if line.trim().contains("   ") => {
-            format!(r#"<samp class="columns">{}</samp>"#, escape(line))
+        let width = self.terminals.iter().map(|it| it.name.len()).max().unwrap_or_default();
+        let class = if self.terminals.len() == 1 { "session alone" } else { "session" };
+        let printed = self.printed_by_tap();
+        let caption = sentence(&self.session.caption);
+        Ok(format!(
+            r#"<figure class="{class}"><div class="terminals" style="--name:{width}ch">{turns}</div>{printed}<figcaption>{caption}</figcaption></figure>"#
+        ))
+    }
+
+    /// The lines of one terminal before something happens in another.
+    fn turn(&self, wire: &mut Wire<'_>, lines: &[Line], place: Place) -> Result<String> {
+        let name = lines[0].terminal.as_str();
+        let terminal = self.terminals.iter().find(|it| it.name == name).context("it is listed")?;
+        let is_tap = is_tap(self.session, name);
+        let mut rows = Vec::new();
+        let mut at = 0;
+        while let Some(line) = lines.get(at) {
+            let id = format!("{}-{}", self.id, place.number(at));
+            let event = if is_tap { wire::event(&lines[at..])? } else { None };
+            at += event.as_ref().map_or(1, |event| event.lines);
+            let row = match event {
+                Some(event) => wire.html(&event, &id),
+                None => line_to_html(&line.action, &id),
+            };
+            rows.push((is_in_columns(&line.action), row));
         }
-        Action::Output(line) => format!("<samp>{}</samp>", escape(line)),
-        Action::LeftOut => again(&text!("session.left-out")),
-        Action::Repeats => again(&text!("session.repeats")),
+        let step = if place.line == 0 { "step " } else { "" };
+        let who = if place.is_same { String::new() } else { format!("<b>{name}</b>") };
+        let class = &terminal.class;
+        let rows: Vec<String> = rows.chunk_by(|a, b| a.0 == b.0).map(rows_to_html).collect();
+        let rows = rows.join("\n");
+        Ok(format!(r#"<div class="{step}turn {class}" data-terminal="{name}">{who}{rows}</div>"#))
+    }
+
+    /// The two ends of the tap's connections: what connects to it, and the server.
+    fn ends(&self) -> [End<'_>; 2] {
+        let taps = self.terminals.iter().flat_map(|it| commands(self.session, it.name));
+        let listens: Vec<&str> = taps.filter_map(listen_addr).collect();
+        let is_client = |terminal: &&Terminal<'_>| {
+            commands(self.session, terminal.name)
+                .any(|it| !it.starts_with(TAP) && listens.iter().any(|addr| it.contains(addr)))
+        };
+        let client = self.terminals.iter().find(is_client);
+        let server = self.terminals.iter().find(|it| it.name == "server");
+        [(client, "client"), (server, "server")].map(|(terminal, name)| match terminal {
+            Some(Terminal { name, class }) => End { name, class },
+            None => End { name, class: "" },
+        })
+    }
+
+    /// What the tap printed, as text.
+    fn printed_by_tap(&self) -> String {
+        let lines = self.session.lines.iter().filter(|it| is_tap(self.session, &it.terminal));
+        let lines: Vec<String> = lines
+            .filter_map(|line| match &line.action {
+                Action::Output(text) => Some(escape(text)),
+                Action::LeftOut => Some(text!("session.left-out")),
+                _ => None,
+            })
+            .collect();
+        if !lines.iter().any(|line| line.contains(" → ")) {
+            return String::new();
+        }
+        let name = text!("wire.as-text");
+        format!(
+            r#"<details class="printed" data-paper="no"><summary>{name}</summary><pre>{}</pre></details>"#,
+            lines.join("\n")
+        )
     }
 }
 
-/// Returns the HTML that replaces lines that are not shown.
-fn again(text: &str) -> String {
-    format!(r#"<samp class="again">{text}</samp>"#)
+/// The address at which a tap listens.
+fn listen_addr(command: &str) -> Option<&str> {
+    command.strip_prefix(TAP)?.split("--listen ").nth(1)?.split(' ').next()
+}
+
+/// Whether a tap runs in this terminal.
+fn is_tap(session: &Session, name: &str) -> bool {
+    commands(session, name).any(|command| command.starts_with(TAP))
+}
+
+/// Where a turn is in a session.
+#[derive(Clone, Copy)]
+struct Place {
+    step: usize,
+    /// How many lines of the step come before it.
+    line: usize,
+    /// Whether the turn before it was in the same terminal.
+    is_same: bool,
+}
+
+impl Place {
+    /// The number of one of its lines.
+    fn number(self, at: usize) -> String {
+        match self.line + at {
+            0 => self.step.to_string(),
+            line => format!("{}-{line}", self.step),
+        }
+    }
+}
+
+/// What each action leads to, with the action as its first line.
+fn steps_of(lines: &[Line]) -> impl Iterator<Item = &[Line]> {
+    lines.chunk_by(|_, line| !is_action(&line.action))
+}
+
+/// Whether a person does this.
+fn is_action(action: &Action) -> bool {
+    matches!(action, Action::Command(_) | Action::Input(_) | Action::EndOfInput | Action::Interrupt)
+}
+
+/// The commands that are typed in this terminal.
+fn commands<'a>(session: &'a Session, name: &str) -> impl Iterator<Item = &'a str> {
+    session.lines.iter().filter(move |line| line.terminal == name).filter_map(|line| {
+        match &line.action {
+            Action::Command(command) => Some(command.as_str()),
+            _ => None,
+        }
+    })
+}
+
+/// Whether this is text in columns, which must not be wrapped.
+fn is_in_columns(action: &Action) -> bool {
+    matches!(action, Action::Output(line) if line.trim().contains("   "))
+}
+
+/// Rows that are all in columns, or all not. Columns scroll together.
+fn rows_to_html(rows: &[(bool, String)]) -> String {
+    let texts: Vec<&str> = rows.iter().map(|(_, row)| row.as_str()).collect();
+    let text = texts.join("\n");
+    match rows {
+        [(true, _), ..] => format!(r#"<span class="columns">{text}</span>"#),
+        _ => text,
+    }
+}
+
+fn line_to_html(action: &Action, id: &str) -> String {
+    let typed = |class: &str, text: &str| {
+        format!(r#"<span id="{id}"><kbd class="{class}">{}</kbd></span>"#, escape(text))
+    };
+    let printed =
+        |class: &str, text: &str| format!(r#"<samp id="{id}"{class}>{}</samp>"#, escape(text));
+    match action {
+        Action::Command(command) => typed("command", command),
+        Action::Input(line) => typed("input", line),
+        Action::EndOfInput => typed("key", "Ctrl-D"),
+        Action::Interrupt => typed("key", "Ctrl-C"),
+        Action::Ended => printed(r#" class="ended""#, "$"),
+        Action::Output(line) => printed("", line),
+        Action::LeftOut => printed(r#" class="again""#, &text!("session.left-out")),
+        Action::Repeats => printed(r#" class="again""#, &text!("session.repeats")),
+    }
 }

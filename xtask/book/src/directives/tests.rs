@@ -110,63 +110,168 @@ fn two_files_with_different_names_can_be_compared_and_so_can_parts_of_them() {
 }
 
 #[test]
-fn a_session_has_a_column_for_each_terminal_and_a_row_for_each_turn() {
+fn a_session_has_a_row_for_each_turn_and_an_id_for_each_line() {
     assert_eq!(
         html("{{#session 01-first/hello}}"),
         concat!(
-            r#"<figure class="session" style="--terminals:2"><div class="terminals">"#,
-            r#"<div class="terminal-name" style="grid-column:1">server</div>"#,
-            r#"<div class="terminal-name" style="grid-column:2">alice</div>"#,
-            r#"<div class="turn" data-terminal="server" style="grid-column:1;grid-row:2"><span class="who">server</span><pre tabindex="0"><code>"#,
-            r#"<span class="prompt">$ </span><kbd class="command">cargo run -p step-01-first -- server</kbd>"#,
-            "\n<samp>listening on 127.0.0.1:9001</samp>\n</code></pre></div>",
-            r#"<div class="turn" data-terminal="alice" style="grid-column:2;grid-row:3"><span class="who">alice</span><pre tabindex="0"><code>"#,
-            r#"<span class="prompt">$ </span><kbd class="command">cargo run -p step-01-first -- client</kbd>"#,
+            r#"<figure class="session"><div class="terminals" style="--name:6ch">"#,
+            r#"<div class="step turn terminal-0" data-terminal="server"><b>server</b>"#,
+            r#"<span id="01-hello-1"><kbd class="command">cargo run -p step-01-first -- server</kbd></span>"#,
             "\n",
-            r#"<span class="prompt">&gt; </span><kbd>&lt;hello&gt;</kbd>"#,
-            "\n<samp>&lt;hello&gt;</samp>\n",
-            r#"<kbd class="key">Ctrl-D</kbd>"#,
-            "\n</code></pre></div>",
-            r#"<div class="turn" data-terminal="server" style="grid-column:1;grid-row:4"><span class="who">server</span><pre tabindex="0"><code>"#,
-            "<samp>bye</samp>\n",
-            r#"<samp class="again">… and so on, forever</samp>"#,
+            r#"<samp id="01-hello-1-1">listening on 127.0.0.1:9001</samp></div>"#,
+            r#"<div class="step turn terminal-1" data-terminal="alice"><b>alice</b>"#,
+            r#"<span id="01-hello-2"><kbd class="command">cargo run -p step-01-first -- client</kbd></span></div>"#,
+            r#"<div class="step turn terminal-1" data-terminal="alice">"#,
+            r#"<span id="01-hello-3"><kbd class="input">&lt;hello&gt;</kbd></span>"#,
             "\n",
-            r#"<kbd class="key">Ctrl-C</kbd>"#,
-            "\n</code></pre></div>",
+            r#"<samp id="01-hello-3-1">&lt;hello&gt;</samp></div>"#,
+            r#"<div class="step turn terminal-1" data-terminal="alice">"#,
+            r#"<span id="01-hello-4"><kbd class="key">Ctrl-D</kbd></span></div>"#,
+            r#"<div class="turn terminal-0" data-terminal="server"><b>server</b>"#,
+            r#"<samp id="01-hello-4-1">bye</samp>"#,
+            "\n",
+            r#"<samp id="01-hello-4-2" class="again">… and so on, forever</samp></div>"#,
+            r#"<div class="step turn terminal-0" data-terminal="server">"#,
+            r#"<span id="01-hello-5"><kbd class="key">Ctrl-C</kbd></span></div>"#,
             "</div><figcaption>A <code>hello</code> &amp; its echo.</figcaption></figure>",
         )
     );
 }
 
+/// What a session of a step becomes.
+fn session(step: &str, text: &str) -> Result<String> {
+    let tree = fixture::tree();
+    fixture::write(tree.path(), &format!("steps/{step}/sessions/it.session"), text);
+    let directive = format!("{{{{#session {step}/it}}}}");
+    super::render(&Directive::alone_in(&directive).unwrap(), tree.path())
+}
+
 #[test]
-fn a_session_with_wide_lines_has_one_column_and_what_is_wide_is_known() {
+fn programs_that_watch_the_others_have_a_colour_of_their_own() {
     for program in ["cargo xtask tap --no-time", "sudo tcpdump -n", "ss -tan"] {
-        let tree = fixture::tree();
-        let session = format!(
-            "[wide]  $ {program}\n\
-             [wide]  #1  connected\n\
-             [alice] $ cargo run -p step-01-first -- client\n\
-             [wide]  #1  client → server  5 bytes\n"
-        );
-        fixture::write(tree.path(), "steps/01-first/sessions/wire.session", &session);
-        let directive = Directive::alone_in("{{#session 01-first/wire}}").unwrap();
-        let html = super::render(&directive, tree.path()).unwrap();
-        assert!(html.starts_with(r#"<figure class="session stacked" "#), "{html}");
-        let count = |turn| html.matches(turn).count();
-        assert_eq!(count(r#"<div class="turn wide" data-terminal="wide" "#), 2, "{html}");
-        assert_eq!(count(r#"<div class="turn" data-terminal="alice" "#), 1, "{html}");
+        let text = format!("[w]     $ {program}\n[alice] $ start\n[bob]   $ start\n");
+        let html = session("01-first", &text).unwrap();
+        for turn in [
+            r#"turn watcher" data-terminal="w""#,
+            r#"turn terminal-0" data-terminal="alice""#,
+            r#"turn terminal-1" data-terminal="bob""#,
+        ] {
+            assert!(html.contains(turn), "{turn} in {html}");
+        }
     }
 }
 
 #[test]
-fn output_in_columns_is_told_from_sentences() {
-    let tree = fixture::tree();
-    let text = "# Numbers.\n[one] $ show\n[one] call    length\n[one]     write 1  5\n";
-    fixture::write(tree.path(), "steps/01-first/sessions/columns.session", text);
-    let directive = Directive::alone_in("{{#session 01-first/columns}}").unwrap();
-    let html = super::render(&directive, tree.path()).unwrap();
-    assert!(html.contains(r#"<samp class="columns">call    length</samp>"#), "{html}");
-    assert!(html.contains("<samp>    write 1  5</samp>"), "{html}");
+fn output_in_columns_is_told_from_sentences_and_scrolls_as_a_whole() {
+    let text = "[one] $ show\n[one] call    length\n[one] a    1\n[one]     write 1  5\n";
+    let html = session("01-first", text).unwrap();
+    assert!(html.starts_with(r#"<figure class="session alone">"#), "{html}");
+    let columns = concat!(
+        r#"<span class="columns"><samp id="01-it-1-1">call    length</samp>"#,
+        "\n",
+        r#"<samp id="01-it-1-2">a    1</samp></span>"#,
+        "\n",
+        r#"<samp id="01-it-1-3">    write 1  5</samp>"#
+    );
+    assert!(html.contains(columns), "{html}");
+}
+
+/// A session with a tap between Bob and the server, and what the tap prints.
+fn tapped(step: &str, printed: &[&str]) -> Result<String> {
+    let start = "[server] $ serve\n\
+                    [tap]    $ cargo xtask tap --listen 127.0.0.1:91 --to 127.0.0.1:90 --no-time\n\
+                    [bob]    $ client 127.0.0.1:91\n";
+    let printed: Vec<String> = printed.iter().map(|line| format!("[tap]    {line}\n")).collect();
+    session(step, &(start.to_owned() + &printed.concat()))
+}
+
+#[test]
+fn bytes_on_the_wire_are_in_cells_and_the_framing_of_the_step_says_what_they_mean() {
+    let html = tapped(
+        "06-frames",
+        &[
+            "#1  client → server  6 bytes",
+            "  00000000  00 00 00 02 68 0a                                 |....h.|",
+            "#1  server → client  4 bytes",
+            "  00000000  00 00 00 00                                       |....|",
+            "#1  server → client  end of file",
+            "#1  client → server  reset",
+        ],
+    )
+    .unwrap();
+    let events = concat!(
+        r#"<div class="turn watcher" data-terminal="tap"><b>tap</b>"#,
+        r#"<span class="event" id="06-it-3-1"><span class="arrow"><b class="terminal-1">bob</b><i> → </i><b class="terminal-0">server</b> <span>6 bytes</span></span> "#,
+        r#"<span class="bytes"><span class="length"><b>length 2</b><span class="cells" aria-hidden="true"><span>00 00 00 02</span></span></span> "#,
+        r#"<span class="payload"><b>payload</b> <q>h\n</q><span class="cells" aria-hidden="true"><span>68 0a<i>h<s style="width:3ch">\n</s></i></span></span></span></span></span>"#,
+        "\n",
+        r#"<span class="event back" id="06-it-3-3"><span class="arrow"><b class="terminal-0">server</b><i> → </i><b class="terminal-1">bob</b> <span>4 bytes</span></span> "#,
+        r#"<span class="bytes"><span class="length"><b>length 0</b><span class="cells" aria-hidden="true"><span>00 00 00 00</span></span></span></span></span>"#,
+        "\n",
+        r#"<span class="event back" id="06-it-3-5"><span class="arrow"><b class="terminal-0">server</b><i> → </i><b class="terminal-1">bob</b> <span><mark>FIN</mark> end of file</span></span></span>"#,
+        "\n",
+        r#"<span class="event" id="06-it-3-6"><span class="arrow"><b class="terminal-1">bob</b><i> → </i><b class="terminal-0">server</b> <span><mark>RST</mark> reset</span></span></span></div>"#,
+    );
+    assert!(html.contains(events), "{html}");
+    let printed = concat!(
+        r#"<details class="printed" data-paper="no"><summary>What the tap printed</summary><pre>"#,
+        "#1  client → server  6 bytes\n",
+        "  00000000  00 00 00 02 68 0a                                 |....h.|\n",
+    );
+    assert!(html.contains(printed), "{html}");
+}
+
+#[test]
+fn long_text_has_a_cell_for_each_character_and_a_connection_its_number_if_it_is_not_the_first() {
+    let header = r#"{"request":"get","filename":"Grüße"}"#;
+    let bytes: Vec<u8> = [&[0, 0, 0, 38][..], header.as_bytes()].concat();
+    let mut lines = vec!["#2  client → server  42 bytes".to_owned()];
+    for (index, row) in bytes.chunks(16).enumerate() {
+        let numbers: Vec<String> = row.iter().map(|byte| format!("{byte:02x}")).collect();
+        lines.push(format!("  {:08x}  {}  |...|", index * 16, numbers.join(" ")));
+    }
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let html = tapped("07-messages", &lines).unwrap();
+    let header = r#"<span class="header"><b>header</b> <samp>{&quot;request&quot;:&quot;get&quot;,&quot;filename&quot;:&quot;Grüße&quot;}</samp></span>"#;
+    assert!(html.contains(header), "{html}");
+    assert!(html.contains("<span>#2 42 bytes</span>"), "{html}");
+}
+
+#[test]
+fn text_that_the_tap_shows_as_text_is_divided_into_lines() {
+    let lines = ["#1  server → client  10 bytes", r#"  "a \\ "b"\n""#, r#"  "\xe4\u{1b}""#];
+    let html = tapped("08-chat", &lines).unwrap();
+    for part in [
+        r#"<span class="payload"><b>line</b> <samp>a \ &quot;b&quot;</samp></span>"#,
+        r#"<span class="newline"><b>newline</b> <samp>\n</samp></span>"#,
+        r#"<span class="payload"><b>line</b> <samp>\xe4\u{1b}</samp></span>"#,
+    ] {
+        assert!(html.contains(part), "{part} in {html}");
+    }
+}
+
+#[test]
+fn cells_are_not_parted_in_the_middle_of_a_character() {
+    let html = tapped(
+        "02-second",
+        &[
+            "#1  client → server  7 bytes",
+            "  00000000  67 72 61 c3 bc 61 c3                              |gra..a.|",
+        ],
+    );
+    let html = html.unwrap();
+    let cells = r#"<span>67 72 61 c3 bc<i>gra<s style="width:6ch">ü</s></i></span><span>61 c3<i>a.</i></span>"#;
+    assert!(html.contains(cells), "{html}");
+}
+
+#[test]
+fn bytes_that_are_missing_are_an_error() {
+    let lines = ["#1  client → server  3 bytes", "  00000000  68 69       |hi|"];
+    let error = format!("{:#}", tapped("02-second", &lines).unwrap_err());
+    assert_eq!(
+        error,
+        "steps/02-second/sessions/it.session: line 4: the tap announces 3 bytes, but 2 follow"
+    );
 }
 
 #[test]

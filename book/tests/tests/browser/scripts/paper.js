@@ -24,7 +24,7 @@ for (const block of document.querySelectorAll('main *')) {
     const { overflowX, overflowY } = getComputedStyle(block);
     const cut = (overflowX !== 'visible' && block.scrollWidth > block.clientWidth + 1)
         || (overflowY !== 'visible' && block.scrollHeight > block.clientHeight + 1);
-    const isHiddenOnPurpose = block.closest('svg, .visually-hidden, .who') || getComputedStyle(block).clipPath !== 'none';
+    const isHiddenOnPurpose = block.closest('svg, .visually-hidden') || getComputedStyle(block).clipPath !== 'none';
     if (cut && block.clientWidth > 0 && !isHiddenOnPurpose) found.push(`cut off: ${name(block)}`);
 }
 for (const fold of document.querySelectorAll('main details[data-paper="no"]')) {

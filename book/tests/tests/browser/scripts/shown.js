@@ -5,7 +5,7 @@ const isShown = (part) => getComputedStyle(part.closest('.twins > *') || part).d
     && !part.closest('[data-paper="no"]');
 const split = (text) => text.split('\n').filter((line) => line.trim());
 return {
-    lines: [...document.querySelectorAll('main pre')].filter(isShown).flatMap((pre) => split(pre.textContent)),
+    lines: [...document.querySelectorAll('main pre, .turn > span:not([class]), .turn samp')].filter(isShown).flatMap((pre) => split(pre.textContent)),
     figures: [...document.querySelectorAll('main figure svg:not([aria-hidden="true"])')]
         .map((figure) => [...figure.querySelectorAll('text')].map((text) => text.textContent))
         .filter((words) => words.length > 0),
