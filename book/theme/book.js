@@ -386,21 +386,48 @@ function mdbook_something_else_has_focus(event) {
         return button;
     }
 
-    // What a file holds after the change: neither the lines that went nor the signs.
+    // What a file holds after the change: not the lines that went.
     function codeOf(figure) {
-        const code = figure.querySelector('pre').cloneNode(true);
-        code.querySelectorAll('del.line, .sign').forEach((part) => part.remove());
-        return code.textContent;
+        return [...figure.querySelectorAll('pre > code')].map((code) => {
+            const copied = code.cloneNode(true);
+            copied.querySelectorAll('del.l').forEach((line) => {
+                line.nextSibling.remove(); // its newline
+                line.remove();
+            });
+            return copied.textContent;
+        }).join('');
     }
 
     for (const figure of document.querySelectorAll('figure.listing')) {
         const pre = figure.querySelector('pre');
         if (!pre) continue;
-        const path = figure.querySelector('figcaption .path');
-        pre.before(makeButton(path && path.textContent, () => codeOf(figure)));
+        const caption = figure.querySelector('figcaption');
+        const button = makeButton(caption && caption.querySelector('.path').textContent, () => codeOf(figure));
+        if (caption) caption.after(button);
+        else pre.before(button);
     }
     for (const command of document.querySelectorAll('kbd.command')) {
         command.after(makeButton(command.textContent, () => command.textContent));
+    }
+})();
+
+// ------------------------------------------------------------- differences
+
+// What did not change is folded, stretch by stretch. Where there are several, a switch unfolds all of them.
+(function differences() {
+    const template = byId('whole-template');
+    for (const figure of document.querySelectorAll('figure.diff')) {
+        const folds = [...figure.querySelectorAll('.same')];
+        if (folds.length < 2) continue;
+        const button = template.content.firstElementChild.cloneNode(true);
+        const settle = () => button.setAttribute('aria-pressed', String(folds.every((fold) => fold.open)));
+        button.addEventListener('click', () => {
+            const open = button.getAttribute('aria-pressed') !== 'true';
+            folds.forEach((fold) => { fold.open = open; });
+        });
+        folds.forEach((fold) => fold.addEventListener('toggle', settle));
+        settle();
+        figure.querySelector('figcaption').append(button);
     }
 })();
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::fs::{self, DirEntry};
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +18,7 @@ use workspace::root;
 
 use crate::edition::Edition;
 use crate::preprocess::Steps;
+use crate::{cards, files};
 
 /// Builds the book and prints its folder.
 pub fn run(root: &Path, dest: Option<PathBuf>, edition: Edition) -> Result<()> {
@@ -116,7 +118,26 @@ fn render(
     configure(&mut book.config)?;
     book.config.set("build.build-dir", dest)?;
     book.with_preprocessor(Steps(edition));
-    book.build()
+    book.build()?;
+    finish(dest)
+}
+
+/// Does to the pages what mdBook cannot do.
+fn finish(dest: &Path) -> Result<()> {
+    let entries = fs::read_dir(dest).with_context(|| format!("cannot list {}", dest.display()))?;
+    let entries: Vec<DirEntry> = entries.collect::<io::Result<_>>()?;
+    for entry in entries {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !name.ends_with(".html") {
+            continue;
+        }
+        let page = fs::read_to_string(entry.path()).with_context(|| name.clone())?;
+        let pages = files::split(&name, cards::label(&page)).with_context(|| name.clone())?;
+        for (name, page) in pages {
+            fs::write(dest.join(&name), page).with_context(|| format!("cannot write {name}"))?;
+        }
+    }
+    Ok(())
 }
 
 /// The error, after what mdBook said before it.

@@ -11,10 +11,11 @@
 //! | `m` | macro |
 //! | `a` | attribute, decorator |
 
+mod hash;
+mod rust;
+
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
-
-use syntect::parsing::{ParseState, Scope, ScopeStack, SyntaxReference, SyntaxSet};
 
 use crate::html;
 
@@ -25,43 +26,28 @@ pub struct Line(Vec<(Class, String)>);
 /// How a piece of text looks; plain text has none.
 type Class = Option<&'static str>;
 
-/// From scopes to classes; the first entry that fits counts.
-const CLASSES: &[(&str, Class)] = &[
-    ("comment", Some("c")),
-    ("string", Some("s")),
-    ("constant.character", Some("s")),
-    ("constant.other.placeholder", Some("s")),
-    ("constant", Some("n")),
-    ("meta.annotation", Some("a")),
-    ("support.macro", Some("m")),
-    ("entity.name.macro", Some("m")),
-    ("entity.name.function", Some("f")),
-    ("support.function", Some("f")),
-    ("variable.function", Some("f")),
-    ("entity.name", Some("t")),
-    ("support.type", Some("t")),
-    ("support.class", Some("t")),
-    ("storage.type.numeric", Some("t")),
-    ("storage.type.source", Some("t")),
-    ("storage.modifier.lifetime", Some("t")),
-    ("storage", Some("k")),
-    ("variable.language", Some("k")),
-    ("keyword.operator.assignment", None),
-    ("keyword", Some("k")),
-];
+/// In characters: a line of this length fits any screen.
+const SHORT: usize = 32;
 
-/// To the syntax definition, Rust's primitive types are keywords.
-const PRIMITIVES: &[&str] = &[
-    "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "str", "u8", "u16",
-    "u32", "u64", "u128", "usize",
-];
+/// The smallest part of a text that has a meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Token<'a> {
+    kind: Kind,
+    text: &'a str,
+}
 
-static SYNTAXES: LazyLock<SyntaxSet> = LazyLock::new(SyntaxSet::load_defaults_newlines);
-
-static SCOPES: LazyLock<Vec<(Scope, Class)>> = LazyLock::new(|| {
-    let scope = |name| Scope::new(name).expect("the table holds valid scopes");
-    CLASSES.iter().map(|(name, class)| (scope(name), *class)).collect()
-});
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Space,
+    Comment,
+    String,
+    Number,
+    /// A name or a keyword.
+    Word,
+    Lifetime,
+    /// Anything else, such as a bracket.
+    Mark,
+}
 
 /// What has been highlighted before: `serve` builds the same book again and again.
 static CACHE: LazyLock<Mutex<Cache>> = LazyLock::new(Mutex::default);
@@ -79,11 +65,7 @@ pub fn highlight(language: &str, text: &str) -> Arc<Vec<Line>> {
         Arc::clone(cache.entry(key).or_default())
     };
     let lines = entry.get_or_init(|| {
-        let lines = if is_plain(language) {
-            plain(text)
-        } else {
-            parse(language, text).unwrap_or_else(|| plain(text))
-        };
+        let lines = lines(pieces(language, text));
         Arc::new(lines)
     });
     Arc::clone(lines)
@@ -104,7 +86,7 @@ pub fn language_of(path: &str) -> &str {
 /// Lines as HTML, each ending in a newline.
 #[must_use]
 pub fn to_html(lines: &[Line]) -> String {
-    lines.iter().map(|line| line.to_html() + "\n").collect()
+    lines.iter().map(|line| line.row("span")).collect()
 }
 
 /// Takes away the indentation that all lines have in common.
@@ -115,12 +97,6 @@ pub fn dedent(lines: &[Line]) -> Vec<Line> {
 }
 
 impl Line {
-    fn of(class: Class, text: &str) -> Self {
-        let mut line = Self::default();
-        line.push(class, text);
-        line
-    }
-
     /// The line as HTML, without a newline.
     #[must_use]
     pub fn to_html(&self) -> String {
@@ -129,6 +105,23 @@ impl Line {
             None => html::escape(text),
         };
         self.0.iter().map(piece).collect()
+    }
+
+    /// The line as HTML, with its newline.
+    ///
+    /// Where it may be too long for a screen, its element holds what the style sheet needs to wrap it below its own
+    /// beginning: `--i` is its indentation.
+    #[must_use]
+    pub fn row(&self, element: &str) -> String {
+        let (html, len) = (self.to_html(), self.text().chars().count());
+        if element == "span" && len <= SHORT {
+            return html + "\n";
+        }
+        let style = match self.indentation() {
+            None | Some(0) => String::new(),
+            Some(indentation) => format!(r#" style="--i:{indentation}""#),
+        };
+        format!("<{element} class=\"l\"{style}>{html}</{element}>\n")
     }
 
     fn push(&mut self, class: Class, text: &str) {
@@ -159,89 +152,53 @@ impl Line {
     }
 }
 
-/// Languages that have no colours, or whose colours would have no meaning.
-fn is_plain(language: &str) -> bool {
-    matches!(language, "" | "text" | "txt" | "console")
-}
-
-fn plain(text: &str) -> Vec<Line> {
-    let line = |text: &str| Line::of(None, text);
-    text.lines().map(line).collect()
-}
-
-/// None if the language is not known.
-fn parse(language: &str, text: &str) -> Option<Vec<Line>> {
-    let syntax = SYNTAXES.find_syntax_by_token(language)?;
-    let mut parser = Parser::new(syntax);
-    text.lines().map(|line| Some(attribute(language, line).unwrap_or(parser.line(line)?))).collect()
-}
-
-/// A line that is one Rust attribute; the syntax definition misses those inside a `struct` or an `enum`.
-fn attribute(language: &str, text: &str) -> Option<Line> {
-    let start = text.find("#[").or_else(|| text.find("#!["))?;
-    let is_attribute = language == "rust" && text[..start].trim().is_empty() && text.ends_with(']');
-    is_attribute.then(|| {
-        let mut line = Line::of(None, &text[..start]);
-        line.push(Some("a"), &text[start..]);
-        line
-    })
-}
-
-struct Parser {
-    state: ParseState,
-    stack: ScopeStack,
-}
-
-impl Parser {
-    fn new(syntax: &SyntaxReference) -> Self {
-        Self { state: ParseState::new(syntax), stack: ScopeStack::new() }
-    }
-
-    /// None if the syntax definition is broken, which those that syntect brings are not.
-    fn line(&mut self, text: &str) -> Option<Line> {
-        let with_newline = format!("{text}\n");
-        let operations = self.state.parse_line(&with_newline, &SYNTAXES).ok()?;
-        let mut line = Line::default();
-        let mut start = 0;
-        for (end, operation) in operations {
-            let end = end.min(text.len());
-            self.push(&mut line, &text[start..end]);
-            self.stack.apply(&operation).ok()?;
-            start = end;
+/// The parts of a text with their classes. What is typed at a shell's prompt needs no colours.
+fn pieces<'a>(language: &str, text: &'a str) -> Vec<(Class, &'a str)> {
+    let (tokens, classes) = match language {
+        "rust" => {
+            let tokens = rust::tokens(text);
+            let classes = rust::classes(&tokens);
+            (tokens, classes)
         }
-        self.push(&mut line, &text[start..]);
-        Some(line)
-    }
+        "python" => {
+            let tokens = hash::tokens(text);
+            let classes = hash::python(&tokens);
+            (tokens, classes)
+        }
+        "toml" => {
+            let tokens = hash::tokens(text);
+            let classes = hash::toml(&tokens);
+            (tokens, classes)
+        }
+        _ => return vec![(None, text)],
+    };
+    classes.into_iter().zip(tokens.iter().map(|token| token.text)).collect()
+}
 
-    /// The innermost scope that has a class decides; where none has, the look of each word.
-    fn push(&self, line: &mut Line, text: &str) {
-        let mut scopes = self.stack.as_slice().iter().rev().copied();
-        match scopes.find_map(class_of).flatten() {
-            Some("k") if !text.starts_with(char::is_alphabetic) => line.push(None, text),
-            Some("k") if PRIMITIVES.contains(&text) => line.push(Some("t"), text),
-            Some(class) => line.push(Some(class), text),
-            None => push_words(line, text),
+fn lines(pieces: Vec<(Class, &str)>) -> Vec<Line> {
+    let (mut lines, mut line) = (Vec::new(), Line::default());
+    for (class, text) in pieces {
+        for part in text.split_inclusive('\n') {
+            let code = part.strip_suffix('\n');
+            line.push(class, code.unwrap_or(part));
+            if code.is_some() {
+                lines.push(std::mem::take(&mut line));
+            }
         }
     }
-}
-
-/// The syntax definitions know few types by name: a word in camel case is one.
-fn push_words(line: &mut Line, text: &str) {
-    for word in text.split_inclusive(|c: char| !is_in_word(c)) {
-        let end = word.trim_end_matches(|c| !is_in_word(c)).len();
-        let class = word.starts_with(char::is_uppercase).then_some("t");
-        line.push(class, &word[..end]);
-        line.push(None, &word[end..]);
+    if line != Line::default() {
+        lines.push(line);
     }
+    lines
 }
 
-fn is_in_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_'
-}
-
-fn class_of(scope: Scope) -> Option<Class> {
-    let fits = |(prefix, _): &&(Scope, Class)| prefix.is_prefix_of(scope);
-    SCOPES.iter().find(fits).map(|(_, class)| *class)
+/// The class of a name by its letters, as both languages write them.
+fn class_of_name(name: &str) -> Class {
+    let is_constant = name.len() > 1 && !name.contains(char::is_lowercase);
+    match name.trim_start_matches('_').chars().next() {
+        Some(c) if c.is_uppercase() => Some(if is_constant { "n" } else { "t" }),
+        _ => None,
+    }
 }
 
 /// A block of code that was typed into a page.
@@ -254,6 +211,10 @@ pub fn fence(language: &str, text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use proc_macro2::{TokenStream, TokenTree};
+
     use super::*;
 
     const RUST: &str = r##"//! Doc & <more>
@@ -276,12 +237,15 @@ two lines {name}";
 "##;
 
     const PYTHON: &str = "\
-@decorator
+@deco.rator(1)
 def f(a: int):
     \"\"\"Over
 
     lines.\"\"\"
-    return None  # no
+    return None  # no \"end
+    say(f\"{a['b']} {{\", b'\\'#', r\"\"\"no
+doc\"\"\")
+    socket.socket(socket.AF_INET).bind((host, 9_000))
 ";
 
     fn texts(lines: &[Line]) -> String {
@@ -319,25 +283,154 @@ def f(a: int):
         assert_eq!(lines[4].to_html(), r#"<span class="c">    lines.&quot;&quot;&quot;</span>"#);
     }
 
+    fn expect(language: &str, text: &str, tokens: &[&str]) {
+        let html = to_html(&highlight(language, text));
+        for token in tokens {
+            assert!(html.contains(token), "no {token} in\n{html}");
+        }
+    }
+
     #[test]
     fn each_kind_of_token_has_its_class() {
-        let html = to_html(&highlight("rust", RUST));
-        for token in [
-            r#"<span class="k">fn</span> <span class="f">main</span>"#,
-            r#"<span class="k">struct</span> <span class="t">Pair</span>"#,
-            r#"<span class="a">#[derive(Debug)]</span>"#,
-            r#"    <span class="a">#[arg(default_value = &quot;x&quot;)]</span>"#,
-            r#"<span class="t">str</span>"#,
-            r#"<span class="t">Result</span>"#,
-            r#"<span class="k">let</span> text = "#,
-            r#"<span class="m">println!</span>"#,
-            r#"<span class="n">1_024</span>"#,
-            r#"<span class="n">MAX_LEN</span>"#,
-            r#"<span class="n">true</span>"#,
-            r#"<span class="s">'x'</span>"#,
-            r#"<span class="f">read</span>(&amp;<span class="k">mut</span> buffer)?;"#,
-        ] {
-            assert!(html.contains(token), "no {token} in\n{html}");
+        expect(
+            "rust",
+            RUST,
+            &[
+                r#"<span class="k">fn</span> <span class="f">main</span>"#,
+                r#"<span class="k">struct</span> <span class="t">Pair</span>&lt;<span class="t">'a</span>&gt;"#,
+                r#"<span class="a">#[derive(Debug)]</span>"#,
+                r#"    <span class="a">#[arg(default_value = &quot;x&quot;)]</span>"#,
+                r#"<span class="t">str</span>"#,
+                r#"io::<span class="t">Result</span>&lt;()&gt;"#,
+                r#"<span class="k">let</span> text = "#,
+                r#"<span class="s">r#&quot;a &quot;quoted&quot; b&quot;#</span>"#,
+                r#"<span class="m">println!</span>"#,
+                r#"<span class="n">1_024</span>"#,
+                r#"<span class="n">MAX_LEN</span>"#,
+                r#"<span class="n">true</span>"#,
+                r#"<span class="s">'x'</span>"#,
+                r#"<span class="f">read</span>(&amp;<span class="k">mut</span> buffer)?;"#,
+            ],
+        );
+        let more = "use std::net::TcpStream;\n\
+                    fn write(to: &mut impl Write) { writeln!(io::stdout())?; if a != b { return } }\n\
+                    let stream = TcpStream::connect(addr)?;\n\
+                    let all = lines.map(str::len).collect::<Vec<_>>();\n";
+        expect(
+            "rust",
+            more,
+            &[
+                r#"<span class="k">use</span> std::net::<span class="t">TcpStream</span>;"#,
+                r#"&amp;<span class="k">mut</span> <span class="k">impl</span> <span class="t">Write</span>"#,
+                r#"<span class="m">writeln!</span>(io::<span class="f">stdout</span>())?;"#,
+                r#"<span class="k">if</span> a != b { <span class="k">return</span> }"#,
+                r#"<span class="t">TcpStream</span>::<span class="f">connect</span>(addr)?;"#,
+                r#"<span class="f">collect</span>::&lt;<span class="t">Vec</span>&lt;_&gt;&gt;()"#,
+            ],
+        );
+        expect(
+            "python",
+            PYTHON,
+            &[
+                r#"<span class="a">@deco.rator</span>("#,
+                r#"<span class="k">def</span> <span class="f">f</span>(a: <span class="t">int</span>):"#,
+                r#"<span class="n">None</span>  <span class="c"># no &quot;end</span>"#,
+                r#"<span class="s">f&quot;{a['b']} {{&quot;</span>"#,
+                r#"<span class="s">b'\'#'</span>"#,
+                r#"<span class="f">bind</span>((host, <span class="n">9_000</span>))"#,
+                r#"socket.<span class="n">AF_INET</span>"#,
+                r#"<span class="s">r&quot;&quot;&quot;no</span>"#,
+                r#"<span class="s">doc&quot;&quot;&quot;</span>"#,
+            ],
+        );
+        expect(
+            "toml",
+            "[programs] # these\nAna = \"x # y\"\nlimit = 3\n",
+            &[
+                r#"<span class="t">[programs]</span> <span class="c"># these</span>"#,
+                r#"Ana = <span class="s">&quot;x # y&quot;</span>"#,
+                r#"limit = <span class="n">3</span>"#,
+            ],
+        );
+    }
+
+    /// The text of the steps' files that end like this, with their paths.
+    fn sources(end: &str) -> Vec<(String, String)> {
+        let root = workspace::root::repository();
+        let mut sources = Vec::new();
+        let mut folders = vec![root.join("steps")];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.to_str().unwrap().ends_with(end) {
+                    let text = fs::read_to_string(&path).unwrap().replace("\r\n", "\n");
+                    sources.push((path.display().to_string(), text));
+                }
+            }
+        }
+        sources
+    }
+
+    /// The words of a class, in order.
+    fn words_of(class: &str, lines: &[Line]) -> Vec<String> {
+        let pieces = lines.iter().flat_map(|line| &line.0);
+        let texts = pieces.filter(|(it, _)| *it == Some(class)).map(|(_, text)| text);
+        texts.flat_map(|text| text.split_whitespace()).map(str::to_owned).collect()
+    }
+
+    /// The keywords of a Rust program outside of its attributes, as another lexer reads it.
+    fn keywords(tokens: TokenStream, found: &mut Vec<String>) {
+        let mut tokens = tokens.into_iter().peekable();
+        while let Some(token) = tokens.next() {
+            match token {
+                TokenTree::Punct(mark) if mark.as_char() == '\'' => drop(tokens.next()),
+                TokenTree::Punct(mark) if mark.as_char() == '#' => {
+                    let is_bang = |it: &TokenTree| it.to_string() == "!";
+                    tokens.next_if(is_bang);
+                    let is_attribute = |it: &TokenTree| it.to_string().starts_with('[');
+                    tokens.next_if(is_attribute);
+                }
+                TokenTree::Group(group) => keywords(group.stream(), found),
+                TokenTree::Ident(name) if rust::KEYWORDS.contains(&name.to_string().as_str()) => {
+                    found.push(name.to_string());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn each_keyword_of_each_rust_program_has_its_class_and_nothing_else_has() {
+        let sources = sources(".rs");
+        assert!(sources.len() > 100, "only {} files", sources.len());
+        for (path, text) in sources {
+            let lines = highlight("rust", &text);
+            assert_eq!(texts(&lines), text, "{path}");
+            let mut expected = Vec::new();
+            keywords(text.parse().unwrap(), &mut expected);
+            assert_eq!(words_of("k", &lines), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn each_keyword_of_each_python_program_has_its_class() {
+        let sources = sources(".py");
+        assert!(sources.len() > 50, "only {} files", sources.len());
+        for (path, text) in sources {
+            let lines = highlight("python", &text);
+            assert_eq!(texts(&lines), text, "{path}");
+            for (class, text) in lines.iter().flat_map(|line| &line.0) {
+                let is_keyword = |word: &str| hash::KEYWORDS.contains(&word);
+                let mut words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
+                match class {
+                    None => assert!(!words.any(is_keyword), "{path}: plain: {text}"),
+                    Some("k") => assert!(is_keyword(text), "{path}: a keyword: {text}"),
+                    Some("s" | "c") => {}
+                    Some(_) => assert!(!words.any(is_keyword), "{path}: {text}"),
+                }
+            }
         }
     }
 

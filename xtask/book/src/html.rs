@@ -40,14 +40,14 @@ pub fn one_line(html: &str) -> String {
     html.replace('\n', "&#10;").replace("{{", "&#123;&#123;")
 }
 
-/// Code that can be reached and scrolled by keyboard.
+/// Code. A line that is too long is wrapped: there is nothing to scroll.
 #[must_use]
 pub fn pre(language: &str, code: &str) -> String {
     let class = match language {
         "" => String::new(),
         _ => format!(r#" class="language-{}""#, escape(language)),
     };
-    format!(r#"<pre tabindex="0"><code{class}>{code}</code></pre>"#)
+    format!(r#"<pre><code{class}>{code}</code></pre>"#)
 }
 
 #[cfg(test)]

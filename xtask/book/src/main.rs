@@ -6,10 +6,12 @@
 mod build;
 mod built;
 mod bundle;
+mod cards;
 mod directive;
 mod directives;
 mod edition;
 mod exercises;
+mod files;
 mod fold;
 mod heads;
 mod highlight;

@@ -221,9 +221,16 @@ fn listed(listing: &str) -> Result<String> {
     Ok(code)
 }
 
-/// The text that a page was written as.
+/// The text that a page was written as: its whole files have a page of their own.
 fn source(page: &str) -> Result<String> {
-    read(&Site::source(page).context("the page was not written as text")?)
+    let text = read(&Site::source(page).context("the page was not written as text")?)?;
+    let mut is_inside = false;
+    let is_wanted = |line: &&str| {
+        is_inside =
+            (is_inside || line.starts_with("<details class=\"files\">")) && *line != "</details>";
+        is_inside == page.ends_with(setup::FILES)
+    };
+    Ok(text.lines().filter(is_wanted).map(|line| line.to_owned() + "\n").collect())
 }
 
 fn read(path: &str) -> Result<String> {

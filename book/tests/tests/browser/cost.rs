@@ -17,7 +17,7 @@ use crate::browser::{Browser, View};
 use crate::{PAGE, WHOLE_BOOK};
 
 /// In bytes. 1 KB is 1,000 bytes.
-const MAX_FIRST_VISIT: usize = 100_000;
+const MAX_FIRST_VISIT: usize = 60_000;
 
 /// The level of most servers that compress. A few use 1, which costs about a tenth more.
 const LEVEL: u32 = 6;

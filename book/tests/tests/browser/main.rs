@@ -14,6 +14,7 @@ mod browser;
 mod contents;
 mod copying;
 mod cost;
+mod differences;
 mod every_page;
 mod keyboard;
 mod languages;
@@ -25,6 +26,7 @@ mod searching;
 mod setup;
 mod survey;
 mod theme;
+mod wide;
 
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
@@ -116,6 +118,14 @@ fn behaviour(shared: &Shared) -> Vec<Trial> {
             "without JavaScript, the other language is folded",
             languages::folded_without_scripts,
         ),
+        test(
+            shared,
+            "in a difference, what did not change is unfolded by keyboard",
+            differences::unfold_by_keyboard,
+        ),
+        test(shared, "a switch shows all lines of a difference", differences::show_all_lines),
+        test(shared, "on a phone, rows of wide tables are cards", wide::tables_are_cards),
+        test(shared, "on a phone, long lines of code are wrapped", wide::lines_are_wrapped),
         test(shared, "paper shows the chosen language", languages::on_paper),
         test(shared, "on paper, answers come after the last question", printing::answers_come_last),
         test(shared, "odd addresses do no harm", odd_addresses::do_no_harm),

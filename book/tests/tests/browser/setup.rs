@@ -24,6 +24,9 @@ const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 /// The pages' texts, relative to the repository.
 const SOURCES: &str = "book/en/src";
 
+/// How the name of a page ends that has the whole files of another.
+pub const FILES: &str = "-files.html";
+
 /// The accessibility checks, in the folder `book/tests`.
 const AXE: &str = "node_modules/axe-core/axe.min.js";
 
@@ -125,7 +128,8 @@ pub struct Site {
 impl Site {
     /// The text that a page was written as: its path in the repository, if it has one.
     pub fn source(page: &str) -> Option<String> {
-        let text = format!("{SOURCES}/{}md", page.trim_end_matches("html"));
+        let name = page.replace(FILES, ".html");
+        let text = format!("{SOURCES}/{}md", name.trim_end_matches("html"));
         repository().join(&text).is_file().then_some(text)
     }
 

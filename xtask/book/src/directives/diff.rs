@@ -2,7 +2,7 @@
 //!
 //! Two files with different names, or parts of them: `{{#diff STEP-A FILE-A[:ANCHOR] STEP-B FILE-B[:ANCHOR]}}`.
 
-use std::fmt::Write as _;
+use std::ops::Range;
 use std::path::Path;
 
 use anyhow::{Result, bail};
@@ -28,8 +28,8 @@ pub fn render(root: &Path, arguments: &str) -> Result<String> {
         bail!("the files are identical; say so in prose");
     }
     let diff = Diff::new(&old, &new);
-    let code = pre(language_of(&new.path), &diff.code);
-    let (added, removed) = (lines(diff.added), diff.removed_as_words());
+    let code = diff.html(language_of(&new.path));
+    let (added, removed) = (lines(diff.count("ins")), diff.removed_as_words());
     let (counts, against) = (text!("diff.counts", added, removed), text!("diff.against"));
     let (before, after) = (escape(&old.path), escape(&new.path));
     Ok(format!(
@@ -63,36 +63,72 @@ impl Part {
     }
 }
 
-struct Diff {
-    code: String,
-    added: usize,
-    removed: usize,
-}
+/// The number of unchanged lines that are shown before and after a change.
+const CONTEXT: usize = 3;
+
+/// The lines of both files, in order, each with its element: `ins`, `del`, or `span` if it is in both.
+struct Diff(Vec<(&'static str, Line)>);
 
 impl Diff {
     fn new(old: &Part, new: &Part) -> Self {
-        let mut diff = Self { code: String::new(), added: 0, removed: 0 };
+        let mut rows = Vec::new();
         for change in TextDiff::from_lines(&old.text, &new.text).iter_all_changes() {
-            let (element, sign, line) = match change.tag() {
-                ChangeTag::Equal => ("span", ' ', change.new_index().map(|i| &new.lines[i])),
-                ChangeTag::Delete => ("del", '-', change.old_index().map(|i| &old.lines[i])),
-                ChangeTag::Insert => ("ins", '+', change.new_index().map(|i| &new.lines[i])),
+            let (element, part, index) = match change.tag() {
+                ChangeTag::Equal => ("span", new, change.new_index()),
+                ChangeTag::Delete => ("del", old, change.old_index()),
+                ChangeTag::Insert => ("ins", new, change.new_index()),
             };
-            diff.added += usize::from(sign == '+');
-            diff.removed += usize::from(sign == '-');
-            let line = line.map(Line::to_html).unwrap_or_default();
-            // Writing to a String cannot fail.
-            let _ = write!(
-                diff.code,
-                "<{element} class=\"line\"><span class=\"sign\">{sign}</span>{line}\n</{element}>"
-            );
+            rows.extend(index.map(|index| (element, part.lines[index].clone())));
         }
-        diff
+        Self(rows)
+    }
+
+    fn count(&self, element: &str) -> usize {
+        self.0.iter().filter(|row| row.0 == element).count()
+    }
+
+    /// The lines; of those that did not change, all but a few are folded.
+    fn html(&self, language: &str) -> String {
+        let code = |rows: &[(&str, Line)]| match rows {
+            [] => String::new(),
+            _ => pre(
+                language,
+                &rows.iter().map(|(element, line)| line.row(element)).collect::<String>(),
+            ),
+        };
+        let (mut html, mut shown) = (String::new(), 0);
+        for folded in self.folded() {
+            let (rows, count) = (&self.0[folded.clone()], folded.len());
+            let summary = text!("diff.same", count);
+            html += &code(&self.0[shown..folded.start]);
+            html += &format!(
+                r#"<details class="same" data-paper="no"><summary>{summary}</summary>{}</details>"#,
+                code(rows)
+            );
+            shown = folded.end;
+        }
+        html + &code(&self.0[shown..])
+    }
+
+    /// The rows far from any change. A fold takes as much room as a line or two: fewer than four are not folded.
+    fn folded(&self) -> Vec<Range<usize>> {
+        let (mut folded, mut start) = (Vec::new(), 0);
+        for run in self.0.chunk_by(|a, b| (a.0 == "span") == (b.0 == "span")) {
+            let end = start + run.len();
+            let first = if start == 0 { 0 } else { start + CONTEXT };
+            let last = if end == self.0.len() { end } else { end.saturating_sub(CONTEXT) };
+            if run[0].0 == "span" && last >= first + 4 {
+                folded.push(first..last);
+            }
+            start = end;
+        }
+        folded
     }
 
     fn removed_as_words(&self) -> String {
+        let removed = self.count("del");
         // "3 lines added, 1 removed": the second noun would only repeat the first.
-        if self.added == 0 { lines(self.removed) } else { self.removed.to_string() }
+        if self.count("ins") == 0 { lines(removed) } else { removed.to_string() }
     }
 }
 

@@ -32,7 +32,7 @@ fn a_directive_is_found_only_where_it_is() {
 fn a_listing_is_the_file_without_its_anchors() {
     let html = html("{{#listing 01-first src/server.rs}}");
     assert!(html.starts_with(
-        r#"<figure class="listing"><figcaption><span class="path">steps/01-first/src/server.rs</span></figcaption><pre tabindex="0"><code class="language-rust"><span class="c">//! A server.</span>"#
+        r#"<figure class="listing"><figcaption><span class="path">steps/01-first/src/server.rs</span></figcaption><pre><code class="language-rust"><span class="c">//! A server.</span>"#
     ));
     assert!(html.ends_with("}\n</code></pre></figure>"), "{html}");
     assert!(!html.contains("ANCHOR"), "{html}");
@@ -70,13 +70,14 @@ fn a_listing_that_cannot_be_shown_says_why() {
 fn a_difference_shows_what_came_and_what_went() {
     let html = html("{{#diff 01-first 02-second src/server.rs}}");
     assert!(html.starts_with(
-        r#"<figure class="listing diff"><figcaption><span class="path">steps/02-second/src/server.rs</span> <span class="against">against <span class="path">steps/01-first/src/server.rs</span>: 1 line added, 1 removed</span></figcaption><pre tabindex="0"><code class="language-rust"><span class="line"><span class="sign"> </span>"#
+        r#"<figure class="listing diff"><figcaption><span class="path">steps/02-second/src/server.rs</span> <span class="against">against <span class="path">steps/01-first/src/server.rs</span>: 1 line added, 1 removed</span></figcaption><details class="same""#
     ), "{html}");
-    assert!(html.contains(
-        "<del class=\"line\"><span class=\"sign\">-</span>    <span class=\"k\">if</span> "
-    ));
-    assert!(html.contains("<ins class=\"line\"><span class=\"sign\">+</span>    <span class=\"k\">loop</span> {\n</ins>"));
-    assert!(html.contains("<span class=\"line\"><span class=\"sign\"> </span>\n</span>"));
+    assert!(
+        html.contains("<del class=\"l\" style=\"--i:4\">    <span class=\"k\">if</span> "),
+        "{html}"
+    );
+    let added = "<ins class=\"l\" style=\"--i:4\">    <span class=\"k\">loop</span> {</ins>\n";
+    assert!(html.contains(added), "{html}");
     assert!(!html.contains("ANCHOR"), "{html}");
 }
 
@@ -106,7 +107,31 @@ fn two_files_with_different_names_can_be_compared_and_so_can_parts_of_them() {
     ), "{whole}");
     let part = html("{{#diff 01-first src/old.rs:run 02-second examples/part/new.rs:run}}");
     assert!(part.contains(": 1 line added, 1 removed"), "{part}");
-    assert!(!part.contains("New") && part.contains("</del><ins"), "{part}");
+    assert!(!part.contains("New") && part.contains("</del>\n<ins"), "{part}");
+}
+
+#[test]
+fn what_did_not_change_is_folded_but_for_the_lines_next_to_a_change() {
+    let tree = fixture::tree();
+    let old: String = (0..40).map(|number| format!("fn f{number:02}() {{}}\n")).collect();
+    let new = old.replace("f00()", "f00(x: u8)").replace("f14()", "f()").replace("f24()", "f()");
+    fixture::write(tree.path(), "steps/01-first/src/long.rs", &old);
+    fixture::write(tree.path(), "steps/02-second/src/long.rs", &new);
+    let directive = Directive::alone_in("{{#diff 01-first 02-second src/long.rs}}").unwrap();
+    let html = super::render(&directive, tree.path()).unwrap();
+    let parts: Vec<&str> = html.split("<pre>").skip(1).collect();
+    // Each part's first and last function. Between f14 and f24, three lines are too few to be folded.
+    let names = |part: &str| {
+        let mut names = part.split(r#"<span class="f">f"#).skip(1).map(|rest| rest[..2].to_owned());
+        (names.next().unwrap(), names.last().unwrap())
+    };
+    let found: Vec<_> = parts.iter().map(|part| names(part)).collect();
+    let expected = [("00", "03"), ("04", "10"), ("11", "27"), ("28", "39")];
+    assert_eq!(found, expected.map(|(first, last)| (first.to_owned(), last.to_owned())), "{html}");
+    let fold =
+        r#"<details class="same" data-paper="no"><summary>12 unchanged lines</summary><pre>"#;
+    assert!(html.contains(fold), "{html}");
+    assert_eq!(html.matches("<details").count(), 2, "{html}");
 }
 
 #[test]

@@ -84,7 +84,7 @@ fn what_is_wrong_below_a_long_piece_is_said_with_the_line_of_the_file() {
 fn a_fence_becomes_a_listing() {
     assert_eq!(
         page("```text\na < b\n\n{{#listing a b}} \\{{#x}}\n```\n"),
-        "<figure class=\"listing\"><pre tabindex=\"0\"><code class=\"language-text\">\
+        "<figure class=\"listing\"><pre><code class=\"language-text\">\
          a &lt; b&#10;&#10;&#123;&#123;#listing a b}} &#123;&#123;#x}}&#10;</code></pre></figure>\n"
     );
     let python = page("~~~~ python\n~~~\ndef f(): pass\n~~~~\n");

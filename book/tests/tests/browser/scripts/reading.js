@@ -15,8 +15,9 @@ const links = [...document.querySelectorAll('#contents a:not(.headings a)')];
 const parts = [...main.querySelectorAll('h1, h2, h3, p, li, summary, table, pre, figure')]
     .filter((part) => !part.closest('.outline'));
 const outlines = [...main.querySelectorAll('.outline')].map((outline) => outline.innerText);
-// Nor is it a difference that a second language is behind a tab with scripts, and folded without.
-const ways = [...main.querySelectorAll('.languages, .twins > details > summary')];
+// Nor is it a difference that a second language is behind a tab with scripts, and folded without; or that a
+// switch unfolds what can be unfolded without it.
+const ways = [...main.querySelectorAll('.languages, .twins > details > summary, .whole-file')];
 ways.forEach((way) => { way.style.display = 'none'; });
 const text = outlines.reduce((rest, outline) => rest.replace(outline, ''), main.innerText);
 ways.forEach((way) => { way.style.display = ''; });

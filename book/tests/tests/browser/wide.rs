@@ -1,0 +1,90 @@
+//! What is wider than a phone: long lines of code, and tables.
+
+use anyhow::{Result, ensure};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::browser::{Browser, View};
+
+/// A page with wide tables and long lines.
+const PAGE: &str = "connection-loop.html";
+
+/// A cell of a wide table.
+#[derive(Deserialize)]
+struct Cell {
+    label: String,
+    /// The name of its column.
+    column: String,
+    top: f64,
+}
+
+/// On a phone, each row of a wide table is a card, with a name in each cell; the browser still tells
+/// a screen reader of a table.
+pub async fn tables_are_cards(browser: &Browser) -> Result<()> {
+    let first_row = "const table = document.querySelector('main > .table-wrapper > .cards'); \
+         return [...table.tBodies[0].rows[0].cells].map((cell, index) => ({ \
+             label: getComputedStyle(cell, '::before').content, \
+             column: table.tHead.rows[0].cells[index].textContent.trim(), \
+             top: cell.getBoundingClientRect().top }))";
+    for scripts in [true, false] {
+        browser.allow_scripts(scripts).await?;
+        browser.visit_in(View::NARROW, PAGE).await?;
+        let cells: Vec<Cell> = browser.run(first_row, json!([])).await?;
+        ensure!(cells.len() > 2, "{PAGE}: the table has {} columns", cells.len());
+        for Cell { label, column, .. } in &cells {
+            ensure!(label.contains(column.as_str()), "{PAGE}: {column} is labelled {label}");
+        }
+        let is_card = cells.is_sorted_by(|a, b| a.top < b.top);
+        ensure!(is_card, "{PAGE}: on a phone, the cells are side by side");
+        for role in ["table", "row", "columnheader", "cell"] {
+            let count = count(browser, role).await?;
+            ensure!(count > 0, "{PAGE}: on a phone, nothing is a {role}");
+        }
+
+        browser.visit_in(View::WIDE, PAGE).await?;
+        let cells: Vec<Cell> = browser.run(first_row, json!([])).await?;
+        let is_row = cells.iter().all(|cell| cell.top == cells[0].top && cell.label == "none");
+        ensure!(is_row, "{PAGE}: on a laptop, the cells are not side by side");
+    }
+    Ok(())
+}
+
+/// How many parts of the page have a role, as a screen reader sees it.
+async fn count(browser: &Browser, role: &str) -> Result<usize> {
+    let document = browser.devtools("DOM.getDocument", json!({ "depth": 0 })).await?;
+    let question = json!({ "nodeId": document["root"]["nodeId"], "role": role });
+    let answer = browser.devtools("Accessibility.queryAXTree", question).await?;
+    let nodes = answer["nodes"].as_array().map_or(&[][..], Vec::as_slice);
+    Ok(nodes.iter().filter(|node| node["ignored"] != true).count())
+}
+
+/// On a phone, a line of code that is too long goes on below its own beginning, further to the right.
+pub async fn lines_are_wrapped(browser: &Browser) -> Result<()> {
+    browser.visit_in(View::NARROW, PAGE).await?;
+    let lines: Vec<(f64, f64)> = browser
+        .run(
+            "const edges = (line) => { \
+                 const range = document.createRange(); \
+                 const texts = document.createTreeWalker(line, NodeFilter.SHOW_TEXT); \
+                 const first = texts.nextNode(); \
+                 range.setStart(first, first.data.search(/\\S|$/)); \
+                 range.setEndAfter(line.lastChild); \
+                 const boxes = [...range.getClientRects()]; \
+                 const top = Math.min(...boxes.map((box) => box.top)); \
+                 const left = (boxes) => Math.min(...boxes.map((box) => box.left)); \
+                 return [left(boxes.filter((box) => box.top < top + 5)), left(boxes.filter((box) => box.top > top + 5))]; \
+             }; \
+             const lines = [...document.querySelectorAll('.listing .l')]; \
+             return lines.filter((line) => line.checkVisibility() && line.offsetHeight > 25).map(edges)",
+            json!([]),
+        )
+        .await?;
+    ensure!(lines.len() > 5, "{PAGE}: only {} lines are wrapped", lines.len());
+    let wrong = lines.iter().filter(|(first, next)| next < first);
+    ensure!(wrong.count() == 0, "{PAGE}: a line goes on to the left of its beginning: {lines:?}");
+    let scroll = "return [...document.querySelectorAll('.listing pre')] \
+                  .filter((pre) => pre.scrollWidth > pre.clientWidth).length";
+    let scroll: usize = browser.run(scroll, json!([])).await?;
+    ensure!(scroll == 0, "{PAGE}: {scroll} listings are too wide");
+    Ok(())
+}
