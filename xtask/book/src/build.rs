@@ -1,8 +1,9 @@
 //! `cargo xtask build`: the book as a folder of web pages. A warning is an error.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fmt::Write as _;
-use std::fs::{self, DirEntry};
+use std::fs;
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -125,14 +126,12 @@ fn render(
 /// Does to the pages what mdBook cannot do.
 fn finish(dest: &Path) -> Result<()> {
     let entries = fs::read_dir(dest).with_context(|| format!("cannot list {}", dest.display()))?;
-    let entries: Vec<DirEntry> = entries.collect::<io::Result<_>>()?;
-    for entry in entries {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if !name.ends_with(".html") {
-            continue;
-        }
-        let page = fs::read_to_string(entry.path()).with_context(|| name.clone())?;
-        let pages = files::split(&name, cards::label(&page)).with_context(|| name.clone())?;
+    let paths: Vec<PathBuf> =
+        entries.map(|entry| entry.map(|it| it.path())).collect::<io::Result<_>>()?;
+    for path in paths.iter().filter(|path| path.extension() == Some(OsStr::new("html"))) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let page = fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
+        let pages = files::split(&name, cards::label(&page)).with_context(|| name.into_owned())?;
         for (name, page) in pages {
             fs::write(dest.join(&name), page).with_context(|| format!("cannot write {name}"))?;
         }

@@ -27,7 +27,7 @@ pub fn label(page: &str) -> String {
 /// A table with names and roles, if it is wide.
 fn table(html: &str) -> Option<String> {
     let (head, _) = html.split_once("</thead>")?;
-    let names: Vec<String> = cells(head).map(|cell| text(cell)).collect();
+    let names: Vec<String> = cells(head).map(text).collect();
     let is_long =
         |row: &str| cells(row).map(|cell| text(cell).chars().count()).sum::<usize>() > NARROW;
     if !COLUMNS.contains(&names.len()) || !html.split("<tr>").any(is_long) {

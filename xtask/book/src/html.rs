@@ -47,7 +47,7 @@ pub fn pre(language: &str, code: &str) -> String {
         "" => String::new(),
         _ => format!(r#" class="language-{}""#, escape(language)),
     };
-    format!(r#"<pre><code{class}>{code}</code></pre>"#)
+    format!("<pre><code{class}>{code}</code></pre>")
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ async fn count(browser: &Browser, role: &str) -> Result<usize> {
     Ok(nodes.iter().filter(|node| node["ignored"] != true).count())
 }
 
-/// On a phone, a line of code that is too long goes on below its own beginning, further to the right.
+/// On a phone, a line of code that is too long continues below its own beginning, further to the right.
 pub async fn lines_are_wrapped(browser: &Browser) -> Result<()> {
     browser.visit_in(View::NARROW, PAGE).await?;
     let lines: Vec<(f64, f64)> = browser
@@ -81,7 +81,7 @@ pub async fn lines_are_wrapped(browser: &Browser) -> Result<()> {
         .await?;
     ensure!(lines.len() > 5, "{PAGE}: only {} lines are wrapped", lines.len());
     let wrong = lines.iter().filter(|(first, next)| next < first);
-    ensure!(wrong.count() == 0, "{PAGE}: a line goes on to the left of its beginning: {lines:?}");
+    ensure!(wrong.count() == 0, "{PAGE}: a line continues to the left of its beginning: {lines:?}");
     let scroll = "return [...document.querySelectorAll('.listing pre')] \
                   .filter((pre) => pre.scrollWidth > pre.clientWidth).length";
     let scroll: usize = browser.run(scroll, json!([])).await?;

@@ -100,11 +100,12 @@ impl Diff {
         for folded in self.folded() {
             let (rows, count) = (&self.0[folded.clone()], folded.len());
             let summary = text!("diff.same", count);
-            html += &code(&self.0[shown..folded.start]);
-            html += &format!(
-                r#"<details class="same" data-paper="no"><summary>{summary}</summary>{}</details>"#,
-                code(rows)
-            );
+            html.extend([
+                code(&self.0[shown..folded.start]),
+                format!(r#"<details class="same" data-paper="no"><summary>{summary}</summary>"#),
+                code(rows),
+                "</details>".to_owned(),
+            ]);
             shown = folded.end;
         }
         html + &code(&self.0[shown..])

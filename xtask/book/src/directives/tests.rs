@@ -113,7 +113,8 @@ fn two_files_with_different_names_can_be_compared_and_so_can_parts_of_them() {
 #[test]
 fn what_did_not_change_is_folded_but_for_the_lines_next_to_a_change() {
     let tree = fixture::tree();
-    let old: String = (0..40).map(|number| format!("fn f{number:02}() {{}}\n")).collect();
+    let lines: Vec<String> = (0..40).map(|number| format!("fn f{number:02}() {{}}\n")).collect();
+    let old = lines.concat();
     let new = old.replace("f00()", "f00(x: u8)").replace("f14()", "f()").replace("f24()", "f()");
     fixture::write(tree.path(), "steps/01-first/src/long.rs", &old);
     fixture::write(tree.path(), "steps/02-second/src/long.rs", &new);
