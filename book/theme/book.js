@@ -80,45 +80,34 @@ function announce(words) {
 
 // ----------------------------------------------------------------- outline
 
-// The headings of this page. Where the contents are on the left, they are below the page's name there, and
-// show where the reader is. Elsewhere they are folded below the title.
+// The headings of this page: beside the text where there is room, with a mark where the reader is; else folded
+// below the title.
 (function outline() {
     const lists = document.querySelectorAll('main > .outline');
-    for (const list of lists) {
-        list.querySelector('details').open = false;
+    const beside = matchMedia('(min-width: 75rem)');
+    const fold = () => lists.forEach((list) => {
+        list.firstElementChild.open = beside.matches && lists.length === 1;
         list.classList.add('settled');
-    }
-    const [list] = lists;
+    });
+    beside.addEventListener('change', fold);
+    fold();
     if (lists.length !== 1) return; // the page for printing has many
 
-    const current = document.querySelector('#contents [aria-current="page"]');
-    if (!current) return;
-    const headings = list.querySelector('ol').cloneNode(true);
-    headings.className = 'headings';
-    headings.setAttribute('aria-label', list.getAttribute('aria-label'));
-    current.after(headings);
-
-    const links = [...headings.querySelectorAll('a')];
+    const scroller = lists[0].firstElementChild;
+    const links = [...scroller.querySelectorAll('a')];
     const targets = links.map((link) => byId(decodeURIComponent(link.hash.slice(1))));
-    const nav = byId('contents');
 
     // The last heading that is above the middle of the window is the one that is being read.
     function mark() {
-        const middle = innerHeight / 2;
-        const passed = targets.filter((target) => target && target.getBoundingClientRect().top < middle).length;
-        const at = scrollY > 0 ? passed - 1 : -1;
-        links.forEach((link, index) => {
-            if (index === at) {
-                link.setAttribute('aria-current', 'location');
-            } else {
-                link.removeAttribute('aria-current');
-            }
-        });
-        const link = links[at];
+        const passed = targets.filter((target) => target?.getBoundingClientRect().top < innerHeight / 2).length;
+        const link = scrollY > 0 ? links[passed - 1] : null;
+        if (link?.matches('[aria-current]')) return;
+        links.forEach((link) => link.removeAttribute('aria-current'));
         if (!link) return;
-        const top = link.offsetTop - nav.offsetTop;
-        if (top < nav.scrollTop || top + link.offsetHeight > nav.scrollTop + nav.clientHeight) {
-            nav.scrollTop = top - nav.clientHeight / 2;
+        link.setAttribute('aria-current', 'location');
+        const top = link.getBoundingClientRect().top - scroller.getBoundingClientRect().top;
+        if (top < 0 || top + link.offsetHeight > scroller.clientHeight) {
+            scroller.scrollTop += top - scroller.clientHeight / 2;
         }
     }
     const seen = new IntersectionObserver(mark, { rootMargin: '0px 0px -50% 0px' });
@@ -128,17 +117,24 @@ function announce(words) {
 
 // -------------------------------------------------------------------- keys
 
-// Arrows turn the page, and `?` lists the keys, where nothing else has the focus.
+const keysAreOn = () => byId('keys-on').checked && !byId('keys').open;
+
+// Arrows turn the page, and `?` lists the keys, where nothing else has the focus or lies over the page.
 (function keys() {
     const help = byId('keys');
     const isOn = byId('keys-on');
-    isOn.checked = kept.get('keys') !== 'off';
+    const settle = () => { isOn.checked = kept.get('keys') !== 'off'; };
+    settle();
+    addEventListener('storage', settle); // another tab of the book
     isOn.addEventListener('change', () => kept.set('keys', isOn.checked ? 'on' : 'off'));
+    byId('keys-button').addEventListener('click', () => help.showModal());
 
     addEventListener('keydown', (event) => {
-        if (event.altKey || event.ctrlKey || event.metaKey || event.defaultPrevented || help.open) return;
+        if (event.altKey || event.ctrlKey || event.metaKey || event.isComposing || event.defaultPrevented) return;
         const focused = document.activeElement;
-        if (focused && focused !== document.body && focused.id !== 'mdbook-content') return;
+        const isFree = !focused || focused === document.body || focused.id === 'mdbook-content';
+        const isCovered = root.classList.contains('contents-open') || document.querySelector('[role="search"]').offsetHeight > 0;
+        if (!keysAreOn() || !isFree || isCovered) return;
         if (event.key === '?') {
             event.preventDefault();
             help.showModal();
@@ -146,7 +142,7 @@ function announce(words) {
         }
         const rel = { ArrowLeft: 'prev', ArrowRight: 'next' }[event.key];
         const link = rel && !event.shiftKey && document.querySelector(`.pager a[rel="${rel}"]`);
-        if (link && isOn.checked && !getSelection().toString()) link.click();
+        if (link && !getSelection().toString()) link.click();
     });
 })();
 
@@ -264,7 +260,7 @@ function mdbook_something_else_has_focus(event) {
                 if (isOpen()) close();
                 toggle.focus({ preventScroll: true });
             });
-        } else if ((event.key === '/' || event.key === 's')
+        } else if ((event.key === '/' || event.key === 's') && keysAreOn()
             && !event.target.closest('input, select, textarea, [contenteditable]')) {
             event.preventDefault();
             event.stopPropagation();
@@ -434,17 +430,19 @@ function mdbook_something_else_has_focus(event) {
 // ------------------------------------------------------------------- pages
 
 (function pages() {
-    // What scrolls sideways can be reached with the keyboard, and only that.
+    // What scrolls sideways can be reached with the keyboard, and only that. What it is in may pass over the list of
+    // headings.
     const sizes = new ResizeObserver((entries) => {
         for (const { target } of entries) {
             if (target.scrollWidth > target.clientWidth) {
                 target.tabIndex = 0;
+                target.closest('main > *').classList.add('spread');
             } else {
                 target.removeAttribute('tabindex');
             }
         }
     });
-    document.querySelectorAll('.table-wrapper, .columns, pre:not([tabindex])').forEach((part) => sizes.observe(part));
+    document.querySelectorAll('.table-wrapper, .columns, pre').forEach((part) => sizes.observe(part));
 
     // In a table, the parts of a name may stand one below the other.
     document.querySelectorAll(':is(td, th) code').forEach((code) => {

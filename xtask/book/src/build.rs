@@ -18,6 +18,7 @@ use workspace::edition::ENGLISH;
 use workspace::root;
 
 use crate::edition::Edition;
+use crate::place::Places;
 use crate::preprocess::Steps;
 use crate::{cards, files};
 
@@ -120,18 +121,19 @@ fn render(
     book.config.set("build.build-dir", dest)?;
     book.with_preprocessor(Steps(edition));
     book.build()?;
-    finish(dest)
+    finish(dest, &Places::read(root, &root.join(ENGLISH).join("src"))?)
 }
 
 /// Does to the pages what mdBook cannot do.
-fn finish(dest: &Path) -> Result<()> {
+fn finish(dest: &Path, places: &Places) -> Result<()> {
     let entries = fs::read_dir(dest).with_context(|| format!("cannot list {}", dest.display()))?;
     let paths: Vec<PathBuf> =
         entries.map(|entry| entry.map(|it| it.path())).collect::<io::Result<_>>()?;
     for path in paths.iter().filter(|path| path.extension() == Some(OsStr::new("html"))) {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let page = fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
-        let pages = files::split(&name, cards::label(&page)).with_context(|| name.into_owned())?;
+        let pages = files::split(&name, cards::label(&places.number(&page)))
+            .with_context(|| name.into_owned())?;
         for (name, page) in pages {
             fs::write(dest.join(&name), page).with_context(|| format!("cannot write {name}"))?;
         }

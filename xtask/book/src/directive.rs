@@ -10,7 +10,7 @@ const KNOWN: &[&str] = &[
     "message",
     "figure",
     "chart",
-    "step",
+    "steps",
     "staircase",
     "collect",
     "contract",

@@ -18,6 +18,7 @@ mod highlight;
 mod html;
 mod outline;
 mod pace;
+mod place;
 mod plan;
 mod preprocess;
 mod schedule;

@@ -1,4 +1,4 @@
-//! The headings of a page, as a list of links below its title. `book.js` moves it where there is room.
+//! The headings of a page, as a list of links: beside the text where there is room, else below the title.
 
 use std::fmt::Write as _;
 

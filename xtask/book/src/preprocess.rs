@@ -18,6 +18,7 @@ use crate::exercises;
 use crate::highlight::fence;
 use crate::html;
 use crate::outline::Outline;
+use crate::place::Places;
 use crate::source::Source;
 
 /// Replaces the directives in a book's pages.
@@ -38,6 +39,7 @@ impl Preprocessor for Steps {
             .with_context(|| format!("no folder above {} has `steps` in it", ctx.root.display()))?;
         let book_root = &ctx.root;
         let src = book_root.join(&ctx.config.book.src);
+        let places = Places::read(root, &src)?;
         self.0.shape(root, &mut book)?;
         // Side by side: what takes long is to highlight each listing for the first time.
         let pages: Vec<(&PathBuf, &str)> = book.chapters().filter_map(source_of).collect();
@@ -45,6 +47,9 @@ impl Preprocessor for Steps {
             // The teacher's pages are beside `src`.
             let file = path.strip_prefix("..").map_or(src.join(path), |path| book_root.join(path));
             let mut page = Page::new(root, file);
+            if self.0 != Edition::Handout {
+                page.place = path.to_str().and_then(|path| places.html(path));
+            }
             page.expand(text);
             (PathBuf::clone(path), page.output, page.errors)
         });
@@ -103,6 +108,8 @@ struct Page<'a> {
     /// Which line of the file each line comes from, once Markdown has been put in.
     origins: Vec<usize>,
     outline: Outline,
+    /// The block that shows where the page is among the steps.
+    place: Option<String>,
     output: String,
     errors: Vec<String>,
 }
@@ -110,7 +117,8 @@ struct Page<'a> {
 impl<'a> Page<'a> {
     fn new(root: &'a Path, path: PathBuf) -> Self {
         let (origins, outline) = (Vec::new(), Outline::default());
-        Self { root, path, origins, outline, output: String::new(), errors: Vec::new() }
+        let (output, errors) = (String::new(), Vec::new());
+        Self { root, path, origins, outline, place: None, output, errors }
     }
 
     fn expand(&mut self, text: &str) {
@@ -132,14 +140,16 @@ impl<'a> Page<'a> {
             }
             index = end;
         }
-        self.insert_outline();
+        self.insert_below_title();
     }
 
-    /// Puts the list of the page's headings below its title.
-    fn insert_outline(&mut self) {
+    /// Puts the page's place among the steps below its title, and the list of its headings.
+    fn insert_below_title(&mut self) {
+        let blocks: Vec<String> =
+            self.place.take().into_iter().chain(self.outline.html()).collect();
         let title_end = self.output.find('\n').filter(|_| self.output.starts_with("# "));
-        if let (Some(html), Some(at)) = (self.outline.html(), title_end) {
-            self.output.insert_str(at + 1, &format!("\n{html}\n"));
+        if let (Some(at), false) = (title_end, blocks.is_empty()) {
+            self.output.insert_str(at + 1, &format!("\n{}\n", blocks.join("\n\n")));
         }
     }
 

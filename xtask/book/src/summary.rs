@@ -7,9 +7,18 @@ use anyhow::{Context as _, Result, bail};
 
 /// The pages that the summary names, in its order.
 pub fn pages(src: &Path) -> Result<Vec<String>> {
+    pages_in(src, |_| true)
+}
+
+/// Those that have a number: neither the pages before the chapters, nor those after them.
+pub fn numbered_pages(src: &Path) -> Result<Vec<String>> {
+    pages_in(src, |line| line.trim_start().starts_with("- "))
+}
+
+fn pages_in(src: &Path, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<String>> {
     let summary = fs::read_to_string(src.join("SUMMARY.md")).context("SUMMARY.md")?;
     let link = |line: &str| Some(line.split_once("](")?.1.split_once(')')?.0.to_owned());
-    Ok(summary.lines().filter_map(link).collect())
+    Ok(summary.lines().filter(|line| is_wanted(line)).filter_map(link).collect())
 }
 
 /// The title of a page that is there.

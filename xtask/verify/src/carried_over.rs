@@ -124,7 +124,7 @@ mod tests {
         let tree = fixture::tree();
         fixture::write(tree.path(), "steps/01-first/src/frame.rs", "");
         fixture::write(tree.path(), "steps/02-second/src/frame.rs", "");
-        let list = "[package.metadata.step]\ncarried-over = [\"src/frame.rs\"]\n";
+        let list = "carried-over = [\"src/frame.rs\"]\n";
         fixture::append(tree.path(), "steps/01-first/Cargo.toml", list);
         let error = check(tree.path(), None).unwrap_err().to_string();
         let path = "steps/01-first/src/frame.rs";

@@ -107,7 +107,11 @@ before = ["links"]
         "<?xml version=\"1.0\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"0 0 1 1\">\n\n\
          <title>A wire</title>\n\n<desc>It is straight.</desc>\n<path\n  d=\"M0 0\n1 1\"/>\n</svg>\n",
     ),
-    ("steps/01-first/Cargo.toml", "[package]\nname = \"step-01-first\"\n"),
+    (
+        "steps/01-first/Cargo.toml",
+        "[package]\nname = \"step-01-first\"\n\n\
+         [package.metadata.step]\nchapter = \"first.md\"\nkeeps = []\nbreaks = {}\n",
+    ),
     ("steps/01-first/src/client.rs", "fn client() {}\n"),
     (
         "steps/01-first/src/server.rs",
@@ -141,7 +145,9 @@ fn run(stream: &Stream) {
     ),
     (
         "steps/02-second/Cargo.toml",
-        "[package]\nname = \"step-02-second\"\n\n[package.metadata.step]\ncarried-over = [\"src/client.rs\"]\n",
+        "[package]\nname = \"step-02-second\"\n\n\
+         [package.metadata.step]\nchapter = \"second.md\"\nkeeps = []\nbreaks = {}\n\
+         carried-over = [\"src/client.rs\"]\n",
     ),
     ("steps/02-second/src/client.rs", "fn client() {}\n"),
     (

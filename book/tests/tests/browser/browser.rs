@@ -328,6 +328,17 @@ impl Browser {
         self.type_keys([char::from(key)]).await
     }
 
+    /// Presses a key while a modifier is held down.
+    pub async fn press_with(&self, modifier: Key, key: Key) -> Result<()> {
+        let [modifier, key] = [modifier, key].map(char::from);
+        let actions = KeyActions::new("keyboard".to_owned())
+            .then(KeyAction::Down { value: modifier })
+            .then(KeyAction::Down { value: key })
+            .then(KeyAction::Up { value: key })
+            .then(KeyAction::Up { value: modifier });
+        self.client.perform_actions(actions).await.context("cannot press a key")
+    }
+
     /// Presses keys and lets them go, one after the other, wherever the focus is.
     pub async fn type_keys(&self, keys: impl IntoIterator<Item = char>) -> Result<()> {
         let mut actions = KeyActions::new("keyboard".to_owned());

@@ -9,7 +9,7 @@
 //! `book/tests/node_modules`, and `pdftotext`.
 
 mod accessible;
-mod arrow_keys;
+
 mod browser;
 mod contents;
 mod copying;
@@ -17,6 +17,7 @@ mod cost;
 mod differences;
 mod every_page;
 mod keyboard;
+mod keys;
 mod languages;
 mod odd_addresses;
 mod outline;
@@ -103,9 +104,18 @@ fn behaviour(shared: &Shared) -> Vec<Trial> {
         test(shared, "what is copied is on the clipboard", copying::to_the_clipboard),
         test(shared, "a chosen theme is kept over a reload", theme::choice_is_kept),
         test(shared, "the theme Auto follows the system", theme::auto_follows_the_system),
-        test(shared, "arrow keys belong to what has the focus", arrow_keys::stay_on_the_page),
-        test(shared, "arrow keys turn pages, and can be switched off", arrow_keys::turn_pages),
+        test(shared, "arrow keys belong to what has the focus", keys::stay_on_the_page),
+        test(shared, "arrow keys turn pages", keys::turn_pages),
+        test(shared, "arrow keys belong to what is open", keys::belong_to_what_is_open),
+        test(shared, "all keys can be switched off", keys::can_be_switched_off),
+        test(shared, "the keys need no storage", keys::need_no_storage),
         test(shared, "the page's headings follow the reader", outline::follows_the_reader),
+        test(
+            shared,
+            "without JavaScript, the page's headings are a plain list",
+            outline::is_a_plain_list_without_scripts,
+        ),
+        test(shared, "a page with few headings has no list of them", outline::is_left_out),
         test(
             shared,
             "the page's headings are folded below the title",

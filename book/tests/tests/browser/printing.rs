@@ -86,12 +86,13 @@ pub async fn is_whole(browser: &Browser) -> Result<Vec<String>> {
         // The text is the same without, and is written in half the time.
         "generateTaggedPDF": false,
     });
+    let unfolded = "return document.querySelectorAll('details[open]').length";
+    let before: usize = browser.run(unfolded, json!([])).await?;
     let sheets = text_of(browser, &browser.print(paper).await?)?;
     let mut found = missing(&shown, &sheets);
-    let unfolded = "return document.querySelectorAll('details[open]').length";
     let open: usize = browser.run(unfolded, json!([])).await?;
-    if open != 0 {
-        found.push(format!("{open} blocks stay unfolded after printing"));
+    if open != before {
+        found.push(format!("{open} blocks are unfolded after printing, {before} were before"));
     }
     Ok(found)
 }

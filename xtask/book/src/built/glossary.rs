@@ -9,6 +9,9 @@ use crate::summary;
 
 const GLOSSARY: &str = "glossary.md";
 
+/// It only says what the book is about; the chapters explain the words.
+const FRONT_PAGE: &str = "index.md";
+
 /// One line for each word of the glossary to which no other page leads. A book may have no glossary.
 pub fn unlinked_terms(src: &Path) -> Result<Vec<String>> {
     let Ok(glossary) = fs::read_to_string(src.join(GLOSSARY)) else {
@@ -33,7 +36,8 @@ pub fn late_links(src: &Path) -> Result<Vec<String>> {
         return Ok(Vec::new());
     };
     let mut pages = Vec::new();
-    for page in summary::pages(src)?.into_iter().filter(|page| page != GLOSSARY) {
+    let is_chapter = |page: &String| page != GLOSSARY && page != FRONT_PAGE;
+    for page in summary::pages(src)?.into_iter().filter(is_chapter) {
         let text = fs::read_to_string(src.join(&page)).with_context(|| page.clone())?;
         pages.push((page, text));
     }
@@ -139,7 +143,11 @@ mod tests {
     fn a_word_that_occurs_before_its_link_is_named() {
         let src = TempDir::new().unwrap();
         let write = |name: &str, text: &str| fs::write(src.path().join(name), text).unwrap();
-        write("SUMMARY.md", "# Summary\n\n- [B](b.md)\n- [A](a.md)\n- [Glossary](glossary.md)\n");
+        write(
+            "SUMMARY.md",
+            "# Summary\n\n[Start](index.md)\n\n- [B](b.md)\n- [A](a.md)\n- [Glossary](glossary.md)\n",
+        );
+        write("index.md", "# Ports\n\nA book about ports.\n");
         write("glossary.md", "# Glossary\n\nend of file\n: One.\n\nport\n: Two.\n");
         let first = "# Ports\n\n<div class=\"objectives\">\n\n- know ports\n\n</div>\n\n\
                      A `port` is [a port](x.md#port), a report no port-hole.\n";

@@ -17,6 +17,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::directive::Directive;
+use crate::place;
 
 /// Returns the HTML that replaces a directive.
 pub fn render(directive: &Directive, root: &Path) -> Result<String> {
@@ -26,7 +27,7 @@ pub fn render(directive: &Directive, root: &Path) -> Result<String> {
         "session" => session::render(root, directive.arguments),
         "figure" => figure::render(root, directive.arguments),
         "chart" => chart::render(root, directive.arguments),
-        "step" => staircase::render_place(root, directive.arguments),
+        "steps" => place::render(root, directive.arguments),
         "staircase" => staircase::render(root, directive.arguments),
         _ => directive.misplaced(),
     }

@@ -1,6 +1,5 @@
 //! `{{#staircase}}`: every check against every step, and why each check matters;
-//! `{{#staircase NN}}`: what one step adds to the one before;
-//! `{{#step NN}}`: where a step is among the others.
+//! `{{#staircase NN}}`: what one step adds to the one before.
 
 use std::path::Path;
 
@@ -12,9 +11,6 @@ use workspace::root::Step;
 
 use crate::html::escape;
 
-/// How many steps the tutorial has.
-const TUTORIAL: u8 = 9;
-
 pub fn render(root: &Path, arguments: &str) -> Result<String> {
     let steps = promises(root)?;
     if arguments.is_empty() {
@@ -25,42 +21,9 @@ pub fn render(root: &Path, arguments: &str) -> Result<String> {
         .context("expected {{#staircase}} or {{#staircase NN}}, with the number of a step")
 }
 
-/// As the other directives do, but for `{{#step NN}}`.
-pub fn render_place(root: &Path, arguments: &str) -> Result<String> {
-    let steps = promises(root)?;
-    position(&steps, arguments)
-        .map(|index| place(&steps, index))
-        .context("expected {{#step NN}}, with the number of a step")
-}
-
 fn position(steps: &[(Step, Promises)], number: &str) -> Option<usize> {
     let wanted: u8 = number.parse().ok()?;
     steps.iter().position(|(_, step)| step.number == wanted)
-}
-
-/// A line with a step's number, and links to the steps before and after it.
-fn place(steps: &[(Step, Promises)], index: usize) -> String {
-    let number = steps[index].1.number;
-    let of = if number <= TUTORIAL {
-        let count = TUTORIAL;
-        text!("staircase.of", number, count)
-    } else {
-        text!("staircase.beyond", number)
-    };
-    let link = |(step, promises): &(Step, Promises), rel: &str| {
-        let (page, name) = (page(&promises.chapter), escape(&step.name));
-        format!(r#"<a rel="{rel}" href="{page}">{name}</a>"#)
-    };
-    let before = index.checked_sub(1).map(|at| &steps[at]).map(|it| link(it, "prev"));
-    let after = steps.get(index + 1).map(|it| link(it, "next"));
-    let name = format!("<code>{}</code>", escape(&steps[index].0.name));
-    let before = before.map(|link| text!("staircase.before", link));
-    let after = after.map(|link| text!("staircase.after", link));
-    let parts: Vec<String> = [Some(format!("<strong>{of}</strong>")), Some(name), before, after]
-        .into_iter()
-        .flatten()
-        .collect();
-    format!(r#"<p class="step-place">{}</p>"#, parts.join(" · "))
 }
 
 /// A row for each check, a column for each step.
@@ -92,7 +55,7 @@ fn whole(steps: &[(Step, Promises)]) -> String {
         })
         .collect();
     format!(
-        r#"<figure class="staircase"><div class="table-wrapper" tabindex="0" role="region" aria-label="{}"><table><thead><tr><th scope="col">{}</th>{}</tr></thead><tbody>{}</tbody></table></div><figcaption>{}</figcaption></figure><dl>{}</dl>"#,
+        r#"<figure class="staircase"><div class="table-wrapper" role="region" aria-label="{}"><table><thead><tr><th scope="col">{}</th>{}</tr></thead><tbody>{}</tbody></table></div><figcaption>{}</figcaption></figure><dl>{}</dl>"#,
         text!("staircase.name"),
         text!("staircase.check"),
         head.concat(),

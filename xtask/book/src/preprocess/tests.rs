@@ -136,7 +136,7 @@ fn all_that_is_wrong_is_said_with_its_line() {
              {{#include none.md}}\n{{#include part.txt:y}}\n{{#include part.txt:2:3}}\n"
         ),
         [
-            "book/en/src/page.md:1: {{#foo a}}: there is no directive `foo`; there are: listing, diff, session, message, figure, chart, step, staircase, collect, contract, time, minutes, schedule, and mdBook's include and title",
+            "book/en/src/page.md:1: {{#foo a}}: there is no directive `foo`; there are: listing, diff, session, message, figure, chart, steps, staircase, collect, contract, time, minutes, schedule, and mdBook's include and title",
             "book/en/src/page.md:3: {{#listing 01-first src/server.rs}}: a directive must be alone on its line",
             "book/en/src/page.md:4: {{#diff a b}}: expected {{#diff STEP-A STEP-B FILE}} \
              or {{#diff STEP-A FILE-A[:ANCHOR] STEP-B FILE-B[:ANCHOR]}}",

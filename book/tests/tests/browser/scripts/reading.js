@@ -10,8 +10,8 @@ const isFolded = (element) => {
     return block.parentElement.closest('details:not([open])');
 };
 const main = document.querySelector('main');
-// The headings of the page are a list below its title, or in the contents: where there is room, scripts move them.
-const links = [...document.querySelectorAll('#contents a:not(.headings a)')];
+// The list of the page's headings is folded by scripts on a narrow screen.
+const links = [...document.querySelectorAll('#contents a')];
 const parts = [...main.querySelectorAll('h1, h2, h3, p, li, summary, table, pre, figure')]
     .filter((part) => !part.closest('.outline'));
 const outlines = [...main.querySelectorAll('.outline')].map((outline) => outline.innerText);

@@ -3,6 +3,7 @@
 // of them it has not scrolled.
 // Of radio buttons, Tab leads to the one that is chosen.
 const CONTROLS = 'a[href], button, input:not([type="radio"]:not(:checked)), select, textarea, summary, [tabindex]:not([tabindex="-1"]), [contenteditable]';
+const USED = 'a[href], button, input, select, textarea, summary, [contenteditable]';
 const MIN_OUTLINE = 2; // CSS pixels
 const MIN_CONTRAST = 3; // what WCAG 2.2 asks of things that are not text
 const DEADLINE = 10_000; // milliseconds, for what ought to happen at once
@@ -13,6 +14,7 @@ const name = (element) => {
     return `${element.localName}${id} “${label.slice(0, 50).replace(/\s+/g, ' ')}”`;
 };
 const isThere = (element) => element.checkVisibility({ visibilityProperty: true }) && !element.closest('[inert]');
+const scrolls = ({ scrollWidth, clientWidth, scrollHeight, clientHeight }) => scrollWidth > clientWidth || scrollHeight > clientHeight;
 const scrollsSideways = (element) => element.scrollWidth > element.clientWidth
     && ['auto', 'scroll'].includes(getComputedStyle(element).overflowX);
 
@@ -35,6 +37,7 @@ function background(element, offset) {
 
 function wrong(element) {
     // Some browsers lead Tab to what scrolls, others do not.
+    if (!element.matches(USED) && !scrolls(element)) return 'can be reached, and there is nothing to use or to scroll';
     if (element.tabIndex < 0) return 'is reached in this browser, but has no tabindex for the others';
     const style = getComputedStyle(element);
     const width = parseFloat(style.outlineWidth);
