@@ -51,7 +51,7 @@ fn the_solutions_of_the_exercises_in_python_keep_what_this_step_breaks() {
 }
 
 #[test]
-fn a_message_comes_back_and_both_programs_end() -> Result<(), Failure> {
+fn a_message_returns_and_both_programs_end() -> Result<(), Failure> {
     let (mut server, addr) = Program::start_server(server())?;
     client(&[&addr.to_string(), "Grüße"]).success().stdout("Grüße\n").stderr("");
     assert!(server.wait()?.success());
@@ -93,7 +93,7 @@ fn still_wrong_a_message_above_1024_bytes_is_not_sent_back_whole() -> Result<(),
     let mut peer = Peer::connect(addr)?;
     peer.send(&[b'x'; 2000])?;
     let back = peer.receive_to_end().map_or(0, |back| back.len()); // or a reset: data was left unread
-    assert!(back <= 1024, "{back} bytes came back");
+    assert!(back <= 1024, "{back} bytes returned");
     Ok(())
 }
 
@@ -119,12 +119,12 @@ fn still_wrong_only_the_first_piece_of_a_message_in_two_pieces_is_sent_back() ->
     peer.send(b"hel")?;
     peer.expect(b"hel")?;
     let rest = peer.send(b"lo").and_then(|()| peer.receive_to_end()).unwrap_or_default();
-    assert_eq!(rest, b"", "nobody reads the second piece");
+    assert_eq!(rest, b"", "the second piece is not read");
     Ok(())
 }
 
 #[test]
-fn nobody_listens() {
+fn no_program_listens() {
     let nobody = NobodyListens::new();
     let addr = nobody.addr().to_string();
     let advice = format!("error: {addr}: connection refused; start the server first\n");
@@ -172,7 +172,7 @@ fn a_server_that_leaves_without_an_answer() -> Result<(), std::io::Error> {
 }
 
 #[test]
-fn half_close_the_answer_comes_after_the_end_of_the_input() -> Result<(), Failure> {
+fn half_close_the_answer_arrives_after_the_end_of_the_input() -> Result<(), Failure> {
     let (mut server, addr) = Program::start_server(example("half_close", &["server", ANY_PORT]))?;
     Assert::from_std(example("half_close", &["client", &addr.to_string()]))
         .write_stdin("one\ntwo\n")
@@ -194,7 +194,7 @@ fn timeouts_an_answer_is_printed_and_a_name_will_do() -> Result<(), Failure> {
 }
 
 #[test]
-fn timeouts_a_server_that_says_nothing_is_waited_for_two_seconds() -> Result<(), Failure> {
+fn timeouts_a_server_that_sends_nothing_is_waited_for_two_seconds() -> Result<(), Failure> {
     let (_server, addr) = Program::start_server(server())?;
     assert_gives_up(&addr.to_string());
     Ok(())

@@ -67,7 +67,7 @@ fn the_end_of_the_input_ends_the_client() -> Result<(), Failure> {
 }
 
 #[test]
-fn an_empty_line_is_not_sent_and_nobody_waits() -> Result<(), Failure> {
+fn an_empty_line_is_not_sent_and_neither_side_waits() -> Result<(), Failure> {
     let (_server, addr) = Program::start_server(server())?;
     client(addr, "\n\r\nhello\n\n").success().stdout("HELLO\n");
     Ok(())
@@ -89,7 +89,7 @@ fn only_ascii_letters_change_and_no_byte_is_lost() -> Result<(), Failure> {
 }
 
 #[test]
-fn a_long_line_comes_back_whole_even_in_single_bytes() -> Result<(), Failure> {
+fn a_long_line_returns_whole_even_in_single_bytes() -> Result<(), Failure> {
     let (_server, addr) = Program::start_server(server())?;
     let proxy = Proxy::start(addr, Cut::Every(1)).expect("the proxy starts");
     let line = "x".repeat(5000);
@@ -99,11 +99,11 @@ fn a_long_line_comes_back_whole_even_in_single_bytes() -> Result<(), Failure> {
 }
 
 #[test]
-fn two_messages_in_one_segment_come_back_as_one_answer() -> Result<(), Failure> {
+fn two_messages_in_one_segment_return_as_one_answer() -> Result<(), Failure> {
     let (_server, addr) = Program::start_server(server())?;
     let mut peer = Peer::connect(addr)?;
     peer.send(b"onetwo")?;
-    peer.expect(b"ONETWO")?; // nothing says where one message ends: see "Message boundaries"
+    peer.expect(b"ONETWO")?; // nothing marks where one message ends: see "Message boundaries"
     Ok(())
 }
 
@@ -147,11 +147,11 @@ fn a_server_that_goes_away_ends_the_client_with_an_error() {
     let error = predicate::str::starts_with(format!("error: {addr}: "));
     let one_line = predicate::str::ends_with("\n").and(predicate::str::contains("\n").count(1));
     client(addr, "hello\n").failure().stderr(error.and(one_line));
-    leaves.join().expect("the listener does not panic").expect("a client came");
+    leaves.join().expect("the listener does not panic").expect("a client has connected");
 }
 
 #[test]
-fn nobody_listens() {
+fn no_program_listens() {
     let nobody = NobodyListens::new();
     let addr = nobody.addr();
     let advice = format!("error: {addr}: connection refused; start the server first\n");

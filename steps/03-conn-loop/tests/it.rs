@@ -57,7 +57,7 @@ fn every_promise_is_kept_however_the_stream_is_cut() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Holds a subject to every check that the manifest says it keeps.
+/// Holds a subject to every check that its manifest promises to keep.
 fn hold_to_what_is_kept(subject: &Subject) -> Result<(), Failure> {
     let promises = Promises::read(Path::new(env!("CARGO_MANIFEST_DIR"))).expect("a manifest");
     let kept = |check: &&check::Check| promises.keeps.iter().any(|k| k == check.name);
@@ -65,7 +65,7 @@ fn hold_to_what_is_kept(subject: &Subject) -> Result<(), Failure> {
 }
 
 #[test]
-fn healed_the_server_does_not_spin_when_a_client_has_left() -> Result<(), Failure> {
+fn fixed_the_server_does_not_spin_when_a_client_has_left() -> Result<(), Failure> {
     let (mut server, addr) = Program::start_server(server())?;
     let mut peer = Peer::connect(addr)?;
     let peer_addr = peer.local_addr()?;
@@ -77,7 +77,7 @@ fn healed_the_server_does_not_spin_when_a_client_has_left() -> Result<(), Failur
 }
 
 #[test]
-fn healed_a_reset_ends_one_connection_and_not_the_server() -> Result<(), Failure> {
+fn fixed_a_reset_ends_one_connection_and_not_the_server() -> Result<(), Failure> {
     let (mut server, addr) = Program::start_server(server())?;
     let mut peer = Peer::connect(addr)?;
     let peer_addr = peer.local_addr()?;

@@ -14,7 +14,7 @@ const STEP: &str = env!("CARGO_BIN_EXE_step-04-rexec");
 /// How the shell ends a line.
 const END: &str = if cfg!(windows) { "\r\n" } else { "\n" };
 
-/// Long enough to see that nothing comes.
+/// Long enough to see that nothing arrives.
 const SILENCE: Duration = Duration::from_millis(300);
 
 fn server() -> Command {
@@ -99,7 +99,7 @@ fn quotes_and_pipes_reach_the_shell_as_they_were_typed() -> Result<(), Failure> 
 
 #[cfg(unix)]
 #[test]
-fn output_that_is_not_text_comes_back_byte_for_byte() -> Result<(), Failure> {
+fn output_that_is_not_text_returns_byte_for_byte() -> Result<(), Failure> {
     let (_server, addr) = Program::start_server(server())?;
     let mut peer = Peer::connect(addr)?;
     expect(&mut peer, r"printf '\377\000\200\n'", b"\xff\0\x80\n")
@@ -245,7 +245,7 @@ fn still_wrong_two_commands_in_one_segment_are_run_as_one() -> Result<(), Failur
 
 #[cfg(unix)]
 #[test]
-fn still_wrong_a_command_that_does_not_end_holds_up_everybody() -> Result<(), Failure> {
+fn still_wrong_a_command_that_does_not_end_holds_up_every_client() -> Result<(), Failure> {
     let folder = std::env::temp_dir().join(format!("step-04-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a temporary folder");
     let pipe = folder.join("pipe").display().to_string();
@@ -259,7 +259,7 @@ fn still_wrong_a_command_that_does_not_end_holds_up_everybody() -> Result<(), Fa
 
     let mut second = Peer::connect_within(addr, SILENCE)?;
     second.send(b"echo hello")?;
-    second.expect(b"hello\n").expect_err("nobody answers the second client");
+    second.expect(b"hello\n").expect_err("the second client gets no answer");
 
     std::fs::write(&pipe, "at last\n").expect("the command reads the pipe");
     first.expect(b"at last\n")?;
@@ -285,7 +285,7 @@ fn still_wrong_a_command_decides_how_much_memory_the_server_takes() -> Result<()
 
 #[cfg(unix)]
 #[test]
-fn still_wrong_a_command_goes_on_when_its_server_is_killed() {
+fn still_wrong_a_command_continues_when_its_server_is_killed() {
     conformance::rough::assert_command_outlives_server(4, STEP);
 }
 
@@ -314,7 +314,7 @@ fn without_allow_remote_no_other_computer_can_connect() {
 }
 
 #[test]
-fn on_loopback_the_server_says_whom_that_lets_in() -> Result<(), Failure> {
+fn on_loopback_the_server_warns_of_other_users() -> Result<(), Failure> {
     let (mut server, _) = Program::start_server(server())?;
     let line = server.expect_line("WARNING: …")?;
     assert_eq!(line, "WARNING: every user of this computer can run commands here as you");
@@ -322,7 +322,7 @@ fn on_loopback_the_server_says_whom_that_lets_in() -> Result<(), Failure> {
 }
 
 #[test]
-fn with_allow_remote_the_server_says_what_that_means() -> Result<(), Failure> {
+fn with_allow_remote_the_server_warns_of_other_computers() -> Result<(), Failure> {
     let mut command = Command::new(STEP);
     command.args(["server", "0.0.0.0:0", "--allow-remote"]);
     let (mut server, addr) = Program::start_server(command)?;

@@ -20,7 +20,7 @@ fn rows(table: &str) -> Vec<Vec<&str>> {
     table.lines().skip(1).map(|line| line.split_whitespace().collect()).collect()
 }
 
-/// How many rounds the bars of a chart stand for.
+/// How many rounds the bars of a chart count.
 fn rounds_in(chart: &str) -> usize {
     let bars = chart.lines().skip_while(|line| !line.starts_with("reads")).skip(1);
     let bars = bars.take_while(|line| !line.is_empty());
@@ -152,7 +152,7 @@ fn a_race_with_one_message_and_enough_room_has_nothing_to_merge() {
 }
 
 #[test]
-fn nodelay_says_what_it_sets_and_what_it_does_not_change() {
+fn nodelay_reports_what_it_sets_and_what_it_does_not_change() {
     let chart = output("race --nodelay --rounds 10");
     assert!(chart.contains("Nagle's algorithm: off (TCP_NODELAY)"), "{chart}");
     assert!(chart.contains("promises no boundaries"), "{chart}");
@@ -280,17 +280,17 @@ fn a_server_that_goes_away_ends_the_client_with_an_error() -> Result<(), Failure
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let addr = listener.local_addr().expect("its address");
     let mut client = Program::start(client(&addr.to_string()))?;
-    drop(listener.accept().expect("a client comes"));
+    drop(listener.accept().expect("a client connects"));
     while client.type_line("hello").is_ok() {} // the answer to a write shows it the end
     assert!(!client.wait()?.success());
     let lines = client.lines_left();
-    let error = lines.last().expect("it says why");
+    let error = lines.last().expect("it reports why");
     assert!(error.starts_with(&format!("error: {addr}: ")), "{error}");
     Ok(())
 }
 
 #[test]
-fn nobody_listens() {
+fn no_program_listens() {
     let nobody = NobodyListens::new();
     let addr = nobody.addr().to_string();
     let advice = format!("error: {addr}: connection refused; start the server first\n");

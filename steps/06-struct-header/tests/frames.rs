@@ -35,7 +35,7 @@ impl Read for Cut<'_> {
 }
 
 /// A stream that has exactly these bytes and that must not be asked for more: on a connection, the next
-/// byte may never come, or belongs to the next frame.
+/// byte may never arrive, or belongs to the next frame.
 struct NoMore<'a>(&'a [u8]);
 
 impl Read for NoMore<'_> {
@@ -98,7 +98,7 @@ fn cuts() -> impl Strategy<Value = Vec<usize>> {
     })
 }
 
-/// Without a file of failures found before: a failure prints what is needed to repeat it.
+/// Keeps no file of earlier failures: a failure prints what is needed to repeat it.
 fn config() -> ProptestConfig {
     ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }
 }
@@ -115,7 +115,7 @@ proptest! {
     }
 
     #[test]
-    fn a_stream_that_ends_inside_a_frame_is_told_from_a_clean_close(
+    fn a_stream_that_ends_inside_a_frame_is_distinguished_from_a_clean_close(
         payloads in payloads(),
         cuts in cuts(),
         at in any::<prop::sample::Index>(),
@@ -123,7 +123,7 @@ proptest! {
         let bytes = stream_of(&payloads);
         let at = at.index(bytes.len() + 1);
         let (came, end) = read_all(Cut::new(&bytes[..at], &cuts));
-        prop_assert_eq!(&came[..], &payloads[..came.len()], "what is whole comes out");
+        prop_assert_eq!(&came[..], &payloads[..came.len()], "what is whole is returned");
         let left = at - stream_of(&came).len();
         match (left, end) {
             (0, end) => prop_assert!(end.is_ok(), "{:?}", end),

@@ -16,7 +16,7 @@ mod frame;
 
 const STEP: &str = env!("CARGO_BIN_EXE_step-06-struct-header");
 
-/// Long enough to see that nothing comes.
+/// Long enough to see that nothing arrives.
 #[cfg(unix)]
 const SILENCE: std::time::Duration = std::time::Duration::from_millis(300);
 
@@ -35,7 +35,7 @@ fn client(addr: &str) -> Command {
     command
 }
 
-/// A payload as it travels.
+/// A payload as it is sent.
 fn framed(payload: impl AsRef<[u8]>) -> Vec<u8> {
     let mut bytes = Vec::new();
     frame::write_frame(&mut bytes, payload.as_ref()).expect("it is not too long");
@@ -115,7 +115,7 @@ fn an_answer_of_10_mib_is_whole_and_the_next_one_is_the_next_one() -> Result<(),
 
 #[cfg(unix)]
 #[test]
-fn the_longest_answer_is_sent_and_a_longer_one_is_told() -> Result<(), Failure> {
+fn the_longest_answer_is_sent_and_a_longer_one_is_reported() -> Result<(), Failure> {
     let (_server, addr) = Program::start_server(server())?;
     let mut peer = Peer::connect(addr)?;
     expect(&mut peer, "head -c 16777216 /dev/zero", vec![0; 16_777_216])?;
@@ -125,7 +125,7 @@ fn the_longest_answer_is_sent_and_a_longer_one_is_told() -> Result<(), Failure> 
 }
 
 #[test]
-fn a_command_that_cannot_be_run_is_told_and_the_connection_goes_on() -> Result<(), Failure> {
+fn a_command_that_cannot_be_run_is_reported_and_the_connection_continues() -> Result<(), Failure> {
     let (_server, addr) = Program::start_server(server())?;
     let mut peer = Peer::connect(addr)?;
     let told = "the command cannot be run: nul byte found in provided data\n";
@@ -210,14 +210,14 @@ fn a_broken_frame_ends_one_connection_with_one_line_and_not_the_server() -> Resu
     Ok(())
 }
 
-/// What a client says about a server that sends these bytes and closes.
+/// What a client reports about a server that sends these bytes and closes.
 fn client_of_a_server_that_sends(bytes: &[u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let addr = listener.local_addr().expect("it is bound").to_string();
     std::thread::scope(|scope| {
         scope.spawn(|| {
             let (mut stream, _) = listener.accept().expect("the client connects");
-            frame::read_frame(&mut stream).expect("a frame comes").expect("it is there");
+            frame::read_frame(&mut stream).expect("a frame arrives").expect("it is there");
             stream.write_all(bytes).expect("the client is there");
         });
         let ran = Assert::from_std(client(&addr)).write_stdin("echo hello\n").assert().failure();
@@ -256,8 +256,8 @@ fn a_command_that_is_too_long_is_not_sent_and_the_next_one_is() -> Result<(), Fa
 mod memory {
     use super::*;
 
-    /// In KiB: the most that the process has had resident, and the most it has asked for. What is
-    /// allocated and never touched shows only in the second.
+    /// In KiB: the most memory that the process has had resident, and the most it has allocated. Memory
+    /// that is never touched shows only in the second.
     fn peaks(server: &Program) -> [u64; 2] {
         let path = format!("/proc/{}/status", server.id());
         let status = std::fs::read_to_string(path).expect("the server runs");
@@ -267,7 +267,7 @@ mod memory {
         })
     }
 
-    /// How much the peaks of a server grow, in KiB, when these bytes come and no more.
+    /// How much the peaks of a server grow, in KiB, when these bytes arrive and no more.
     fn growth(bytes: &[u8]) -> Result<[u64; 2], Failure> {
         let mut command = server();
         // Without this, glibc asks for 64 MiB at once for the thread of a command.
@@ -280,7 +280,7 @@ mod memory {
         peer.end_sending()?;
         server.expect_later("… lost", |line| line.contains(" lost: "))?;
         let after = peaks(&server);
-        // What is resident is counted roughly (`man 5 proc`): even the most can be less than before.
+        // The system counts resident memory roughly (`man 5 proc`): even a peak can be lower than before.
         Ok([after[0].saturating_sub(before[0]), after[1] - before[1]])
     }
 
@@ -303,7 +303,7 @@ mod memory {
     }
 }
 
-/// The server may have 2 GB, so that a mistake here is no harm to the computer.
+/// The server may have 2 GB, so that a mistake here does not harm the computer.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_command_that_never_stops_writing_fills_no_memory() -> Result<(), Failure> {
@@ -343,7 +343,7 @@ fn still_wrong_one_client_at_a_time() -> Result<(), Failure> {
     server.expect_later("… runs", |line| line.contains("runs \"cat"))?;
 
     let mut second = Peer::connect_within(addr, SILENCE)?;
-    expect(&mut second, "echo hello", "hello\n").expect_err("nobody answers the second client");
+    expect(&mut second, "echo hello", "hello\n").expect_err("the second client gets no answer");
 
     std::fs::write(&pipe, "at last\n").expect("the command reads the pipe");
     first.expect(&framed("at last\n"))?;
@@ -355,7 +355,7 @@ fn still_wrong_one_client_at_a_time() -> Result<(), Failure> {
 
 #[cfg(unix)]
 #[test]
-fn still_wrong_a_command_goes_on_when_its_server_is_killed() {
+fn still_wrong_a_command_continues_when_its_server_is_killed() {
     conformance::rough::assert_command_outlives_server(6, STEP);
 }
 
@@ -370,7 +370,7 @@ fn without_allow_remote_no_other_computer_can_connect() {
 }
 
 #[test]
-fn on_loopback_the_server_says_whom_that_lets_in() -> Result<(), Failure> {
+fn on_loopback_the_server_warns_of_other_users() -> Result<(), Failure> {
     let (mut server, _) = Program::start_server(server())?;
     let line = server.expect_line("WARNING: …")?;
     assert_eq!(line, "WARNING: every user of this computer can run commands here as you");
@@ -378,7 +378,7 @@ fn on_loopback_the_server_says_whom_that_lets_in() -> Result<(), Failure> {
 }
 
 #[test]
-fn with_allow_remote_the_server_says_what_that_means() -> Result<(), Failure> {
+fn with_allow_remote_the_server_warns_of_other_computers() -> Result<(), Failure> {
     let mut command = Command::new(STEP);
     command.args(["server", "0.0.0.0:0", "--allow-remote"]);
     let (mut server, addr) = Program::start_server(command)?;
@@ -416,7 +416,7 @@ fn our_client_talks_to_python_server() -> Result<(), Failure> {
 
 #[test]
 #[ignore = "needs python3"]
-fn the_python_server_says_the_same_about_a_broken_frame() -> Result<(), Failure> {
+fn the_python_server_reports_the_same_about_a_broken_frame() -> Result<(), Failure> {
     let (mut server, addr) = Program::start_server(twin("server.py", "127.0.0.1:0"))?;
     for (bytes, text) in [
         (&b"\xff\xff\xff\xff"[..], "lost: frame too long: 4294967295 bytes (limit 16777216)"),
@@ -446,7 +446,7 @@ fn the_python_server_listens_on_this_computer_only() {
 #[test]
 #[ignore = "needs python3"]
 fn the_python_server_keeps_the_same_promises_wherever_the_stream_is_cut() {
-    let every = [1, 1024]; // Python takes its time to start
+    let every = [1, 1024]; // Python starts slowly
     check::assert_promises_at_cuts(env!("CARGO_MANIFEST_DIR"), &every, twins);
 }
 

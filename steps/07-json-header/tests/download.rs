@@ -21,7 +21,7 @@ fn folder() -> TempDir {
     TempDir::new().expect("a temporary folder")
 }
 
-/// How a download ended that met a lying server: what the client said, and its exit code.
+/// How a download ended that met a lying server: what the client printed, and its exit code.
 struct End {
     stdout: String,
     stderr: String,
@@ -35,7 +35,7 @@ impl End {
     }
 }
 
-/// Has a client type these lines to a server that gives these answers and then closes.
+/// Runs a client with these lines as its input, and a server that sends these answers and then closes.
 ///
 /// It does so twice: with an empty folder, which must be empty after it, and with `--force` and a file
 /// `notes.txt`, which must be as it was, and alone. Both must end in the same way.
@@ -53,7 +53,7 @@ fn nothing_is_lost_or_left(answers: &[Vec<u8>], input: &str) -> End {
         End::new(&came, &addr.to_string())
     };
     let end = try_once(false);
-    assert_eq!(names(folder.path()), [""; 0], "nothing is left behind: {}", end.stderr);
+    assert_eq!(names(folder.path()), [""; 0], "nothing is left: {}", end.stderr);
     let target = folder.path().join("notes.txt");
     fs::write(&target, "what was there before").expect("it is written");
     let end_with_force = try_once(true);
@@ -160,7 +160,7 @@ fn only_the_word_get_alone_is_a_download() {
 }
 
 #[test]
-fn a_refusal_is_told_and_the_conversation_goes_on() {
+fn a_refusal_is_reported_and_the_conversation_continues() {
     let refusal = common::refused("no file\nhas this \x1b name");
     leaves_the_conversation(refusal, r"no file\nhas this \u{1b} name");
 }
@@ -202,9 +202,9 @@ fn a_server_that_goes_away_before_the_body_leaves_nothing() {
 fn a_connection_that_is_reset_in_the_middle_leaves_nothing() {
     let folder = folder();
     let fake = Fake::start(|mut stream| {
-        // To close with something unread is to reset.
-        stream.read_exact(&mut [0; 4]).expect("a request comes");
-        stream.peek(&mut [0]).expect("more of it comes");
+        // Closing with unread bytes sends a reset.
+        stream.read_exact(&mut [0; 4]).expect("a request arrives");
+        stream.peek(&mut [0]).expect("more of it arrives");
         let whole = file("notes.txt", &bytes(1_000_000));
         stream.write_all(&whole[..500_000]).expect("the client reads");
     });
@@ -217,7 +217,7 @@ fn a_connection_that_is_reset_in_the_middle_leaves_nothing() {
 }
 
 #[test]
-fn a_wrong_hash_is_told_and_the_conversation_goes_on() {
+fn a_wrong_hash_is_reported_and_the_conversation_continues() {
     let (right, wrong) = (hash(b"notes\n"), hash(b"other\n"));
     let lie = answer(Some("notes.txt"), Some(&wrong), None, None, b"notes\n");
     leaves_the_conversation(lie, &format!("its hash is {right}, but should be {wrong}"));
@@ -268,7 +268,7 @@ fn a_size_that_is_too_large_is_a_transfer_that_is_cut_off() {
     }
 }
 
-/// What a server announces that has 6 bytes, as it travels.
+/// The announcement of a file of 6 bytes, as it is sent.
 fn announced(size: u64) -> Vec<u8> {
     let header = json!({ "filename": "notes.txt", "hash": hash(b"notes\n"), "size": size });
     framed(header.to_string())
@@ -309,7 +309,7 @@ fn the_limit_can_be_set() {
 fn client_of_one_that_stops(answer: Vec<u8>, input: &str) -> End {
     let downloads = folder();
     let fake = Fake::start(move |mut stream| {
-        read_request(&mut stream).expect("a request comes");
+        read_request(&mut stream).expect("a request arrives");
         stream.write_all(&answer).expect("the client reads");
         assert_eq!(read_request(&mut stream), None, "the client gives up, and leaves");
     });
@@ -323,7 +323,7 @@ fn client_of_one_that_stops(answer: Vec<u8>, input: &str) -> End {
 }
 
 #[test]
-fn a_server_that_stops_sending_does_not_hold_the_client_for_ever() {
+fn a_server_that_stops_sending_does_not_hold_the_client_forever() {
     let six = [announced(7), b"notes\n".to_vec()].concat();
     for (answer, input, told) in [
         (vec![], "get notes.txt\n", "no answer within 0.3 seconds"),
@@ -396,7 +396,7 @@ fn a_name_that_the_server_makes_up_is_never_used() {
         ("notes.txt/", "notes.txt/"),
         ("notes.txt ", "notes.txt "),
         ("Notes.txt", "Notes.txt"),
-        ("other.txt", "other.txt"), // a fine name, but not the one that was asked for
+        ("other.txt", "other.txt"), // a valid name, but not the requested one
         (&long, &long),
     ] {
         let lie = answer(Some(name), Some(&hash(b"evil\n")), None, None, b"evil\n");
@@ -407,7 +407,7 @@ fn a_name_that_the_server_makes_up_is_never_used() {
     assert_eq!(names(scratch.path()), [""; 0]);
 }
 
-/// The server agrees to every name, so only the client can refuse.
+/// The server accepts every name, so only the client can refuse.
 #[test]
 fn a_name_that_is_special_is_not_even_asked_for() {
     let long = "x".repeat(300);
@@ -475,20 +475,20 @@ fn force_overwrites_a_file_that_exists() {
 }
 
 #[test]
-fn a_file_that_comes_into_being_meanwhile_is_not_lost() {
+fn a_file_that_is_created_meanwhile_is_not_lost() {
     let folder = folder();
     let target = folder.path().join("notes.txt");
     let made = target.clone();
     let fake = Fake::start(move |mut stream| {
         read_request(&mut stream).expect("a request");
-        fs::write(&made, "somebody else's").expect("it is written");
+        fs::write(&made, "another's").expect("it is written");
         stream.write_all(&file("notes.txt", b"new")).expect("the client reads");
     });
     let came = output(client(fake.addr, folder.path()), "get notes.txt\n");
     fake.join();
     let told = "error: notes.txt: created during the download; --force overwrites it\n";
     assert_eq!((text(&came.stderr).as_str(), came.status.code()), (told, Some(1)));
-    assert_eq!(fs::read(&target).expect("it is there"), b"somebody else's");
+    assert_eq!(fs::read(&target).expect("it is there"), b"another's");
     assert_eq!(names(folder.path()), ["notes.txt"]);
 }
 
@@ -509,7 +509,7 @@ fn a_socket_with_the_name_of_the_file_stays() {
     stays(downloads.path());
 }
 
-/// What is no regular file is not replaced, and the server is not asked.
+/// Only a regular file is replaced; otherwise the client does not ask the server.
 fn stays(downloads: &std::path::Path) {
     let fake = Fake::start(|mut stream| assert_eq!(read_request(&mut stream), None));
     let mut command = client(fake.addr, downloads);
@@ -522,7 +522,7 @@ fn stays(downloads: &std::path::Path) {
 }
 
 #[test]
-fn a_folder_that_cannot_be_made_is_told_and_the_server_is_not_asked() {
+fn a_folder_that_cannot_be_made_is_reported_and_the_server_is_not_asked() {
     let downloads = folder();
     let path = downloads.path().join("file");
     fs::write(&path, "").expect("it is written");
@@ -578,7 +578,7 @@ mod unix {
         Ok(())
     }
 
-    /// A client whose files may have 64 KiB at most: for it, the disk is full behind that.
+    /// A client whose files may have 64 KiB at most: for it, the disk is full after that.
     fn on_a_small_disk(client: &Command) -> Command {
         let mut command = Command::new("sh");
         // `ulimit` counts in blocks of 512 bytes (POSIX) or of 1 KiB (bash).
@@ -595,9 +595,9 @@ mod unix {
             if let Some(there) = there {
                 fs::write(&target, there).expect("it is written");
             }
-            // It sends as long as it is read.
+            // It sends as long as the client reads.
             let fake = Fake::start(|mut stream| {
-                read_request(&mut stream).expect("a request comes");
+                read_request(&mut stream).expect("a request arrives");
                 stream.write_all(&announced(4_000_000_000)).expect("the client reads");
                 let mut sent = 0;
                 while let Ok(len) = stream.write(&[7; 4096]) {

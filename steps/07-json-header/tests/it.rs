@@ -52,7 +52,7 @@ fn the_client_shows_what_the_command_wrote_and_an_empty_answer_is_an_answer() ->
 }
 
 #[test]
-fn healed_the_exit_status_is_told() -> Result<(), Failure> {
+fn fixed_the_exit_status_is_reported() -> Result<(), Failure> {
     let root = folder();
     let (_server, addr) = Program::start_server(server(root.path()))?;
     let mut peer = Peer::connect(addr)?;
@@ -69,20 +69,20 @@ fn healed_the_exit_status_is_told() -> Result<(), Failure> {
 
 #[cfg(unix)]
 #[test]
-fn healed_an_answer_that_fits_in_no_frame_is_whole() -> Result<(), Failure> {
+fn fixed_an_answer_that_fits_in_no_frame_is_whole() -> Result<(), Failure> {
     const LEN: usize = 16 * 1024 * 1024 + 1; // one byte more than step 06 could send
     let root = folder();
     let (_server, addr) = Program::start_server(server(root.path()))?;
     let came = output(client(addr, root.path()), format!("head -c {LEN} /dev/zero\necho hello\n"));
     let expected = [&vec![0; LEN], &b"hello\n"[..]].concat();
-    assert!(came.stdout == expected, "{} bytes came", came.stdout.len());
+    assert!(came.stdout == expected, "{} bytes arrived", came.stdout.len());
     assert_eq!(text(&came.stderr), "");
     Ok(())
 }
 
 #[cfg(unix)]
 #[test]
-fn healed_a_command_that_does_not_end_holds_up_nobody_for_ever() -> Result<(), Failure> {
+fn fixed_a_command_that_does_not_end_holds_up_no_client_forever() -> Result<(), Failure> {
     let root = folder();
     let (_server, addr) = Program::start_server(server_with_timeout(&root, "0.3"))?;
     let mut first = Peer::connect(addr)?;
@@ -199,7 +199,7 @@ fn a_command_that_stops_its_whole_group_does_not_stop_its_guard() -> Result<(), 
 
 #[cfg(unix)]
 #[test]
-fn healed_a_command_ends_with_its_server() {
+fn fixed_a_command_ends_with_its_server() {
     use conformance::check::Subject;
     use conformance::rough::{Signal, assert_command_ends_with_server};
 
@@ -219,7 +219,7 @@ fn a_command_that_is_ended_by_a_signal_has_no_status() -> Result<(), Failure> {
 }
 
 #[test]
-fn a_command_that_cannot_be_run_is_told_and_the_connection_goes_on() -> Result<(), Failure> {
+fn a_command_that_cannot_be_run_is_reported_and_the_connection_continues() -> Result<(), Failure> {
     let root = folder();
     let (_server, addr) = Program::start_server(server(root.path()))?;
     let mut peer = Peer::connect(addr)?;
@@ -269,7 +269,8 @@ fn a_request_in_single_bytes_is_one_request() -> Result<(), Failure> {
 }
 
 #[test]
-fn a_header_that_is_not_understood_is_told_and_the_connection_goes_on() -> Result<(), Failure> {
+fn a_header_that_is_not_understood_is_reported_and_the_connection_continues() -> Result<(), Failure>
+{
     let deep = format!(r#"{{"request":"run","x":{}"#, "[".repeat(60_000));
     let long = format!(r#"{{"request":"{}\n"}}"#, "x".repeat(60_000));
     let long_told =
@@ -292,7 +293,7 @@ fn a_header_that_is_not_understood_is_told_and_the_connection_goes_on() -> Resul
     let (_server, addr) = Program::start_server(server(root.path()))?;
     for (header, told) in cases {
         let (came, _) = common::ask(addr, &framed(header))?;
-        let error = came["error"].as_str().expect("an error comes");
+        let error = came["error"].as_str().expect("an error arrives");
         let expected = format!("invalid header: {told}");
         assert!(error.starts_with(&expected), "expected {expected:?}, got {error:?}");
     }
@@ -303,7 +304,7 @@ fn a_header_that_is_not_understood_is_told_and_the_connection_goes_on() -> Resul
     peer.send(&run("echo hello"))?;
     peer.end_sending()?;
     let hello = ran(Some(0), None, format!("hello{NEWLINE}"));
-    assert!(peer.receive_to_end()?.ends_with(&hello), "the connection goes on");
+    assert!(peer.receive_to_end()?.ends_with(&hello), "the connection continues");
     Ok(())
 }
 
@@ -348,7 +349,7 @@ fn a_broken_frame_ends_one_connection_with_one_line_and_not_the_server() -> Resu
     Ok(())
 }
 
-/// What a client says that sends these lines to a server that gives these answers and closes.
+/// What a client prints that sends these lines to a server that gives these answers and closes.
 fn said_about(answers: Vec<Vec<u8>>, input: &str) -> (String, String, Option<i32>) {
     let fake = Fake::that_sends(answers);
     let addr = fake.addr;
@@ -394,7 +395,7 @@ fn a_server_that_breaks_the_rules_is_an_error_for_the_client() {
             "the connection ended after 3 of 10 bytes",
         ),
         (vec![hello(), vec![]], "hello\n", "the server closed the connection"),
-        // Bytes behind the body are taken for the next header.
+        // Bytes after the body are taken for the next header.
         (
             vec![[hello(), b"more bytes".to_vec()].concat(), vec![]],
             "hello\n",
@@ -462,7 +463,7 @@ fn the_longest_request_is_sent() -> Result<(), Failure> {
     let name = "x/".repeat(longest / 2 + 1);
     let input = format!("get {}x\n", &name[..longest - 1]);
     let came = output(client(addr, root.path()), input);
-    assert!(text(&came.stderr).ends_with(": no such file\n"), "it came back from there");
+    assert!(text(&came.stderr).ends_with(": no such file\n"), "it returned from there");
     Ok(())
 }
 
@@ -476,11 +477,11 @@ fn still_wrong_one_client_at_a_time() -> Result<(), Failure> {
     big.set_len(SIZE).expect("a sparse file");
     let (_server, addr) = Program::start_server(server(root.path()))?;
     let mut slow = Peer::connect(addr)?;
-    slow.send(&get("big"))?; // and does not read what comes
+    slow.send(&get("big"))?; // and does not read
 
     let hello = ran(Some(0), None, "hello\n");
     let mut second = Peer::connect_within(addr, SILENCE)?;
-    expect(&mut second, &run("echo hello"), &hello).expect_err("nobody answers the second client");
+    expect(&mut second, &run("echo hello"), &hello).expect_err("the second client gets no answer");
     slow.close();
     let mut third = Peer::connect(addr)?;
     drop(second);
@@ -498,7 +499,7 @@ fn without_allow_remote_no_other_computer_can_connect() {
 }
 
 #[test]
-fn on_loopback_the_server_says_whom_that_lets_in() -> Result<(), Failure> {
+fn on_loopback_the_server_warns_of_other_users() -> Result<(), Failure> {
     let root = folder();
     let (mut server, _) = Program::start_server(server(root.path()))?;
     let line = server.expect_line("WARNING: …")?;
@@ -507,7 +508,7 @@ fn on_loopback_the_server_says_whom_that_lets_in() -> Result<(), Failure> {
 }
 
 #[test]
-fn with_allow_remote_the_server_says_what_that_means() -> Result<(), Failure> {
+fn with_allow_remote_the_server_warns_of_other_computers() -> Result<(), Failure> {
     let root = folder();
     let mut command = Command::new(STEP);
     command.args(["server", "0.0.0.0:0", "--allow-remote", "--root"]).arg(root.path());

@@ -19,13 +19,13 @@ use common::{client, server};
 /// The size of what is sent: 1 GiB.
 const SIZE: u64 = 1024 * 1024 * 1024;
 
-/// What each side may have resident, in KiB.
+/// The limit of the resident memory of each side, in KiB.
 const MAX_KIB: u64 = 16 * 1024;
 
-/// A gigabyte takes its time on a machine that is busy with other things.
+/// A gigabyte takes long on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// The most that a process has had resident, in KiB.
+/// The peak of a process's resident memory, in KiB.
 fn peak(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
@@ -38,7 +38,7 @@ fn assert_little(who: &str, pid: u32) {
     assert!(kib < MAX_KIB, "the {who} has had {kib} KiB resident");
 }
 
-/// The measure must be able to fail: this program has 32 MiB at a time.
+/// The measurement must be able to fail: this program has 32 MiB at a time.
 #[test]
 fn memory_that_is_used_is_seen() {
     let mut hog = Command::new("dd")
@@ -54,7 +54,7 @@ fn memory_that_is_used_is_seen() {
     hog.wait().expect("it ends");
 }
 
-/// What takes long; `cargo xtask verify --only slow` runs it.
+/// Slow tests; `cargo xtask verify --only slow` runs them.
 mod slow {
     use super::*;
 
@@ -86,7 +86,7 @@ mod slow {
     fn an_output_of_1_gib_needs_little_memory_on_both_sides() -> Result<(), Failure> {
         let folder = TempDir::new().expect("a temporary folder");
         let mut command = server(folder.path());
-        // Where a machine is busy, the command would be killed, and the rest be waited for in vain.
+        // On a busy machine the command would be killed, and the rest would never arrive.
         command.args(["--timeout", &PATIENCE.as_secs().to_string()]);
         let (server, addr) = Program::start_server(command)?;
         // Without the harness, which would keep all of it as one line.

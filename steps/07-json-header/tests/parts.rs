@@ -16,7 +16,7 @@ use common::{
     server, text,
 };
 
-/// What step 06 promises, too.
+/// The promises of step 06.
 const PROMISES: &[&str] = &[
     "reply",
     "many-messages",
@@ -53,7 +53,7 @@ fn part_server(name: &str, root: &Path) -> Command {
     command
 }
 
-/// Holds a part to these checks.
+/// Runs these checks on a part.
 fn assert_keeps(name: &str, checks: &[&str]) {
     let program = part(name).display().to_string();
     let failures = side_by_side(checks, |name| {
@@ -69,7 +69,7 @@ fn folder() -> TempDir {
     TempDir::new().expect("a temporary folder")
 }
 
-/// An answer of the part `commands`, as it travels.
+/// An answer of the part `commands`, as it is sent.
 fn short_answer(size: usize, status: Option<i32>, error: Option<&str>) -> Vec<u8> {
     let (status, error) = (serde_json::json!(status), serde_json::json!(error));
     framed(format!(r#"{{"size":{size},"status":{status},"error":{error}}}"#))
@@ -98,11 +98,11 @@ fn commands_tells_how_a_command_ended() -> Result<(), Failure> {
 }
 
 #[test]
-fn commands_knows_no_get_and_says_so() -> Result<(), Failure> {
+fn commands_knows_no_get_and_reports_that() -> Result<(), Failure> {
     let folder = folder();
     let (_server, addr) = Program::start_server(part_server("commands", folder.path()))?;
     let (header, _) = common::ask(addr, &get("notes.txt"))?;
-    let told = header["error"].as_str().expect("an error comes");
+    let told = header["error"].as_str().expect("an error arrives");
     let expected = "invalid header: unknown variant `get`, expected `run`";
     assert!(told.starts_with(expected), "{told}");
     Ok(())
@@ -173,7 +173,7 @@ fn files_of_any_size_arrive() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Lets the client of `files` download `notes.txt` from a server that answers so and closes.
+/// Lets the client of `files` download `notes.txt` from a server that sends this answer and closes.
 fn download(folder: &Path, answer: Vec<u8>) -> std::process::Output {
     let fake = Fake::that_sends(vec![answer]);
     let dir = folder.display().to_string();

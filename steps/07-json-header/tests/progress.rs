@@ -1,4 +1,4 @@
-//! The progress bar of step 07, which is there only at a terminal, and only while something comes.
+//! The progress bar of step 07, which is there only at a terminal, and only while something arrives.
 //!
 //! `std` has no terminals to give away; Python has.
 
@@ -15,7 +15,7 @@ mod common;
 use common::{Fake, bytes, client, file, read_request};
 
 /// Starts a program at a terminal of 100 columns, types the line `get big`, and prints what is to be
-/// seen there: a line when the bar has come, and all when the program has ended.
+/// seen there: a line when the bar has appeared, and all when the program has ended.
 const TERMINAL: &str = r#"
 import fcntl, os, pty, struct, sys, termios
 pid, terminal = pty.fork()
@@ -34,7 +34,7 @@ while True:
     seen += piece
     if not told and b" left" in seen:
         told = True
-        print("the bar has come", flush=True)
+        print("the bar has appeared", flush=True)
     if not ended and b"saved" in seen:
         ended = True
         os.write(terminal, b"\x04")
@@ -44,7 +44,7 @@ print(ascii(seen.decode()))
 
 #[test]
 #[ignore = "needs python3"]
-fn python_gives_the_client_a_terminal_and_the_bar_comes_and_goes() -> Result<(), Failure> {
+fn python_gives_the_client_a_terminal_and_the_bar_appears_and_disappears() -> Result<(), Failure> {
     let folder = TempDir::new().expect("a temporary folder");
     let (go_on, told) = mpsc::channel();
     let fake = Fake::start(move |mut stream| {
@@ -52,7 +52,7 @@ fn python_gives_the_client_a_terminal_and_the_bar_comes_and_goes() -> Result<(),
         let whole = file("big", &bytes(1_024_000));
         let (first, rest) = whole.split_at(512_000);
         stream.write_all(first).expect("the client reads");
-        told.recv_timeout(DEADLINE).expect("the bar comes while half of it is missing");
+        told.recv_timeout(DEADLINE).expect("the bar appears while half of it is missing");
         stream.write_all(rest).expect("the client reads");
         assert_eq!(read_request(&mut stream), None);
     });
@@ -61,7 +61,7 @@ fn python_gives_the_client_a_terminal_and_the_bar_comes_and_goes() -> Result<(),
     command.env("TERM", "xterm").args(["-c", TERMINAL]);
     command.arg(client.get_program()).args(client.get_args());
     let mut terminal = Program::start(command)?;
-    assert_eq!(terminal.expect_line("the bar has come")?, "the bar has come");
+    assert_eq!(terminal.expect_line("the bar has appeared")?, "the bar has appeared");
     go_on.send(()).expect("the server waits for it");
     let seen = terminal.expect_line("what was seen")?;
     fake.join();
@@ -73,6 +73,6 @@ fn python_gives_the_client_a_terminal_and_the_bar_comes_and_goes() -> Result<(),
     }
     let cleared = bar.rsplit("s left").next().expect("something follows");
     assert!(cleared.contains(r"\x1b[2K"), "the bar is wiped before the next line: {seen}");
-    assert!(!after.contains(" left"), "and does not come again: {seen}");
+    assert!(!after.contains(" left"), "and does not appear again: {seen}");
     Ok(())
 }

@@ -32,7 +32,7 @@ fn the_client_neither_panics_nor_spins_when_it_is_treated_roughly() {
     conformance::rough::assert_client_survives(7, STEP);
 }
 
-/// What takes long; `cargo xtask verify --only slow` runs it.
+/// Slow tests; `cargo xtask verify --only slow` runs them.
 mod slow {
     use super::*;
 

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 const STEP: &str = env!("CARGO_BIN_EXE_step-07-json-header");
 
-/// A command that takes its time.
+/// A slow command.
 const SLEEP: &str = if cfg!(windows) { "ping -n 5 127.0.0.1\n" } else { "sleep 5\n" };
 
 /// Above 64 KiB, so that it takes several chunks.
@@ -110,7 +110,7 @@ fn told(peer: &mut Peer, header: &[u8]) -> Result<serde_json::Value, Failure> {
 
 #[test]
 #[ignore = "needs python3"]
-fn the_python_server_says_the_same_about_a_broken_frame() -> Result<(), Failure> {
+fn the_python_server_reports_the_same_about_a_broken_frame() -> Result<(), Failure> {
     let (mut server, addr, _root) = python_server(&[])?;
     for (bytes, text) in [
         (&b"\0\x01\0\x01"[..], "lost: frame too long: 65537 bytes (limit 65536)"),
@@ -131,7 +131,7 @@ fn the_python_server_says_the_same_about_a_broken_frame() -> Result<(), Failure>
 
 #[test]
 #[ignore = "needs python3"]
-fn the_python_server_goes_on_after_a_header_that_it_does_not_understand() -> Result<(), Failure> {
+fn the_python_server_continues_after_a_header_that_it_does_not_understand() -> Result<(), Failure> {
     let (_server, addr, _root) = python_server(&[])?;
     let mut peer = Peer::connect(addr)?;
     let deep = "[".repeat(60_000);
@@ -309,6 +309,6 @@ fn the_python_twin_gives_no_traceback_when_it_is_treated_roughly() {
 #[test]
 #[ignore = "needs python3"]
 fn the_python_twin_keeps_the_same_promises_wherever_the_stream_is_cut() {
-    let every = [1, 1024]; // Python takes its time to start
+    let every = [1, 1024]; // Python starts slowly
     check::assert_promises_at_cuts(env!("CARGO_MANIFEST_DIR"), &every, twins);
 }

@@ -74,7 +74,7 @@ fn names_that_lead_out_are_refused() -> Result<(), Failure> {
             ("../secret.txt", OUTSIDE),
             ("..", OUTSIDE),
             ("sub/../../secret.txt", OUTSIDE),
-            ("sub/../notes.txt", OUTSIDE), // it would stay inside, but why ask for it so?
+            ("sub/../notes.txt", OUTSIDE), // it would stay inside, but is no ordinary path
             ("../root/notes.txt", OUTSIDE),
             ("../rootless/secret.txt", OUTSIDE),
             (secret.to_str().expect("UTF-8"), OUTSIDE),
@@ -234,7 +234,7 @@ fn a_file_that_the_server_may_not_read_is_refused_in_the_words_of_the_system() -
     fs::write(root.join("private"), "private\n").expect("a file");
     fs::set_permissions(root.join("private"), fs::Permissions::from_mode(0o0)).expect("it is ours");
     if fs::File::open(root.join("private")).is_ok() {
-        // We are root, who may read everything, and so may the server.
+        // Root may read everything, and so may its server.
         let (_server, addr) = Program::start_server(server(&root))?;
         return expect(&mut Peer::connect(addr)?, &get("private"), &file("private", b"private\n"));
     }
@@ -254,7 +254,7 @@ fn no_refusal_tells_where_the_root_is() -> Result<(), Failure> {
     Ok(())
 }
 
-/// What a command may do is not what a download may do: the jail is for files only.
+/// The root limits downloads, and not commands.
 #[cfg(unix)]
 #[test]
 fn still_wrong_a_command_reads_every_file() -> Result<(), Failure> {
@@ -267,7 +267,7 @@ fn still_wrong_a_command_reads_every_file() -> Result<(), Failure> {
 }
 
 #[test]
-fn a_root_that_is_no_folder_is_told() {
+fn a_root_that_is_no_folder_is_reported() {
     let folder = folder();
     let secret = folder.path().join("secret.txt").display().to_string();
     let nowhere = folder.path().join("nowhere").display().to_string();
@@ -278,7 +278,7 @@ fn a_root_that_is_no_folder_is_told() {
     }
 }
 
-/// Its size is taken once: a reader that reads to an end that moves never gets there.
+/// The server asks for the size once: one that reads to a moving end never finishes.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_file_that_grows_while_it_is_read_is_sent_as_it_was() -> Result<(), Failure> {
@@ -309,16 +309,16 @@ fn a_file_that_grows_while_it_is_read_is_sent_as_it_was() -> Result<(), Failure>
         answered.store(true, Relaxed);
         came
     });
-    came.expect("an answer comes, although the file grows");
+    came.expect("an answer arrives, although the file grows");
     let mut header = vec![0; usize::try_from(u32::from_be_bytes(len)).expect("64 KiB at most")];
-    stream.read_exact(&mut header).expect("a header comes");
+    stream.read_exact(&mut header).expect("a header arrives");
     let header: serde_json::Value = serde_json::from_slice(&header).expect("it is JSON");
-    let sent = std::io::copy(&mut stream, &mut std::io::sink()).expect("the body comes");
+    let sent = std::io::copy(&mut stream, &mut std::io::sink()).expect("the body arrives");
     assert_eq!(header["size"], sent, "{header}");
     Ok(())
 }
 
-/// A file that becomes shorter while it is sent cannot be whole: the client must see that.
+/// A file that becomes shorter while it is sent cannot arrive whole: the client must notice that.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_file_that_shrinks_while_it_is_sent_ends_the_connection() -> Result<(), Failure> {

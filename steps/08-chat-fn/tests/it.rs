@@ -15,7 +15,7 @@ use conformance::{DEADLINE, Failure, NobodyListens, Peer, Program, python};
 
 const STEP: &str = env!("CARGO_BIN_EXE_step-08-chat-fn");
 
-/// Long enough to see that nothing comes, also where the machine is busy.
+/// Long enough to see that nothing arrives, also where the machine is busy.
 const SILENCE: Duration = Duration::from_secs(1);
 
 /// The receive buffer of a client that is slow on purpose, in bytes.
@@ -33,7 +33,7 @@ fn client(addr: &str) -> Command {
     command
 }
 
-/// Connects, and waits until the server says so.
+/// Connects, and waits until the server reports it.
 fn join(server: &mut Program, addr: SocketAddr) -> Result<Peer, Failure> {
     let peer = Peer::connect(addr)?;
     let joined = format!("{} joined", peer.local_addr()?);
@@ -41,7 +41,7 @@ fn join(server: &mut Program, addr: SocketAddr) -> Result<Peer, Failure> {
     Ok(peer)
 }
 
-/// Waits until the server says of a client that it left, or was lost.
+/// Waits until the server reports that a client left, or was lost.
 fn expect_log(server: &mut Program, who: SocketAddr, what: &str) -> Result<(), Failure> {
     let expected = format!("{who} {what}");
     server.expect_later(&expected, |line| line == expected).map(drop)
@@ -60,7 +60,7 @@ fn said(who: &Peer, text: &str) -> Result<Vec<u8>, Failure> {
     Ok(format!("{} {text}\n", who.local_addr()?).into_bytes())
 }
 
-/// Says a line, and hears it.
+/// Sends a line, and receives it.
 fn say_and_hear(peer: &mut Peer, text: &str) -> Result<(), Failure> {
     peer.send(format!("{text}\n").as_bytes())?;
     let line = said(peer, text)?;
@@ -96,19 +96,19 @@ fn the_client_neither_panics_nor_spins_when_it_is_treated_roughly() {
 }
 
 #[test]
-fn a_line_goes_to_everybody_and_to_the_one_who_said_it() -> Result<(), Failure> {
+fn a_line_goes_to_every_client_its_sender_included() -> Result<(), Failure> {
     let (mut server, addr) = Program::start_server(server())?;
     let (mut alice, mut bob) = (join(&mut server, addr)?, join(&mut server, addr)?);
     alice.send(b"hello, bob\n")?;
     let line = said(&alice, "hello, bob")?;
     alice.expect(&line)?;
     bob.expect(&line)?;
-    assert_eq!(server.lines_left(), [""; 0], "what is said is nobody else's business");
+    assert_eq!(server.lines_left(), [""; 0], "the server prints nothing of what is said");
     Ok(())
 }
 
 #[test]
-fn a_client_that_says_nothing_keeps_nobody_waiting() -> Result<(), Failure> {
+fn a_client_that_sends_nothing_keeps_no_other_waiting() -> Result<(), Failure> {
     let (mut server, addr) = Program::start_server(server())?;
     let mut silent = join(&mut server, addr)?;
     let mut second = join(&mut server, addr)?;
@@ -164,7 +164,7 @@ fn half_a_line_before_the_end_is_not_said() -> Result<(), Failure> {
 }
 
 #[test]
-fn a_bad_line_is_told_to_its_sender_and_to_nobody_else() -> Result<(), Failure> {
+fn a_bad_line_is_reported_to_its_sender_only() -> Result<(), Failure> {
     let (mut server, addr) = Program::start_server(server())?;
     let mut bob = join(&mut server, addr)?;
     let mut alice = join(&mut server, addr)?;
@@ -216,7 +216,7 @@ fn fifty_clients_hear_all_lines_in_the_same_order() -> Result<(), Failure> {
     let mut lines: Vec<&str> = heard[0].lines().collect();
     lines.sort_unstable();
     lines.dedup();
-    assert_eq!(lines.len(), 2 * CLIENTS, "and everybody twice");
+    assert_eq!(lines.len(), 2 * CLIENTS, "and every client twice");
     Ok(())
 }
 
@@ -244,7 +244,7 @@ fn a_client_that_leaves_is_gone_in_whatever_way_it_leaves() -> Result<(), Failur
             _ => alice.reset()?,
         }
         if way == "reset" {
-            // Windows tells a reset in one of two ways.
+            // Windows reports a reset in one of two ways.
             let lost = format!("{who} lost: connection ");
             server.expect_later(&lost, |line| line.starts_with(&lost))?;
         } else {
@@ -272,7 +272,7 @@ fn a_full_room_turns_clients_away_until_one_leaves_in_whatever_way() -> Result<(
     full_room(Program::start_server(command)?)
 }
 
-/// What a server does whose limit is two clients.
+/// The behaviour of a server whose limit is two clients.
 fn full_room((mut server, addr): (Program, SocketAddr)) -> Result<(), Failure> {
     let mut bob = join(&mut server, addr)?;
     for way in ["quit", "end", "half a line", "reset"] {
@@ -348,7 +348,7 @@ fn quit_at_the_console_ends_the_program_with_exit_code_0() -> Result<(), Failure
 }
 
 #[test]
-fn the_room_goes_on_where_nobody_reads_what_the_server_prints() -> Result<(), Failure> {
+fn the_room_continues_if_the_output_of_the_server_is_not_read() -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::new(error.to_string());
     let mut command = server();
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -421,8 +421,8 @@ fn listener() -> (TcpListener, String) {
 }
 
 #[test]
-fn a_client_whose_server_goes_away_says_so_while_it_waits_for_the_keyboard() -> Result<(), Failure>
-{
+fn a_client_whose_server_goes_away_reports_it_while_it_waits_for_the_keyboard()
+-> Result<(), Failure> {
     for reset in [false, true] {
         let (listener, addr) = listener();
         let mut client = Program::start(client(&addr))?;
@@ -467,11 +467,11 @@ fn at_a_terminal_the_client_has_a_prompt_and_ends_with_its_server() -> Result<()
     let (listener, addr) = listener();
     let (mut client, mut keyboard) = Program::start_at_terminal(client(&addr))?;
     let (mut stream, _) = listener.accept().expect("the client connects");
-    // Who sends what is typed has shown a prompt before.
+    // A client that sends what was typed has shown a prompt before.
     keyboard.write_all(b"hello\n").expect("the terminal is open");
-    stream.read_exact(&mut [0; 6]).expect("what was typed comes");
+    stream.read_exact(&mut [0; 6]).expect("what was typed arrives");
     stream.write_all(b"last words\n").expect("the client is there");
-    // Lines tear what stands in the terminal, so the prompt may come before, behind or between.
+    // Lines tear what is in the terminal, so the prompt may be before, after or between.
     client.expect_later("last words", |line| line.replace("> ", "") == "last words")?;
     drop(stream);
     let told = format!("error: {addr}: the server closed the connection");
@@ -482,14 +482,14 @@ fn at_a_terminal_the_client_has_a_prompt_and_ends_with_its_server() -> Result<()
 }
 
 #[test]
-fn a_client_that_leaves_shows_what_comes_until_the_server_closes() {
+fn a_client_that_leaves_shows_what_arrives_until_the_server_closes() {
     for input in ["hello\nquit\nnot sent\n", "hello\n", "hello\n quit \n"] {
         let (listener, addr) = listener();
         thread::scope(|scope| {
             scope.spawn(|| {
                 let (mut stream, _) = listener.accept().expect("the client connects");
                 let mut sent = String::new();
-                stream.read_to_string(&mut sent).expect("it comes, and its end");
+                stream.read_to_string(&mut sent).expect("it arrives, and its end");
                 assert_eq!(sent, "hello\n", "quit is not sent, but end of file");
                 stream.write_all(b"good").expect("the client is there");
                 stream.write_all(b"bye\n").expect("the client is there");
@@ -552,12 +552,12 @@ fn a_client_behind_a_proxy_that_cuts_every_byte_takes_part() -> Result<(), Failu
 }
 
 #[test]
-fn noise_harms_nobody() -> Result<(), Failure> {
+fn noise_harms_no_client() -> Result<(), Failure> {
     let (mut server, addr) = Program::start_server(server())?;
     let mut bob = join(&mut server, addr)?;
     let mut hostile = join(&mut server, addr)?;
     let who = hostile.local_addr()?;
-    // All bytes but the newline, and each of them before and behind many others.
+    // All bytes but the newline, and each of them before and after many others.
     let bytes = || (0..=u8::MAX).filter(|byte| *byte != b'\n');
     let binary: Vec<u8> = bytes().flat_map(|one| bytes().flat_map(move |two| [one, two])).collect();
     hostile.send(&[&binary[..], b"\n"].concat())?;
@@ -573,8 +573,8 @@ fn noise_harms_nobody() -> Result<(), Failure> {
     say_and_hear(&mut bob, "what was that?")
 }
 
-/// A client that takes part and then takes nothing, and the lines of another client that fill up what
-/// lies between. Returns the slow one and the other, who no longer hears what it says.
+/// A client that joins and then reads nothing, and another client whose lines fill the buffers between
+/// the server and the first. Returns the slow one and the other, which no longer receives its own lines.
 fn stuck_room(server: &mut Program, addr: SocketAddr) -> Result<(Peer, Peer), Failure> {
     const MANY: usize = 20_000;
     let slow = Peer::connect_with_receive_buffer(addr, DEADLINE, SLOW_BUFFER_LEN)?;
@@ -595,8 +595,8 @@ fn hear_later(peer: &mut Peer, line: &[u8]) -> Result<(), Failure> {
     let mut heard = Vec::new();
     let until = Instant::now() + DEADLINE;
     while !heard.windows(line.len()).any(|bytes| bytes == line) {
-        assert!(Instant::now() < until, "the room should go on");
-        heard.drain(..heard.len().saturating_sub(line.len())); // what was looked at
+        assert!(Instant::now() < until, "the room should continue");
+        heard.drain(..heard.len().saturating_sub(line.len())); // what was searched
         heard.extend(peer.receive_some()?.ok_or_else(|| Failure::new("the server has ended"))?);
     }
     Ok(())
@@ -607,9 +607,9 @@ fn still_wrong_one_reader_that_does_not_read_stops_the_room() -> Result<(), Fail
     let (mut server, addr) = Program::start_server(server())?;
     let mut bob = join(&mut server, addr)?;
     let (slow, _alice) = stuck_room(&mut server, addr)?;
-    let mut carol = Peer::connect_within(addr, SILENCE)?; // she cannot even come in
+    let mut carol = Peer::connect_within(addr, SILENCE)?; // she cannot even join
     carol.send(b"is anybody here?\n")?;
-    carol.expect(&said(&carol, "is anybody here?")?).expect_err("everybody waits for one");
+    carol.expect(&said(&carol, "is anybody here?")?).expect_err("all wait for one");
 
     slow.reset()?; // and now no client has to wait any longer
     hear_later(&mut bob, &said(&carol, "is anybody here?")?)
@@ -622,7 +622,7 @@ fn still_wrong_a_console_that_is_stopped_keeps_new_clients_waiting() -> Result<(
     let addr = server.addr()?;
     let mut bob = join(&mut server, addr)?;
     terminal.write_all(b"\x13").expect("Ctrl-S is typed");
-    // No event reports that the terminal has stopped: until then, those who join are served.
+    // No event reports that the terminal has stopped: until then, clients that join are served.
     let until = Instant::now() + DEADLINE;
     let (_carol, line) = loop {
         let mut carol = Peer::connect_within(addr, SILENCE)?;
@@ -669,12 +669,12 @@ fn of_socket(server: SocketAddr, peer: SocketAddr, column: usize) -> (u64, u64) 
     (number(first), number(second))
 }
 
-/// What a process uses up is looked at from outside.
+/// The resources of a process, seen from outside.
 #[cfg(target_os = "linux")]
 mod resources {
     use super::*;
 
-    /// The number behind such a word in `/proc/PID/status`.
+    /// The number after such a word in `/proc/PID/status`.
     fn status(server: &Program, name: &str) -> u64 {
         let path = format!("/proc/{}/status", server.id());
         let status = std::fs::read_to_string(path).expect("the server runs");
@@ -693,7 +693,7 @@ mod resources {
         let until = Instant::now() + DEADLINE;
         while used(server) != before {
             assert!(Instant::now() < until, "{:?}, before: {before:?}", used(server));
-            thread::sleep(Duration::from_millis(5)); // no event tells what another process uses
+            thread::sleep(Duration::from_millis(5)); // no event reports what another process uses
         }
     }
 
@@ -710,7 +710,7 @@ mod resources {
             }
             peer.reset()?;
         }
-        // The last one of them may have the port of an earlier one, so it is no good to wait for it.
+        // The last one of them may have the port of an earlier one, so the test cannot wait for its line.
         for _ in 0..COUNT {
             let is_gone = |line: &str| line.ends_with(" left") || line.contains(" lost: ");
             server.expect_later("… left, or … lost", is_gone)?;
@@ -736,7 +736,7 @@ mod resources {
     }
 
     #[test]
-    fn when_the_system_allows_no_more_threads_a_client_is_turned_away_and_the_room_goes_on()
+    fn when_the_system_allows_no_more_threads_a_client_is_turned_away_and_the_room_continues()
     -> Result<(), Failure> {
         // The stack of each thread takes a part of the address space: there is room for two of them,
         // the thread that accepts clients and one client's, but not for three.
@@ -759,7 +759,7 @@ mod resources {
         let who = bob.local_addr()?;
         bob.close();
         expect_log(&mut server, who, "left")?;
-        // A thread's stack is given back a moment after its last words.
+        // A thread's stack is freed a moment after its last output.
         let until = Instant::now() + DEADLINE;
         loop {
             let mut newcomer = Peer::connect(addr)?;
@@ -771,7 +771,7 @@ mod resources {
     }
 
     #[test]
-    fn clients_that_say_nothing_or_half_a_line_cost_a_thread_each_and_nothing_when_they_leave()
+    fn clients_that_send_nothing_or_half_a_line_cost_a_thread_each_and_nothing_when_they_leave()
     -> Result<(), Failure> {
         const HOSTILE: usize = 100;
         let (mut server, addr) = Program::start_server(server())?;
@@ -798,7 +798,7 @@ mod resources {
     const ENDLESS: usize = 64 * 1024 * 1024; // bytes
 
     #[test]
-    fn an_endless_line_costs_no_memory_and_is_told_once() -> Result<(), Failure> {
+    fn an_endless_line_costs_no_memory_and_is_reported_once() -> Result<(), Failure> {
         let (mut server, addr) = Program::start_server(server())?;
         let mut peer = join(&mut server, addr)?;
         say_and_hear(&mut peer, &"x".repeat(4096))?;
@@ -811,7 +811,7 @@ mod resources {
         peer.expect(b"error: a line has at most 4096 bytes\n")?;
         let line = said(&peer, "hello")?;
         peer.expect(&line)?;
-        // What is resident is counted roughly (`man 5 proc`): even the most can be less than before.
+        // The system counts resident memory roughly (`man 5 proc`): even a peak can be lower than before.
         let growth = status(&server, "VmHWM:").saturating_sub(before);
         assert!(growth < LITTLE, "{growth} KiB");
         Ok(())
@@ -830,7 +830,7 @@ mod resources {
     }
 
     #[test]
-    fn when_all_descriptors_are_in_use_the_room_goes_on_and_later_lets_others_in()
+    fn when_all_descriptors_are_in_use_the_room_continues_and_later_lets_others_in()
     -> Result<(), Failure> {
         let mut command = Command::new("sh");
         let limited = "ulimit -n 20 && exec \"$0\" server 127.0.0.1:0";
@@ -843,7 +843,7 @@ mod resources {
         say_and_hear(&mut bob, "still here")?;
         conformance::cpu::expect_waiting(&server)?;
         let again = server.lines_left().into_iter().filter(|line| line.starts_with(told)).count();
-        assert_eq!(again, 0, "it is told once");
+        assert_eq!(again, 0, "it is reported once");
         drop(crowd);
         let mut newcomer = join(&mut server, addr)?;
         say_and_hear(&mut newcomer, "me, too")
@@ -907,7 +907,7 @@ fn the_python_server_turns_clients_away_when_it_is_full() -> Result<(), Failure>
 #[test]
 #[ignore = "needs python3"]
 fn the_python_server_keeps_the_same_promises_wherever_the_stream_is_cut() {
-    let every = [1, 1024]; // Python takes its time to start
+    let every = [1, 1024]; // Python starts slowly
     check::assert_promises_at_cuts(env!("CARGO_MANIFEST_DIR"), &every, twins);
 }
 
@@ -934,7 +934,7 @@ fn twin(file: &str, addr: &str) -> Command {
     command
 }
 
-/// What takes long; `cargo xtask verify --only slow` runs it.
+/// Slow tests; `cargo xtask verify --only slow` runs them.
 mod slow {
     use super::*;
 
@@ -947,12 +947,12 @@ mod slow {
         });
     }
 
-    /// Elsewhere, the room waits as long as the slow one likes. On Linux, `TCP_USER_TIMEOUT` is also about
-    /// what cannot be sent because the other side has no room for it.
+    /// On other systems, the room waits until the slow client reads. On Linux, `TCP_USER_TIMEOUT` also limits
+    /// the wait for room on the other side.
     #[cfg(target_os = "linux")]
     #[test]
     #[ignore = "slow: the system takes 16 seconds"]
-    fn on_linux_the_room_goes_on_when_the_system_gives_the_slow_one_up() -> Result<(), Failure> {
+    fn on_linux_the_room_continues_when_the_system_gives_the_slow_one_up() -> Result<(), Failure> {
         const LONG: Duration = Duration::from_secs(60); // it takes 16 seconds
         let (mut server, addr) = Program::start_server(server())?;
         let (slow, _alice) = stuck_room(&mut server, addr)?;
@@ -965,7 +965,7 @@ mod slow {
         let slow_addr = slow.local_addr()?;
         let [left, lost] = ["left", "lost: timed out"].map(|what| format!("{slow_addr} {what}"));
         server.expect_later(&left, |line| line == left || line == lost)?;
-        drop(slow); // it was there all the time
+        drop(slow); // it was connected all the time
         Ok(())
     }
 
@@ -986,7 +986,7 @@ mod slow {
         let _talker = Program::start(talker)?; // it ends with the server
         server.expect_later("… joined", |line| line.ends_with(" joined"))?;
 
-        thread::sleep(LONG); // what must not happen in this time is no event
+        thread::sleep(LONG); // nothing must happen in this time, so there is no event
         let start = format!("{slow_addr} ");
         assert!(!server.lines_left().iter().any(|line| line.starts_with(&start)), "it is online");
         let (waiting, _) = of_socket(addr, slow_addr, 4);

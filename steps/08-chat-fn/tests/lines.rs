@@ -14,7 +14,7 @@ const LIMIT: usize = 8;
 
 type Lines = Vec<Result<String, BadLine>>;
 
-/// What comes out of a buffer that is fed with these pieces, one after the other.
+/// What a buffer returns that is given these pieces, one after the other.
 fn lines_of<'a>(max_len: usize, pieces: impl IntoIterator<Item = &'a [u8]>) -> Lines {
     let mut buffer = LineBuffer::new(max_len);
     let mut lines = Vec::new();
@@ -61,14 +61,14 @@ fn lengths() -> impl Strategy<Value = Vec<usize>> {
     })
 }
 
-/// Text that the chat takes, of many lengths and of characters of one to four bytes.
+/// Text that the chat accepts, of many lengths and of characters of one to four bytes.
 fn line() -> impl Strategy<Value = String> {
     let short = prop::collection::vec(prop_oneof!["[a-z \t]", "[äß€字😀]"], 0..20);
     let long = prop::collection::vec(Just("字".to_owned()), 0..=MAX_LINE_LEN / 3);
     prop_oneof![4 => short, 1 => long].prop_map(|parts| parts.concat())
 }
 
-/// Without a file of failures found before: a failure prints what is needed to repeat it.
+/// Keeps no file of earlier failures: a failure prints what is needed to repeat it.
 fn config() -> ProptestConfig {
     ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }
 }
@@ -115,7 +115,7 @@ proptest! {
 }
 
 #[test]
-fn a_line_that_is_too_long_is_told_once_and_the_next_one_is_whole() {
+fn a_line_that_is_too_long_is_reported_once_and_the_next_one_is_whole() {
     let megabyte = vec![b'x'; 1024 * 1024];
     let pieces = cut(&megabyte, &[1000]).into_iter().chain([&b"\nnext\n"[..]]);
     assert_eq!(lines_of(LIMIT, pieces), [too_long(), text("next")]);
@@ -143,9 +143,9 @@ fn an_endless_line_gives_nothing_back() {
 }
 
 #[test]
-fn bytes_that_come_singly_cost_no_more_than_all_at_once() {
-    const LEN: usize = 2 * 1024 * 1024; // to look at all of it again for each byte takes minutes
-    const DEADLINE: Duration = Duration::from_secs(20); // it takes less than one
+fn bytes_that_arrive_singly_cost_no_more_than_all_at_once() {
+    const LEN: usize = 2 * 1024 * 1024; // searching all of it again for each byte takes minutes
+    const DEADLINE: Duration = Duration::from_secs(20); // it takes less than a second
     let line = format!("{}\n", "x".repeat(LEN));
     let start = Instant::now();
     let came = lines_of(LEN, line.as_bytes().chunks(1));
@@ -167,14 +167,14 @@ fn an_empty_line_is_a_line() {
 }
 
 #[test]
-fn bytes_that_are_not_utf_8_are_told_and_the_next_line_is_whole() {
+fn bytes_that_are_not_utf_8_are_reported_and_the_next_line_is_whole() {
     for bytes in [&b"\xff\xfe\n"[..], b"caf\xc3\n", b"\xed\xa0\x80\n", b"\xc0\x80\n"] {
         assert_eq!(whole(&[bytes, b"next\n"].concat()), [Err(BadLine::NotUtf8), text("next")]);
     }
 }
 
 #[test]
-fn control_characters_are_told_and_a_tab_is_none() {
+fn control_characters_are_reported_and_a_tab_is_none() {
     let bidi = "\u{202e}gnippots si revres eht *** \u{202c}";
     let separator = "a\u{2028}2026-11-23 08:23:04 *** b";
     for bad in ["\u{1b}[2J", "a\0", "a\rb", "\ra", "\u{7f}", "\u{9b}2J", "\u{7}", bidi, separator] {

@@ -68,8 +68,8 @@ fn after_a_goodbye_only_a_reset_or_more_lines_make_the_end_an_error() -> Result<
 }
 
 #[test]
-fn a_client_whose_server_goes_away_says_so_while_it_waits_for_the_keyboard() -> Result<(), Failure>
-{
+fn a_client_whose_server_goes_away_reports_it_while_it_waits_for_the_keyboard()
+-> Result<(), Failure> {
     for reset in [false, true] {
         let (listener, addr) = listener();
         let mut client = Program::start(client(&addr))?;

@@ -12,8 +12,8 @@ use room::{Guest, join_all, server};
 
 mod room;
 
-/// Lets every guest say `lines_each` lines, each as soon as the others have kept up; returns what each
-/// guest heard, in order.
+/// Lets every guest send `lines_each` lines, each as soon as the others have kept up; returns what each
+/// guest received, in order.
 fn all_talk(
     guests: Vec<Guest>,
     lines_each: usize,
@@ -124,7 +124,7 @@ fn a_client_that_sends_without_end_holds_up_no_other() -> Result<(), Failure> {
     Ok(())
 }
 
-/// What a client says between its bad lines must not pile up in the queues of the others.
+/// What a client sends between its bad lines must not pile up in the queues of the others.
 #[test]
 fn a_flood_with_bad_lines_in_it_gets_no_reader_dropped() -> Result<(), Failure> {
     const TALKERS: usize = 5;
@@ -155,7 +155,7 @@ fn a_flood_with_bad_lines_in_it_gets_no_reader_dropped() -> Result<(), Failure> 
     Ok(())
 }
 
-/// A client that leaves gets what was said until then, however slowly it reads.
+/// A client that leaves receives all earlier lines, however slowly it reads.
 #[test]
 fn a_client_that_quits_while_lines_wait_for_it_gets_them_and_no_others() -> Result<(), Failure> {
     let (mut server, addr) = Program::start_server(server())?;
@@ -180,7 +180,7 @@ fn a_client_that_quits_while_lines_wait_for_it_gets_them_and_no_others() -> Resu
     Ok(())
 }
 
-/// Otherwise, clients that leave without reading could pile up without limit.
+/// Otherwise, the number of clients that leave without reading would have no limit.
 #[test]
 fn a_client_that_has_left_keeps_its_place_until_it_has_taken_what_waits_for_it()
 -> Result<(), Failure> {
@@ -201,7 +201,7 @@ fn a_client_that_has_left_keeps_its_place_until_it_has_taken_what_waits_for_it()
     room::join_when_there_is_a_place(addr).map(drop)
 }
 
-/// What a process uses up is looked at from outside.
+/// The resources of a process, seen from outside.
 #[cfg(target_os = "linux")]
 mod resources {
     use super::*;
@@ -210,10 +210,10 @@ mod resources {
     use rustix::process::{Resource, getrlimit, setrlimit};
     use std::time::{Duration, Instant};
 
-    /// How many guests there are to be at once.
+    /// How many guests are online at once.
     const MANY: usize = 1000;
 
-    /// Descriptors that a process needs for other things than guests.
+    /// Descriptors that a process needs for other purposes than guests.
     const OTHERS: usize = 100;
 
     /// Raises the limit on descriptors, which the programs that we start inherit, and returns how
@@ -313,7 +313,7 @@ mod resources {
         endless.say("")?;
         endless.expect_later("error: a line has at most 4096 bytes")?;
         endless.says_and_hears("hello")?;
-        // What is resident is counted roughly (`man 5 proc`): even the most can be less than before.
+        // The system counts resident memory roughly (`man 5 proc`): even a peak can be lower than before.
         let growth = status(&server, "VmHWM:").saturating_sub(memory);
         assert!(growth < LITTLE, "{growth} KiB");
 
@@ -324,7 +324,7 @@ mod resources {
     }
 
     #[test]
-    fn when_all_descriptors_are_in_use_the_room_goes_on_and_later_lets_others_in()
+    fn when_all_descriptors_are_in_use_the_room_continues_and_later_lets_others_in()
     -> Result<(), Failure> {
         let mut command = std::process::Command::new("sh");
         let limited = "ulimit -n 20 && exec \"$0\" server 127.0.0.1:0 \"$@\"";
@@ -342,7 +342,7 @@ mod resources {
         Guest::join(addr)?.says_and_hears("me, too")
     }
 
-    /// What takes long; `cargo xtask verify --only slow` runs it.
+    /// Slow tests; `cargo xtask verify --only slow` runs them.
     mod slow {
         use super::*;
 

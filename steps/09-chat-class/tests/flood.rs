@@ -24,7 +24,7 @@ fn a_flood_gets_a_client_of_the_python_server_dropped() -> Result<(), Failure> {
     a_flood(command)
 }
 
-/// One client floods the room and reads, another says one line and does not read.
+/// One client floods the room and reads, another sends one line and does not read.
 fn a_flood(server: Command) -> Result<(), Failure> {
     let (mut server, addr) = Program::start_server(server)?;
     let mut slow = Guest::join_slow(addr)?;

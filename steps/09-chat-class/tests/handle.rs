@@ -55,7 +55,7 @@ fn the_handle_stops_it_and_every_thread_has_ended() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Step 09 stops by connecting to itself, so it matters where it listens.
+/// Step 09 stops by connecting to itself, so its address matters.
 #[test]
 fn it_stops_wherever_it_listens() {
     let every = ["127.0.0.1:0", "0.0.0.0:0", "[::1]:0", "[::]:0"];

@@ -96,7 +96,7 @@ fn a_full_room_turns_clients_away_until_one_leaves_in_whatever_way() -> Result<(
     full_room(limited(server()))
 }
 
-/// What a server does whose limit is two clients.
+/// The behaviour of a server whose limit is two clients.
 fn full_room(server: Command) -> Result<(), Failure> {
     let (mut server, addr) = Program::start_server(server)?;
     let mut bob = Guest::join(addr)?;
@@ -105,7 +105,7 @@ fn full_room(server: Command) -> Result<(), Failure> {
         expect_turned_away(&mut server, addr)?;
         expect_turned_away(&mut server, addr)?;
         alice.say("still here")?;
-        alice.expect(&alice.said("still here"))?; // and no line in between
+        alice.expect(&alice.said("still here"))?; // and no line before it
         match way {
             "quit" => alice.say("quit")?,
             "end" => alice.peer.end_sending()?,
@@ -209,7 +209,7 @@ fn the_console_lists_who_is_online_and_its_end_is_not_the_end_of_the_room() -> R
 }
 
 #[test]
-fn the_room_goes_on_when_the_server_cannot_print() {
+fn the_room_continues_when_the_server_cannot_print() {
     use std::io::{BufRead as _, BufReader};
     use std::process::Stdio;
 
@@ -305,7 +305,7 @@ fn a_silent_client_is_asked_after_10_seconds_whether_it_is_still_there() -> Resu
     let (_server, addr) = Program::start_server(server())?;
     let guest = Guest::join(addr)?;
     // For each socket, the system shows when its timer expires, in hundredths of a second. While the
-    // announcement of the guest is not acknowledged, that is another timer.
+    // announcement of the guest is not acknowledged, it is another timer.
     let ports = [addr.port(), guest.addr.port()].map(|port| format!(":{port:04X}"));
     let until = std::time::Instant::now() + conformance::DEADLINE;
     loop {
@@ -375,7 +375,7 @@ fn the_python_server_turns_clients_away_when_it_is_full() -> Result<(), Failure>
 #[test]
 #[ignore = "needs python3"]
 fn the_python_server_keeps_the_same_promises_wherever_the_stream_is_cut() {
-    let every = [1, 1024]; // Python takes its time to start
+    let every = [1, 1024]; // Python starts slowly
     check::assert_promises_at_cuts(env!("CARGO_MANIFEST_DIR"), &every, twins);
 }
 
@@ -405,7 +405,7 @@ fn twin(file: &str, addr: &str) -> Command {
     command
 }
 
-/// What takes long; `cargo xtask verify --only slow` runs it.
+/// Slow tests; `cargo xtask verify --only slow` runs them.
 mod slow {
     use super::*;
 

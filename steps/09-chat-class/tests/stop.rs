@@ -15,11 +15,11 @@ use room::{GOODBYE, Guest, STOP_TIME, all_get_the_goodbye, expect_log, join_all,
 
 mod room;
 
-/// Held by a test while it has a crowd: the time for stopping is that of one room, not of several
+/// A test holds this lock while it has a crowd: the time for stopping is that of one room, not of several
 /// that share the processors.
 static CROWD: Mutex<()> = Mutex::new(());
 
-/// Starts a server and `count` idle guests, stops it, and checks that all goes as it should.
+/// Starts a server and `count` idle guests, stops it, and checks the end of each connection.
 fn stops(
     count: usize,
     stop: impl FnOnce(&mut Program) -> Result<(), Failure>,
@@ -110,7 +110,7 @@ fn clients_that_connect_all_the_time_do_not_keep_it_from_stopping() -> Result<()
     room::stop_in_a_flood(server, addr)
 }
 
-/// What a client says while the server stops is read and discarded: closing with unread input would send
+/// The server reads and discards what a client sends while it stops: closing with unread input would send
 /// a reset, and the goodbye could be lost.
 #[test]
 fn a_client_that_speaks_while_it_stops_hears_the_goodbye() -> Result<(), Failure> {
@@ -127,7 +127,7 @@ fn a_client_that_speaks_while_it_stops_hears_the_goodbye() -> Result<(), Failure
     Ok(())
 }
 
-/// Starts a server whose log is not read, with a guest, and has more logged than a pipe takes. A
+/// Starts a server whose log is not read, with a guest, and logs more than a pipe holds. A
 /// terminal in which Ctrl-S was pressed is like such a pipe: a program that writes to it waits.
 fn start_unread(visits: usize) -> Result<(Program, Guest, io::PipeReader), Failure> {
     let (log, stderr) = io::pipe().expect("a descriptor is free");
@@ -154,7 +154,7 @@ fn a_log_that_is_not_read_holds_up_neither_the_room_nor_its_end() -> Result<(), 
 }
 
 #[test]
-fn a_log_that_is_read_too_late_says_how_much_is_lost() -> Result<(), Failure> {
+fn a_log_that_is_read_too_late_reports_how_much_is_lost() -> Result<(), Failure> {
     let (mut server, _bob, log) = start_unread(2000)?;
     let log = thread::spawn(|| io::read_to_string(log));
     server.type_line("quit")?;

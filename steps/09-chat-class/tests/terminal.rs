@@ -39,7 +39,7 @@ impl Scene {
         self.keyboard.write_all(keys.as_bytes()).expect("the terminal is there");
     }
 
-    /// Lets the guest say this, waits until it appears, and returns everything that was drawn before it.
+    /// Lets the guest send this, waits until it appears, and returns everything that was drawn before it.
     fn hear(&mut self, text: &str) -> Result<String, Failure> {
         self.guest.says_and_hears(text)?;
         let said = self.guest.said(text);
@@ -120,7 +120,8 @@ fn when_the_server_stops_the_client_ends_well_and_restores_the_terminal() -> Res
 }
 
 #[test]
-fn when_the_server_is_killed_the_client_says_so_and_restores_the_terminal() -> Result<(), Failure> {
+fn when_the_server_is_killed_the_client_reports_it_and_restores_the_terminal() -> Result<(), Failure>
+{
     let mut scene = Scene::set()?;
     scene.press("half a li");
     let (dead, _) = Program::start_server(server())?;
@@ -138,7 +139,7 @@ fn when_the_system_asks_it_to_end_the_client_restores_the_terminal() -> Result<(
     scene.ends_with(0).map(drop)
 }
 
-/// Kills a client that continues where it should have ended.
+/// Kills a client that continues although it should have ended.
 struct Killed(Pid);
 
 impl Drop for Killed {
@@ -147,7 +148,7 @@ impl Drop for Killed {
     }
 }
 
-/// Reading from a terminal that is gone ends at once, and the editor would do it forever.
+/// Reading from a terminal that is gone returns at once, and the editor would repeat it forever.
 #[test]
 fn when_its_terminal_is_closed_the_client_ends() -> Result<(), Failure> {
     let (_server, addr) = Program::start_server(server())?;

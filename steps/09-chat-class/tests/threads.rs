@@ -26,7 +26,8 @@ fn server(threads: usize) -> Command {
 }
 
 #[test]
-fn a_client_for_which_there_is_no_thread_is_told_and_the_room_goes_on() -> Result<(), Failure> {
+fn a_client_for_which_there_is_no_thread_is_turned_away_and_the_room_continues()
+-> Result<(), Failure> {
     // The next client's writing thread cannot start, or its reading thread cannot.
     for further in 0..THREADS_EACH {
         let threads = OWN_THREADS + THREADS_EACH + further;

@@ -17,7 +17,7 @@ mod room;
 #[path = "../src/rate.rs"]
 mod rate;
 
-/// How many lines per second a client may say if the server is started without options.
+/// How many lines per second a client may send if the server is started without options.
 const RATE: f64 = 10.0;
 
 /// The last line of a client that is removed.
@@ -124,7 +124,7 @@ fn a_class(server: Command) -> Result<(), Failure> {
     let flooders: Vec<Flooder> = (0..2).map(|_| flood(addr).expect("the server accepts")).collect();
     let mut heard = all_speak(&mut class, "before")?;
 
-    // All are there still, and the loudest are the first in the list.
+    // All are still online, and the loudest are the first in the list.
     server.type_line("")?;
     let count = format!("{CLASS} clients are online");
     server.expect_later(&count, |line| line == count)?;
@@ -180,7 +180,7 @@ fn all_speak(guests: &mut [Guest], when: &str) -> Result<Vec<String>, Failure> {
 }
 
 #[test]
-fn the_console_removes_a_client_and_says_why_it_cannot_remove_one() -> Result<(), Failure> {
+fn the_console_removes_a_client_and_reports_why_it_cannot_remove_one() -> Result<(), Failure> {
     kick(server(false))
 }
 

@@ -1,29 +1,27 @@
-//! The checks, those of exercises too, held to small wrong programs of the kind that a learner writes:
-//! each must fail its check, say why in the words that are recorded, and fail no other check than those
-//! that it names.
+//! Tests the checks, those of exercises too, on small wrong programs of the kind that a learner writes:
+//! each must fail its check with the recorded report, and fail no other check than those that it names.
 //!
-//! They stand in `wrong/CHECK.toml`. Most are the twin of a step with a line or two replaced:
+//! They are in `wrong/CHECK.toml`. Most are the twin of a step with a line or two replaced:
 //!
 //! ```text
 //! [[program]]
 //! title = "the mistake, in a learner's words"
 //! step = 6                the twin that it is made of, and what it speaks
-//! side = "client"         which side is wrong; the other one is the twin as it stands
-//! replace = [["frame.py", "what stands there once", "what stands there instead"]]
+//! side = "client"         which side is wrong; the other one is the unchanged twin
+//! replace = [["frame.py", "what is there once", "what replaces it"]]
 //! program = "…"           in place of `replace`: the whole of that side's file
-//! cut = 1                 behind a proxy that cuts the stream after that many bytes
-//! hangs = true            it never does what is waited for, so the deadline is a short one
-//! os = "linux"            or "unix": where alone the mistake can be seen
+//! cut = 1                 with a proxy that cuts the stream after that many bytes
+//! hangs = true            it never does what the check waits for, so the deadline is short
+//! os = "linux"            or "unix": the only systems on which the mistake can be seen
 //! also = ["boundaries"]   the other checks that it fails
-//! perhaps = ["churn"]     those that it fails or not, as the moment has it
-//! symptom = "greeting"    what the failure looks like, beyond what the check itself says
-//! says = "…"              the failure as its reader has it: what was done, what was expected and
-//!                         what came, and whose output would follow; `[..]` is any text, and
-//!                         where it stands alone, any lines
+//! perhaps = ["churn"]     those that it fails or not, by chance
+//! symptom = "greeting"    what the failure looks like, beyond what the check itself reports
+//! says = "…"              the report: what was done, what was expected and what arrived, and whose
+//!                         output would follow; `[..]` is any text, and alone in a line any lines
 //! ```
 //!
-//! `BLESS_WRONG_PROGRAMS=1` writes `says` and `also` anew where they are not as they should be, and
-//! `WRONG_PROGRAMS_OF="status rooms"` tries those of these checks alone.
+//! `BLESS_WRONG_PROGRAMS=1` writes `says` and `also` anew if they differ, and
+//! `WRONG_PROGRAMS_OF="status rooms"` tries only those of these checks.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -43,13 +41,13 @@ use conformance::{Failure, Symptom, python, side_by_side_at_most};
 use serde::Deserialize;
 use tempfile::TempDir;
 
-/// Where the wrong programs stand.
+/// The folder of the wrong programs.
 const WRONG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/wrong");
 
-/// Where the steps stand, with the twins.
+/// The folder of the steps, with the twins.
 const STEPS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// For what is known not to happen: each such program costs this much.
+/// The wait for what is known not to happen: each such program costs this much.
 const SHORT_DEADLINE: Duration = Duration::from_secs(3);
 
 /// The same for an exercise: some of them allow two seconds.
@@ -75,7 +73,7 @@ struct WrongProgram {
     title: String,
     step: u8,
     side: Side,
-    /// Each a file, what stands there, and what stands there instead.
+    /// Each a file, a text in it, and its replacement.
     #[serde(default)]
     replace: Vec<[String; 3]>,
     program: Option<String>,
@@ -178,7 +176,7 @@ impl WrongProgram {
         }
     }
 
-    /// Makes the program, in a folder of its own; an error if something does not stand there once.
+    /// Makes the program, in a folder of its own; an error if a text to be replaced does not occur exactly once.
     fn make(&self) -> Result<TempDir, String> {
         let folder = TempDir::new().expect("a temporary folder");
         let twin = step_dir(self.step).join("python");
@@ -198,7 +196,7 @@ impl WrongProgram {
             let text = without_anchors(&text);
             let count = text.matches(from.as_str()).count();
             if count != 1 {
-                return Err(format!("{file}: this stands there {count} times, not once:\n{from}"));
+                return Err(format!("{file}: this occurs {count} times, not once:\n{from}"));
             }
             fs::write(path, text.replace(from, to)).expect("the temporary folder");
         }
@@ -221,7 +219,7 @@ impl WrongProgram {
         subject
     }
 
-    /// Holds the program to a check. What it must fail has little time.
+    /// Runs a check on the program. One that it must fail has a short deadline.
     fn hold_to(&self, check: &Check, fails: bool) -> Result<(), String> {
         let folder = self.make()?;
         let deadline = match self.side {
@@ -242,8 +240,8 @@ impl WrongProgram {
         })
     }
 
-    /// The other checks that it is held to: those that the right twin keeps, and that look at the
-    /// side that is wrong. None if it is for an exercise, which asks for another thing than the twin.
+    /// The other checks that run on it: those that the right twin keeps, and that look at the side that
+    /// is wrong. None if it is for an exercise, which asks for something else than the twin.
     fn other_checks(&self, own: &Check) -> Vec<&'static Check> {
         if is_of_exercise(own) {
             return Vec::new();
@@ -270,8 +268,8 @@ fn subject(step: u8, server: PathBuf, client: PathBuf) -> Subject {
     Subject::new(step, server, move |addr: SocketAddr| client(&addr.to_string()))
 }
 
-/// What a failure says, with the same words for what changes from run to run. What the program wrote
-/// is left out, but not whose it is.
+/// Returns the report of a failure, with the same words for what changes from run to run, and without
+/// the program's output, except whose it is.
 fn essentials(failure: &Failure, folders: &[&Path]) -> String {
     let python = python().expect("Python 3 is installed");
     let name = Path::new(python.get_program()).file_name().expect("a program has a name");
@@ -295,7 +293,7 @@ fn essentials(failure: &Failure, folders: &[&Path]) -> String {
         let _ = writeln!(shown, "{}:", with_short_runs(&in_the_same_words(&failure.done())));
     }
     match failure.difference() {
-        // It is short as it is, and its caret must stay where it stands.
+        // It is short already, and its caret must keep its place.
         Some(difference) => {
             let _ = writeln!(shown, "{}", in_the_same_words(&difference.to_string()));
         }
@@ -309,8 +307,8 @@ fn essentials(failure: &Failure, folders: &[&Path]) -> String {
     shown
 }
 
-/// A line in which `start`, and the characters behind it that are `inside`, have become `word`. A
-/// port of 0 is one that was asked for.
+/// Returns a line in which `start`, and the characters after it that are `inside`, have become `word`.
+/// A port of 0 was requested, and stays.
 fn with_words(line: &str, start: &str, word: &str, inside: fn(char) -> bool) -> String {
     let mut parts = line.split(start);
     let mut text = parts.next().unwrap_or_default().to_owned();
@@ -359,7 +357,7 @@ fn are_as_recorded(came: &[&str], recorded: &[&str]) -> bool {
     }
 }
 
-/// Whether a line is the recorded one, in which `[..]` stands for any text.
+/// Whether a line is the recorded one, in which `[..]` means any text.
 fn matches(line: &str, recorded: &str) -> bool {
     let Some((start, rest)) = recorded.split_once("[..]") else {
         return line == recorded;
@@ -371,8 +369,7 @@ fn matches(line: &str, recorded: &str) -> bool {
     ends.into_iter().any(|index| matches(&line[index..], rest))
 }
 
-/// What was recorded and what came, as a difference. The messages are short: line stands against
-/// line.
+/// Returns the difference between what was recorded and what arrived, line by line.
 fn difference(recorded: &str, came: &str) -> String {
     let mut lines = Vec::new();
     let mut came = came.lines();
@@ -403,7 +400,7 @@ fn is_blessed() -> bool {
     std::env::var_os("BLESS_WRONG_PROGRAMS").is_some()
 }
 
-/// Writes a field of a wrong program anew: what stands between these two, behind its title.
+/// Writes a field of a wrong program anew: what is between these two, after its title.
 fn bless(check: &Check, title: &str, start: &str, end: &str, value: &str) {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _guard = ONE_AT_A_TIME.lock().expect("no test panics here");
@@ -475,7 +472,7 @@ fn a_message_is_compared_line_by_line_and_a_difference_is_shown_as_one() {
 
 #[test]
 #[ignore = "needs python3"]
-fn each_wrong_program_in_python_fails_its_check_and_says_why() {
+fn each_wrong_program_in_python_fails_its_check_and_reports_why() {
     let programs = all_programs();
     let results = side_by_side(&programs, |(check, program)| program.hold_to(check, program.hangs));
     let mut problems = String::new();
@@ -488,7 +485,7 @@ fn each_wrong_program_in_python_fails_its_check_and_says_why() {
                 bless(check, title, "says = '''\n", "'''", &came);
                 continue;
             }
-            Err(came) => format!("it says something else:\n{}", difference(&program.says, &came)),
+            Err(came) => format!("its report differs:\n{}", difference(&program.says, &came)),
         };
         let _ = writeln!(problems, "{}: \"{title}\": {problem}", check.name); // cannot fail, as above
     }

@@ -1,9 +1,9 @@
 //! `cargo xtask bench chat`: what the chat rooms do under load, side by side.
 //!
-//! Everything is measured in one run, in rounds in which all contenders take their turn, since a
-//! machine is not equally quick at all times. What counts is the ratio of two lines of one table.
+//! One run measures everything, in rounds in which all contenders take their turn, since a machine is
+//! not equally quick at all times. The ratio of two lines of one table counts.
 
-// Counts become figures to be read: they are far below 2^52, where a float would begin to lose any.
+// Counts are far below 2^52, where a float would begin to lose any.
 #![allow(clippy::cast_precision_loss)]
 
 use std::path::Path;
@@ -19,7 +19,7 @@ use crate::crowd::{Crowd, MARKER, Manners, PAYLOAD_LEN, payload};
 use crate::limits;
 use crate::report::{self, progress};
 
-/// The most clients that speak; all listen.
+/// The most clients that send lines; all receive them.
 const MAX_SENDERS: usize = 10;
 
 /// How often the latency is measured in each round.
@@ -40,7 +40,7 @@ const MAX_GROWTH: f64 = 8.0;
 /// Descriptors that are not clients.
 const OTHER_DESCRIPTORS: u64 = 100;
 
-/// What can be chosen on the command line.
+/// The options of the command line.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
     #[command(flatten)]
@@ -51,7 +51,7 @@ pub struct Options {
     clients: Vec<u16>,
 }
 
-/// What one round of one contender gave.
+/// The results of one round of one contender.
 struct Round {
     /// How many lines each sender sends in a burst, so that it takes about a second.
     lines_per_sender: usize,
@@ -63,7 +63,7 @@ struct Round {
     bytes_per_client: Option<f64>,
 }
 
-/// Measures, and prints; returns whether every round could be measured.
+/// Measures and prints, and returns whether every round could be measured.
 pub fn run(root: &Path, options: &Options) -> Result<bool> {
     let most = options.clients.iter().copied().max().map_or(0, usize::from);
     // The bare writer is in this process, with an end of each connection of its own.
@@ -118,7 +118,7 @@ fn measure_all(contenders: &[Contender], clients: usize, rounds: u16) -> Result<
 
 /// How many lines each sender sends in a burst that takes about a second with this contender.
 ///
-/// Each has its own number: a burst that is long for one is over for another before it is measured.
+/// Each contender has its own number: a burst that is long for one is too short to measure for another.
 fn lines_for(
     mut lines: usize,
     mut burst: impl FnMut(usize) -> Result<(usize, Duration)>,
@@ -134,7 +134,7 @@ fn lines_for(
 }
 
 /// Deliveries per second, over as many equal bursts as fit into a second, at least one; and how many
-/// lines each sender says in one.
+/// lines each sender sends in one.
 fn rate_of_bursts(
     first: usize,
     mut burst: impl FnMut(usize) -> Result<(usize, Duration)>,
@@ -225,11 +225,11 @@ fn add(groups: &mut [Group; 3], index: usize, number: usize, measured: Result<Ro
     groups[0].rows[index].remark = format!("{lines} lines of a sender in a burst{memory}");
 }
 
-/// A line for each room that came out quicker than the limit ever did, which none can be.
+/// A line for each room that was quicker than the limit ever was, which none can be.
 fn doubtful(deliveries: &Group) -> Vec<String> {
     let limits = deliveries.rows.iter().filter(|row| row.is_limit).flat_map(|row| &row.figures);
     let limit = limits.copied().reduce(f64::max).unwrap_or(f64::INFINITY);
-    // ncat's lines are half as long: no address is in front.
+    // ncat's lines are half as long: they have no address.
     let is_above = |row: &&Row| !row.is_limit && row.name != NCAT && row.median() > limit;
     let names = deliveries.rows.iter().filter(is_above).map(|row| &row.name);
     let line = |name| {
@@ -242,20 +242,20 @@ fn doubtful(deliveries: &Group) -> Vec<String> {
     names.map(line).collect()
 }
 
-/// What one has to know to read the tables.
+/// The notes that explain the tables.
 fn notes() -> Vec<String> {
     vec![
         format!(
-            "Up to {MAX_SENDERS} clients say lines of {PAYLOAD_LEN} bytes, in bursts of about a second. \
+            "Up to {MAX_SENDERS} clients send lines of {PAYLOAD_LEN} bytes, in bursts of about a second. \
              A delivery is one line that has reached one client. Latency: from the send of a single line \
              until the last client has it, which includes the time that the measuring program takes to \
              read it."
         ),
         format!(
-            "{NCAT} does not send a line back to its sender, so it has n - 1 deliveries. It looks for no \
-             lines, and puts no time and no address in front: less than half the bytes. In the row `as \
-             long`, its clients send such a prefix themselves, so that as many bytes arrive as in the \
-             other rooms."
+            "{NCAT} does not send a line back to its sender, so it has n - 1 deliveries. It does not \
+             look for lines, and adds no time and no address: less than half the bytes. In the row `as \
+             long`, its clients send such a prefix themselves, so that the same number of bytes arrives \
+             as in the other rooms."
         ),
         "Bare writes: the bytes of step 10's lines, written to every client without a room: the limit \
          of this machine with these readers, for writes of 64 KiB and for a write for each line."
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_of_clients_come_as_a_list() {
+    fn numbers_of_clients_are_a_list() {
         assert_eq!(parse("").unwrap().clients, [10, 100, 400, 900]);
         assert_eq!(parse("--clients 2,30 --rounds 1").unwrap().clients, [2, 30]);
         for wrong in ["--clients 1", "--clients 10,", "--clients ten", "--rounds 0"] {
@@ -303,7 +303,7 @@ mod tests {
 
     #[test]
     fn bursts_are_repeated_until_a_second_is_full() {
-        // The first two tell how long a burst must be; then come those that count.
+        // The first two determine how long a burst must be; the others count.
         let mut times = [0.25, 0.8, 0.25, 0.5, 0.25, 9.0].map(Duration::from_secs_f64).into_iter();
         let (lines, rate) = rate_of_bursts(10, |lines| Ok((lines, times.next().unwrap()))).unwrap();
         assert_eq!(lines, 40);

@@ -1,4 +1,4 @@
-//! Who takes part in a bench: programs that are started, and a bare writer as the limit.
+//! The contenders of a bench: programs that are started, and a bare writer as the limit.
 
 use std::env::consts::EXE_SUFFIX;
 use std::io::Write as _;
@@ -18,15 +18,15 @@ use workspace::root::{self, Step, Target};
 
 use crate::crowd::Manners;
 
-/// How long a server that does not report that it listens may take until it accepts connections.
+/// The longest wait until a server accepts connections that does not report that it listens.
 const START: Duration = Duration::from_secs(20);
 
-/// Between two attempts to connect to it. There is no event for "it listens".
+/// The time between two attempts to connect to it. There is no event for "it listens".
 const ATTEMPT: Duration = Duration::from_millis(20);
 
 /// A room that can be measured.
 pub struct Contender {
-    /// As the table shows it.
+    /// Its name in the table.
     pub name: String,
     /// What it is.
     pub kind: Kind,
@@ -68,7 +68,7 @@ pub const REFERENCE: &str = "step 10";
 /// A room whose lines have no time and no address, and so are less than half as long.
 pub const NCAT: &str = "ncat --broker";
 
-/// The same room with clients that begin their lines with as many bytes as step 10 puts there.
+/// The same room with clients whose lines begin with the number of bytes that step 10 adds.
 const NCAT_AS_LONG: &str = "ncat, as long";
 
 /// What steps 09 and 10 put before a line.
@@ -77,10 +77,10 @@ pub const PREFIX: &str = "2026-11-23 08:23:04 127.0.0.1:50001 ";
 /// How the names of the bare writers begin.
 pub const BARE_WRITES: &str = "bare writes";
 
-/// The manners of our rooms.
+/// How our rooms treat lines.
 const OURS: Manners = Manners { echoes: true, whole_lines: true, prefix: "" };
 
-/// All contenders that are here, and one line for each that is not.
+/// All contenders that this computer has, and one line for each that is missing.
 pub fn find(root: &Path, target: &Target) -> Result<(Vec<Contender>, Vec<String>)> {
     let mut found = Vec::new();
     let mut missing = Vec::new();
@@ -184,7 +184,7 @@ fn ncat(clients: usize) -> Result<Server> {
         if begin.elapsed() > START {
             return Err(program.failure(&format!("cannot connect to {addr}: {error}")).into());
         }
-        thread::sleep(ATTEMPT); // no event tells that it listens
+        thread::sleep(ATTEMPT); // no event reports that it listens
     }
     Ok(Server { program, addr })
 }
@@ -197,7 +197,7 @@ pub struct BareWriter {
 }
 
 impl BareWriter {
-    /// Waits for that many clients, and then for orders.
+    /// Waits for that many clients, and then for bytes to send.
     pub fn start(clients: usize, piece_len: usize) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let addr = listener.local_addr()?;
@@ -208,7 +208,7 @@ impl BareWriter {
                 return; // the clients notice that there is no server
             };
             for stream in &streams {
-                let _ = stream.set_nodelay(true); // without it, the figures show it
+                let _ = stream.set_nodelay(true); // if it fails, the figures show it
             }
             for bytes in received {
                 for piece in bytes.chunks(piece_len) {
@@ -223,7 +223,7 @@ impl BareWriter {
         Ok(Self { addr, orders })
     }
 
-    /// Has these bytes sent to every client.
+    /// Sends these bytes to every client.
     pub fn write(&self, bytes: Arc<Vec<u8>>) -> Result<()> {
         self.orders.send(bytes).context("the bare writer has ended")
     }

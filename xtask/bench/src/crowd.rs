@@ -1,7 +1,7 @@
 //! Many clients of a chat room, all in one thread: what the rooms are measured with.
 //!
 //! This runs in a program that was not optimized, so it does little per byte: it counts bytes and
-//! keeps the end of what came. One client keeps everything, and its lines are checked afterwards.
+//! keeps the end of what arrived. One client keeps everything, and its lines are checked afterwards.
 
 // Counts are far below 2^52, where a float would begin to lose any.
 #![allow(clippy::cast_precision_loss)]
@@ -21,13 +21,13 @@ pub const PAYLOAD_LEN: usize = 32;
 /// How the last line of each sender ends.
 pub const MARKER: &str = "END";
 
-/// How many bytes from the end of what came are kept, for each client: more than a line has.
+/// How many of the last bytes that arrived each client keeps: more than a line has.
 const TAIL_LEN: usize = 256;
 
 /// The room for one read. Servers that put many lines together send much at once.
 const READ_LEN: usize = 256 * 1024;
 
-/// How far what is said may be ahead of the client that has heard the least, in bytes that the room
+/// How far the senders may be ahead of the client that has received the least, in bytes that the room
 /// sends to it. Rooms drop a client that does not keep up (step 10 at 256 KiB), and all these
 /// clients are one thread: without this limit, the figures would show how quick that thread is.
 const WINDOW: usize = 128 * 1024;
@@ -35,10 +35,10 @@ const WINDOW: usize = 128 * 1024;
 /// How long to wait before lines that have not arrived count as lost.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// As long as a client has not yet been let in, it gets no lines: the next try is made after this.
+/// The time between two attempts to reach all clients: one that has not been let in yet gets no lines.
 const TRY: Duration = Duration::from_millis(250);
 
-/// How long it may take until all clients are let in.
+/// The longest wait until all clients are let in.
 const SETTLE: Duration = Duration::from_secs(60);
 
 /// What a room does with a line.
@@ -48,8 +48,8 @@ pub struct Manners {
     pub echoes: bool,
     /// It sends lines whole, and not the pieces that its reads returned.
     pub whole_lines: bool,
-    /// What its clients put in front of each line by themselves: where the room adds nothing, as
-    /// many bytes arrive nevertheless.
+    /// What its clients put before each line: if the room adds nothing, the same number of bytes
+    /// arrives.
     pub prefix: &'static str,
 }
 
@@ -83,12 +83,12 @@ struct Member {
     expected: usize,
     done: bool,
     tail: Vec<u8>,
-    /// All that came, where it is kept.
+    /// All that arrived, if it is kept.
     kept: Option<Vec<u8>>,
 }
 
 impl Crowd {
-    /// Connects all clients; the first `senders` of them will speak.
+    /// Connects all clients; the first `senders` of them send lines.
     pub fn connect(
         addr: SocketAddr,
         clients: usize,
@@ -122,7 +122,7 @@ impl Crowd {
         })
     }
 
-    /// Waits until every client gets every line, and learns how long a line is when it arrives.
+    /// Waits until every client gets every line, and measures how long a line is when it arrives.
     ///
     /// A room may need a while to accept all clients, and may announce each of them to all others.
     pub fn settle(&mut self) -> Result<()> {
@@ -137,13 +137,16 @@ impl Crowd {
         }
         for sender in 0..self.line_lens.len() {
             let said = self.say(sender, 0, "LEN", self.silence)?;
-            said.with_context(|| format!("a line of client {sender} did not reach everybody"))?;
+            said.with_context(|| format!("a line of client {sender} did not reach every client"))?;
             let manners = self.manners;
             let mut others = self.members.iter().enumerate();
             let hears = |index| manners.echoes || index != sender;
             let len = others.find(|(index, _)| hears(*index)).map_or(0, |(_, m)| m.received);
             let odd = others.find(|(index, member)| hears(*index) && member.received != len);
-            ensure!(odd.is_none(), "a line of client {sender} does not have {len} bytes for all");
+            ensure!(
+                odd.is_none(),
+                "a line of client {sender} does not have {len} bytes at every client"
+            );
             self.line_lens[sender] = len;
         }
         Ok(())
@@ -246,9 +249,8 @@ impl Crowd {
 
     /// Sends what there is to send, and receives until all clients are `done`.
     ///
-    /// With a window, a sender is at most that many bytes ahead of the client that has heard the least.
-    /// `None` if before that nothing came for as long as `silence`. That a client was dropped is an
-    /// error.
+    /// With a window, a sender is at most that many bytes ahead of the client that has received the
+    /// least. Returns `None` if nothing arrived for as long as `silence`; a dropped client is an error.
     fn exchange(
         &mut self,
         silence: Duration,
@@ -325,7 +327,7 @@ impl Crowd {
         )
     }
 
-    /// Each client has as many bytes as were expected, not more, and the last of them end a sender's last line.
+    /// Checks that each client has exactly the expected number of bytes, which end with a sender's last line.
     fn check_ends(&self) -> Result<()> {
         let marker = format!("{MARKER}\n");
         for (index, member) in self.members.iter().enumerate() {
@@ -338,7 +340,7 @@ impl Crowd {
     }
 }
 
-/// Has all members send what they may; an error comes with the index of the member.
+/// Lets all members send what they may; an error has the index of its member.
 fn send_all(members: &mut [Member], window: Option<usize>) -> Result<(), (usize, io::Error)> {
     let heard = |member: &Member| match member.expected {
         0 => 1.0,
@@ -390,9 +392,9 @@ impl Member {
                 Ok(0) => return Err(io::Error::new(ErrorKind::UnexpectedEof, "end of file")),
                 Ok(len) => {
                     self.take(&buffer[..len]);
-                    // On Unix, a read that is not full has emptied the socket, and what comes
-                    // later is a new event, but for an end that has been reported already. Windows
-                    // reports again only after `WouldBlock`.
+                    // On Unix, a read that is not full has emptied the socket, and later bytes are a
+                    // new event, unless the end has been reported already. Windows reports again
+                    // only after `WouldBlock`.
                     if cfg!(unix) && !closed && len < buffer.len() {
                         return Ok(());
                     }
@@ -422,9 +424,9 @@ pub fn payload(sender: usize, line: usize, ending: &str) -> String {
     start + &padding + ending
 }
 
-/// Every line of every sender is there once, whole, and in its sender's order; but for those of `not_heard`.
+/// Checks that every line of every sender, except `not_heard`, is there once, whole, and in its sender's order.
 fn check_lines(bytes: &[u8], senders: usize, lines: usize, not_heard: Option<usize>) -> Result<()> {
-    let text = str::from_utf8(bytes).context("what came is not UTF-8")?;
+    let text = str::from_utf8(bytes).context("what arrived is not UTF-8")?;
     let mut next = vec![0; senders];
     for line in text.lines() {
         let sender = line.len().checked_sub(PAYLOAD_LEN).and_then(|at| {
@@ -437,12 +439,12 @@ fn check_lines(bytes: &[u8], senders: usize, lines: usize, not_heard: Option<usi
             right.then_some(sender)
         });
         if sender.is_none() {
-            bail!("a line came that nobody said, or not then: `{line}`");
+            bail!("a line arrived that was not sent, or not in this place: `{line}`");
         }
     }
     for (sender, came) in next.iter().enumerate() {
         let expected = if not_heard == Some(sender) { 0 } else { lines };
-        ensure!(*came == expected, "{came} lines of client {sender} came, not {expected}");
+        ensure!(*came == expected, "{came} lines of client {sender} arrived, not {expected}");
     }
     Ok(())
 }
@@ -483,8 +485,8 @@ mod tests {
 
         const MANNERS: Manners = Manners { echoes: true, whole_lines: true, prefix: "" };
 
-        /// A room that passes lines on as `pass` decides: it is given the number of the line, from 0,
-        /// and all streams.
+        /// A room that passes lines on as `pass` decides, which gets the number of the line, from 0, and
+        /// all streams.
         fn room(
             pass: impl Fn(usize, &str, &mut Vec<std::net::TcpStream>) + Send + Sync + 'static,
         ) -> SocketAddr {
@@ -511,7 +513,7 @@ mod tests {
             addr
         }
 
-        /// Passes a line on to these streams. A client that has left is of no interest.
+        /// Passes a line on to these streams. A client that has left is ignored.
         fn tell(streams: &[std::net::TcpStream], line: &str) {
             for mut stream in streams {
                 let _ = stream.write_all(line.as_bytes());
@@ -583,7 +585,7 @@ mod tests {
         }
 
         #[test]
-        fn a_line_that_does_not_reach_everybody_is_noticed() {
+        fn a_line_that_does_not_reach_every_client_is_noticed() {
             let addr = room(|count, line, streams| {
                 let heard = if count == 40 { 2 } else { 3 };
                 tell(&streams[..heard.min(streams.len())], line);
@@ -595,7 +597,7 @@ mod tests {
         }
 
         #[test]
-        fn a_line_that_comes_too_often_is_noticed() {
+        fn a_line_that_arrives_too_often_is_noticed() {
             let addr = room(|count, line, streams| {
                 tell(streams, line);
                 if count == 40 {

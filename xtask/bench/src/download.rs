@@ -1,9 +1,9 @@
 //! `cargo xtask bench download`: how long a checked download takes, side by side.
 //!
-//! The limit is what no program can do without: to hash the file once on each side, since the hash
-//! stands in front of the body, and to copy it once from socket to socket.
+//! The limit is the least work: each side hashes the file once, since the hash precedes the body, and
+//! the bytes are copied once from socket to socket.
 
-// Counts become figures to be read: they are far below 2^52, where a float would begin to lose any.
+// Counts are far below 2^52, where a float would begin to lose any.
 #![allow(clippy::cast_precision_loss)]
 
 use std::fs::{self, File};
@@ -27,13 +27,13 @@ use crate::report::{self, progress};
 /// The step that the others are compared with.
 const REFERENCE: &str = "step 07";
 
-/// As step 07 has it: 64 KiB.
+/// The chunk of step 07: 64 KiB.
 const CHUNK_LEN: usize = 64 * 1024;
 
 /// How long a download may take.
 const DEADLINE: Duration = Duration::from_secs(300);
 
-/// What can be chosen on the command line.
+/// The options of the command line.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
     #[command(flatten)]
@@ -43,7 +43,7 @@ pub struct Options {
     sizes: Vec<Size>,
 }
 
-/// The size of a file, as it was written.
+/// The size of a file, with the text that was typed for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Size {
     text: String,
@@ -84,7 +84,7 @@ enum Contender {
 /// A contender with its name.
 type Named = (String, Contender);
 
-/// What a download took.
+/// The cost of a download.
 struct Took {
     seconds: f64,
     /// The most memory that the server and the client used, in bytes, if the system reports it.
@@ -92,13 +92,13 @@ struct Took {
     client: Option<u64>,
 }
 
-/// The files to be downloaded, and where to.
+/// The folders from which and into which files are downloaded.
 struct Folders {
     served: tempfile::TempDir,
     target: tempfile::TempDir,
 }
 
-/// Measures, and prints; returns whether every round could be measured.
+/// Measures and prints, and returns whether every round could be measured.
 pub fn run(root: &Path, options: &Options) -> Result<bool> {
     let target = root::target()?;
     progress("building")?;
@@ -114,12 +114,12 @@ pub fn run(root: &Path, options: &Options) -> Result<bool> {
         fs::remove_file(folders.served.path().join(&size.text))?;
     }
     report.notes = [
-        "The time is that of the client, from its start until the file is there, and its hash right.",
+        "The time is the client's, from its start until the file is saved and its hash checked.",
         "The limit: SHA-256 once on each side with step 07's crate, and one copy through a bare pair of",
-        "sockets in chunks of 64 KiB, one after the other, on an idle core. The line below it is for who",
-        "writes a file besides, and waits until it is on the disk, as step 07 and its twin do.",
-        "curl | sha256sum hashes once, while the bytes come, knows no hash to compare with, and writes",
-        "no file. Memory: the most that the server and the client had.",
+        "sockets in chunks of 64 KiB, one after the other, on an idle core. The line below it adds saving",
+        "the file, and waiting until it is on the disk, as step 07 and its twin do.",
+        "curl | sha256sum hashes once, while the bytes arrive, compares the hash with nothing, and writes",
+        "no file. Memory: the most that the server and the client used.",
     ]
     .map(str::to_owned)
     .to_vec();
@@ -222,7 +222,7 @@ impl Contender {
                 let saved = format!("saved {name}: {} bytes, SHA-256 checked", size.bytes);
                 let line = client.expect_line(&saved)?;
                 let seconds = begin.elapsed().as_secs_f64();
-                ensure!(line == saved, "it said `{line}`, not `{saved}`");
+                ensure!(line == saved, "it printed `{line}`, not `{saved}`");
                 let memory = [server.id(), client.id()].map(limits::peak_memory);
                 client.end_input();
                 ensure!(client.wait()?.success(), "the client failed");
@@ -272,7 +272,7 @@ fn http_server(folder: &Path) -> Result<(Program, SocketAddr)> {
     let words = line.split_whitespace().skip_while(|word| *word != "port");
     match words.skip(1).find_map(|word| word.parse().ok()) {
         Some(port) => Ok((server, SocketAddr::from((Ipv4Addr::LOCALHOST, port)))),
-        None => bail!("http.server does not say its port, but `{line}`"),
+        None => bail!("http.server prints no port, but `{line}`"),
     }
 }
 
@@ -293,12 +293,12 @@ fn make_file(path: &Path, bytes: u64) -> Result<String> {
     Ok(hex(&hasher.finalize()))
 }
 
-/// Bytes in lower-case hex digits.
+/// Returns bytes as lower-case hex digits.
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |digits, byte| digits + &format!("{byte:02x}"))
 }
 
-/// How many seconds one core takes to hash that many bytes.
+/// Returns the seconds that one core takes to hash that many bytes.
 fn time_to_hash(bytes: u64) -> f64 {
     let (chunk, mut hasher, mut left) = (vec![7; CHUNK_LEN], Sha256::new(), bytes);
     let begin = Instant::now();
@@ -311,7 +311,7 @@ fn time_to_hash(bytes: u64) -> f64 {
     begin.elapsed().as_secs_f64()
 }
 
-/// How many seconds that many bytes take through a bare pair of sockets.
+/// Returns the seconds that many bytes take through a bare pair of sockets.
 fn time_to_copy(bytes: u64) -> Result<f64> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let addr = listener.local_addr()?;
@@ -339,7 +339,7 @@ fn time_to_copy(bytes: u64) -> Result<f64> {
     Ok(seconds)
 }
 
-/// How many seconds it takes to write that many bytes into a file, and to have them on the disk.
+/// Returns the seconds that it takes to write that many bytes into a file, and onto the disk.
 fn time_to_save(folder: &Path, bytes: u64) -> Result<f64> {
     let mut file = tempfile::tempfile_in(folder)?;
     let (chunk, mut left) = (vec![7; CHUNK_LEN], bytes);

@@ -1,6 +1,6 @@
 //! `cargo xtask bench echo`: round trips of one short message after another, side by side.
 
-// Counts become figures to be read: they are far below 2^52, where a float would begin to lose any.
+// Counts are far below 2^52, where a float would begin to lose any.
 #![allow(clippy::cast_precision_loss)]
 
 use std::io::{Read as _, Write as _};
@@ -21,7 +21,7 @@ use crate::report::{self, progress};
 /// The step that the others are compared with.
 const REFERENCE: &str = "step 03";
 
-/// What is echoed. All send it back, some of them in upper case.
+/// The message. All contenders send it back, some in upper case.
 const MESSAGE: &[u8] = b"all work and no play, said jack\n";
 
 /// How long a contender is measured in each round.
@@ -30,20 +30,20 @@ const ROUND: Duration = Duration::from_secs(1);
 /// Round trips that are not counted: the first ones are slower.
 const WARM_UP: usize = 100;
 
-/// How long a server may take until it can be connected to, and to answer.
+/// The longest wait until a server accepts a connection, and until it answers.
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// The time between two attempts to connect. A server's output is discarded, so it cannot report that it listens.
 const ATTEMPT: Duration = Duration::from_millis(20);
 
-/// What can be chosen on the command line.
+/// The options of the command line.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
     #[command(flatten)]
     report: report::Reporting,
 }
 
-/// A server that sends back what comes.
+/// A server that sends back what arrives.
 struct Contender {
     name: String,
     /// Its command line, for an address; `None` is the bare pair of sockets in this process.
@@ -55,20 +55,20 @@ struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended by itself: then there is nothing to do.
+        // This fails if it has ended by itself.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// Measures, and prints; returns whether every round could be measured.
+/// Measures and prints, and returns whether every round could be measured.
 pub fn run(root: &Path, options: &Options) -> Result<bool> {
     progress("building")?;
     let (contenders, missing) = find(root, &root::target()?)?;
     let mut report = report::begin(missing);
     report.groups = measure(&contenders, options.report.rounds)?;
     report.notes = [
-        "One client sends 32 bytes, waits until they are back, and sends them again, for a second.",
+        "One client sends 32 bytes, waits until they return, and sends them again, for a second.",
         "The limit is a thread that reads and writes, with nothing else to do. Steps 02 and 03 print a",
         "line about each message, their twins in Python do not.",
     ]
@@ -171,7 +171,7 @@ fn measure(contenders: &[Contender], rounds: u16) -> Result<Vec<Group>> {
 }
 
 impl Contender {
-    /// The times of as many round trips as fit into a round, in seconds.
+    /// The times of the round trips that fit into a round, in seconds.
     fn times(&self) -> Result<Vec<f64>> {
         let ports = FreePorts::claim()?; // not all of them take port 0
         let addr = ports.next()?;
@@ -213,7 +213,7 @@ fn connect(addr: SocketAddr) -> Result<TcpStream> {
             Err(error) if begin.elapsed() > DEADLINE => {
                 return Err(error).context("it does not listen");
             }
-            Err(_) => thread::sleep(ATTEMPT), // no event tells that it listens
+            Err(_) => thread::sleep(ATTEMPT), // no event reports that it listens
         }
     }
 }
@@ -228,7 +228,7 @@ fn round_trips(mut stream: TcpStream, time: Duration) -> Result<Vec<f64>> {
         stream.read_exact(&mut answer)?;
         let seconds = begin.elapsed().as_secs_f64();
         let is_right = answer.eq_ignore_ascii_case(MESSAGE);
-        ensure!(is_right, "`{}` came back", answer.escape_ascii());
+        ensure!(is_right, "`{}` returned", answer.escape_ascii());
         Ok(seconds)
     };
     for _ in 0..WARM_UP {

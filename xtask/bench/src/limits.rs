@@ -1,9 +1,9 @@
-//! What the system allows, and what it says about a process.
+//! What the system allows, and what it reports about a process.
 
 use anyhow::Result;
 use conformance::process_info::Status;
 
-/// Sees to it that this process, and those that it starts, may have that many open descriptors.
+/// Raises the limit of open descriptors of this process, and of those that it starts, to that number.
 #[cfg(unix)]
 pub fn allow_descriptors(needed: u64, clients: usize) -> Result<()> {
     use rustix::process::{Resource, getrlimit, setrlimit};
@@ -33,12 +33,12 @@ pub fn allow_descriptors(_needed: u64, _clients: usize) -> Result<()> {
     Ok(())
 }
 
-/// The memory that a process has in use (its resident set), in bytes; `None` where that cannot be asked.
+/// The memory that a process has in use (its resident set), in bytes; `None` if the system does not report it.
 pub fn resident_memory(process: u32) -> Option<u64> {
     Some(Status::of(process).ok()?.resident_kib()? * 1024)
 }
 
-/// The most memory that a process ever had in use, in bytes; `None` where that cannot be asked.
+/// The most memory that a process ever had in use, in bytes; `None` if the system does not report it.
 pub fn peak_memory(process: u32) -> Option<u64> {
     Some(Status::of(process).ok()?.peak_kib()? * 1024)
 }
@@ -60,7 +60,7 @@ mod tests {
         use rustix::process::{Resource, getrlimit};
 
         let Some(maximum) = getrlimit(Resource::Nofile).maximum else {
-            return; // there is no limit to go beyond
+            return; // there is no limit
         };
         let error = super::allow_descriptors(maximum + 1, 7).unwrap_err().to_string();
         let expected = format!(

@@ -1,4 +1,4 @@
-//! What a bench has found: printed as tables, as JSON, or recorded for the book's charts.
+//! The results of a bench: printed as tables, as JSON, or recorded for the book's charts.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -10,7 +10,7 @@ use anyhow::Result;
 use workspace::measured::{Group, Machine, Report, Row, shown};
 use workspace::stats;
 
-/// What can be chosen for every subject.
+/// The options of every subject.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Reporting {
     /// Print the figures as JSON
@@ -27,7 +27,7 @@ pub struct Reporting {
 /// Seconds of a day.
 const DAY: u64 = 24 * 60 * 60;
 
-/// A group as text, without the last line's ending.
+/// Returns a group as text, without the last line's ending.
 pub fn table(group: &Group) -> String {
     let measured = |row: &&Row| !row.figures.is_empty();
     let reference = group.rows.iter().filter(measured).find(|row| row.name == group.reference);
@@ -52,7 +52,7 @@ pub fn table(group: &Group) -> String {
         let ratio = reference.map_or(f64::NAN, |first| row.median() / first.median());
         let _ = write!(text, "  {ratio:>11.2}x");
         if let Some(limit) = limit {
-            // However it is counted, the limit is 100 per cent, and no contender is above it.
+            // In either unit, the limit is 100 per cent, and no contender is above it.
             let share = row.median() / limit.median();
             let share = 100.0 * if group.more_is_better { share } else { 1.0 / share };
             let _ = write!(text, "  {share:>6.0} %");
@@ -80,7 +80,7 @@ pub fn begin(missing: Vec<String>) -> Report {
     }
 }
 
-/// Prints it, and records it under this name if that is wanted; returns whether every round of
+/// Prints the report, and records it under this name with `--record`; returns whether every round of
 /// every contender could be measured.
 pub fn finish(report: &Report, root: &Path, name: &str, json: bool, record: bool) -> Result<bool> {
     if json {
@@ -132,7 +132,7 @@ fn date(mut day: u64) -> String {
     format!("{year}-{month:02}-{:02}", day + 1)
 }
 
-/// Linux has all that in files. Elsewhere less is known.
+/// Linux has these facts in files. Other systems report less.
 fn machine() -> Machine {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let processor = read("/proc/cpuinfo")
@@ -170,7 +170,7 @@ mod tests {
             ..Row::new(name, is_limit)
         };
         let mut failed = row("ncat", false, &[]);
-        failed.failures.push("round 1: nobody there".to_owned());
+        failed.failures.push("round 1: no answer".to_owned());
         let mut group = Group {
             title: "Download".to_owned(),
             unit: "seconds".to_owned(),
@@ -186,7 +186,7 @@ mod tests {
         assert_eq!(lines[3], "step 07 2.00 1.00 – 4.00 1.00x 50 %");
         assert_eq!(lines[4], "limit 1.00 1.00 – 1.00 0.50x 100 %");
         assert_eq!(lines[5], "ncat could not be measured");
-        assert_eq!(lines[6], "FAILED ncat, round 1: nobody there");
+        assert_eq!(lines[6], "FAILED ncat, round 1: no answer");
         group.more_is_better = true;
         assert_eq!(words(&group)[3], "step 07 2.00 1.00 – 4.00 1.00x 200 %");
         group.rows.remove(1);

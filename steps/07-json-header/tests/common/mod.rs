@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 /// The program under test.
 pub const STEP: &str = env!("CARGO_BIN_EXE_step-07-json-header");
 
-/// Long enough to see that nothing comes.
+/// Long enough to see that nothing arrives.
 pub const SILENCE: Duration = Duration::from_millis(300);
 
 /// How the system's shell ends a line.
@@ -102,17 +102,17 @@ pub fn expect(peer: &mut Peer, request: &[u8], answer: &[u8]) -> Result<(), Fail
     })
 }
 
-/// Sends a request on a connection of its own, and returns the header and the body that come.
+/// Sends a request on a connection of its own, and returns the header and the body that arrive.
 pub fn ask(addr: SocketAddr, request: &[u8]) -> Result<(Value, Vec<u8>), Failure> {
     let mut peer = Peer::connect(addr)?;
     peer.send(request)?;
     peer.end_sending()?;
     let came = peer.receive_to_end()?;
-    let (len, rest) = came.split_at_checked(4).expect("a length comes");
+    let (len, rest) = came.split_at_checked(4).expect("a length arrives");
     let len = u32::from_be_bytes(len.try_into().expect("it has 4 bytes"));
-    let (header, body) = rest.split_at_checked(len as usize).expect("a whole header comes");
+    let (header, body) = rest.split_at_checked(len as usize).expect("a whole header arrives");
     let header: Value = serde_json::from_slice(header).expect("it is JSON");
-    assert_eq!(header["size"], body.len(), "the header tells the size of the body");
+    assert_eq!(header["size"], body.len(), "the header states the size of the body");
     Ok((header, body.to_vec()))
 }
 
@@ -161,7 +161,7 @@ pub fn within_deadline<T: Send + 'static>(
     done.recv_timeout(DEADLINE).map_err(|_| Failure::new(format!("{what}: not in {DEADLINE:?}")))
 }
 
-/// A server for one client, which does what the test tells it.
+/// A server for one client, which follows the test.
 pub struct Fake {
     /// Where it listens.
     pub addr: SocketAddr,
@@ -186,7 +186,7 @@ impl Fake {
     pub fn that_sends(answers: Vec<Vec<u8>>) -> Self {
         Self::start(move |mut stream| {
             for answer in answers {
-                read_request(&mut stream).expect("a request comes");
+                read_request(&mut stream).expect("a request arrives");
                 // A client that has seen enough may have closed already.
                 let _ = stream.write_all(&answer);
             }
@@ -195,7 +195,7 @@ impl Fake {
 
     /// Waits for its end.
     pub fn join(self) {
-        self.thread.join().expect("all went as the test has told");
+        self.thread.join().expect("the test's conversation took place");
     }
 }
 

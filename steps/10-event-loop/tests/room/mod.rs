@@ -165,12 +165,12 @@ impl Guest {
         self.peer.send(format!("{text}\n").as_bytes())
     }
 
-    /// What every guest hears when this one says `text`.
+    /// What every guest receives when this one says `text`.
     pub fn said(&self, text: &str) -> String {
         format!("{} {text}", self.addr)
     }
 
-    /// Says a line, and waits until it hears it.
+    /// Sends a line, and waits until it returns.
     pub fn says_and_hears(&mut self, text: &str) -> Result<(), Failure> {
         self.say(text)?;
         let said = self.said(text);
@@ -189,7 +189,7 @@ pub fn join_when_there_is_a_place(addr: SocketAddr) -> Result<Guest, Failure> {
     let until = Instant::now() + DEADLINE;
     loop {
         match Guest::join(addr) {
-            Err(_) if Instant::now() < until => {} // it was turned away, and asks again
+            Err(_) if Instant::now() < until => {} // it was turned away, and tries again
             result => return result,
         }
     }

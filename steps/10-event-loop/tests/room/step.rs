@@ -3,7 +3,7 @@
 /// The program of this step.
 pub const STEP: &str = env!("CARGO_BIN_EXE_step-10-event-loop");
 
-/// What the server is started with: a crowd may talk as fast as it likes.
+/// The server's options: a crowd may send as fast as it can.
 pub const SERVER_OPTIONS: &[&str] = &["--rate", "0"];
 
 /// The number of this step.
