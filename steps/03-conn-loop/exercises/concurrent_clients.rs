@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! alice             server             bob
-//!   | -- connects --> |                 |     a thread for Alice, who says nothing
+//!   | -- connects --> |                 |     a thread for Alice, who sends nothing
 //!   |                 | <-- connects -- |     a thread for Bob
 //!   |                 | <---- h e y --- |
 //!   |                 | -- H E Y -----> |

@@ -38,7 +38,7 @@ pub struct Plan {
     pub read_len: usize,
 }
 
-/// Makes all writes, then all reads, and prints what went in and what came out.
+/// Makes all writes, then all reads, and prints the bytes of each.
 pub fn run(plan: Plan) -> io::Result<()> {
     let (mut writer, mut reader) = connected_pair()?;
     writer.set_nodelay(true)?; // each message leaves at once, and yet they may merge

@@ -39,7 +39,7 @@ const PROMPTLY: Duration = Duration::from_secs(5);
 /// end is another story.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Between two looks at what the system says of a socket. There is no event for a change in it.
+/// Between two looks at what the system reports about a socket. There is no event for a change in it.
 const LOOK: Duration = Duration::from_millis(5);
 
 /// Addresses that are set aside for examples.
@@ -154,7 +154,7 @@ impl Company {
             if Instant::now() >= until {
                 return Err(server.failure("keepalive is off"));
             }
-            thread::sleep(LOOK); // no event tells what the system does with a socket
+            thread::sleep(LOOK); // no event reports what the system does with a socket
         }
         let server = server.with_deadline(PROMISED + GRACE);
         let near = near.map(|client| client.with_deadline(PROMPTLY));

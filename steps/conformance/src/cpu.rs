@@ -30,7 +30,7 @@ pub fn expect_spinning(program: &Program) -> Result<(), Failure> {
         if cpu_time(program)?.saturating_sub(start) >= SPINNING {
             return Ok(());
         }
-        thread::sleep(LOOK); // no event tells that a process has used processor time
+        thread::sleep(LOOK); // no event reports that a process has used processor time
     }
     let used = cpu_time(program)?.saturating_sub(start);
     let (used, time) = (format!("{used:?}"), format!("{DEADLINE:?}"));
@@ -42,7 +42,7 @@ pub fn expect_waiting(program: &Program) -> Result<(), Failure> {
     expect_waiting_for(program, WATCHED)
 }
 
-/// Waits until `program` rests: while it is watched for so long, it uses next to no processor time.
+/// Waits until `program` rests: while it is watched for that long, it uses next to no processor time.
 ///
 /// An error if it does not come to that within the deadline: what it had to do is done by then.
 pub(crate) fn expect_rest(

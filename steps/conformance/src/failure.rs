@@ -1,4 +1,4 @@
-//! Failures: what was done, what came back, what was expected, and what the program wrote.
+//! Failures: what was done, what arrived, what was expected, and what the program wrote.
 
 use std::fmt;
 
@@ -34,20 +34,20 @@ enum Kind {
     Failed,
     /// The program did not even reach the point at which it could be judged.
     Unable,
-    /// This system cannot tell whether the promise is kept.
+    /// This system cannot find out whether the promise is kept.
     NotAsked,
 }
 
-/// Bytes that should have come, and those that came instead.
+/// Bytes that should have arrived, and those that did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// What should have come.
+    /// What should have arrived.
     pub expected: Vec<u8>,
-    /// What came.
+    /// What arrived.
     pub received: Vec<u8>,
-    /// What ended it, if fewer bytes came than were waited for.
+    /// What ended it, if fewer bytes arrived than were waited for.
     pub end: Option<String>,
-    /// What came before, as it should, on the same connection; the earliest first.
+    /// What arrived before, as it should, on the same connection; the earliest first.
     pub(crate) before: Vec<Vec<u8>>,
 }
 
@@ -78,7 +78,7 @@ impl Failure {
         Self { kind: Kind::Unable, ..Self::new(text) }
     }
 
-    /// A reason why this system cannot tell whether a promise is kept: the check is not asked.
+    /// A reason why this system cannot find out whether a promise is kept: the check is not asked.
     pub(crate) fn not_asked(reason: impl Into<String>) -> Self {
         Self { kind: Kind::NotAsked, ..Self::new(reason) }
     }
@@ -89,7 +89,7 @@ impl Failure {
         self.kind == Kind::Unable
     }
 
-    /// Whether this system cannot tell if the promise is kept: then the text is the reason.
+    /// Whether this system cannot find out if the promise is kept: then the text is the reason.
     #[must_use]
     pub fn is_not_asked(&self) -> bool {
         self.kind == Kind::NotAsked
@@ -127,7 +127,7 @@ impl Failure {
         self.symptom
     }
 
-    /// Other bytes came than these.
+    /// Other bytes arrived than these.
     #[must_use]
     pub(crate) fn different(difference: Difference) -> Self {
         let (expected, received) = (show(&difference.expected), show(&difference.received));
@@ -175,7 +175,7 @@ impl Failure {
         self.done.join(": ")
     }
 
-    /// What came, and what was expected.
+    /// What arrived, and what was expected.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
@@ -213,7 +213,7 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 impl Difference {
-    /// What follows the bytes that came, if something ended them.
+    /// What follows the bytes that arrived, if something ended them.
     fn then(&self) -> String {
         self.end.as_ref().map_or(String::new(), |end| text!("failure.then", end))
     }

@@ -1,4 +1,4 @@
-//! Where a program listens, as far as the system tells.
+//! Where a program listens, as far as the system reports it.
 
 use std::net::SocketAddr;
 

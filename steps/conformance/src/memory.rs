@@ -9,7 +9,7 @@ use crate::usage::Usage;
 ///
 /// # Errors
 ///
-/// If the program has ended, or if the system does not tell: then the check is not asked.
+/// If the program has ended, or if the system does not report it: then the check is not asked.
 pub fn resident_kib(program: &Program) -> Result<u64, Failure> {
     match Usage::of(program)?.resident_kib {
         0 => Err(program.failure(&text!("memory.ended"))),

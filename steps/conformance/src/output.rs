@@ -45,11 +45,11 @@ pub(crate) struct OutputState {
     dropped: usize,
     last: VecDeque<Run>,
     last_len: usize,
-    /// The beginning of a line whose end has not come, such as a prompt.
+    /// The beginning of a line whose end has not arrived, such as a prompt.
     begun: Vec<u8>,
     /// How many lines there were.
     pub(crate) lines: usize,
-    /// Whether nothing more can come.
+    /// Whether nothing more can arrive.
     pub(crate) ended: bool,
 }
 
@@ -150,7 +150,7 @@ impl OutputState {
         self.first.len() + self.dropped + self.last.len()
     }
 
-    /// The run with this number; none if it has not come, or was dropped.
+    /// The run with this number; none if it has not arrived, or was dropped.
     pub(crate) fn run(&self, index: usize) -> Option<&Run> {
         let behind = self.first.len() + self.dropped;
         self.first.get(index).or_else(|| self.last.get(index.checked_sub(behind)?))
@@ -166,12 +166,12 @@ impl OutputState {
         self.run(self.runs().checked_sub(1)?)
     }
 
-    /// The line whose end has not come, for a person.
+    /// The line whose end has not arrived, for a person.
     pub(crate) fn begun(&self) -> Option<String> {
         (!self.begun.is_empty()).then(|| shown(&String::from_utf8_lossy(&self.begun)))
     }
 
-    /// Whether not even a part of a line has come.
+    /// Whether not even a part of a line has arrived.
     pub(crate) fn wrote_nothing(&self) -> bool {
         self.runs() == 0 && self.begun.is_empty()
     }

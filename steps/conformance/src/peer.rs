@@ -60,7 +60,7 @@ impl Peer {
     ) -> Result<Self, Failure> {
         use socket2::{Domain, Socket, Type};
 
-        // The size of the window is agreed upon while connecting, so the buffer comes first.
+        // The size of the window is agreed upon while connecting, so the buffer is set first.
         let connect = || -> io::Result<Socket> {
             let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
             socket.set_recv_buffer_size(len)?;
@@ -166,7 +166,7 @@ impl Peer {
 
     /// Sees that nothing follows what was received last.
     pub(crate) fn expect_no_more(&mut self) -> Result<(), Failure> {
-        // It is enough to see what came with it: what comes late is the next answer's trouble.
+        // It is enough to see what arrived with it: what arrives late affects the next answer.
         let (rest, _) = self.receive_rest(QUIET);
         if rest.is_empty() {
             return Ok(());
@@ -176,7 +176,7 @@ impl Peer {
         Err(Failure::different(Difference { expected, received, end: None, before: Vec::new() }))
     }
 
-    /// Receives exactly `len` bytes; `what` they are is said in the failure.
+    /// Receives exactly `len` bytes; `what` they are is reported in the failure.
     pub fn receive_exactly(&mut self, len: usize, what: &str) -> Result<Vec<u8>, Failure> {
         let (received, end) = self.receive(len);
         let Some(end) = end else {
@@ -189,7 +189,7 @@ impl Peer {
         }))
     }
 
-    /// Receives until end of file, and returns what came.
+    /// Receives until end of file, and returns what arrived.
     pub fn receive_to_end(&mut self) -> Result<Vec<u8>, Failure> {
         let (received, end) = self.receive(usize::MAX);
         match end {
@@ -253,12 +253,12 @@ impl Peer {
         }
     }
 
-    /// Receives what has come, or what comes next; `None` at end of file.
+    /// Receives what has arrived, or what arrives next; `None` at end of file.
     pub fn receive_some(&mut self) -> Result<Option<Vec<u8>>, Failure> {
         self.receive_some_of(&text!("peer.bytes-or-end"))
     }
 
-    /// As `receive_some`; `what` is expected is said in the failure.
+    /// As `receive_some`; `what` is expected is reported in the failure.
     pub(crate) fn receive_some_of(&mut self, what: &str) -> Result<Option<Vec<u8>>, Failure> {
         let mut buffer = [0; READ_LEN];
         match self.read_until(Instant::now() + self.deadline, &mut buffer) {
@@ -317,7 +317,7 @@ impl Peer {
         self.stream.local_addr().map_err(|error| Failure::new(error.to_string()))
     }
 
-    /// Receives what arrives until nothing has arrived for so long, and returns what ended it, if that was
+    /// Receives what arrives until nothing has arrived for that long, and returns what ended it, if that was
     /// not the silence.
     fn receive_rest(&mut self, quiet: Duration) -> (Vec<u8>, Option<End>) {
         let mut rest = Vec::new();
@@ -332,7 +332,7 @@ impl Peer {
         (rest, None)
     }
 
-    /// Receives text until nothing has arrived for so long, or the other side has ended the connection.
+    /// Receives text until nothing has arrived for that long, or the other side has ended the connection.
     pub(crate) fn receive_text(&mut self, quiet: Duration) -> String {
         String::from_utf8_lossy(&self.receive_rest(quiet).0).into_owned()
     }
@@ -361,7 +361,7 @@ impl Peer {
         false
     }
 
-    /// Receives up to `len` bytes, and says what ended it if that was not their number.
+    /// Receives up to `len` bytes, and reports what ended it if that was not their number.
     fn receive(&mut self, len: usize) -> (Vec<u8>, Option<End>) {
         let until = Instant::now() + self.deadline;
         let mut received = Vec::new();
@@ -413,14 +413,14 @@ impl Drop for Peer {
     }
 }
 
-/// Whether nothing is wrong with the connection: the time was up, or a signal came. A timeout is
+/// Whether nothing is wrong with the connection: the time was up, or a signal arrived. A timeout is
 /// `WouldBlock` on Unix and `TimedOut` on Windows.
 fn is_no_end(error: &io::Error) -> bool {
     use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
     matches!(error.kind(), WouldBlock | TimedOut | Interrupted)
 }
 
-/// What ends a stream of bytes before the expected number has come.
+/// What ends a stream of bytes before the expected number has arrived.
 enum End {
     OfFile,
     Never,

@@ -355,7 +355,7 @@ mod mark {
 
 /// Sees to it that a signal to end ends the programs that we start.
 ///
-/// A process that was started in the background may have been told to ignore SIGINT, and one under
+/// A process that was started in the background may ignore SIGINT, and one under
 /// `nohup` SIGHUP, and the programs that it starts inherit that. They do not inherit a handler. This
 /// one does what would be done without it, and before that it ends those who have groups of their
 /// own: Ctrl-C at our terminal does not reach them.
@@ -385,7 +385,7 @@ fn end_programs_with_us() {
     });
 }
 
-/// Whether this process was told to ignore a signal. Only Linux says so: elsewhere, the answer is no,
+/// Whether this process ignores a signal. Only Linux reports that: elsewhere, the answer is no,
 /// and a hang-up ends us under `nohup`, too.
 #[cfg(unix)]
 pub(crate) fn is_ignored(signal: i32) -> bool {

@@ -1,4 +1,4 @@
-//! Programs: started, watched line by line under a deadline, and never left behind.
+//! Programs: started, watched line by line under a deadline, and never left over.
 
 use std::io::{self, Read, Write as _};
 use std::net::SocketAddr;
@@ -282,7 +282,7 @@ impl Program {
         self.next_line_within(self.deadline)
     }
 
-    /// The next line; an error if the output ends, or nothing comes before the deadline.
+    /// The next line; an error if the output ends, or nothing arrives before the deadline.
     pub fn expect_line(&mut self, expected: &str) -> Result<String, Failure> {
         let line = self.next_line().map_err(|failure| failure.expecting(expected))?;
         line.ok_or_else(|| self.failure(&text!("program.output-ended", expected)))
@@ -319,7 +319,7 @@ impl Program {
         Ok(line)
     }
 
-    /// Waits until the line taken last has come `count` times more in a row, and takes them.
+    /// Waits until the line taken last has arrived `count` times more in a row, and takes them.
     pub fn expect_repeats(&mut self, count: usize) -> Result<(), Failure> {
         let (run, taken) = self.taken;
         if taken == 0 {
@@ -387,7 +387,7 @@ impl Program {
         self.output.lock().transcript()
     }
 
-    /// The beginning of a line that was written last, such as a prompt, if its end has not come.
+    /// The beginning of a line that was written last, such as a prompt, if its end has not arrived.
     pub(crate) fn prompt(&self) -> Option<String> {
         self.output.lock().begun()
     }
@@ -443,7 +443,7 @@ impl Program {
     }
 
     /// Waits until nothing new has been written for `quiet`, or the output has ended, or its last
-    /// line has come `flood` times; returns whether it has.
+    /// line has arrived `flood` times; returns whether it has.
     pub(crate) fn settle(&self, quiet: Duration, flood: usize) -> bool {
         let length = |state: &OutputState| state.lines;
         let floods = |state: &OutputState| state.latest().is_some_and(|(_, times)| *times > flood);
@@ -696,7 +696,7 @@ mod tests {
         assert!(!mentions("echo one; exec cat"));
     }
 
-    /// Whether a process sleeps for so long. Nothing else on this computer has this among its arguments.
+    /// Whether a process sleeps for that long. Nothing else on this computer has this among its arguments.
     #[cfg(target_os = "linux")]
     fn sleeps(lasts: &str) -> bool {
         let list = Command::new("ps").args(["-A", "-o", "stat=,args="]).output().unwrap();
@@ -736,7 +736,7 @@ mod tests {
         let until = Instant::now() + DEADLINE;
         while sleeps(&lasts) {
             assert!(Instant::now() < until, "it has left something behind");
-            thread::sleep(Duration::from_millis(10)); // not our children: no event tells their end
+            thread::sleep(Duration::from_millis(10)); // not our children: no event reports their end
         }
     }
 

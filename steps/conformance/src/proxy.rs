@@ -84,7 +84,7 @@ pub enum Event<'a> {
         /// Which way it goes.
         direction: Direction,
     },
-    /// One side has broken the connection off, and the other is about to be told so.
+    /// One side has broken the connection off, and the other is about to learn it.
     Reset {
         /// From the side that did it to the one that is notified.
         direction: Direction,
@@ -245,7 +245,7 @@ impl Shared {
 }
 
 /// Whether an error of `accept` is about one client that has left already, as macOS and Windows
-/// report it; the proxy has to outlive that as the server behind it has.
+/// report it; the proxy has to outlive that, like the server.
 fn client_is_gone(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, InvalidInput, NotConnected};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | InvalidInput | NotConnected)
@@ -316,7 +316,7 @@ impl Link {
     }
 }
 
-/// Whether a read returned only because it was time to look, or because a signal came.
+/// Whether a read returned only because it was time to look, or because a signal arrived.
 ///
 /// The time to look is `WouldBlock` on Unix and `TimedOut` on Windows.
 fn nothing_came(error: &io::Error) -> bool {
@@ -380,7 +380,7 @@ impl Pieces {
                 self.left = self.next_len();
                 self.written += 1;
                 if self.written <= PAUSED_PIECES {
-                    thread::sleep(PAUSE); // no event tells that the piece was read
+                    thread::sleep(PAUSE); // no event reports that the piece was read
                 }
             }
         }

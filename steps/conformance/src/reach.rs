@@ -1,6 +1,6 @@
 //! Connecting to a server that may not be ready yet.
 //!
-//! A server that says when it listens is waited for. The only sign of another server is that it
+//! A server that reports when it listens is waited for. The only sign of another server is that it
 //! answers: so the first connection is tried again while it is refused. It is the first connection
 //! that is needed anyway; a connection only to try would be one too many for a server that accepts
 //! exactly one.

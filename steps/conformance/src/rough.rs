@@ -25,7 +25,7 @@ use crate::{Failure, Peer, cpu, process_info, side_by_side};
 /// How long a program is watched that must not spin.
 const WATCHED: Duration = Duration::from_millis(200);
 
-/// Between two looks at what the system says of a process.
+/// Between two looks at what the system reports about a process.
 const LOOK: Duration = Duration::from_millis(5);
 
 /// How many clients come at once where there are few descriptors.
@@ -456,7 +456,7 @@ fn few_descriptors(count: usize) -> String {
     format!(r#"ulimit -n {count}; exec "$0" "$@""#)
 }
 
-/// When a signal comes.
+/// When a signal arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Moment {
     /// So long after the start.
@@ -620,7 +620,7 @@ fn stop_for_a_moment(program: &Program) -> Result<(), Failure> {
         if Instant::now() >= until {
             return Err(program.failure("it does not stop"));
         }
-        thread::sleep(LOOK); // no event tells that another process has stopped
+        thread::sleep(LOOK); // no event reports that another process has stopped
     }
     send(program, Signal::CONT)
 }
@@ -633,7 +633,7 @@ fn leave(subject: &Subject) -> Result<(), Failure> {
     let (_server, addr) = Program::start_server(server_of(subject))?;
     let mut client = Program::start(treated((subject.client)(addr), script))?;
     client.type_line(&subject.protocol.exchange("one").0)?;
-    // In a chat, more than one line may have come: then the client may have noticed already.
+    // In a chat, more than one line may have arrived: then the client may have noticed already.
     let mut errors_taken = 0;
     loop {
         let line = client.expect_line("has left")?;

@@ -45,7 +45,7 @@ pub fn is_printable(c: char) -> bool {
 
 /// Text as a person can read it, cut where it gets long.
 pub(crate) fn show_text(text: &str) -> String {
-    // It stands between double quotes, where a single one is what it is.
+    // It is between double quotes, where a single one needs no escape.
     let escaped = |text: &str| text.escape_debug().to_string().replace("\\'", "'");
     match text.char_indices().nth(SHOWN_LEN) {
         None => escaped(text),

@@ -42,7 +42,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// How long a server may take to see that all clients are gone.
 const REST_DEADLINE: Duration = Duration::from_secs(5);
 
-/// `listening on …`, `… connected`, and what comes of that.
+/// `listening on …`, `… connected`, and what follows.
 const LINES_WITH_A_WORD: usize = 3;
 
 /// In this many looks, a server at rest has the same threads and descriptors.
@@ -67,7 +67,7 @@ pub struct Report {
     pub failures: Vec<String>,
 }
 
-/// Soaks all these servers at the same time, for so long.
+/// Soaks all these servers at the same time, for that long.
 ///
 /// # Panics
 ///
@@ -94,7 +94,7 @@ pub fn run(servers: Vec<Server>, duration: Duration, seed: u64) -> Report {
     report
 }
 
-/// Soaks one server, and says what it got.
+/// Soaks one server, and reports what it got.
 fn soak(server: &Server, end: Instant, seed: u64) -> Result<String, Failure> {
     let protocol = Protocol::of_step(server.number);
     match server.number {
@@ -132,7 +132,7 @@ fn soak_long_lived(
     seed: u64,
 ) -> Result<String, Failure> {
     let running = Running::start((server.command)())?;
-    // Resources that are created once, for the first client, do not count as left behind.
+    // Resources that are created once, for the first client, do not count as left over.
     running.explain(Behaviour::Follows.play(protocol, running.addr, &mut Random(seed)))?;
     let before = running.vitals_at_rest();
 
@@ -160,7 +160,7 @@ fn soak_long_lived(
     Ok(format!("{counts}{}", vitals.transpose()?.unwrap_or_default()))
 }
 
-/// One client after the other. Where one did harm, the next one is not served, and says so.
+/// One client after the other. If one did harm, the next one is not served, and reports that.
 fn visit(
     running: &Running,
     protocol: Protocol,
@@ -231,7 +231,7 @@ impl Behaviour {
             }
             Self::Stalls => {
                 let _ = peer.send(&message[..random.below(message.len())]);
-                // That nothing comes for a while is what this client is about.
+                // That nothing arrives for a while is what this client is about.
                 thread::sleep(Duration::from_millis(random.upto(MAX_STALL_MS)));
             }
             Self::Vanishes => {
@@ -386,7 +386,7 @@ impl Running {
     }
 
     /// What the server has when it has seen that its last client is gone: the same in several looks.
-    /// `None` where the system does not tell.
+    /// `None` if the system does not report it.
     fn vitals_at_rest(&self) -> Option<Vitals> {
         let mut vitals = Vitals::of(self.child.id())?;
         let mut same = 0;
@@ -460,7 +460,7 @@ struct Vitals {
 }
 
 impl Vitals {
-    /// Of a process that runs; `None` where it does not, or where the system does not tell so easily.
+    /// Of a process that runs; `None` if it does not, or if the system does not report that easily.
     fn of(pid: u32) -> Option<Self> {
         let status = Status::of(pid).ok()?;
         Some(Self {

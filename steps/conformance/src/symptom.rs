@@ -72,9 +72,9 @@ pub enum Symptom {
     UnicodeCase,
     /// Bytes outside ASCII were decoded and encoded again.
     Encoding,
-    /// The message comes back as it was.
+    /// The message returns unchanged.
     Unchanged,
-    /// The message comes back with other letters: in upper case, where it should come back as it was.
+    /// The message returns with other letters: in upper case, where it should return unchanged.
     ChangedLetters,
     /// `\n` became `\r\n`, or the other way round.
     LineEnding,

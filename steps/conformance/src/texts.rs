@@ -1,7 +1,7 @@
 //! Texts for people, kept as data: one table for each language.
 //!
 //! A table is a TOML file whose entries are grouped in tables, so an entry has a dotted key such as
-//! `peer.cannot-connect`. An entry is a template: `{name}` stands for a value, `{{` and `}}` for
+//! `peer.cannot-connect`. An entry is a template: `{name}` means a value, `{{` and `}}` mean
 //! braces. A crate has its tables in a static named `TEXTS` at its root, and fills them in with
 //! [`text!`](crate::text). Its tests call [`complaints`].
 

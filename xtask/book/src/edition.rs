@@ -31,7 +31,7 @@ pub enum Edition {
 }
 
 impl Edition {
-    /// All of them; that for everyone comes first.
+    /// All of them, beginning with the one for all readers.
     pub const ALL: [Self; 4] = [Self::Everyone, Self::Learner, Self::Teacher, Self::Handout];
 
     /// What is added to the book's title.

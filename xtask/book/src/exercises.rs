@@ -23,7 +23,7 @@ pub struct Exercise {
     solutions: Vec<(String, String)>,
 }
 
-/// What comes in the place of a `{{#minutes …}}`.
+/// What replaces a `{{#minutes …}}`.
 pub fn markdown(arguments: &str) -> Result<String> {
     let minutes = parse(arguments)?;
     Ok(text!("time.exercise", minutes))

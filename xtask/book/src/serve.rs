@@ -23,12 +23,12 @@ use workspace::root;
 use crate::build::{self, Wanted};
 use crate::edition::Edition;
 
-/// An editor saves in several steps: a change is over when nothing has come for so long. If it was
+/// An editor saves in several steps: a change is over when nothing has arrived for that long. If it was
 /// not, the book is built once more.
 const QUIET: Duration = Duration::from_millis(20);
 
 /// After a change, the pages are built at once. What else there is to build is not needed while
-/// pages are written: it is built when nothing has changed for so long.
+/// pages are written: it is built when nothing has changed for that long.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// What can be chosen on the command line.
@@ -83,7 +83,7 @@ fn tell(mut output: impl Write, line: &str) {
     let _ = writeln!(output, "{line}");
 }
 
-/// Takes the port before anything is built: that it is taken should be said at once.
+/// Takes the port before anything is built: if it is taken, that should be reported at once.
 fn bind(port: u16) -> Result<TcpListener> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|error| match error.kind() {
         ErrorKind::AddrInUse => anyhow!("port {port} is taken: choose another with --port"),

@@ -1,4 +1,4 @@
-//! `cargo xtask check`: judges a learner's own program, in whatever language, and says why.
+//! `cargo xtask check`: judges a learner's own program, in whatever language, and reports why.
 //!
 //! ```text
 //! cargo xtask check 03 -- python3 my_server.py ADDR
@@ -124,7 +124,7 @@ fn examine(root: &Path, options: &Options) -> Result<bool> {
 /// Whether no check has failed for any program.
 fn examine_class(root: &Path, file: &Path, options: &Options) -> Result<bool> {
     let class = Class::read(file)?;
-    // What the judges would all refuse is said once.
+    // What the judges would all refuse is reported once.
     options.only.iter().try_for_each(|name| find_check(name).map(drop))?;
     options.deadline()?;
     cut(options)?;

@@ -117,7 +117,7 @@ fn bytes(argument: &str) -> Result<Bytes, String> {
     Ok(Bytes(bytes))
 }
 
-/// The byte that two hexadecimal digits stand for.
+/// The byte that two hexadecimal digits mean.
 fn hex(digits: &str) -> Option<u8> {
     let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
     u8::from_str_radix(digits, 16).ok().filter(|_| is_hex)

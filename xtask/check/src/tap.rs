@@ -1,4 +1,4 @@
-//! `cargo xtask tap`: stands between a client and a server, and shows what crosses.
+//! `cargo xtask tap`: a program between a client and a server that shows what crosses.
 //!
 //! ```text
 //! client <----> tap <----> server

@@ -29,7 +29,7 @@ with socket.create_server((host, int(port))) as listener:
 /// How long a process may take to be gone, when it was ended.
 const GONE: Duration = Duration::from_secs(10);
 
-/// A class of these programs, each a name and a script that is started with `{addr}` behind it.
+/// A class of these programs, each a name and a script that is started with `{addr}` after it.
 fn class(step: &str, scripts: &[(&str, String)], more: &[(&str, &str)]) -> TempDir {
     let folder = TempDir::new().expect("a temporary folder");
     let mut list = format!("{step}\n\n[programs]\n");
@@ -262,7 +262,7 @@ fn must_be_gone(argument: &str) {
     let until = Instant::now() + GONE;
     while runs(argument) {
         assert!(Instant::now() < until, "`sleep {argument}` still runs");
-        thread::sleep(Duration::from_millis(10)); // not our child: no event tells that it has ended
+        thread::sleep(Duration::from_millis(10)); // not our child: no event reports that it has ended
     }
 }
 

@@ -21,7 +21,7 @@ enum Rules {
 
 const SHELLS: [Rules; 4] = [Sh, PowerShell, WindowsPowerShell, Cmd];
 
-/// What stands for a word in braces in PowerShell, apart from the word itself.
+/// What replaces a word in braces in PowerShell, apart from the word itself.
 const FORMATS: [&str; 4] = ["-inputFormat", "xml", "-outputFormat", "text"];
 
 impl Rules {

@@ -172,7 +172,7 @@ fn a_server_that_cannot_be_reached_is_told_and_the_next_client_is_awaited() -> R
     Ok(())
 }
 
-/// A server that sends back what comes, to each client.
+/// A server that sends back what arrives, to each client.
 #[cfg(unix)]
 fn echo(listener: TcpListener) {
     use std::io;

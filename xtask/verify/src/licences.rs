@@ -1,4 +1,4 @@
-//! The check `licences`: every crate that is used here may be used here, and comes from crates.io.
+//! The check `licences`: every crate that is used here may be used here, and is from crates.io.
 //!
 //! `deny.toml` lists the licences, as `cargo deny` wants it. What the crates say, and where they come
 //! from, is in cargo's own metadata, so nothing has to be installed, and where the crates are, no
@@ -12,7 +12,7 @@ use serde::Deserialize;
 use spdx::{Expression, ParseMode};
 use workspace::cargo;
 
-/// Where every crate comes from that is not in this repository; in a bundle, its copy.
+/// The source of every crate that is not in this repository; in a bundle, its copy.
 const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
 /// What is read of `deny.toml`.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// What came of many small things that were tried.
+/// The result of many small things that were tried.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// How many passed.
@@ -96,7 +96,7 @@ impl Row {
         format!("{:<12}  {}", self.name, self.columns())
     }
 
-    /// What comes after the name: the result, the time, the detail.
+    /// What follows the name: the result, the time, the detail.
     pub fn columns(&self) -> String {
         let (Outcome::Passed(detail)
         | Outcome::Failed(detail, _)

@@ -163,7 +163,7 @@ fn readable(output: &str) -> String {
     output.lines().filter_map(line).collect()
 }
 
-/// What came of running test programs. Of those that failed, it has the output.
+/// The result of running test programs. Of those that failed, it has the output.
 pub fn outcome_of(runs: &[Run]) -> Outcome {
     let mut counts = Counts::default();
     let (mut ended_early, mut output) = (Vec::new(), String::new());

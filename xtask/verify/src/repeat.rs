@@ -21,7 +21,7 @@ pub struct Round {
 }
 
 impl Round {
-    /// Adds what came of another part of the round.
+    /// Adds the result of another part of the round.
     pub fn add(&mut self, other: Self) {
         self.passed += other.passed;
         self.failed.extend(other.failed);

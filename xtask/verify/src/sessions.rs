@@ -1,4 +1,4 @@
-//! The check `sessions`: what the book shows in its terminals is what comes when it is done again.
+//! The check `sessions`: what the book shows in its terminals is what the programs print when they run again.
 
 use std::env::consts::EXE_SUFFIX;
 use std::fs;

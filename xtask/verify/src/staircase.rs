@@ -8,7 +8,7 @@ use conformance::check::{CHECKS, Judgement, Promise};
 use workspace::promises::promises;
 use workspace::root::{Step, Target};
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Report {
     /// The table, for a terminal.
@@ -37,7 +37,7 @@ pub fn check(root: &Path, target: &Target, only: Option<&Step>) -> Result<Report
     Ok(Report { table: table(&rows), judged, complaints })
 }
 
-/// A line for each check and a column for each step: what came of the run.
+/// A line for each check and a column for each step: the result of the run.
 fn table(rows: &[(u8, Vec<Judgement>)]) -> String {
     let width = CHECKS.iter().map(|check| check.name.len()).max().unwrap_or_default();
     let mut text = format!("{:width$}", "");

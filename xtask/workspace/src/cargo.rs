@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result};
 
-/// What a process left behind.
+/// What a process has written, and how it ended.
 #[derive(Debug)]
 pub struct Output {
     /// Whether it ended with exit code 0.

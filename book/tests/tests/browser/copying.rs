@@ -31,7 +31,7 @@ pub async fn commands(browser: &Browser, page: &str) -> Result<Vec<String>> {
     compare(browser, "figure.session", &expected).await
 }
 
-/// Every listing is copied as it stands in the file; of a difference, the new file is.
+/// Every listing is copied as it is in the file; a difference is copied as the new file.
 pub async fn listings(browser: &Browser, page: &str) -> Result<Vec<String>> {
     let text = source(page)?;
     let listings = included(&text, &["listing", "diff"]);
@@ -152,7 +152,7 @@ fn included(text: &str, directives: &[&str]) -> Vec<String> {
     included.collect()
 }
 
-/// The text with the blocks that `{{#contract}}` stands for.
+/// The text with the blocks that replace `{{#contract}}`.
 fn with_contracts(text: &str) -> String {
     let sides = [Side::Server, Side::Client];
     let contracts = STEPS.iter().flat_map(|step| sides.map(|side| contract(*step, side)));

@@ -30,7 +30,7 @@ pub const FILES: &str = "-files.html";
 /// The accessibility checks, in the folder `book/tests`.
 const AXE: &str = "node_modules/axe-core/axe.min.js";
 
-/// A driver that says nothing for so long does not start at all.
+/// A driver that prints nothing for that long does not start at all.
 const DRIVER_DEADLINE: Duration = Duration::from_secs(30);
 
 /// All of it; it is there for as long as the tests run.

@@ -111,7 +111,7 @@ const BETWEEN_QUESTIONS: Duration = Duration::from_millis(5);
 pub(super) fn concurrent_clients(subject: &Subject) -> Result<(), Failure> {
     let done = text!("chat.one-is-silent");
     in_a_room_where(&done, subject, |running| {
-        let mut first = running.connect()?; // says nothing
+        let mut first = running.connect()?; // sends nothing
         Member::join(running, "second")?;
         let mut members = Vec::new();
         for number in 1..=MANY {
@@ -307,7 +307,7 @@ pub(super) fn split_character(subject: &Subject) -> Result<(), Failure> {
             // Once this has gone all the way, the first piece lies long before the server.
             bob.says_and_hears("in between")?;
             alice.expect_next(&bob.said("in between"))?;
-            // Where each client has a thread, alice's may not have come to it all the same.
+            // Where each client has a thread, alice's may not have read it yet all the same.
             #[cfg(target_os = "linux")]
             linux::wait_until_all_is_read(
                 (running.server_addr.port(), alice.addr.port()),
@@ -336,7 +336,7 @@ pub(super) fn vanished_peer(subject: &Subject) -> Result<(), Failure> {
             if Instant::now() >= until {
                 return Err(Failure::new(text!("chat.keepalive-is-off")));
             }
-            thread::sleep(linux::LOOK); // no event tells that a timer of another process runs
+            thread::sleep(linux::LOOK); // no event reports that a timer of another process runs
         }
         Ok(())
     })
@@ -437,7 +437,7 @@ pub(super) fn latecomers(subject: &Subject) -> Result<(), Failure> {
         for text in &texts[texts.len() - REMEMBERED_LINES..] {
             bob.expect_next(&alice.said(text))?;
         }
-        // Nothing older, and nothing twice: what comes next is new, to both.
+        // Nothing older, and nothing twice: what arrives next is new, to both.
         alice.says_and_hears("welcome")?;
         let welcome = alice.said("welcome");
         bob.expect_next(&welcome)?;
@@ -853,7 +853,7 @@ impl Member {
         }
     }
 
-    /// Connects, and says nothing.
+    /// Connects, and sends nothing.
     pub(super) fn silent(running: &Running) -> Result<Self, Failure> {
         Self::new(running.connect()?, running.deadline, "one who says nothing")
     }
@@ -927,7 +927,7 @@ impl Member {
         says_to(self, &mut [], "the end")
     }
 
-    /// Who says this, an address or a name, in whatever line comes with it.
+    /// The sender of this, an address or a name, in any line that contains it.
     fn hears_who_says_later(&mut self, text: &str) -> Result<String, Failure> {
         let until = Instant::now() + self.deadline;
         loop {
@@ -983,7 +983,7 @@ impl Member {
         }
     }
 
-    /// Who says this in the next line of the chat: an address, or a name.
+    /// The sender of this in the next line of the chat: an address, or a name.
     fn hears_who_says(&mut self, text: &str) -> Result<String, Failure> {
         let until = Instant::now() + self.deadline;
         loop {
@@ -996,7 +996,7 @@ impl Member {
                     let name = &self.name;
                     return Err(Failure::new(text!("chat.heard-other-text", name, text, said)));
                 }
-                // Date and time may stand in front.
+                // Date and time may be before it.
                 (Some(before), None) => {
                     return Ok(before.rsplit(' ').next().unwrap_or_default().to_owned());
                 }
@@ -1030,7 +1030,7 @@ impl Member {
         }
     }
 
-    /// Asks for a name until it is free: no event tells that the server has seen its owner leave.
+    /// Asks for a name until it is free: no event reports that the server has seen its owner leave.
     ///
     /// The others in the room read none of the answers, and a room that waits for them would wait for
     /// ever if there were too many.
@@ -1046,7 +1046,7 @@ impl Member {
                 let time = format!("{:?}", self.deadline);
                 return Err(Failure::new(text!("chat.name-is-kept", name, time)));
             }
-            thread::sleep(BETWEEN_QUESTIONS); // a pace; no event tells that a name is free
+            thread::sleep(BETWEEN_QUESTIONS); // a pace; no event reports that a name is free
         }
     }
 
@@ -1073,7 +1073,7 @@ impl Member {
         })
     }
 
-    /// Reads a little of what has come, without waiting.
+    /// Reads a little of what has arrived, without waiting.
     fn sips(&mut self) {
         let came = self.peer.receive_at_most(SIP_LEN);
         self.unread.extend(came);
@@ -1092,7 +1092,7 @@ impl Member {
                 Ok(said) if said == own => break false,
                 Ok(said) => heard += usize::from(said.text.len() > FLOOD_LINE_LEN),
                 Err(_) if self.peer.ends_within(self.deadline) => break true,
-                // What comes late is not what was missed.
+                // What arrives late is not what was missed.
                 Err(_) => {
                     let name = &self.name;
                     return Err(Failure::new(text!("chat.reads-again-in-vain", name)));

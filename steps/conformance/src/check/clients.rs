@@ -282,7 +282,7 @@ fn start_client<T: Send + 'static>(
     Ok(client)
 }
 
-/// Whether the client shows this answer in this line. Something may stand in front, such as a prompt.
+/// Whether the client shows this answer in this line. Something may be before it, such as a prompt.
 fn shows(protocol: Protocol, line: &str, answer: &str) -> bool {
     match protocol {
         Protocol::Chat => is_said(line, answer),

@@ -48,7 +48,7 @@ impl CommandLine {
         self.0.iter().any(is_place)
     }
 
-    /// The address that stands in it, if an argument looks like one.
+    /// The address in it, if an argument looks like one.
     #[must_use]
     pub fn addr(&self) -> Option<SocketAddr> {
         self.0[1..].iter().find_map(|word| addr(word))

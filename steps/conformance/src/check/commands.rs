@@ -26,7 +26,7 @@ const NO_TEXT: &[u8] = b"\xff\0\x80\r\n";
 /// How much more memory a server may take while it receives lengths that lie, in KiB.
 const MAX_GROWTH_KIB: u64 = 16 * 1024;
 
-/// How long a server may take to read what has come, before it gets the rest.
+/// How long a server may take to read what has arrived, before it gets the rest.
 #[cfg(target_os = "linux")]
 const READING: std::time::Duration = std::time::Duration::from_millis(500);
 
@@ -107,7 +107,7 @@ pub(super) fn failed_command(subject: &Subject) -> Result<(), Failure> {
     if subject.protocol == Protocol::Messages {
         return Ok(()); // in JSON, it is no request
     }
-    // A shell may take it or not, so what comes back does not matter.
+    // A shell may take it or not, so what returns does not matter.
     let no_text = b"echo \xff";
     let mut odd = running.connect()?;
     let sent = odd.send(&subject.protocol.on_the_wire(no_text)).and_then(|()| odd.end_sending());
@@ -224,7 +224,7 @@ pub(super) fn boundaries(subject: &Subject) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Answers that must come one after another.
+/// Answers that must arrive one after another.
 struct Answers(Protocol, Vec<String>);
 
 impl Answers {

@@ -126,7 +126,7 @@ pub(super) fn empty_input(subject: &Subject) -> Result<(), Failure> {
     }
     let mut client = subject.start_client(running.addr, Some(""))?;
     ended_well(&mut client).map_err(|failure| failure.after(text!("conversation.said-nothing")))?;
-    // One that says nothing at all has learned nothing. Step 01 serves one client, so this is another.
+    // One that sends nothing at all has learned nothing. Step 01 serves one client, so this is another.
     let running = subject.start()?;
     let mut client = subject.start_client(running.addr, Some("after"))?;
     let shown = client.expect_later("after", |line| line.ends_with("after"));
@@ -148,7 +148,7 @@ pub(super) fn answers_after(
         for expected in printed.iter().copied().chain([answer.trim_end()]) {
             let came = client.expect_line(expected)?;
             if !came.ends_with(expected) {
-                // A prompt may stand in front of it.
+                // A prompt may precede it.
                 let shown = show_text(&came);
                 return Err(client.failure(&text!("conversation.other-line", expected, shown)));
             }
@@ -183,7 +183,7 @@ pub(super) fn next_client(subject: &Subject) -> Result<(), Failure> {
 
 pub(super) fn concurrent_clients(subject: &Subject) -> Result<(), Failure> {
     let running = subject.start()?;
-    let mut first = running.connect()?; // says nothing
+    let mut first = running.connect()?; // sends nothing
     let mut serve_others = || {
         let mut others = Vec::new();
         for number in 1..=MANY {
@@ -206,7 +206,7 @@ pub(super) fn survives_disconnect(subject: &Subject) -> Result<(), Failure> {
     running.exchange(&mut polite, "polite")?;
     polite.close();
     let leave_and_come = || {
-        running.connect()?.close(); // says nothing at all
+        running.connect()?.close(); // sends nothing at all
         let mut hasty = running.connect()?;
         let (message, _) = running.protocol.exchange("hasty");
         hasty.send(&running.protocol.on_the_wire(&message))?;

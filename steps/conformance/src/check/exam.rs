@@ -72,7 +72,7 @@ impl fmt::Display for Way {
     }
 }
 
-/// What came of a check.
+/// The result of a check.
 #[derive(Debug)]
 pub enum Outcome {
     /// The promise is kept.

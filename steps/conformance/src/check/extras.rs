@@ -70,7 +70,7 @@ pub(super) fn time_limit(subject: &Subject) -> Result<(), Failure> {
                 let text = text!("extras.child-still-runs", command, child, time);
                 return Err(running.explain(Failure::new(text)));
             }
-            thread::sleep(messages::LOOK); // not our child: no event tells that it has ended
+            thread::sleep(messages::LOOK); // not our child: no event reports that it has ended
         }
     }
     running.exchange(&mut peer, "next")
@@ -105,7 +105,7 @@ fn expect_printed(running: &mut Running, message: &str) -> Result<(), Failure> {
             Some(_) => {
                 return Err(server.failure(&text!("extras.other-message", message, line)));
             }
-            None => {} // something else that it has to say
+            None => {} // something else that it has to report
         }
     }
 }

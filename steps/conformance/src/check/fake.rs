@@ -56,7 +56,7 @@ impl<T: Send + 'static> FakeServer<T> {
         self.proxy.as_ref().map_or(self.addr, Proxy::addr)
     }
 
-    /// What came of the serving, when the client has ended.
+    /// The result of the serving, when the client has ended.
     pub(super) fn result(mut self) -> Result<T, Failure> {
         let result = self.stop().expect("it is stopped only here, or when it is dropped");
         result.map_err(|failure| match self.input {
@@ -72,8 +72,8 @@ impl<T> FakeServer<T> {
     fn stop(&mut self) -> Option<Result<T, Failure>> {
         let serving = self.serving.take()?;
         if !serving.is_finished() {
-            // `accept` cannot be interrupted; where no client has come, a connection that says
-            // nothing wakes it; one that has come is being served. If none can be made, it is awake.
+            // `accept` cannot be interrupted; where no client has arrived, a connection that says
+            // nothing wakes it; one that has arrived is being served. If none can be made, it is awake.
             self.stopping.store(true, Ordering::SeqCst);
             let _ = TcpStream::connect(self.addr);
         }

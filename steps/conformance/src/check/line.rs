@@ -33,7 +33,7 @@ pub(super) fn is_error(line: &str) -> bool {
     line.to_ascii_lowercase().starts_with("error")
 }
 
-/// Who said what: `ADDR text`, or `date time ADDR text`; `None` if this is no line of the chat.
+/// The sender and the text: `ADDR text`, or `date time ADDR text`; `None` if this is no line of the chat.
 pub(super) fn said(line: &str) -> Option<Said> {
     let mut rest = line;
     for _ in 0..3 {

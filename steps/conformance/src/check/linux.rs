@@ -13,12 +13,12 @@ pub(super) const LOOK: Duration = Duration::from_millis(5);
 /// again (01, 04) nor for a connection that has ended (03): see `man 5 proc`.
 const KEEPALIVE_TIMER: u8 = 2;
 
-/// Waits until a server on this computer has read what has come for it on a connection between
+/// Waits until a server on this computer has read what has arrived for it on a connection between
 /// these ports, or until the deadline: whether it reads at all is for the check to see.
 pub(super) fn wait_until_all_is_read((local, remote): (u16, u16), deadline: Duration) {
     let until = Instant::now() + deadline;
     while is_unread(local, remote) && Instant::now() < until {
-        std::thread::sleep(LOOK); // no event tells that another process has read something
+        std::thread::sleep(LOOK); // no event reports that another process has read something
     }
 }
 
@@ -31,7 +31,7 @@ pub(crate) fn wait_until_it_sleeps(server: &Program) {
     let until = Instant::now() + WORK;
     let has_work = || server.family().is_ok_and(|family| family.into_iter().any(has_work));
     while has_work() && Instant::now() < until {
-        std::thread::sleep(LOOK); // no event tells that another process waits
+        std::thread::sleep(LOOK); // no event reports that another process waits
     }
 }
 
@@ -114,7 +114,7 @@ impl Resources {
                     descriptors_before,
                 )));
             }
-            std::thread::sleep(LOOK); // no event tells that another process has let go
+            std::thread::sleep(LOOK); // no event reports that another process has let go
         }
     }
 }

@@ -586,7 +586,7 @@ impl Check {
         STARTS_THE_SERVER.contains(&self.name)
     }
 
-    /// Whether the check can tell right from wrong on this system.
+    /// Whether the check can distinguish right from wrong on this system.
     #[must_use]
     pub fn can_be_judged(&self) -> bool {
         self.needs_another_system().is_none()
@@ -618,7 +618,7 @@ impl Subject {
         })
     }
 
-    /// Holds the subject to a check; the failure says what came instead and why it matters.
+    /// Holds the subject to a check; the failure reports what arrived instead and why it matters.
     pub fn hold_to(&self, check: &Check) -> Result<(), Failure> {
         self.judge(check).map_err(|failure| {
             if failure.is_not_asked() {
@@ -629,7 +629,7 @@ impl Subject {
         })
     }
 
-    /// As `hold_to`, and the failure says what came instead, and nothing else.
+    /// As `hold_to`, and the failure reports what arrived instead, and nothing else.
     pub fn judge(&self, check: &Check) -> Result<(), Failure> {
         let result = (check.scenario)(self);
         if let Some(failure) = self.in_background() {

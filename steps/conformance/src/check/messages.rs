@@ -130,7 +130,7 @@ fn the_client_saves_what_is_whole(subject: &Subject) -> Result<(), Failure> {
         let download = Download::of(subject, NOTES, Some(PRECIOUS), &lies)?;
         download.expect_kept(&text!("messages.with-force", after))?;
     }
-    // All of a body has come: the stream is in order, and the next answer is understood.
+    // All of a body has arrived: the stream is in order, and the next answer is understood.
     let again = Download::of(subject, NOTES, None, &[wrong_hash, answer(&json!({}), &notes)])?;
     again.expect_saved(&text!("messages.honest-again"), NOTES, &notes)?;
     again.expect_success(&text!("messages.honest-again"), false)?;
@@ -151,7 +151,7 @@ fn no_body_is_taken_for_an_answer(subject: &Subject) -> Result<(), Failure> {
     download.expect_none(&text!("messages.error-with-body"))
 }
 
-/// Without a true hash from the server, no client can tell a whole file from a broken one.
+/// Without a right hash from the server, no client can distinguish a whole file from a broken one.
 fn the_server_says_what_it_sends(subject: &Subject) -> Result<(), Failure> {
     let root = TempDir::new().map_err(|error| cannot_make_folder(&error))?;
     for (filename, _, body) in whole_files(subject) {
@@ -394,7 +394,7 @@ impl Scratch {
         self.0.path().join("downloads")
     }
 
-    /// Gives these lines to a client, and waits for its end: the client, and what came of the server.
+    /// Gives these lines to a client, and waits for its end: the client, and the result of its server.
     fn download<T: Send + 'static>(
         &self,
         subject: &Subject,
@@ -443,7 +443,7 @@ impl Download {
         Ok(Self { client, scratch })
     }
 
-    /// All files and folders that were not there before the download; `/` stands between names.
+    /// All files and folders that were not there before the download; `/` is between names.
     fn entries(&self) -> Result<Vec<String>, Failure> {
         let mut entries = Vec::new();
         for entry in entries_below(self.scratch.0.path())? {
@@ -718,7 +718,7 @@ pub(super) fn timeout(subject: &Subject) -> Result<(), Failure> {
                 let time = format!("{:?}", subject.deadline);
                 return Err(failed(text!("messages.child-still-runs", child, time)));
             }
-            thread::sleep(LOOK); // not our child: no event tells that it has ended
+            thread::sleep(LOOK); // not our child: no event reports that it has ended
         }
     }
     running.exchange(&mut peer, "next")

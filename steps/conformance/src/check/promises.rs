@@ -34,11 +34,11 @@ pub enum Promise {
     Broken,
 }
 
-/// A check, what was promised about it, and what came of it.
+/// A check, what was promised about it, and its result.
 pub struct Judgement {
     /// The check.
     pub check: &'static Check,
-    /// What the manifest says; none if it says nothing, or two things at once.
+    /// What the manifest declares; none if it declares nothing, or two things at once.
     pub promise: Option<Promise>,
     /// How the check failed, if it did.
     pub failure: Option<Failure>,

@@ -12,11 +12,11 @@ pub(super) const SHELL_NEWLINE: &str = if cfg!(windows) { "\r\n" } else { "\n" }
 /// What travels between a client and a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
-    /// A message comes back as it is (step 01).
+    /// A message returns as it is (step 01).
     Echo,
-    /// A message comes back in ASCII upper case (steps 02 and 03).
+    /// A message returns in ASCII upper case (steps 02 and 03).
     UpperCase,
-    /// A message is a command for the system's shell; its output comes back (step 04).
+    /// A message is a command for the system's shell; its output returns (step 04).
     Shell,
     /// Bytes go one way and get no answer (step 05), so only an exercise has a check.
     OneWay,
@@ -57,7 +57,7 @@ impl Protocol {
         }
     }
 
-    /// What comes back for these bytes, where the bytes themselves are the message.
+    /// What returns for these bytes, where the bytes themselves are the message.
     pub(super) fn sent_back(self, bytes: &[u8]) -> Vec<u8> {
         if self == Self::UpperCase { bytes.to_ascii_uppercase() } else { bytes.to_vec() }
     }

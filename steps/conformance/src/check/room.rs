@@ -355,7 +355,7 @@ pub(super) fn timestamps(subject: &Subject) -> Result<(), Failure> {
 }
 
 impl Member {
-    /// Says a line, and returns the time with which it comes back.
+    /// Sends a line, and returns the time with which it arrives.
     fn says_at(&mut self, text: &str) -> Result<String, Failure> {
         self.say(text)?;
         let line = self.next_line_but_announcements()?;

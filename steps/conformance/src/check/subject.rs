@@ -425,7 +425,7 @@ impl Running {
         })
     }
 
-    /// What came of a question. A server that ends the connection without a byte, and has never answered
+    /// The result of a question. A server that ends the connection without a byte, and has never answered
     /// anything, is not yet one that does a part of it wrong.
     fn answered_to(
         &self,

@@ -18,7 +18,7 @@
 //! | `^D` | ends its input |
 //! | `^C` | interrupts it |
 //! | `$` (alone) | the program in that terminal must end: a shell would show its prompt again |
-//! | `...` | the output line before it comes again and again, [`REPEATS`] times at the least |
+//! | `...` | the output line before it is repeated, at least [`REPEATS`] times |
 //! | `[...]` | any lines of output, which the page leaves out; the next line of output ends them |
 //! | `#` (at the start of the line) | a caption for the reader |
 //! | `#needs sh` | that the session can only be run where there is a Unix shell |
@@ -26,7 +26,7 @@
 //! | `#needs network` | that its programs run in a network of their own, which only Linux has |
 //! | anything else | output that must appear in that terminal, in that order, with nothing else between |
 //!
-//! Running a session never sleeps: it waits, under a deadline, for the lines that must come. `ss`
+//! Running a session never sleeps: it waits, under a deadline, for the lines that must arrive. `ss`
 //! shows the system's connections at one moment, and no line announces that moment; it is started
 //! again until it shows what it must.
 

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-/// How often a line must come again to satisfy `...`.
+/// How often a line must arrive again to satisfy `...`.
 pub const REPEATS: usize = 1000;
 
 /// What a session may need: a Unix shell, Linux, or a network of its own.
@@ -27,7 +27,7 @@ pub struct Session {
 pub struct Line {
     /// Its number in the file, from 1.
     pub number: usize,
-    /// The terminal in which it stands.
+    /// The terminal in which it is.
     pub terminal: String,
     /// What it does or shows.
     pub action: Action,
@@ -72,7 +72,7 @@ impl fmt::Display for ParseError {
 impl std::error::Error for ParseError {}
 
 impl Session {
-    /// Parses the text of a `.session` file; says which line is wrong, and how.
+    /// Parses the text of a `.session` file; reports which line is wrong, and how.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         let mut session = Self::default();
         let width = text.lines().filter_map(tag_of).map(str::len).max().unwrap_or(0);

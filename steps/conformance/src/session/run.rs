@@ -11,11 +11,11 @@ use super::stable::Stable;
 use crate::check::wait_until_free;
 use crate::{DEADLINE, Failure, Program};
 
-/// Turns the command line of a session into a program that can be started, or says why it cannot.
+/// Turns the command line of a session into a program that can be started, or reports why it cannot.
 pub type Launcher<'a> = dyn Fn(&str) -> Result<Command, String> + 'a;
 
 /// While recording, how long all terminals must be quiet before the output counts as complete.
-/// Comparing needs no such guess: it knows which lines must come.
+/// Comparing needs no such guess: it knows which lines must arrive.
 const QUIET: Duration = Duration::from_millis(500);
 
 /// Between two looks at the system's connections. There is no event for a change in them.
@@ -95,7 +95,7 @@ fn is_look(command: &str) -> bool {
     command.split(' ').next() == Some("ss")
 }
 
-/// What a command must print before anything else happens; `lines` come after it.
+/// What a command must print before anything else happens; `lines` follow it.
 fn outputs_after<'a>(command: &Line, lines: &'a [Line]) -> Vec<&'a str> {
     let output = |line: &'a Line| match &line.action {
         Action::Output(text) if line.terminal == command.terminal => Some(text.as_str()),
@@ -116,7 +116,7 @@ fn last_lines(session: &Session) -> impl Iterator<Item = &Line> {
 #[derive(Default)]
 struct Stage {
     programs: BTreeMap<String, Program>,
-    /// Terminals whose program floods its output; what comes after is not looked at.
+    /// Terminals whose program floods its output; what arrives after is not looked at.
     flooded: Vec<String>,
     /// Terminals whose next lines of output are left out of the session.
     left_out: Vec<String>,
@@ -200,7 +200,7 @@ impl Stage {
         self.nothing_left(&last.terminal)
     }
 
-    /// Waits for the end of the program in this terminal, before which nothing more may come.
+    /// Waits for the end of the program in this terminal, before which nothing more may arrive.
     fn must_end(&mut self, line: &Line) -> Result<(), Failure> {
         self.program(line)?.wait()?;
         self.nothing_left(&line.terminal)

@@ -8,7 +8,7 @@ use crate::check;
 /// The time that replaces all times.
 const TIME: &str = "2026-11-23 08:23:04";
 
-/// The stable port that comes first.
+/// The first stable port.
 const FIRST_PORT: usize = 50001;
 
 /// The first stable number from which one side of a connection counts its bytes; the next one is

@@ -1,4 +1,4 @@
-//! `{{#time teaching=50 level=must needs=PAGE.md}}`: how long a page takes, and what comes before it.
+//! `{{#time teaching=50 level=must needs=PAGE.md}}`: how long a page takes, and what must be read before it.
 //!
 //! It gives Markdown, so that mdBook follows its links.
 

@@ -145,7 +145,7 @@ fn a_saved_file_is_noticed() {
     let served = Served::start();
     let _watcher = watch(&served.site, served.livereload.reloader()).unwrap();
     served.append("\nSaved.\n");
-    // The page comes first, and then the page for printing, though nothing is changed again.
+    // The page is built first, and then the page for printing, though nothing is changed again.
     for path in ["/first.html", "/print.html"] {
         let deadline = Instant::now() + Duration::from_secs(20);
         while !served.get(path).1.contains("Saved.") {

@@ -104,7 +104,7 @@ struct Member {
 /// The result of a check to which the judge did not get.
 const NOT_REACHED: &str = "not reached";
 
-/// What came of one program.
+/// The result of one program.
 pub struct Row {
     pub name: String,
     /// What the judge said of each check, in its words.
@@ -369,7 +369,7 @@ impl Row {
         (passed.map(worth).sum(), self.asked().chain(missed).map(worth).sum())
     }
 
-    /// What came of a check, in a word.
+    /// The result of a check, in a word.
     fn result(&self, check: &str) -> &str {
         let verdict = self.verdicts.iter().find(|verdict| verdict["check"] == check);
         verdict.and_then(|verdict| verdict["result"].as_str()).unwrap_or(NOT_REACHED)
@@ -379,7 +379,7 @@ impl Row {
 /// Shows which program passes which checks.
 fn show(rows: &[Row], options: &Options) -> Result<()> {
     let mut stdout = io::stdout();
-    // In the order of the checks; a judge that was stopped has not come to all of them.
+    // In the order of the checks; a judge that was stopped has not reached all of them.
     let judged = |name: &str| rows.iter().any(|row| row.result(name) != NOT_REACHED);
     let checks = check::CHECKS.iter().chain(check::EXERCISES);
     let checks = checks.map(|check| check.name).filter(|name| judged(name));

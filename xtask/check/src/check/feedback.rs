@@ -1,4 +1,4 @@
-//! A file for each program of a class, for its author: what came of each check, and why.
+//! A file for each program of a class, for its author: the result of each check, and why.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

@@ -1,4 +1,4 @@
-//! What came of the checks, for a person or for a program.
+//! The result of the checks, for a person or for a program.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -77,7 +77,7 @@ impl Report {
         Ok(())
     }
 
-    /// Reports what came of it.
+    /// Reports its result.
     pub fn tell(&mut self, check: &'static Check, outcome: &Outcome) -> Result<()> {
         let mut alike = None;
         match outcome {
@@ -219,7 +219,7 @@ fn indented(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// What came of a check, for a program.
+/// The result of a check, for a program.
 fn object(check: &Check, outcome: &Outcome) -> Value {
     let text = lines(check, outcome);
     let mut object = json!({ "check": check.name, "result": word(outcome), "text": text });

@@ -1,4 +1,4 @@
-//! A way to have each message come.
+//! A way to provoke each message.
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
@@ -81,7 +81,7 @@ pub const PROVOCATIONS: &[Provocation] = &[
     message("refused", refused),
     message("refused-lines", |scene| start(scene.example("lines", &["client", NOBODY]), b"")),
     needing(Need::Unshare, "timed-out", |scene| {
-        // What is sent there comes back, and is dropped: no interface here has that address.
+        // What is sent there is sent back, and dropped: no interface here has that address.
         let no_answer = "ip link set lo up && ip route add 192.0.2.1 dev lo && \
                              echo 1 >/proc/sys/net/ipv4/tcp_syn_retries && exec \"$0\" \"$@\"";
         start(scene.unshared("-n", no_answer, &["client", ELSEWHERE]), b"")
@@ -144,7 +144,7 @@ pub const PROVOCATIONS: &[Provocation] = &[
     message("no-answer", |scene| scene.client_of_one_that(&[], b"", |stream| hear(&stream))),
     message("reset", |scene| scene.client_of_one_that(&[], b"hello\n", break_off)),
     needing(Need::Shell, "broken-pipe", |scene| {
-        // Its output is a pipe whose reader has come and gone.
+        // Its output is a pipe whose reader has left.
         let unread = "mkfifo pipe && { : <pipe & } && exec 4>pipe && wait && \
                           exec \"$0\" \"$@\" >&4 4>&-";
         start(scene.script(unread, &["server", "127.0.0.1:0"]), b"")
@@ -165,7 +165,7 @@ pub const PROVOCATIONS: &[Provocation] = &[
                          exec \"$0\" \"$@\"";
         start(scene.unshared("-n", lossy, &["udp"]), b"")
     }),
-    // What comes is not understood.
+    // What arrives is not understood.
     message("announced", |scene| {
         scene.client_of_one_that(&[], b"hello\n", |stream| answer(&stream, b"HELLO"))
     }),
@@ -265,7 +265,7 @@ pub const PROVOCATIONS: &[Provocation] = &[
         let server = scene.script(without, &["server", "127.0.0.1:0"]);
         scene.client_of_server(server, TO, b"get private\n")
     }),
-    // Downloads: what came is not the file.
+    // Downloads: what arrived is not the file.
     message("download-closed", |scene| {
         scene.client_of_one_that(TO, b"get poem.txt\n", |stream| hear(&stream))
     }),
