@@ -21,10 +21,17 @@ const NOTHING_ELSE: &str = "-S";
 /// each time it starts.
 #[must_use]
 pub fn python() -> Option<Command> {
-    let (_, words) = found()?;
+    let words = words()?;
     let mut command = Command::new(&words[0]);
-    command.args(&words[1..]).arg(NOTHING_ELSE);
+    command.args(&words[1..]);
     Some(command)
+}
+
+/// The words of the command that [`python`] returns, for a test that hands them to another program.
+#[must_use]
+pub fn words() -> Option<Vec<String>> {
+    let (_, words) = found()?;
+    Some([&words[..], &[NOTHING_ELSE.to_owned()]].concat())
 }
 
 /// The name of Python 3 on this computer, and the words that start it.

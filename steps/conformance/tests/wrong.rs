@@ -271,12 +271,10 @@ fn subject(step: u8, server: PathBuf, client: PathBuf) -> Subject {
 /// Returns the report of a failure, with the same words for what changes from run to run, and without
 /// the program's output, except whose it is.
 fn essentials(failure: &Failure, folders: &[&Path]) -> String {
-    let python = python().expect("Python 3 is installed");
-    let name = Path::new(python.get_program()).file_name().expect("a program has a name");
-    let mut command = vec![name.to_string_lossy().into_owned()];
-    command.extend(python.get_args().map(|argument| argument.to_string_lossy().into_owned()));
-    command.push("-B ".to_owned());
-    let command = command.join(" ");
+    let words = conformance::python::words().expect("Python 3 is installed");
+    let (program, options) = words.split_first().expect("a program");
+    let name = Path::new(program).file_name().expect("a program has a name");
+    let command = format!("{} {} -B ", name.to_string_lossy(), options.join(" "));
     let separator = std::path::MAIN_SEPARATOR;
     let temporary = format!("{}{separator}.tmp", std::env::temp_dir().display());
     let in_the_same_words = |text: &str| {

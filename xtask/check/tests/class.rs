@@ -35,13 +35,20 @@ fn class(step: &str, scripts: &[(&str, String)], more: &[(&str, &str)]) -> TempD
     let mut list = format!("{step}\n\n[programs]\n");
     for (name, script) in scripts {
         fs::write(folder.path().join(format!("{name}.py")), script).expect("it can be written");
-        list.push_str(&[name, " = \"python3 ", name, ".py {addr}\"\n"].concat());
+        list.push_str(&[name, " = \"", &python(), " ", name, ".py {addr}\"\n"].concat());
     }
     for (name, program) in more {
         list.push_str(&[name, " = \"", program, "\"\n"].concat());
     }
     fs::write(folder.path().join("class.toml"), list).expect("it can be written");
     folder
+}
+
+/// The words that start Python, for a list. Not `python3`: in its place, a version manager may have a script that takes
+/// longer than the program.
+fn python() -> String {
+    let words = conformance::python::words().expect("Python 3 is installed");
+    words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ")
 }
 
 fn check(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -318,6 +325,7 @@ eve = { command = "python3 ana/server.py {addr}", onyl = ["reply"] }
 fay = "python3 'ana/server.py {addr}"
 gus = { command = "python3 ana/server.py {addr}", only = ["replies"] }
 "#;
+    let list = list.replace("python3", &python());
     fs::write(folder.path().join("class.toml"), list).expect("it can be written");
     let files = folder.path().join("feedback");
     let feedback = files.to_str().expect("text");

@@ -57,7 +57,10 @@ fn a_skeleton_in_python_fails_its_first_check() {
         let output = start(step, folder.path(), &[]);
         assert!(output.status.success(), "{}", text(&output.stderr));
         let server = folder.path().join("server.py");
-        fails_its_first_check(step, &["python3", server.to_str().expect("it is text")]);
+        let python = conformance::python::words().expect("Python 3 is installed");
+        let mut program: Vec<&str> = python.iter().map(String::as_str).collect();
+        program.push(server.to_str().expect("it is text"));
+        fails_its_first_check(step, &program);
     }
 }
 
