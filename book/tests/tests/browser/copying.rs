@@ -129,6 +129,76 @@ pub async fn to_the_clipboard(browser: &Browser) -> Result<()> {
     Ok(())
 }
 
+/// A session that is selected as a whole is copied as text: the names, what is typed and what is printed, in order.
+/// Bytes on the wire are copied once, with their meaning, and screen readers read the same.
+pub async fn selected_sessions(browser: &Browser) -> Result<()> {
+    browser.visit_in(View::WIDE, PAGE).await?;
+    let session = read("steps/03-conn-loop/sessions/two-clients.session")?;
+    let copied = copy_session(browser, "03-two-clients-1").await?;
+    let expected = words_of(&session);
+    ensure!(copied == expected, "two-clients is copied as {copied}, not as {expected}");
+
+    let copied = copy_session(browser, "03-wire-1").await?;
+    let piece = "tap bob → server 2 bytes text hi";
+    ensure!(copied.matches(piece).count() == 1, "wire is copied as {copied}, without {piece}");
+    let read = read_aloud(browser, "03-wire-1").await?;
+    ensure!(read.matches(piece).count() == 1, "of wire is read {read}, without {piece}");
+    for text in [copied, read] {
+        ensure!(!text.contains("68 69"), "the bytes of wire are there twice: {text}");
+    }
+    Ok(())
+}
+
+/// Selects the session with such a line, copies it and returns the words.
+async fn copy_session(browser: &Browser, line: &str) -> Result<String> {
+    let select = "const session = document.getElementById(arguments[0]).closest('.terminals'); \
+                  getSelection().selectAllChildren(session)";
+    let () = browser.run(select, json!([line])).await?;
+    let copy = json!({
+        "type": "keyDown", "key": "c", "code": "KeyC", "modifiers": 2, "commands": ["copy"],
+    });
+    browser.devtools("Input.dispatchKeyEvent", copy).await?;
+    Ok(normal(&paste(browser).await?))
+}
+
+/// What a screen reader finds in the session with such a line.
+async fn read_aloud(browser: &Browser, line: &str) -> Result<String> {
+    let find = format!("document.getElementById('{line}').closest('.terminals')");
+    let session = browser.devtools("Runtime.evaluate", json!({ "expression": find })).await?;
+    let object = &session["result"]["objectId"];
+    browser.devtools("Accessibility.enable", json!({})).await?;
+    let texts = json!({ "objectId": object, "role": "StaticText" });
+    let found = browser.devtools("Accessibility.queryAXTree", texts).await?;
+    let nodes = found["nodes"].as_array().context("the tree is no list")?;
+    let texts = nodes.iter().filter(|node| node["ignored"] == false);
+    let texts = texts.filter_map(|node| node["name"]["value"].as_str());
+    Ok(normal(&texts.collect::<Vec<_>>().join(" ")))
+}
+
+/// The words of a session's file as they are copied: without prompts, and each name before what its terminal shows.
+fn words_of(session: &str) -> String {
+    let mut text = String::new();
+    let mut before = "";
+    for line in session.lines() {
+        let Some((name, rest)) = line.strip_prefix('[').and_then(|it| it.split_once(']')) else {
+            continue;
+        };
+        if name != before {
+            text.push_str(name);
+        }
+        before = name;
+        let rest = rest.trim_start();
+        let shown = rest.strip_prefix("$ ").or(rest.strip_prefix("> ")).unwrap_or(rest);
+        text = format!("{text} {} ", shown.replace("^D", "Ctrl-D"));
+    }
+    normal(&text)
+}
+
+/// The text with one blank between two words.
+fn normal(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// What is on the clipboard: it is pasted into a field, as a reader would do it.
 async fn paste(browser: &Browser) -> Result<String> {
     let make = "window.field = document.createElement('textarea'); \

@@ -102,6 +102,7 @@ fn behaviour(shared: &Shared) -> Vec<Trial> {
             contents::over_a_narrow_page,
         ),
         test(shared, "what is copied is on the clipboard", copying::to_the_clipboard),
+        test(shared, "a selected session is copied, and read, once", copying::selected_sessions),
         test(shared, "a chosen theme is kept over a reload", theme::choice_is_kept),
         test(shared, "the theme Auto follows the system", theme::auto_follows_the_system),
         test(shared, "arrow keys belong to what has the focus", keys::stay_on_the_page),

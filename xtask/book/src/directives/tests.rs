@@ -268,8 +268,7 @@ fn text_that_the_tap_shows_as_text_is_divided_into_lines() {
     let lines = ["#1  server → client  10 bytes", r#"  "a \\ "b"\n""#, r#"  "\xe4\u{1b}""#];
     let html = tapped("08-chat", &lines).unwrap();
     for part in [
-        r#"<span class="payload"><b>line</b> <samp>a \ &quot;b&quot;</samp></span>"#,
-        r#"<span class="newline"><b>newline</b> <samp>\n</samp></span>"#,
+        r#"<span class="payload"><b>line and newline</b> <samp>a \ &quot;b&quot;</samp><samp class="newline">\n</samp></span>"#,
         r#"<span class="payload"><b>line</b> <samp>\xe4\u{1b}</samp></span>"#,
     ] {
         assert!(html.contains(part), "{part} in {html}");

@@ -26,10 +26,8 @@ pub enum Meaning {
     Body,
     /// Bytes without any framing.
     Text,
-    /// A line, without its newline.
+    /// A line, or a part of one; the newline that ends it belongs to it.
     Line,
-    /// The end of a line.
-    Newline,
 }
 
 /// One direction of a connection, and the place in it that has been reached.
@@ -123,19 +121,10 @@ fn body_len(header: &[u8]) -> usize {
     header["size"].as_u64().and_then(|size| size.try_into().ok()).unwrap_or_default()
 }
 
-/// Lines and the newlines that end them.
+/// Lines, each with the newline that ends it.
 fn lines(bytes: &[u8]) -> Vec<Segment> {
-    let mut segments = Vec::new();
-    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-        let text = line.strip_suffix(b"\n").unwrap_or(line);
-        let newline = &line[text.len()..];
-        for (meaning, bytes) in [(Meaning::Line, text), (Meaning::Newline, newline)] {
-            if !bytes.is_empty() {
-                segments.push(Segment { meaning, bytes: bytes.to_vec() });
-            }
-        }
-    }
-    segments
+    let lines = bytes.split_inclusive(|byte| *byte == b'\n');
+    lines.map(|line| Segment { meaning: Meaning::Line, bytes: line.to_vec() }).collect()
 }
 
 #[cfg(test)]
@@ -199,12 +188,7 @@ mod tests {
         let text = |meaning, text: &str| (meaning, text.as_bytes().to_vec());
         assert_eq!(
             divided(Protocol::Chat, b"one\n\ntwo", 99),
-            [
-                text(Meaning::Line, "one"),
-                text(Meaning::Newline, "\n"),
-                text(Meaning::Newline, "\n"),
-                text(Meaning::Line, "two"),
-            ]
+            [text(Meaning::Line, "one\n"), text(Meaning::Line, "\n"), text(Meaning::Line, "two"),]
         );
         assert_eq!(divided(Protocol::OneWay, b"a\nb", 99), [text(Meaning::Text, "a\nb")]);
     }

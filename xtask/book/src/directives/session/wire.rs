@@ -185,8 +185,8 @@ fn segment_to_html(segment: &Segment, has_numbers: bool) -> String {
         Meaning::Payload => ("payload", text!("wire.payload")),
         Meaning::Body => ("payload", text!("wire.body")),
         Meaning::Text => ("payload", text!("wire.text")),
+        Meaning::Line if bytes.ends_with(b"\n") => ("payload", text!("wire.line-and-newline")),
         Meaning::Line => ("payload", text!("wire.line")),
-        Meaning::Newline => ("newline", text!("wire.newline")),
     };
     let is_number = matches!(meaning, Meaning::Length(_));
     let cells = if is_number || has_numbers && bytes.len() <= NUMBERS {
@@ -195,7 +195,11 @@ fn segment_to_html(segment: &Segment, has_numbers: bool) -> String {
         let groups: String = groups.collect();
         format!(r#"{text}<span class="cells" aria-hidden="true">{groups}</span>"#)
     } else {
-        format!(" <samp>{}</samp>", readable(bytes))
+        let (text, newline) = match bytes.strip_suffix(b"\n") {
+            Some(text) if *meaning == Meaning::Line => (text, r#"<samp class="newline">\n</samp>"#),
+            _ => (&bytes[..], ""),
+        };
+        format!(" <samp>{}</samp>{newline}", readable(text))
     };
     format!(r#"<span class="{class}"><b>{label}</b>{cells}</span>"#)
 }
