@@ -165,101 +165,56 @@ const keysAreOn = () => byId('keys-on').checked && !byId('keys').open;
 
 // ------------------------------------------------------------------ search
 
-// searcher.js asks this before it acts on a key. Arrows and Enter are handled below, with real
-// focus instead of a painted one.
-function mdbook_something_else_has_focus(event) {
-    if (event.key === 'Escape') {
-        return byId('mdbook-search-wrapper').classList.contains('hidden')
-            && !document.querySelector('mark[data-markjs]');
-    }
-    return true;
-}
-
+// Opens and closes the panel. search.js, which has all that the pages say, is loaded when it is first opened.
 (function search() {
-    const toggle = byId('mdbook-search-toggle');
-    if (!toggle) return;
-    const wrapper = byId('mdbook-search-wrapper');
-    const input = byId('mdbook-searchbar');
-    const results = byId('mdbook-searchresults');
-
-    // searcher.js and what it needs are loaded when search is first wanted.
-    let loading = null;
-    let loaded = false;
-    let passing = false;
+    const button = byId('search-button');
+    const panel = byId('search');
+    const field = byId('search-field');
+    let loading = false;
 
     function load() {
-        loading ||= JSON.parse(toggle.dataset.scripts)
-            .reduce((before, url) => before.then(() => new Promise((done, failed) => {
-                const script = document.createElement('script');
-                script.src = url;
-                script.onload = done;
-                script.onerror = failed;
-                document.head.append(script);
-            })), Promise.resolve())
-            .then(() => { loaded = true; });
-        return loading;
+        if (loading) return;
+        loading = true;
+        const script = document.createElement('script');
+        script.src = button.dataset.script;
+        script.onerror = () => {
+            loading = false;
+            byId('search-status').textContent = button.dataset.failed;
+        };
+        document.head.append(script);
     }
 
-    const isOpen = () => !wrapper.classList.contains('hidden') || root.classList.contains('search-opening');
-
-    // searcher.js opens and closes on a click, and scrolls to the top as it does.
-    function pressForSearcher() {
-        const top = scrollY;
-        passing = true;
-        // Not `click()`: while a key presses the button, that does nothing.
-        toggle.dispatchEvent(new MouseEvent('click', { bubbles: true }));
-        passing = false;
-        scrollTo(0, top);
-    }
-
-    async function open() {
-        if (isOpen()) {
-            input.focus({ preventScroll: true });
-            return;
-        }
+    function open() {
         if (root.classList.contains('contents-open')) byId('contents-button').click();
-        if (!loaded) {
-            // The field takes what is typed while the scripts are on their way.
-            root.classList.add('search-opening');
-            toggle.setAttribute('aria-expanded', 'true');
-            input.focus({ preventScroll: true });
-            await load();
-            if (!root.classList.contains('search-opening')) return;
-        }
-        if (wrapper.classList.contains('hidden')) pressForSearcher();
-        root.classList.remove('search-opening');
-        input.focus({ preventScroll: true });
-        input.setSelectionRange(input.value.length, input.value.length);
+        panel.hidden = false;
+        button.setAttribute('aria-expanded', 'true');
+        // The field takes what is typed while the script is on its way.
+        field.focus({ preventScroll: true });
+        field.select();
+        load();
     }
 
     function close() {
-        root.classList.remove('search-opening');
-        if (wrapper.classList.contains('hidden')) {
-            toggle.setAttribute('aria-expanded', 'false');
-        } else {
-            pressForSearcher();
-        }
+        panel.hidden = true;
+        button.setAttribute('aria-expanded', 'false');
     }
 
-    toggle.addEventListener('click', (event) => {
-        if (passing) return;
-        event.stopImmediatePropagation();
-        if (isOpen()) {
-            close();
-        } else {
+    button.addEventListener('click', () => {
+        if (panel.hidden) {
             open();
+        } else {
+            close();
         }
     });
 
     addEventListener('keydown', (event) => {
-        if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
-        if (event.key === 'Escape' && isOpen()) {
-            // The drawer under it stays open. searcher.js has its own work to do on Escape.
-            if (!loaded) event.stopPropagation();
-            setTimeout(() => {
-                if (isOpen()) close();
-                toggle.focus({ preventScroll: true });
-            });
+        if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey || event.isComposing) return;
+        if (event.key === 'Escape' && !panel.hidden) {
+            // The drawer under it stays open, and the field keeps what was typed.
+            event.preventDefault();
+            event.stopPropagation();
+            close();
+            button.focus({ preventScroll: true });
         } else if ((event.key === '/' || event.key === 's') && keysAreOn()
             && !event.target.closest('input, select, textarea, [contenteditable]')) {
             event.preventDefault();
@@ -268,41 +223,22 @@ function mdbook_something_else_has_focus(event) {
         }
     }, true);
 
-    wrapper.addEventListener('keydown', (event) => {
-        if (event.key !== 'ArrowDown' && event.key !== 'ArrowUp') return;
-        event.preventDefault();
-        event.stopPropagation();
-        const stops = [input, ...results.querySelectorAll('a')];
-        const to = stops.indexOf(document.activeElement) + (event.key === 'ArrowDown' ? 1 : -1);
-        if (stops[to]) stops[to].focus();
+    // The panel lies over the page: it closes when the reader goes on elsewhere, or to a result on this page.
+    panel.addEventListener('focusout', ({ relatedTarget: to }) => {
+        if (to && !panel.contains(to) && !button.contains(to)) close();
+    });
+    document.addEventListener('pointerdown', ({ target }) => {
+        if (!panel.contains(target) && !button.contains(target)) close();
+    });
+    panel.addEventListener('click', ({ target }) => {
+        if (target.closest('a')) close();
     });
 
-    // searcher.js listens to keys alone; a field can also be filled or cleared without any.
-    input.addEventListener('input', () => input.dispatchEvent(new Event('keyup')));
-    byId('mdbook-searchbar-outer').addEventListener('submit', (event) => event.preventDefault());
-
-    // searcher.js labels each excerpt, and the label would be read instead of the excerpt.
-    new MutationObserver(() => {
-        results.querySelectorAll('.teaser').forEach((teaser) => teaser.removeAttribute('aria-label'));
-    }).observe(results, { childList: true });
-
-    // The panel lies over the page: it closes when the reader goes on elsewhere.
-    wrapper.addEventListener('focusout', (event) => {
-        const to = event.relatedTarget;
-        if (to && isOpen() && !wrapper.contains(to) && !toggle.contains(to)) close();
-    });
-    document.addEventListener('pointerdown', (event) => {
-        if (isOpen() && !wrapper.contains(event.target) && !toggle.contains(event.target)) close();
-    });
-
-    // searcher.js stops for good at what it cannot decode, such as `?highlight=%`: the address loses it.
-    try {
-        decodeURIComponent(location.search);
-    } catch {
-        history.replaceState(null, '', location.pathname + location.hash);
+    const asked = new URLSearchParams(location.search).get('search');
+    if (asked) {
+        field.value = asked;
+        open();
     }
-
-    if (/[?&](search|highlight)=./.test(location.search)) load();
 })();
 
 // --------------------------------------------------------------- languages

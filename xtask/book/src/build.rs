@@ -20,6 +20,7 @@ use workspace::root;
 use crate::edition::Edition;
 use crate::place::Places;
 use crate::preprocess::Steps;
+use crate::search::{self, Name};
 use crate::{cards, files};
 
 /// Builds the book and prints its folder.
@@ -59,18 +60,18 @@ fn spare(dest: PathBuf) -> Result<PathBuf> {
 
 /// Builds the book into a folder, which is emptied first.
 pub fn build(root: &Path, dest: &Path, edition: Edition) -> Result<()> {
-    build_as(root, dest, edition, |_| Ok(()))
+    build_as(root, dest, edition, Some(Name::Hashed), |_| Ok(()))
 }
 
 /// Builds the book while its author waits: the requested pages can be served first.
 ///
 /// Files that pages need have the same names in each build, so that one can stand in for another.
 pub fn draft(root: &Path, dest: &Path, edition: Edition, wanted: Wanted) -> Result<()> {
-    build_as(root, dest, edition, |config| {
+    let search = (wanted == Wanted::Everything).then_some(Name::Fixed);
+    build_as(root, dest, edition, search, |config| {
         config.set("output.html.hash-files", false)?;
         if wanted == Wanted::Pages {
             config.set("output.html.print.enable", false)?;
-            config.set("output.html.search.enable", false)?;
         }
         Ok(())
     })
@@ -88,13 +89,15 @@ fn build_as(
     root: &Path,
     dest: &Path,
     edition: Edition,
+    search: Option<Name>,
     configure: impl FnOnce(&mut Config) -> Result<()>,
 ) -> Result<()> {
     let dest = std::path::absolute(dest).context("the destination is no folder")?;
     let warnings = Warnings::default();
     let collected = Arc::clone(&warnings.0);
-    let built =
-        tracing::subscriber::with_default(warnings, || render(root, &dest, edition, configure));
+    let built = tracing::subscriber::with_default(warnings, || {
+        render(root, &dest, edition, search, configure)
+    });
     let warnings = collected.lock().unwrap_or_else(PoisonError::into_inner);
     match (built, warnings.is_empty()) {
         (Ok(()), true) => Ok(()),
@@ -107,6 +110,7 @@ fn render(
     root: &Path,
     dest: &Path,
     edition: Edition,
+    search: Option<Name>,
     configure: impl FnOnce(&mut Config) -> Result<()>,
 ) -> Result<()> {
     let mut book = MDBook::load(root.join(ENGLISH))?;
@@ -119,9 +123,11 @@ fn render(
     }
     configure(&mut book.config)?;
     book.config.set("build.build-dir", dest)?;
+    without_mdbooks_search(&mut book.config)?;
     book.with_preprocessor(Steps(edition));
     book.build()?;
-    finish(dest, &Places::read(root, &root.join(ENGLISH).join("src"))?)
+    finish(dest, &Places::read(root, &root.join(ENGLISH).join("src"))?)?;
+    search.map_or(Ok(()), |name| search::write(root, dest, name))
 }
 
 /// Does to the pages what mdBook cannot do.
@@ -139,6 +145,14 @@ fn finish(dest: &Path, places: &Places) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Removes what switches mdBook's own search off for `mdbook build`: it is not compiled in here, and a table about it
+/// would be a warning.
+fn without_mdbooks_search(config: &mut Config) -> Result<()> {
+    let mut html: toml::Table = config.get("output.html")?.unwrap_or_default();
+    html.remove("search");
+    config.set("output.html", html)
 }
 
 /// The error, after what mdBook said before it.

@@ -22,6 +22,7 @@ mod place;
 mod plan;
 mod preprocess;
 mod schedule;
+mod search;
 mod serve;
 mod sheet;
 mod source;

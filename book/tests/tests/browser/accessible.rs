@@ -77,8 +77,8 @@ pub async fn what_opens(browser: &Browser) -> Result<()> {
             browser.press(Key::Escape).await?;
         }
         for (word, seen) in [
-            ("socket", "#mdbook-searchresults a"),
-            ("xyzzyplugh", "#mdbook-searchresults-outer:not(.hidden) #mdbook-searchresults:empty"),
+            ("socket", "#search-results a"),
+            ("xyzzyplugh", "#search:has(#search-results:empty) #search-status:not(:empty)"),
         ] {
             browser.visit_in(view, PAGE).await?;
             browser.type_keys("/".chars().chain(word.chars())).await?;

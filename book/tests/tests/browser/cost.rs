@@ -22,8 +22,11 @@ const MAX_FIRST_VISIT: usize = 60_000;
 /// The level of most servers that compress. A few use 1, which costs about a tenth more.
 const LEVEL: u32 = 6;
 
-/// What search needs, and nothing else does. A hash follows in their names.
-const FOR_SEARCH: [&str; 4] = ["searchindex", "searcher", "elasticlunr", "mark"];
+/// What search needs, and nothing else does. A hash follows in its name.
+const FOR_SEARCH: &str = "search-";
+
+/// In bytes: all that the pages say, and the script that searches it.
+const MAX_SEARCH: usize = 120_000;
 
 /// Finds the pages that cost more than they may with the files that they load, and prints a table
 /// of what each costs.
@@ -71,16 +74,17 @@ pub async fn no_search(browser: &Browser) -> Result<Vec<String>> {
 pub async fn search_comes_later(browser: &Browser) -> Result<()> {
     browser.visit_in(View::WIDE, PAGE).await?;
     browser.type_keys("/socket".chars()).await?;
-    let results = Locator::Css("#mdbook-searchresults a");
+    let results = Locator::Css("#search-results a");
     browser.expect(results, "a search for socket has results").await?;
     let files = of_search(&files(browser).await?);
-    ensure!(files.len() == FOR_SEARCH.len(), "{PAGE}: a search loads only {files:?}");
+    ensure!(files.len() == 1, "{PAGE}: a search loads {files:?}");
+    let bytes = compressed(&browser.site.folder.join(&files[0]))?;
+    ensure!(bytes <= MAX_SEARCH, "a search loads {bytes} bytes, more than {MAX_SEARCH}");
     Ok(())
 }
 
 fn of_search(files: &BTreeSet<String>) -> Vec<String> {
-    let is_one = |file: &&String| FOR_SEARCH.iter().any(|name| file.starts_with(name));
-    files.iter().filter(is_one).cloned().collect()
+    files.iter().filter(|file| file.starts_with(FOR_SEARCH)).cloned().collect()
 }
 
 /// The files of the book that the page has loaded so far.

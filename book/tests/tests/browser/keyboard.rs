@@ -131,18 +131,18 @@ pub async fn searches(browser: &Browser) -> Result<()> {
     browser.visit_in(View::WIDE, "overview.html").await?;
     browser.press(Key::Tab).await?;
     browser.type_keys("/backlog".chars()).await?;
-    let found = format!("#mdbook-searchresults a[href*='{PAGE}']");
+    let found = format!("#search-results a[href*='{PAGE}']");
     browser.expect(Locator::Css(&found), "the search has results").await?;
 
     browser.press(Key::Escape).await?;
-    let closed = "#mdbook-search-toggle[aria-expanded='false']:focus";
+    let closed = "#search-button[aria-expanded='false']:focus";
     browser.expect(Locator::Css(closed), "Escape closes the search, and leads back").await?;
 
     browser.press(Key::Enter).await?;
-    let field = Locator::Css("#mdbook-searchbar:focus");
+    let field = Locator::Css("#search-field:focus");
     browser.expect(field, "Enter on the button opens the search").await?;
     browser.press(Key::Down).await?;
-    let first = Locator::Css("#mdbook-searchresults li:first-child a:focus");
+    let first = Locator::Css("#search-results li:first-child a:focus");
     browser.expect(first, "the down arrow leads to the first result").await?;
     browser.press(Key::Up).await?;
     browser.expect(field, "the up arrow leads back to the field").await?;
@@ -151,7 +151,7 @@ pub async fn searches(browser: &Browser) -> Result<()> {
     let href = first.prop("href").await?.unwrap_or_default();
     browser.press(Key::Enter).await?;
     let page = href.split(['?', '#']).next().unwrap_or_default().to_owned();
-    let anew = Locator::Css("body:has(#mdbook-searchresults:empty) main");
+    let anew = Locator::Css("body:has(#search-results:empty) main");
     browser.expect(anew, "Enter on a result opens a page").await?;
     let path = browser.path().await?;
     ensure!(page.ends_with(&path), "Enter on the result {href} leads to {path}");

@@ -148,6 +148,15 @@ fn behaviour(shared: &Shared) -> Vec<Trial> {
         test(shared, "what is folded can be unfolded by keyboard", keyboard::unfolds),
         test(shared, "the whole book can be printed by keyboard", keyboard::prints),
         test(shared, "search works by keyboard", keyboard::searches),
+        test(shared, "the right section is among the first results", searching::answers),
+        test(shared, "search finds Han text", searching::finds_han_text),
+        test(
+            shared,
+            "search waits until an input method is done",
+            searching::waits_for_composition,
+        ),
+        test(shared, "a result unfolds the text that was found", searching::unfolds_what_it_finds),
+        test(shared, "search works without a server", searching::works_without_a_server),
         test(shared, "the book can be used without JavaScript", scriptless::can_be_used),
         test(shared, "what search needs is loaded when it opens", cost::search_comes_later),
     ]);

@@ -24,10 +24,10 @@ pub async fn do_no_harm(browser: &Browser) -> Result<()> {
         let folded: usize = browser.run(PRINT, json!([])).await?;
         ensure!(folded == 0, "{PAGE}{odd}: {folded} blocks are still folded for paper");
         browser.type_keys(['/']).await?;
-        let field = Locator::Css("#mdbook-searchbar:focus");
+        let field = Locator::Css("#search-field:focus");
         browser.expect(field, &format!("{PAGE}{odd}: the search opens")).await?;
         browser.type_keys("socket".chars()).await?;
-        let found = Locator::Css("#mdbook-searchresults a");
+        let found = Locator::Css("#search-results a");
         browser.expect(found, &format!("{PAGE}{odd}: the search finds something")).await?;
         let errors = browser.errors().await?;
         ensure!(errors.is_empty(), "{PAGE}{odd}: {}", errors.join("; "));

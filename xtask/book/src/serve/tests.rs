@@ -19,6 +19,7 @@ struct Served {
 impl Served {
     fn start() -> Self {
         let tree = fixture::tree();
+        fixture::copy_real(tree.path(), "book/theme/search.js");
         let listener = bind(0).unwrap();
         let address = listener.local_addr().unwrap();
         let site = Arc::new(
@@ -87,7 +88,7 @@ fn no_request_is_answered_with_404_while_the_book_is_rebuilt() {
         let reader = scope.spawn(|| {
             let mut count = 0;
             while !done.load(Ordering::Relaxed) {
-                for path in ["/", "/first.html", "/print.html", "/searchindex.js"] {
+                for path in ["/", "/first.html", "/print.html", "/search.js"] {
                     assert_eq!(served.get(path).0, 200, "{path}");
                     count += 1;
                 }
@@ -110,19 +111,19 @@ fn no_request_is_answered_with_404_while_the_book_is_rebuilt() {
 fn pages_come_first_and_leave_the_rest_as_it_was() {
     let served = Served::start();
     let first = served.site.builds().whole.0.clone();
-    served.append("\nA new sentence.\n");
+    served.append("\nA new zebra.\n");
     served.site.rebuild(Wanted::Pages).unwrap();
-    assert!(served.get("/first.html").1.contains("A new sentence."));
-    for path in ["/print.html", "/searchindex.js"] {
+    assert!(served.get("/first.html").1.contains("A new zebra."));
+    for path in ["/print.html", "/search.js"] {
         let (status, text) = served.get(path);
         assert_eq!(status, 200, "{path}");
-        assert!(text.contains("second") && !text.contains("new sentence"), "{path}: {text}");
+        assert!(text.contains("second") && !text.contains(" zebra"), "{path}: {text}");
     }
     let pages = served.site.builds().latest.0.clone();
     assert!(first.exists() && pages.exists());
     served.site.rebuild(Wanted::Everything).unwrap();
-    assert!(served.get("/print.html").1.contains("A new sentence."));
-    assert!(served.get("/searchindex.js").1.contains("new sentence"));
+    assert!(served.get("/print.html").1.contains("A new zebra."));
+    assert!(served.get("/search.js").1.contains(" zebra"));
     assert!(!first.exists() && !pages.exists(), "old builds are removed");
 }
 
@@ -137,7 +138,7 @@ fn pages_alone_look_like_those_of_the_whole_book() {
         fs::read_to_string(dest.join("second.html")).unwrap()
     });
     assert_eq!(pages, whole);
-    assert!(pages.contains("mdbook-search-toggle") && pages.contains("print.html"), "{pages}");
+    assert!(pages.contains("search-button") && pages.contains("print.html"), "{pages}");
 }
 
 #[test]
