@@ -323,7 +323,7 @@ const keysAreOn = () => byId('keys-on').checked && !byId('keys').open;
         return [...figure.querySelectorAll('pre > code')].map((code) => {
             const copied = code.cloneNode(true);
             copied.querySelectorAll('del.l').forEach((line) => {
-                line.nextSibling.remove(); // its newline
+                line.nextSibling.deleteData(0, 1); // its newline
                 line.remove();
             });
             return copied.textContent;

@@ -97,7 +97,7 @@ pub async fn is_whole(browser: &Browser) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// The text of each sheet of a PDF, without white space.
+/// The text of each sheet of a PDF.
 fn text_of(browser: &Browser, pdf: &[u8]) -> Result<Vec<String>> {
     let program = setup::pdftotext().context("pdftotext is not installed")?;
     let file = tempfile::Builder::new().suffix(".pdf").tempfile_in(browser.scratch())?;
@@ -107,10 +107,13 @@ fn text_of(browser: &Browser, pdf: &[u8]) -> Result<Vec<String>> {
     let output = Command::new(program).args(arguments).arg(file.path()).arg("-").output()?;
     ensure!(output.status.success(), "pdftotext: {}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).context("pdftotext does not write UTF-8")?;
-    Ok(text.split('\u{c}').map(without_space).collect())
+    Ok(text.split('\u{c}').map(str::to_owned).collect())
 }
 
 fn missing(shown: &Shown, sheets: &[String]) -> Vec<String> {
+    let last_line = |sheet: &String| without_space(sheet.trim_end().lines().last().unwrap_or(""));
+    let last_lines: Vec<String> = sheets.iter().map(last_line).collect();
+    let sheets: Vec<String> = sheets.iter().map(|sheet| without_space(sheet)).collect();
     let mut found = Vec::new();
     // The lines come in order: each is looked for from the sheet on where the last one was found.
     let mut at = 0;
@@ -128,8 +131,10 @@ fn missing(shown: &Shown, sheets: &[String]) -> Vec<String> {
         }
     }
     let headings: Vec<String> = shown.headings.iter().map(|text| without_space(text)).collect();
-    for (index, sheet) in sheets.iter().enumerate() {
-        for heading in headings.iter().filter(|heading| sheet.ends_with(heading.as_str())) {
+    for (index, (sheet, last)) in sheets.iter().zip(&last_lines).enumerate() {
+        // A sentence may end with a word that is a heading.
+        let is_last = |heading: &&String| sheet.ends_with(*heading) && heading.ends_with(last);
+        for heading in headings.iter().filter(is_last) {
             found.push(format!("sheet {} ends with a heading: {heading}", index + 1));
         }
     }
