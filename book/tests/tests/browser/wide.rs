@@ -15,7 +15,8 @@ struct Cell {
     label: String,
     /// The name of its column.
     column: String,
-    top: f64,
+    /// In CSS pixels.
+    top: i32,
 }
 
 /// On a phone, each row of a wide table is a card, with a name in each cell; the browser still tells
@@ -25,7 +26,7 @@ pub async fn tables_are_cards(browser: &Browser) -> Result<()> {
          return [...table.tBodies[0].rows[0].cells].map((cell, index) => ({ \
              label: getComputedStyle(cell, '::before').content, \
              column: table.tHead.rows[0].cells[index].textContent.trim(), \
-             top: cell.getBoundingClientRect().top }))";
+             top: Math.round(cell.getBoundingClientRect().top) }))";
     for scripts in [true, false] {
         browser.allow_scripts(scripts).await?;
         browser.visit_in(View::NARROW, PAGE).await?;
