@@ -118,7 +118,7 @@ impl Places {
                 if let Some(at) = link.and_then(|at| Some(at + contents[at..].find("</a>")?)) {
                     let step = text!("place.step");
                     let number = format!(
-                        r#" <span class="step"><span class="visually-hidden">{step} </span>{number}</span>"#
+                        r#" <span class="step-number"><span class="visually-hidden">{step} </span>{number}</span>"#
                     );
                     contents.insert_str(at, &number);
                 }
@@ -250,7 +250,7 @@ mod tests {
         let page = r#"<a href="first.html">x</a><nav id="contents"><a href="first.html"><strong>1.</strong> First</a></nav><a href="first.html">x</a>"#;
         let expected = page.replace(
             "First</a>",
-            r#"First <span class="step"><span class="visually-hidden">step </span>1</span></a>"#,
+            r#"First <span class="step-number"><span class="visually-hidden">step </span>1</span></a>"#,
         );
         assert_eq!(places.number(page), expected);
     }

@@ -13,7 +13,9 @@ use crate::browser::{Browser, View};
 const WATCH: &str = "
     window.seen = { keys: [], left: [] };
     addEventListener('keyup', (event) => { seen.keys.push(event.key); });
-    navigation.addEventListener('navigate', (event) => { seen.left.push(event.destination.url); });
+    navigation.addEventListener('navigate', ({ destination }) => {
+        if (!destination.sameDocument) seen.left.push(destination.url);
+    });
 ";
 
 #[derive(Deserialize)]
@@ -26,7 +28,8 @@ struct Seen {
 pub async fn stay_on_the_page(browser: &Browser) -> Result<()> {
     for start in ["main pre[tabindex]", "main a", "#contents a"] {
         browser.visit_in(View::WIDE, PAGE).await?;
-        let squeeze = "document.querySelector('main pre').style.width = '8rem'";
+        let squeeze = "document.querySelector('main').insertAdjacentHTML('beforeend', \
+                       '<style>main pre { width: 8rem } main pre * { white-space: pre !important }</style>')";
         let _: Value = browser.run(squeeze, json!([])).await?;
         let scrolls = Locator::Css("main pre[tabindex='0']");
         browser.expect(scrolls, "Tab leads to what scrolls").await?;
