@@ -10,6 +10,7 @@ mod repeat;
 mod sessions;
 mod soak;
 mod staircase;
+mod turns;
 mod verify;
 
 use std::process::ExitCode;

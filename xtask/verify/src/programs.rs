@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Result, bail};
-use conformance::side_by_side;
+use conformance::side_by_side_at_most;
 use serde_json::Value;
 use workspace::cargo;
 use workspace::root::{Step, Target};
 
 use crate::outcome::{Outcome, counted};
+use crate::turns::Turns;
 
 /// The package of the browser tests, whose dependencies nothing else needs.
 pub const BROWSER_TESTS: &str = "book-tests";
@@ -109,10 +110,14 @@ impl TestPrograms {
         self.programs.len()
     }
 
-    /// Runs them all with these arguments, several at a time; the results are in the order of the programs.
-    pub fn run(&self, arguments: &[&str]) -> Result<Vec<Run>> {
-        let run = |program: &TestProgram| self.run_one(program, arguments);
-        side_by_side(&self.programs, run).into_iter().collect()
+    /// Runs them all with these arguments, each when it has a turn of this rank; the results are in the order of the
+    /// programs.
+    pub fn run(&self, arguments: &[&str], turns: &Turns, rank: usize) -> Result<Vec<Run>> {
+        let run = |program: &TestProgram| {
+            let _turn = turns.take(rank);
+            self.run_one(program, arguments)
+        };
+        side_by_side_at_most(self.count(), &self.programs, run).into_iter().collect()
     }
 
     fn run_one(&self, program: &TestProgram, arguments: &[&str]) -> Result<Run> {
@@ -297,14 +302,14 @@ mod tests {
     #[test]
     fn programs_run_with_their_arguments_and_say_whether_they_failed() {
         let this = std::env::current_exe().unwrap();
-        let two = programs(&[("a", &this), ("b", &this)]);
-        let runs = two.run(&["--list", "test_programs_count_together"]).unwrap();
+        let (two, turns) = (programs(&[("a", &this), ("b", &this)]), Turns::new());
+        let runs = two.run(&["--list", "test_programs_count_together"], &turns, 0).unwrap();
         let names: Vec<&str> = runs.iter().map(|run| run.program.as_str()).collect();
         assert_eq!(names, ["a", "b"]);
         assert!(runs.iter().all(|run| run.success && run.text.contains("1 test, 0 benchmarks")));
-        let runs = two.run(&["--no-such-option"]).unwrap();
+        let runs = two.run(&["--no-such-option"], &turns, 0).unwrap();
         assert!(runs.iter().all(|run| !run.success));
-        assert!(programs(&[("gone", Path::new("no such program"))]).run(&[]).is_err());
+        assert!(programs(&[("gone", Path::new("no such program"))]).run(&[], &turns, 0).is_err());
     }
 
     #[test]

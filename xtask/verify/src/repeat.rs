@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result};
 
 use crate::outcome::Report;
 use crate::programs::TestPrograms;
+use crate::turns::Turns;
 
 /// How one round went.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -131,9 +132,9 @@ fn output_of<'a>(test: &str, output: &'a str) -> &'a str {
 }
 
 /// Runs the tests once, with these arguments.
-pub fn tests(programs: &TestPrograms, arguments: &[&str]) -> Result<Round> {
+pub fn tests(programs: &TestPrograms, arguments: &[&str], turns: &Turns) -> Result<Round> {
     let mut round = Round::default();
-    for run in programs.run(arguments)? {
+    for run in programs.run(arguments, turns, 0)? {
         round.add(round_of(&run.program, run.success, &run.text));
     }
     Ok(round)

@@ -4,14 +4,14 @@
 //! table names the others. `--strict` and `--all` run everything.
 //!
 //! First everything is built. Nothing is built while it runs: cargo must not replace a program that is
-//! about to be started.
+//! about to be started. Then all checks run side by side, since most of them wait more than they compute.
 
 use std::io::{self, Write as _};
 use std::num::NonZero;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
@@ -24,6 +24,7 @@ use workspace::root::{self, Step, Target};
 use crate::outcome::{Outcome, Report, Row, counted, summary};
 use crate::programs::{self, TestPrograms, outcome_of};
 use crate::repeat::{self, Tally};
+use crate::turns::Turns;
 use crate::{cable, carried_over, licences, messages, sessions, soak, staircase};
 
 /// How long all servers are soaked, at the same time.
@@ -58,7 +59,8 @@ pub struct Options {
     repeat: Option<NonZero<usize>>,
 }
 
-/// The checks, in their order.
+/// The checks, in the order in which they begin. The longest ones are first, and last those that consist of many
+/// short parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Check {
     /// The code is formatted
@@ -67,32 +69,32 @@ enum Check {
     Build,
     /// Clippy reports nothing
     Clippy,
-    /// All tests except the slowest pass
-    Tests,
-    /// The slowest tests pass
-    Slow,
-    /// The steps' Python twins keep the same promises
-    Python,
-    /// The book's terminal sessions print what the book shows
-    Sessions,
-    /// The page on troubleshooting explains every message, and each still occurs
-    Messages,
-    /// Each step keeps and breaks the promises that its manifest lists
-    Staircase,
-    /// Servers under random clients neither panic nor leak, and serve well-behaved clients
-    Soak,
-    /// A client whose cable is pulled is removed in time, and the others in the room do not wait
-    Cable,
     /// Files that a step takes over from an earlier step are the same
     CarriedOver,
     /// The licences of all crates are allowed, and all come from crates.io
     Licences,
-    /// The book builds without a warning, its links work, and its sentences are short
-    Book,
     /// No word is misspelt
     Spelling,
+    /// The book builds without a warning, its links work, and its sentences are short
+    Book,
     /// The pages work in a real browser
     Browser,
+    /// The steps' Python twins keep the same promises
+    Python,
+    /// A client whose cable is pulled is removed in time, and the others in the room do not wait
+    Cable,
+    /// Servers under random clients neither panic nor leak, and serve well-behaved clients
+    Soak,
+    /// The slowest tests pass
+    Slow,
+    /// The page on troubleshooting explains every message, and each still occurs
+    Messages,
+    /// The book's terminal sessions print what the book shows
+    Sessions,
+    /// Each step keeps and breaks the promises that its manifest lists
+    Staircase,
+    /// All tests except the slowest pass
+    Tests,
 }
 
 impl Check {
@@ -110,17 +112,14 @@ impl Check {
         )
     }
 
-    /// Whether it waits more than it computes, or is short, and so may run beside others of this kind.
-    fn is_light(self) -> bool {
-        matches!(
-            self,
-            Self::Soak
-                | Self::Cable
-                | Self::CarriedOver
-                | Self::Licences
-                | Self::Book
-                | Self::Spelling
-        )
+    /// Whether no other check runs at the same time: cargo would wait for itself.
+    fn is_alone(self) -> bool {
+        matches!(self, Self::Format | Self::Build | Self::Clippy)
+    }
+
+    /// Whether each of its test programs has a turn of its own.
+    fn runs_tests(self) -> bool {
+        matches!(self, Self::Browser | Self::Python | Self::Slow | Self::Tests)
     }
 
     /// Whether it runs what `Build` has built.
@@ -170,6 +169,7 @@ struct Verifier<'a> {
     step: Option<Step>,
     /// All that was built, once it was.
     programs: OnceLock<TestPrograms>,
+    turns: Turns,
     /// The table of steps and checks, once it is there: it is shown last.
     staircase: Mutex<String>,
     /// Where the book is built for the checks that look at it.
@@ -183,6 +183,7 @@ impl<'a> Verifier<'a> {
             target: root::target()?,
             step: options.step.as_deref().map(|step| root::find_step(root, step)).transpose()?,
             programs: OnceLock::new(),
+            turns: Turns::new(),
             staircase: Mutex::default(),
             book: TempDir::new().context("cannot make a folder for the book")?,
         })
@@ -222,44 +223,50 @@ impl<'a> Verifier<'a> {
         self.meaningful().filter(|check| !checks.contains(check)).map(row).collect()
     }
 
-    /// Runs these checks one after the other, and light ones that are neighbours side by side. What
+    /// Runs these checks: those that must be alone one after the other, then the others side by side. What
     /// cannot be built is not run. Each check has a line on the terminal when it is done, and a check
     /// that runs alone has begun that line when it begins.
     fn rows(&self, checks: &[Check], strict: bool) -> Vec<Row> {
         let mut rows: Vec<Row> = Vec::new();
-        for group in checks.chunk_by(|a, b| a.is_light() && b.is_light()) {
-            let is_built = !rows.iter().any(|row| row.name == "build" && row.has_failed());
-            let group: Vec<Check> =
-                group.iter().copied().filter(|it| is_built || !it.needs_programs()).collect();
-            if group.is_empty() {
-                continue;
-            }
-            if let [check] = group[..] {
-                print!("{:<12}  ", check.name());
-                // If the terminal is gone, the next line fails as well.
-                let _ = io::stdout().flush();
-                let row = self.row(check, checks, strict);
-                println!("{}", row.columns());
-                rows.push(row);
-                continue;
-            }
-            rows.extend(side_by_side_at_most(group.len(), &group, |check| {
+        let (alone, others): (Vec<Check>, Vec<Check>) =
+            checks.iter().partition(|check| check.is_alone());
+        for check in alone {
+            print!("{:<12}  ", check.name());
+            // If the terminal is gone, the next line fails as well.
+            let _ = io::stdout().flush();
+            let row = self.row(check, checks, strict);
+            println!("{}", row.columns());
+            rows.push(row);
+        }
+        let is_built = !rows.iter().any(|row| row.name == "build" && row.has_failed());
+        let others: Vec<Check> =
+            others.into_iter().filter(|it| is_built || !it.needs_programs()).collect();
+        // The browser looks at what `book` has built.
+        let lanes: Vec<&[Check]> =
+            others.chunk_by(|a, b| (*a, *b) == (Check::Book, Check::Browser)).collect();
+        let done = side_by_side_at_most(lanes.len(), &lanes, |lane| {
+            let row = |check: &Check| {
                 let row = self.row(*check, checks, strict);
                 println!("{}", row.line());
                 row
-            }));
-        }
+            };
+            lane.iter().map(row).collect::<Vec<Row>>()
+        });
+        rows.extend(done.into_iter().flatten());
         rows
     }
 
     /// Runs a check.
     fn row(&self, check: Check, checks: &[Check], strict: bool) -> Row {
-        let start = Instant::now();
+        let turn = (!check.runs_tests()).then(|| self.turns.take(rank(check)));
         let outcome = self
             .outcome(check, checks)
             .unwrap_or_else(|error| Outcome::Failed(String::new(), format!("{error:#}")));
+        drop(turn);
         let outcome = if strict { outcome.strict() } else { outcome };
-        Row { name: check.name(), outcome, time: start.elapsed() }
+        let begun = self.turns.begun(rank(check));
+        let time = begun.map_or(Duration::ZERO, |begun| begun.elapsed());
+        Row { name: check.name(), outcome, time }
     }
 
     fn outcome(&self, check: Check, checks: &[Check]) -> Result<Outcome> {
@@ -273,7 +280,7 @@ impl<'a> Verifier<'a> {
             Check::Build => self.build(checks),
             Check::Clippy => self.clippy(checks),
             Check::Tests => self.tests(checks),
-            Check::Slow => Ok(outcome_of(&self.steps_programs()?.run(&["--ignored", "slow::"])?)),
+            Check::Slow => self.run(&self.steps_programs()?, &["--ignored", "slow::"], check),
             Check::Python => self.python(),
             Check::Sessions => Ok(sessions::check(root, target, step)?.outcome("session")),
             Check::Messages => Ok(messages::check(root, target, step)?.outcome("message")),
@@ -318,17 +325,22 @@ impl<'a> Verifier<'a> {
         Ok(self.programs()?.of(self.step.as_ref()))
     }
 
+    /// Runs test programs for a check.
+    fn run(&self, programs: &TestPrograms, arguments: &[&str], check: Check) -> Result<Outcome> {
+        Ok(outcome_of(&programs.run(arguments, &self.turns, rank(check))?))
+    }
+
     fn tests(&self, checks: &[Check]) -> Result<Outcome> {
         let skip = ["--skip", JUDGED_BY_STAIRCASE];
         let skip = if checks.contains(&Check::Staircase) { &skip[..] } else { &[] };
-        Ok(outcome_of(&self.steps_programs()?.run(skip)?))
+        self.run(&self.steps_programs()?, skip, Check::Tests)
     }
 
     fn python(&self) -> Result<Outcome> {
         if conformance::python().is_none() {
             return Ok(Outcome::Skipped("no Python 3 was found".to_owned()));
         }
-        Ok(outcome_of(&self.steps_programs()?.run(&["--ignored", "python"])?))
+        self.run(&self.steps_programs()?, &["--ignored", "python"], Check::Python)
     }
 
     fn staircase_table(&self) -> String {
@@ -404,7 +416,7 @@ impl<'a> Verifier<'a> {
         let tests = self.programs()?.of_browser().with("BOOK_TESTS_DIR", self.book.path());
         let has_axe = self.root.join("book/tests/node_modules/axe-core/axe.min.js").is_file();
         let missing = missing_for_browser(has_axe, is_on_path("pdftotext"));
-        Ok(outcome_of(&tests.run(&[])?).without(&missing))
+        Ok(self.run(&tests, &[], Check::Browser)?.without(&missing))
     }
 
     fn bless(&self, checks: &[Check]) -> Result<()> {
@@ -435,7 +447,7 @@ impl<'a> Verifier<'a> {
         let round = || {
             let mut round = repeat::Round::default();
             for (_, arguments) in &runs {
-                round.add(repeat::tests(&programs, arguments)?);
+                round.add(repeat::tests(&programs, arguments, &self.turns)?);
             }
             if has_sessions {
                 let report = sessions::check(self.root, &self.target, self.step.as_ref())?;
@@ -447,6 +459,11 @@ impl<'a> Verifier<'a> {
         println!("\n{tally}");
         Ok(tally.is_clean())
     }
+}
+
+/// The rank with which a check waits for its turn.
+fn rank(check: Check) -> usize {
+    check as usize
 }
 
 /// Runs a command whose output matters only if it fails.
@@ -492,8 +509,10 @@ mod tests {
         let tree = fixture::tree();
         let all = Verifier::new(tree.path(), &Options::default()).unwrap();
         let checks = all.checks(&only(&[Check::Sessions, Check::CarriedOver])).unwrap();
-        assert_eq!(checks, [Check::Build, Check::Sessions, Check::CarriedOver]);
+        assert_eq!(checks, [Check::Build, Check::CarriedOver, Check::Sessions]);
         assert_eq!(all.checks(&only(&[Check::CarriedOver])).unwrap(), [Check::CarriedOver]);
+        let lane = [Check::Book, Check::Browser];
+        assert!(Check::value_variants().windows(2).any(|two| two == lane), "they are neighbours");
         // The fixture is no workspace: cargo cannot build it.
         let names = |rows: &[Row]| rows.iter().map(|row| row.name.clone()).collect::<Vec<_>>();
         let rows = all.rows(&checks, false);
