@@ -54,12 +54,12 @@ pub struct Room {
     pub program: PathBuf,
 }
 
-/// What the server knows of the one who vanishes.
+/// What happens while a client vanishes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Case {
     /// No client sends anything.
     Silence,
-    /// The others talk, and what they say is never acknowledged.
+    /// The others talk, and their lines are never acknowledged.
     Talk,
 }
 
@@ -117,9 +117,9 @@ pub fn run(rooms: &[Room]) -> Report {
 /// Those in one room.
 struct Company {
     server: Program,
-    /// Two who stay.
+    /// Two clients that stay.
     near: [Program; 2],
-    /// One who vanishes, and its address.
+    /// One that vanishes, and its address.
     _far: Program,
     far_addr: SocketAddr,
 }
@@ -188,7 +188,7 @@ impl Company {
         Ok(took)
     }
 
-    /// Each of those who stay hears what one of them says.
+    /// Checks that each of those that stay receives what one of them sends.
     fn talk(&mut self, text: &str) -> Result<(), Failure> {
         let [first, second] = &mut self.near;
         let line = says(first, text)?;

@@ -44,7 +44,7 @@ pub fn expect_waiting(program: &Program) -> Result<(), Failure> {
 
 /// Waits until `program` rests: while it is watched for that long, it uses next to no processor time.
 ///
-/// An error if it does not come to that within the deadline: what it had to do is done by then.
+/// Returns an error if it does not rest within the deadline: it should have finished by then.
 pub(crate) fn expect_rest(
     program: &Program,
     watched: Duration,

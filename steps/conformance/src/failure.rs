@@ -136,14 +136,14 @@ impl Failure {
         Self { difference: Some(Box::new(difference)), ..Self::new(text) }
     }
 
-    /// The same failure, which came after this had been done.
+    /// The same failure, with what had been done before it.
     #[must_use]
     pub fn after(mut self, done: impl Into<String>) -> Self {
         self.done.insert(0, printable_lines(&done.into()));
         self
     }
 
-    /// The same failure, of something that came instead of this.
+    /// The same failure, with what was expected in its place.
     #[must_use]
     pub(crate) fn expecting(mut self, expected: &str) -> Self {
         let came = &self.text;

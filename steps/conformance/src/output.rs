@@ -33,7 +33,7 @@ pub(crate) struct Output {
     changed: Condvar,
 }
 
-/// Lines without their endings, each with how often it came in a row.
+/// Lines without their endings, each with how often it was repeated in a row.
 pub(crate) type Run = (String, usize);
 
 /// The lines, as runs of equal ones. A program that floods its output must not fill our memory: with

@@ -18,7 +18,7 @@ const READ_LEN: usize = 4096;
 const MAX_RECEIVED: usize = 64 * 1024 * 1024;
 
 /// After bytes that differ: how long a silence means that no more of them are on their way. No event
-/// tells.
+/// reports that.
 const QUIET: Duration = Duration::from_millis(100);
 
 /// How many of them are shown, at the most.
@@ -34,7 +34,7 @@ pub struct Peer {
     ended_there: bool,
     /// Whether the other side has sent anything.
     has_received: bool,
-    /// What was expected and came, the earliest first.
+    /// What was expected and arrived, the earliest first.
     before: Vec<Vec<u8>>,
 }
 
@@ -407,7 +407,7 @@ impl Peer {
 impl Drop for Peer {
     fn drop(&mut self) {
         if self.spares_port && self.ended_there {
-            // If it fails, the port is kept for a while: who needs it says so.
+            // If it fails, the port is kept for a while: a program that needs it reports that.
             let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
         }
     }
@@ -468,7 +468,7 @@ mod tests {
         let (mut stream, _) = listener.accept().unwrap();
         assert_eq!(peer.receive_at_most(3), b""); // it would wait forever here, if it waited
         stream.write_all(b"abcdef").unwrap();
-        assert_eq!(peer.receive_exactly(1, "the first").unwrap(), b"a"); // so all of it has come
+        assert_eq!(peer.receive_exactly(1, "the first").unwrap(), b"a"); // so all of it has arrived
         assert_eq!(peer.receive_at_most(3), b"bcd");
         assert_eq!(peer.receive_at_most(3), b"ef");
         assert_eq!(peer.receive_at_most(3), b"");

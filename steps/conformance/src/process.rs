@@ -30,7 +30,7 @@ impl Process {
             std::os::unix::process::CommandExt::process_group(command, 0);
         }
         let mark = with_children.then(|| Mark::put_on(command));
-        let mut ours = ours(); // an interrupt comes before, or finds it in the list
+        let mut ours = ours(); // an interrupt is earlier, or finds it in the list
         let mut keeper = mark.as_ref().and_then(|mark| Keeper::start(mark).ok());
         ours.children.extend(keeper.as_ref().map(Keeper::id));
         let mut child = command.spawn()?;
@@ -329,7 +329,7 @@ mod mark {
     }
 }
 
-/// Elsewhere, nothing tells the environment of another process: the group, or the tree, must do.
+/// Other systems do not report the environment of another process: the group, or the tree, must do.
 #[cfg(not(target_os = "linux"))]
 mod mark {
     use super::{Leader, Ours};

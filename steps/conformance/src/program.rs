@@ -30,7 +30,7 @@ pub struct Program {
     with_children: bool,
     stdin: Option<ChildStdin>,
     output: Arc<Output>,
-    /// The run of equal lines in which `next_line` stands, and how many of its lines it has taken.
+    /// The run of equal lines in which `next_line` is, and how many of its lines it has taken.
     taken: (usize, usize),
     deadline: Duration,
     /// Where it should listen, if it is a server.
@@ -79,7 +79,7 @@ impl Program {
     /// As `start_with_children`, for a judge of programs that are not ours: none of them can write among
     /// its lines.
     ///
-    /// The lines come through a socket. On Linux, a program can open a pipe of any process of the same
+    /// The lines arrive through a socket. On Linux, a program can open a pipe of any process of the same
     /// user, as `/proc/PID/fd/1`, and write into it; a socket cannot be opened.
     pub fn start_judge(command: Command) -> Result<Self, Failure> {
         #[cfg(unix)]
@@ -101,7 +101,7 @@ impl Program {
     }
 
     /// Starts `command` with a terminal as its input and its output: what it draws is there as well,
-    /// among its lines. The terminal says that its cursor is in the last row, when it is asked.
+    /// among its lines. When asked, the terminal reports that its cursor is in the last row.
     #[cfg(unix)]
     pub fn start_in_terminal(command: Command) -> Result<(Self, std::fs::File), Failure> {
         let (keyboard, input) = open_terminal()?;
@@ -203,7 +203,7 @@ impl Program {
         Ok(family)
     }
 
-    /// How the program has ended; none if it still runs, or if that cannot be told.
+    /// How the program has ended; none if it still runs, or if the system does not report it.
     #[must_use]
     pub fn status(&self) -> Option<ExitStatus> {
         self.process.status().ok().flatten()
@@ -289,7 +289,7 @@ impl Program {
     }
 
     /// Waits for a line that `matches`, and takes it and all before it; `expected` names it in the
-    /// failure. One deadline for all, however many other lines come meanwhile.
+    /// failure. One deadline for all, however many other lines arrive meanwhile.
     pub fn expect_later(
         &mut self,
         expected: &str,
@@ -559,7 +559,7 @@ impl Screen {
 #[cfg(unix)]
 impl Read for Screen {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // On Linux, the end of a terminal is an error. To who reads lines, that is the same.
+        // On Linux, the end of a terminal is an error. To a reader of lines, that is the same.
         let len = self.output.read(buffer)?;
         let questions = buffer[..len].windows(Self::QUESTION.len());
         for _ in questions.filter(|bytes| *bytes == Self::QUESTION) {

@@ -347,7 +347,7 @@ impl Write for Passing<'_> {
     }
 }
 
-/// Cuts a stream of bytes, over all the reads that it comes in.
+/// Cuts a stream of bytes, across all reads.
 struct Pieces {
     cut: Cut,
     random: u64,
@@ -448,7 +448,7 @@ mod tests {
         assert!(lengths(7, 0).iter().all(|len| (1..=4096).contains(len)));
     }
 
-    /// A server that sends back all that comes, and at end of file ends its side, too.
+    /// A server that sends back all that arrives, and at end of file ends its side, too.
     fn echo_server() -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();

@@ -34,7 +34,7 @@ pub(crate) struct Reach {
     until: Instant,
     /// The server's process, if it was started here.
     process: Option<Process>,
-    /// Whether a refusal means what it says: a client was let in, or no caller waits any more.
+    /// Whether a refusal is final: a client was let in, or no caller waits any more.
     settled: AtomicBool,
     /// Whether a client was let in.
     reached: AtomicBool,
@@ -105,7 +105,7 @@ impl Reach {
         self.reached.load(Ordering::SeqCst)
     }
 
-    /// Where the server listens, if it does not listen where it should, and the system tells.
+    /// Where the server listens, if it does not listen where it should, and the system reports it.
     pub(crate) fn elsewhere(&self) -> Vec<SocketAddr> {
         self.lock_elsewhere().addrs.clone()
     }

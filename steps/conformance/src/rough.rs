@@ -1,7 +1,7 @@
 //! Rough treatment: programs that get less than they need, or are ended at the worst moment.
 //!
-//! The tables below say what is done to every step's server and client. Under each row a program may
-//! continue, or end with one line that gives the reason. It must not panic, spin, tell the same thing twice, or
+//! The tables below list what is done to every step's server and client. Under each row a program may
+//! continue, or end with one line that gives the reason. It must not panic, spin, report the same thing twice, or
 //! end with an exit code that means something else.
 
 use std::fs::File;
@@ -28,7 +28,7 @@ const WATCHED: Duration = Duration::from_millis(200);
 /// Between two looks at what the system reports about a process.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// How many clients come at once where there are few descriptors.
+/// How many clients connect at once where there are few descriptors.
 const CROWD: usize = 20;
 
 /// How long a client waits that may wait in vain: the server may have no descriptor for it.
@@ -63,7 +63,7 @@ struct Treatment {
     outcome: Outcome,
 }
 
-/// What may come of it.
+/// The permitted results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
     /// It does not matter to the program.
@@ -325,7 +325,7 @@ fn assert_survives(trials: &[Trial]) {
     assert!(complaints.is_empty(), "{}", complaints.join("\n\n"));
 }
 
-/// Sees that a step's server leaves its command behind when it alone is ended. At a terminal,
+/// Checks that the command of a step's server continues when the server alone is ended. At a terminal,
 /// Ctrl-C ends both: all that belongs to the job gets it.
 ///
 /// # Panics
@@ -413,7 +413,7 @@ impl Watched {
         self.server.wait().map(drop)
     }
 
-    /// Asks the command who is there.
+    /// Writes a line to the command.
     fn ask(&mut self) -> Result<(), Failure> {
         self.question.write_all(b"who is there?\n").map_err(about_files)
     }
@@ -560,7 +560,7 @@ fn end_server(subject: &Subject, signal: Signal, moment: Moment) -> Result<(), F
     judge(&mut server, Outcome::Works, Some(signal))
 }
 
-/// Stops a server for a moment, as Ctrl-Z does, and continues it. Meanwhile a message comes.
+/// Stops a server for a moment, as Ctrl-Z does, and continues it. Meanwhile a message arrives.
 fn stop_server(subject: &Subject) -> Result<(), Failure> {
     let (mut server, addr) = Program::start_server(server_of(subject))?;
     let mut peer = Peer::connect(addr)?;
@@ -647,7 +647,7 @@ fn leave(subject: &Subject) -> Result<(), Failure> {
     judge_with(&mut client, Outcome::Fails, None, errors_taken)
 }
 
-/// Waits for a program's end, and says whether it is the right one. `signal` may have ended it.
+/// Waits for a program's end, and reports whether it is the right one. `signal` may have ended it.
 fn judge(program: &mut Program, outcome: Outcome, signal: Option<Signal>) -> Result<(), Failure> {
     judge_with(program, outcome, signal, 0)
 }

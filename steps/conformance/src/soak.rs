@@ -98,7 +98,7 @@ pub fn run(servers: Vec<Server>, duration: Duration, seed: u64) -> Report {
 fn soak(server: &Server, end: Instant, seed: u64) -> Result<String, Failure> {
     let protocol = Protocol::of_step(server.number);
     match server.number {
-        // These serve one client, and then they end, or spin, as they say.
+        // These serve one client, and then they end, or spin, as declared.
         1 | 2 => soak_short_lived(server, protocol, end, seed),
         _ => soak_long_lived(server, protocol, end, seed),
     }
@@ -124,7 +124,7 @@ fn soak_short_lived(
     Ok(counts.to_string())
 }
 
-/// Connects all kinds of clients to one server, and checks that they leave no resources behind.
+/// Connects all kinds of clients to one server, and checks that no resources are left over.
 fn soak_long_lived(
     server: &Server,
     protocol: Protocol,
@@ -353,7 +353,7 @@ impl Running {
         Ok(running)
     }
 
-    /// Gives a server the time to say something about its client, or to end.
+    /// Gives a server the time to print something about its client, or to end.
     fn wait_for_a_word(&self) {
         for _ in 0..LOOKS_AT_REST {
             if self.lock().last_lines.len() >= LINES_WITH_A_WORD {
@@ -437,7 +437,7 @@ fn collect(reader: impl Read, log: &Mutex<Log>, found: &mpsc::Sender<SocketAddr>
     while matches!(reader.read_until(b'\n', &mut line), Ok(len) if len > 0) {
         let text = String::from_utf8_lossy(&line).trim_end().to_owned();
         if let Some(addr) = text.strip_prefix("listening on ").and_then(|addr| addr.parse().ok()) {
-            let _ = found.send(addr); // who waited for it may have given up
+            let _ = found.send(addr); // the thread that waited for it may have given up
         }
         let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
         if text.contains("panicked at") && log.panics.len() < KEPT_LINES {

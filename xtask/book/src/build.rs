@@ -65,7 +65,7 @@ pub fn build(root: &Path, dest: &Path, edition: Edition) -> Result<()> {
 
 /// Builds the book while its author waits: the requested pages can be served first.
 ///
-/// Files that pages need have the same names in each build, so that one can stand in for another.
+/// Files that pages need have the same names in each build, so that one build can replace another.
 pub fn draft(root: &Path, dest: &Path, edition: Edition, wanted: Wanted) -> Result<()> {
     let search = (wanted == Wanted::Everything).then_some(Name::Fixed);
     build_as(root, dest, edition, search, |config| {
@@ -155,7 +155,7 @@ fn without_mdbooks_search(config: &mut Config) -> Result<()> {
     config.set("output.html", html)
 }
 
-/// The error, after what mdBook said before it.
+/// The error, after what mdBook logged before it.
 fn message(error: &anyhow::Error, warnings: &[String]) -> String {
     let mut lines = warnings.to_vec();
     lines.push(format!("{error:#}"));

@@ -205,7 +205,7 @@ fn vendor(root: &Path, folder: &Path) -> Result<()> {
     // Cargo notes things about the compiler in the target folder: the working tree is left alone.
     let notes = TempDir::new().context("cannot create a temporary folder")?;
     command.env("CARGO_TARGET_DIR", notes.path());
-    // In a bundle, or behind a mirror, the crates are where cargo's configuration says.
+    // In a bundle, or behind a mirror, the crates are where cargo's configuration puts them.
     command.args(["vendor", "--locked", "--respect-source-config"]).arg(folder);
     let output = cargo::run(command)?;
     if !output.success {

@@ -101,7 +101,7 @@ impl Edition {
 
     /// A page's text, as this edition has it.
     ///
-    /// It says of each block where it is on paper: `after` the last question, or not at all.
+    /// It marks where each block is on paper: `after` the last question, or not at all.
     fn page(self, text: &str) -> Result<String> {
         fold::with_attributes(&self.source(text)?, |kind| match (self, kind) {
             (_, Kind::More) => "",

@@ -27,7 +27,7 @@ pub struct Block {
     pub range: Range<usize>,
 }
 
-/// The folded blocks of a page, in order of their beginnings; a block comes before those inside it.
+/// The folded blocks of a page, in order of their beginnings; a block precedes those inside it.
 ///
 /// An error if a block is not closed, or closed twice.
 pub fn blocks(text: &str) -> Result<Vec<Block>> {

@@ -1,4 +1,4 @@
-//! The pages' heads: what a reader can do afterwards, how long it takes, and which pages come before.
+//! The pages' heads: what a reader can do afterwards, how long it takes, and which pages it needs.
 
 use std::path::Path;
 
@@ -57,7 +57,7 @@ impl Level {
     }
 }
 
-/// What `{{#time …}}` says about a page.
+/// The arguments of a page's `{{#time …}}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Time {
     /// Minutes of teaching, the questions under "Check yourself" included.
@@ -107,9 +107,9 @@ fn minutes(word: &str, value: &str) -> Result<u32> {
 pub struct Section {
     /// Its file, such as `server.md`.
     pub page: String,
-    /// What its first heading says.
+    /// Its first heading.
     pub title: String,
-    /// What its head says.
+    /// Its head.
     pub time: Time,
     /// Its exercises.
     pub exercises: Vec<Exercise>,

@@ -39,7 +39,7 @@ impl Course {
     }
 }
 
-/// How a course comes out.
+/// The result of planning a course.
 #[derive(Debug)]
 pub struct Plan<'a> {
     pub sessions: Vec<Session<'a>>,

@@ -89,7 +89,7 @@ pub fn run_for_mdbook() -> Result<()> {
 
 const FOR_MDBOOK: &str = "this command is for mdBook, which calls it; try `cargo xtask build`";
 
-/// The preprocessor protocol: a book comes in as JSON, and goes out as JSON.
+/// The preprocessor protocol: a book arrives as JSON, and is returned as JSON.
 fn run(input: impl Read, output: impl Write) -> Result<()> {
     let (context, book) = parse_input(input).context(FOR_MDBOOK)?;
     let book = Steps(Edition::Everyone).run(&context, book)?;
@@ -105,7 +105,7 @@ fn source_of(chapter: &Chapter) -> Option<(&PathBuf, &str)> {
 struct Page<'a> {
     root: &'a Path,
     path: PathBuf,
-    /// Which line of the file each line comes from, once Markdown has been put in.
+    /// The line of the file from which each line is, once Markdown has been inserted.
     origins: Vec<usize>,
     outline: Outline,
     /// The block that shows where the page is among the steps.

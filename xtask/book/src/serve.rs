@@ -64,7 +64,7 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
             } => served,
         }
     });
-    // Pages that are open hold a connection, on which they wait to be told to reload: they are not waited for.
+    // Pages that are open hold a connection, on which they wait for the request to reload: the server does not wait for them.
     runtime.shutdown_background();
     site.remove();
     served

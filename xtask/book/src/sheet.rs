@@ -54,7 +54,7 @@ struct Task<'a> {
     answer: usize,
 }
 
-/// The tasks in a part of a page: all that comes before an answer, a hint or a solution.
+/// The tasks in a part of a page: all that precedes an answer, a hint or a solution.
 fn tasks(page: &str, part: Range<usize>) -> Result<Vec<Task<'_>>> {
     let mut tasks: Vec<Task<'_>> = Vec::new();
     let mut end = part.start;

@@ -61,7 +61,7 @@ mod slow {
 
         let home = folder.path().join("empty");
         fs::create_dir(&home).unwrap();
-        // --offline is said by the bundle's own configuration.
+        // The bundle's own configuration has --offline.
         let run = |arguments: &[&str]| {
             let mut command = cargo::command(&bundle);
             command.env("CARGO_HOME", &home).env("CARGO_TARGET_DIR", folder.path().join("target"));

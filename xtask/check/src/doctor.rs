@@ -223,7 +223,7 @@ fn ipv6() -> Finding {
 /// Sends a message over a connection of this computer with itself, and back.
 fn there_and_back(ip: IpAddr) -> io::Result<()> {
     let listener = TcpListener::bind((ip, 0))?;
-    // The connection stands before it is accepted, so one thread can be both sides.
+    // The system establishes the connection before it is accepted, so one thread can be both sides.
     let mut client = TcpStream::connect_timeout(&listener.local_addr()?, LOOPBACK_TIMEOUT)?;
     let (mut server, _) = listener.accept()?;
     pass(&mut client, &mut server)?;
@@ -420,7 +420,7 @@ fn crates(root: &Path) -> Finding {
     // Crates for other systems are never downloaded to build on this one.
     command.args(["--filter-platform", host]);
     let what = text!("doctor.crates.name");
-    // Where cargo cannot even be started, another line says so.
+    // If cargo cannot even be started, another line reports that.
     if cargo::run(command).is_ok_and(|output| output.success) {
         Finding::ok(&what, text!("doctor.crates.ok"))
     } else {

@@ -51,7 +51,7 @@ pub struct Options {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Bytes(Vec<u8>);
 
-/// Joins a room, and leaves it when everything is said, or when the server ends the connection.
+/// Joins a room, and leaves it when everything has been sent, or when the server ends the connection.
 pub fn run(options: &Options) -> Result<()> {
     let stream = connect(&options.addr, options.pause)?;
     let local_addr = stream.local_addr()?;
@@ -157,7 +157,7 @@ fn say(stream: &TcpStream, count: u32, options: &Options) -> Result<()> {
     let start = Instant::now();
     let said = talk(stream, count, options);
     let is_early = heard.is_finished();
-    // The room sends what was said before, and then closes its side as well.
+    // The room sends all earlier lines, and then closes its side as well.
     stream.shutdown(Shutdown::Write).or_else(unless_ended)?;
     let (heard, ended) = heard.join().map_err(|_| anyhow!("the thread that reads has panicked"))?;
     let seconds = start.elapsed().as_secs_f64();

@@ -4,7 +4,7 @@
 //! client <----> tap <----> server
 //! ```
 //!
-//! Each piece is shown before it is passed on, so what a program does with it comes later:
+//! Each piece is shown before it is passed on, so what a program does with it is later:
 //!
 //! ```text
 //! 0.012  #1  client → server  5 bytes

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A right server for step 03; what stands in its first line comes before it listens.
+/// A right server for step 03; its first line runs before it listens.
 const SERVER: &str = "
 import socket, sys
 host, _, port = sys.argv[1].rpartition(':')
@@ -59,7 +59,7 @@ fn check(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
     (output.status.code(), text(&output.stdout), text(&output.stderr))
 }
 
-/// How many checks of this program came out so.
+/// How many checks of this program had this result.
 fn count(row: &Value, result: &str) -> usize {
     let checks = row["checks"].as_array().expect("a list of checks");
     checks.iter().filter(|check| check["result"] == result).count()

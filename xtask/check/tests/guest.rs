@@ -42,7 +42,7 @@ fn a_guest_who_talks_says_that_many_lines_of_that_length_at_that_rate() -> Resul
     Ok(())
 }
 
-/// Sends the guest what it has said, as a room does.
+/// Sends the guest its own lines, as a room does.
 fn pass_on(stream: &mut TcpStream, lines: &[String]) -> Result<(), Failure> {
     let addr = stream.peer_addr().expect("it is connected");
     let sent = lines.iter().try_for_each(|line| writeln!(stream, "{addr} {line}"));
@@ -77,7 +77,7 @@ fn a_guest_that_is_turned_away_removed_or_stopped_has_not_said_its_lines() -> Re
     let (line, code) = three_lines(3, "2026-11-23 08:23:04 *** the server is stopping\n")?;
     assert!(line.starts_with("said 3 lines and heard 4 in "), "{line}");
     assert_eq!(code, Some(0));
-    // Some rooms do not show who has spoken.
+    // Some rooms do not show the sender.
     let (line, code) = three_lines(0, "line 1\n")?;
     assert!(line.starts_with("said 3 lines and heard 1 in "), "{line}");
     assert_eq!(code, Some(0));

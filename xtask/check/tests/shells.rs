@@ -165,7 +165,7 @@ fn base64(script: &str) -> String {
     text
 }
 
-/// The commands that a page tells its readers to type, each with its line.
+/// The commands that a page asks its readers to type, each with its line.
 fn commands(page: &str) -> Vec<(usize, &str)> {
     let mut commands = Vec::new();
     let mut fence = None;

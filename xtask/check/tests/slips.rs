@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-/// What `check` says to a command line, in this folder.
+/// What `check` prints for a command line, in this folder.
 fn check(folder: &Path, arguments: &[&str]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask-check"));
     command.arg("check").args(arguments).current_dir(folder).stdin(Stdio::null());
@@ -97,7 +97,7 @@ fn programs(scripts: &[(&str, &str)]) -> TempDir {
     folder
 }
 
-/// What `check` and `start` say where these are the only programs.
+/// What `check` and `start` print if these are the only programs.
 fn with_programs(scripts: &[(&str, &str)], arguments: &[&str]) -> String {
     let folder = programs(scripts);
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask-check"));
@@ -109,7 +109,7 @@ fn with_programs(scripts: &[(&str, &str)], arguments: &[&str]) -> String {
 /// A Python 3, as far as `check` asks. It ends at once, and so it is no server.
 const PYTHON: &str = "exit 0";
 
-/// What Windows has for a `python3` that is not installed: it only says where to get it.
+/// What Windows has for a `python3` that is not installed: it only prints where to get it.
 const STUB: &str = "exit 9";
 
 #[test]

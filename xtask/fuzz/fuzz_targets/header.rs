@@ -1,4 +1,4 @@
-//! The answers of step 07: a header that was understood says the same when it is sent again, and one
+//! The answers of step 07: a header that was understood means the same when it is sent again, and one
 //! that was not gives an error of one line.
 
 #![no_main]

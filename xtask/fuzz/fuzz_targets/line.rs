@@ -1,5 +1,5 @@
 //! The lines of the chat, from step 08 on: they are the same wherever the stream is cut, and none of
-//! them acts on a terminal. The first byte says where to cut.
+//! them acts on a terminal. The first byte determines where to cut.
 
 #![no_main]
 

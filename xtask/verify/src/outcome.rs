@@ -29,7 +29,7 @@ impl Report {
     }
 }
 
-/// How a check went, with what there is to say about it.
+/// The result of a check, with its details.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// What was checked.

@@ -51,7 +51,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Runs `round` that many times, and says after each how it went, and what each one wrote that
+    /// Runs `round` that many times, and reports after each how it went, and what each one wrote that
     /// failed for the first time.
     pub fn of(
         times: usize,

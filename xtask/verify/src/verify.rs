@@ -1,4 +1,4 @@
-//! `cargo xtask verify`: says whether anything in the book, or in a step, is no longer true.
+//! `cargo xtask verify`: reports whether anything in the book, or in a step, is no longer true.
 //!
 //! There are two tiers. Without options, the checks run that are worth waiting for after a change; the
 //! table names the others. `--strict` and `--all` run everything.

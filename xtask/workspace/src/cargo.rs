@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 pub struct Output {
     /// Whether it ended with exit code 0.
     pub success: bool,
-    /// What it wrote to stdout and stderr, in the order in which it came.
+    /// What it wrote to stdout and stderr, in the order in which it arrived.
     pub text: String,
 }
 

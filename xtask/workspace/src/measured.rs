@@ -63,7 +63,7 @@ pub struct Row {
     pub is_limit: bool,
     /// One figure for each round that could be measured.
     pub figures: Vec<f64>,
-    /// What else is to be said, such as its memory.
+    /// A remark, such as its memory.
     pub remark: String,
     /// Why rounds could not be measured.
     pub failures: Vec<String>,

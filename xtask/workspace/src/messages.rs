@@ -18,7 +18,7 @@ pub const FILE: &str = "xtask/workspace/texts/messages.toml";
 pub struct Message {
     /// How the page calls it.
     pub name: String,
-    /// Its text, with `{NAME}` where something else comes each time.
+    /// Its text, with `{NAME}` in place of what differs each time.
     pub text: String,
     /// The numbers of the steps that print it.
     #[serde(default)]

@@ -31,7 +31,7 @@ pub fn shown(root: &Path, path: &Path) -> String {
 /// Where cargo put this program, and puts those that it builds for us.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// The target folder: what `--target-dir` says.
+    /// The target folder, as `--target-dir` names it.
     pub dir: PathBuf,
     /// The folder with the executables in it, such as `target/debug`.
     pub profile: PathBuf,

@@ -34,7 +34,7 @@ pub enum Rules {
 
 impl Rules {
     /// A dark page has other colours than a light one, and nothing else is different: `light-dark()`
-    /// is all that tells them apart. The colours of the whole book are those of the other pages.
+    /// is their only difference. The colours of the whole book are those of the other pages.
     pub fn of(page: &str, view: View) -> Self {
         match view.scheme {
             Scheme::Light if page == WHOLE_BOOK => Self::NotAboutColours,

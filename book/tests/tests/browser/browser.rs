@@ -157,7 +157,7 @@ impl Browser {
             .await
             .context("chromedriver cannot start the browser")?;
         let browser = Self { site: Arc::clone(&setup.site), client, profile };
-        // A page in a window without focus would not be told where the focus goes.
+        // A page in a window without focus would get no events about the focus.
         let focus = json!({ "enabled": true });
         browser.devtools("Emulation.setFocusEmulationEnabled", focus).await?;
         Ok(browser)
@@ -217,7 +217,7 @@ impl Browser {
         Ok(self.client.current_url().await?.path().to_owned())
     }
 
-    /// Turns the page that is open from day to night, or back, and waits until it has been told.
+    /// Turns the page that is open from day to night, or back, and waits until it has noticed.
     pub async fn turn(&self, view: View) -> Result<()> {
         // The page's own listener, which is older, is called first.
         let listen = "const query = matchMedia(`(prefers-color-scheme: ${arguments[0]})`); \
@@ -295,7 +295,7 @@ impl Browser {
             .with_context(|| format!("a script returned {value}: {script}"))
     }
 
-    /// Waits until there is such an element; `what` says what it means that it is there.
+    /// Waits until there is such an element; `what` describes what its presence means.
     pub async fn expect(&self, locator: Locator<'_>, what: &str) -> Result<Element> {
         let wait = self.client.wait().at_most(DEADLINE).every(PERIOD);
         match wait.for_element(locator).await {

@@ -7,7 +7,7 @@ use fantoccini::key::Key;
 use crate::PAGE;
 use crate::browser::{Browser, View};
 
-/// On a wide screen the contents stand beside the page, and the button takes them away.
+/// On a wide screen the contents are beside the page, and the button takes them away.
 pub async fn beside_the_page(browser: &Browser) -> Result<()> {
     browser.visit_in(View::WIDE, PAGE).await?;
     tab_to_the_button(browser).await?;
@@ -56,7 +56,7 @@ async fn tab_to_the_button(browser: &Browser) -> Result<()> {
     anyhow::bail!("{PAGE}: Tab does not lead to {BUTTON}, but to {}", passed.join(", "))
 }
 
-/// The button says whether the contents are there, and it is so.
+/// The button states whether the contents are there, and they are.
 async fn expect_contents(browser: &Browser, shown: bool, when: &str) -> Result<()> {
     let selector = format!("{BUTTON}[aria-expanded='{shown}']");
     let what = format!("{PAGE}, {when}: the contents button says aria-expanded={shown}");

@@ -22,7 +22,7 @@ pub async fn has_its_parts(browser: &Browser, names: bool) -> Result<Vec<String>
 }
 
 /// The buttons and links for which a screen reader has no name. The browser is asked: it knows
-/// what is hidden, and where a name can come from.
+/// what is hidden, and the sources of a name.
 async fn nameless(browser: &Browser) -> Result<Vec<String>> {
     let document = browser.devtools("DOM.getDocument", json!({ "depth": 0 })).await?;
     // Otherwise the browser collects the names for each question anew.

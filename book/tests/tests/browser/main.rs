@@ -72,7 +72,7 @@ fn main() -> ExitCode {
     let mut tests: Vec<_> = promises.into_iter().map(|(_, trial)| trial).collect();
     tests.extend(behaviour(&shared));
     // The browsers, their driver and the folders go when `shared` does: `Conclusion::exit` would
-    // leave them behind.
+    // leave them running.
     libtest_mimic::run(&arguments, tests).exit_code()
 }
 

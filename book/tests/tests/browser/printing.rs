@@ -41,7 +41,7 @@ const QUESTIONS: &str = "
     }).join('');
 ";
 
-/// On paper, the answers come after the last question, with their numbers; afterwards they are next to their questions
+/// On paper, the answers follow the last question, with their numbers; afterwards they are next to their questions
 /// again. Solutions and notes for teachers stay folded.
 pub async fn answers_come_last(browser: &Browser) -> Result<()> {
     browser.visit(PAGE).await?;
@@ -115,7 +115,7 @@ fn missing(shown: &Shown, sheets: &[String]) -> Vec<String> {
     let last_lines: Vec<String> = sheets.iter().map(last_line).collect();
     let sheets: Vec<String> = sheets.iter().map(|sheet| without_space(sheet)).collect();
     let mut found = Vec::new();
-    // The lines come in order: each is looked for from the sheet on where the last one was found.
+    // The lines are in order: each is looked for from the sheet on where the last one was found.
     let mut at = 0;
     for line in &shown.lines {
         let text = without_space(line);

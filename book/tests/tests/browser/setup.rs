@@ -72,7 +72,7 @@ impl Setup {
     }
 }
 
-/// The repository's root: this package stands in `book/tests`.
+/// The repository's root: this package is in `book/tests`.
 pub fn repository() -> &'static Path {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     package.ancestors().nth(2).expect("stands in a repository")
@@ -186,7 +186,7 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// Starts it on a free port. It and its browsers leave nothing behind but in `scratch`.
+    /// Starts it on a free port. It and its browsers leave files only in `scratch`.
     fn start(program: &Path, scratch: &Path) -> Result<Self> {
         let mut process = Command::new(program)
             .arg("--port=0")

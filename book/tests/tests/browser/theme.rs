@@ -35,7 +35,7 @@ pub async fn auto_follows_the_system(browser: &Browser) -> Result<()> {
     expect_scheme(browser, Scheme::Dark, "Auto is kept over a reload in a dark system").await
 }
 
-/// Presses the theme button until it says so.
+/// Presses the theme button until it shows this.
 async fn choose(browser: &Browser, choice: &str) -> Result<()> {
     let button = browser.one("button#theme-button").await?;
     let mut said = Vec::new();

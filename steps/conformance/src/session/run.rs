@@ -21,10 +21,10 @@ const QUIET: Duration = Duration::from_millis(500);
 /// Between two looks at the system's connections. There is no event for a change in them.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Runs the session, and compares all that its programs print with what it says.
+/// Runs the session, and compares all that its programs print with what it contains.
 ///
 /// When it is over, the next session can listen at the ports that this one names: a server that is
-/// killed while it starts a command leaves a copy of its socket behind, until that command has begun.
+/// killed while it starts a command leaves a copy of its socket, until that command has begun.
 pub fn run(session: &Session, launch: &Launcher) -> Result<(), Failure> {
     on_a_stage(session, |stage| {
         for (index, line) in session.lines.iter().enumerate() {
@@ -49,9 +49,9 @@ pub fn run(session: &Session, launch: &Launcher) -> Result<(), Failure> {
     })
 }
 
-/// Runs what the session does, and returns it with the output that came this time.
+/// Runs the session, and returns it with the output of this run.
 ///
-/// What it leaves out (`[...]`) is written out, since only a person can say which lines matter.
+/// What it leaves out (`[...]`) is written out, since only a person knows which lines matter.
 pub fn record(session: &Session, launch: &Launcher) -> Result<Session, Failure> {
     on_a_stage(session, |stage| {
         let mut lines = Vec::new();
@@ -177,7 +177,7 @@ impl Stage {
     }
 
     /// Waits for the next line of output, which must be the expected one; after lines that are
-    /// left out, for the expected one among all that come.
+    /// left out, for the expected one among all that arrive.
     fn compare(&mut self, line: &Line, expected: &str) -> Result<(), Failure> {
         if let Some(index) = self.left_out.iter().position(|left| *left == line.terminal) {
             self.left_out.remove(index);
@@ -191,8 +191,8 @@ impl Stage {
         Err(Failure::new(format!("expected `{expected}`\n  but got  `{came}`")))
     }
 
-    /// At the session's end: a program that was told to end must have ended, and none may have
-    /// written more than the session says.
+    /// At the session's end: a program that was asked to end must have ended, and none may have
+    /// written more than the session contains.
     fn close(&mut self, last: &Line) -> Result<(), Failure> {
         if matches!(last.action, Action::EndOfInput | Action::Interrupt) {
             return self.must_end(last);
@@ -351,7 +351,7 @@ mod tests {
 
         #[test]
         fn a_session_is_over_when_the_next_one_can_listen_at_its_port() {
-            // Below 10,000, a port stands in a session as it is, and no system gives it to a client.
+            // Below 10,000, a port is recorded as it is, and no system gives it to a client.
             let mut listeners =
                 (8000..9000).map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)));
             let listener = listeners.find_map(Result::ok).expect("one of these ports is free");

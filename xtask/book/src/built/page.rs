@@ -16,7 +16,7 @@ pub struct Page {
     pub ids: BTreeSet<String>,
     /// All its references, in their order.
     pub links: Vec<Link>,
-    /// What `<base href>` says, if it is there.
+    /// The value of `<base href>`, if it is there.
     pub base: Option<String>,
     /// What is wrong, whatever the other pages hold.
     pub problems: Vec<String>,
@@ -46,7 +46,7 @@ impl Page {
         queue.push_back(StrTendril::from(html));
         let tokenizer =
             Tokenizer::new(Sink::default(), html5ever::tokenizer::TokenizerOpts::default());
-        // It stops only at scripts that could write into the page; this sink never tells it to.
+        // It stops only at scripts that could write into the page; this sink never stops it.
         let _ = tokenizer.feed(&queue);
         tokenizer.end();
         tokenizer.sink.0.into_inner()

@@ -1,4 +1,4 @@
-//! `{{#collect key-points}}` and `{{#collect corrections}}`: what stands in all the book's pages, on one.
+//! `{{#collect key-points}}` and `{{#collect corrections}}`: what is on all of the book's pages, on one.
 //!
 //! Unlike the other directives it gives Markdown, which is then treated like the rest of the page.
 

@@ -1,7 +1,7 @@
 //! `cargo xtask check --class FILE`: the programs of a class, side by side.
 //!
 //! Each is judged by a process of its own, which claims ports of its own, and under a limit. So a program
-//! that goes wrong does not change the result of another. The verdicts come through a channel that no
+//! that goes wrong does not change the result of another. The verdicts arrive through a channel that no
 //! program under test can open: see `Program::start_judge` and `become_judge`. What programs of one user
 //! can still do to each other is on the page *Teaching this book*. The file:
 //!
@@ -107,7 +107,7 @@ const NOT_REACHED: &str = "not reached";
 /// The result of one program.
 pub struct Row {
     pub name: String,
-    /// What the judge said of each check, in its words.
+    /// The judge's report on each check, in its words.
     pub verdicts: Vec<Value>,
     /// Why there are no more of them, if something is wrong: it may have several lines.
     pub trouble: Option<String>,
@@ -190,7 +190,7 @@ impl Class {
                 row.hear(self.command(folder_of(file), &member, options)?, limit)
             });
             row.trouble = judged.err().map(|error| format!("{error:#}"));
-            // How far it is; the table comes at the end.
+            // Its progress; the table follows at the end.
             let line = printable(&format!("{name}: {}", row.in_short()));
             let _ = writeln!(io::stderr(), "{line}"); // stderr may be closed
             row
@@ -313,7 +313,7 @@ impl Row {
                 Ok(verdict) if verdict["check"].is_string() => self.verdicts.push(verdict),
                 Ok(end) => return self.must_add_up_to(&end["summary"]),
                 Err(_) => {
-                    // Nothing could be judged: the lines below say what the program wrote.
+                    // Nothing could be judged: the lines below are what the program wrote.
                     let first = line.strip_prefix("error: ").unwrap_or(&line).to_owned();
                     let rest = iter::from_fn(|| judge.next_line().ok().flatten());
                     bail!(iter::once(first).chain(rest).collect::<Vec<_>>().join("\n"));

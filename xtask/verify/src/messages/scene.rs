@@ -269,7 +269,7 @@ impl<'a> Scene<'a> {
 /// Starts a program, and types this. The keyboard is still there afterwards.
 pub fn start(command: Command, input: &[u8]) -> Result<Program> {
     let mut program = Program::start(command)?;
-    // A program may end before it reads: what it says then is what counts.
+    // A program may end before it reads: what it prints then counts.
     let _ = program.type_bytes(input);
     Ok(program)
 }

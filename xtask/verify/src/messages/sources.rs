@@ -1,4 +1,4 @@
-//! What the steps' sources can say: every text in them is a message of the table, or a known exception.
+//! What the steps can print: every text in them is a message of the table, or a known exception.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -100,7 +100,7 @@ fn texts(source: &str) -> Result<Vec<String>> {
 }
 
 fn collect(tokens: TokenStream, texts: &mut Vec<String>) {
-    // Whether a group that comes next is an attribute's, or the arguments of a call that is left out.
+    // Whether the next group is an attribute's, or the arguments of a call that is left out.
     let mut is_left_out = false;
     for token in tokens {
         match token {
@@ -167,11 +167,11 @@ const EXCEPTIONS: &[&str] = &[
     "… and {} more",
     "the server is stopping",
     "%Y-%m-%d %H:%M:%S",
-    "a line of the input is longer than 32 MiB", // it says what there is to say
-    "{time}  WARN the log was not read: {count} entries are lost\n", // it says what there is to say
+    "a line of the input is longer than 32 MiB", // it explains itself
+    "{time}  WARN the log was not read: {count} entries are lost\n", // it explains itself
     // What cannot happen: if it does, there is a mistake in the program.
     "other bytes came than were sent",
-    "a frame has at most {MAX_FRAME_LEN} bytes, not {}", // looked at before, and told in other words
+    "a frame has at most {MAX_FRAME_LEN} bytes, not {}", // checked before, and reported in other words
     "a thread of the client ended unexpectedly",
     "the thread that accepts clients ended unexpectedly",
 ];

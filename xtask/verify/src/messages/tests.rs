@@ -18,7 +18,7 @@ fn a_text_fits_only_to_the_letter() {
     assert!(fits("`{NAME}`", "`a`b`"));
 }
 
-/// With the real programs: a message comes, and does not when a character of its text is another.
+/// With the real programs: a message is printed, and is not recognised if one character of its text differs.
 #[test]
 fn a_message_that_no_program_says_is_found() {
     let (root, target) = (root::repository(), root::target().unwrap());
