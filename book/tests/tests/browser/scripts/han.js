@@ -12,7 +12,7 @@ const pages = [
     ]],
     ['handshake', [['三次握手', '连接由三个报文段建立。第二个客户端在全连接队列里等待。']]],
 ];
-const words = [...new Set(JSON.stringify(pages))];
+const words = [...new Set(pages.flat(Infinity).join(''))];
 const points = Array.from({ length: 2000 }, (_, at) => at + 0x20)
     .filter((point) => point !== 0x22 && point !== 0x5c && (point < 0x7f || point > 0x9f));
 const pack = (text) => Array.from(text, (word) => String.fromCodePoint(points[words.indexOf(word)])).join('');
