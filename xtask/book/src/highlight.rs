@@ -6,16 +6,13 @@
 //! | `k` | keyword |
 //! | `s` | string, character |
 //! | `n` | number, constant |
-//! | `t` | type |
-//! | `f` | function |
+//! | `t` | type, lifetime |
+//! | `f` | function, where it is defined or called |
 //! | `m` | macro |
 //! | `a` | attribute, decorator |
 
 mod hash;
 mod rust;
-
-use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 
 use crate::html;
 
@@ -49,26 +46,10 @@ enum Kind {
     Mark,
 }
 
-/// What has been highlighted before: `serve` builds the same book again and again.
-static CACHE: LazyLock<Mutex<Cache>> = LazyLock::new(Mutex::default);
-
-/// From a language and a text to its lines. The locks are those of the entries: pages that are written
-/// side by side wait for each other only where they show the same text.
-type Cache = HashMap<(String, String), Arc<OnceLock<Arc<Vec<Line>>>>>;
-
 /// The lines of a text in a language, such as `rust`; a language that is not known stays plain.
 #[must_use]
-pub fn highlight(language: &str, text: &str) -> Arc<Vec<Line>> {
-    let key = (language.to_owned(), text.to_owned());
-    let entry = {
-        let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(cache.entry(key).or_default())
-    };
-    let lines = entry.get_or_init(|| {
-        let lines = lines(pieces(language, text));
-        Arc::new(lines)
-    });
-    Arc::clone(lines)
+pub fn highlight(language: &str, text: &str) -> Vec<Line> {
+    lines(pieces(language, text))
 }
 
 /// The name of the language in which a file is written, by the end of its name.
@@ -154,25 +135,13 @@ impl Line {
 
 /// The parts of a text with their classes. What is typed at a shell's prompt needs no colours.
 fn pieces<'a>(language: &str, text: &'a str) -> Vec<(Class, &'a str)> {
-    let (tokens, classes) = match language {
-        "rust" => {
-            let tokens = rust::tokens(text);
-            let classes = rust::classes(&tokens);
-            (tokens, classes)
-        }
-        "python" => {
-            let tokens = hash::tokens(text);
-            let classes = hash::python(&tokens);
-            (tokens, classes)
-        }
-        "toml" => {
-            let tokens = hash::tokens(text);
-            let classes = hash::toml(&tokens);
-            (tokens, classes)
-        }
+    let (tokens, classes): (Vec<Token>, fn(&[Token]) -> Vec<Class>) = match language {
+        "rust" => (rust::tokens(text), rust::classes),
+        "python" => (hash::tokens(text), hash::python),
+        "toml" => (hash::tokens(text), hash::toml),
         _ => return vec![(None, text)],
     };
-    classes.into_iter().zip(tokens.iter().map(|token| token.text)).collect()
+    classes(&tokens).into_iter().zip(tokens.iter().map(|token| token.text)).collect()
 }
 
 fn lines(pieces: Vec<(Class, &str)>) -> Vec<Line> {

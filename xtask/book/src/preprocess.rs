@@ -6,7 +6,6 @@ use std::io::{self, IsTerminal as _, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use conformance::side_by_side;
 use mdbook_preprocessor::book::{Book, Chapter};
 use mdbook_preprocessor::{Preprocessor, PreprocessorContext, parse_input};
 use workspace::root;
@@ -41,9 +40,9 @@ impl Preprocessor for Steps {
         let src = book_root.join(&ctx.config.book.src);
         let places = Places::read(root, &src)?;
         self.0.shape(root, &mut book)?;
-        // Side by side: what takes long is to highlight each listing for the first time.
-        let pages: Vec<(&PathBuf, &str)> = book.chapters().filter_map(source_of).collect();
-        let expanded = side_by_side(&pages, |(path, text)| {
+        let mut errors = Vec::new();
+        let mut contents = HashMap::new();
+        for (path, text) in book.chapters().filter_map(source_of) {
             // The teacher's pages are beside `src`.
             let file = path.strip_prefix("..").map_or(src.join(path), |path| book_root.join(path));
             let mut page = Page::new(root, file);
@@ -51,13 +50,8 @@ impl Preprocessor for Steps {
                 page.place = path.to_str().and_then(|path| places.html(path));
             }
             page.expand(text);
-            (PathBuf::clone(path), page.output, page.errors)
-        });
-        let mut errors = Vec::new();
-        let mut contents = HashMap::new();
-        for (path, output, mut found) in expanded {
-            errors.append(&mut found);
-            contents.insert(path, output);
+            errors.append(&mut page.errors);
+            contents.insert(path.clone(), page.output);
         }
         if !errors.is_empty() {
             bail!("{}", errors.join("\n"));

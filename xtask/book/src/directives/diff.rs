@@ -55,7 +55,7 @@ impl Part {
         // The whole file is highlighted, not the part: only so is it known what each line is part of.
         let lines = highlight(language_of(&path), &source.text);
         let Some(anchor) = anchor else {
-            return Ok(Self { path, text: source.text, lines: lines.to_vec() });
+            return Ok(Self { path, text: source.text, lines });
         };
         let range = source.lines_of(&path, anchor)?;
         let text = source.text.split_inclusive('\n').skip(range.start).take(range.len()).collect();
