@@ -135,13 +135,17 @@ impl Line {
 
 /// The parts of a text with their classes. What is typed at a shell's prompt needs no colours.
 fn pieces<'a>(language: &str, text: &'a str) -> Vec<(Class, &'a str)> {
-    let (tokens, classes): (Vec<Token>, fn(&[Token]) -> Vec<Class>) = match language {
-        "rust" => (rust::tokens(text), rust::classes),
-        "python" => (hash::tokens(text), hash::python),
-        "toml" => (hash::tokens(text), hash::toml),
+    let tokens = match language {
+        "rust" => rust::tokens(text),
+        "python" | "toml" => hash::tokens(text),
         _ => return vec![(None, text)],
     };
-    classes(&tokens).into_iter().zip(tokens.iter().map(|token| token.text)).collect()
+    let classes = match language {
+        "rust" => rust::classes(&tokens),
+        "python" => hash::python(&tokens),
+        _ => hash::toml(&tokens),
+    };
+    classes.into_iter().zip(tokens.iter().map(|token| token.text)).collect()
 }
 
 fn lines(pieces: Vec<(Class, &str)>) -> Vec<Line> {
@@ -232,7 +236,7 @@ doc\"\"\")
     #[test]
     fn each_line_closes_what_it_opens() {
         for (language, text) in [("rust", RUST), ("python", PYTHON)] {
-            for line in highlight(language, text).iter() {
+            for line in highlight(language, text) {
                 let html = line.to_html();
                 let (open, close) =
                     (html.matches("<span").count(), html.matches("</span>").count());
