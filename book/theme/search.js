@@ -3,7 +3,8 @@
 // Searches the book. The build puts `searchIndex` in front: the pages in their order, each with its sections. A section
 // has a level: 1 to 3 for a heading, 4 for a term with its explanation. A term may have several lines.
 //
-// A character of a title or a text stands for a word of the table, and begins at a space.
+// A character of a title or a text stands for a word of the table. There, a word is the rest after what it shares with
+// the one before it, and a digit for how many letters these are.
 
 const search = (({ pages, words: table, ignored, synonyms, texts }) => {
     const MOST = 12; // results that are listed
@@ -34,7 +35,9 @@ const search = (({ pages, words: table, ignored, synonyms, texts }) => {
 
     const unpacked = new Map();
     let point = 0x20;
-    for (const word of table) {
+    let word = '';
+    for (const entry of table) {
+        word = word.slice(0, parseInt(entry[0], 36)) + entry.slice(1);
         while (point === 0x22 || point === 0x5c || (point > 0x7e && point < 0xa0)) point++;
         unpacked.set(String.fromCodePoint(point++), word);
     }

@@ -85,8 +85,9 @@ pub fn write(root: &Path, dest: &Path, name: Name) -> Result<()> {
     }
     let engine = fs::read_to_string(&engine).with_context(|| format!("cannot read {ENGINE}"))?;
     let index = serde_json::to_string(&index(root, dest)?)?;
-    // A script may hold any text but this end of its element, and it is never within one.
-    let script = format!("const searchIndex = {index};\n{engine}");
+    let is_comment = |line: &&str| line.trim_start().starts_with("//");
+    let engine: Vec<&str> = engine.lines().filter(|line| !is_comment(line)).collect();
+    let script = format!("const searchIndex = {index};\n{}\n", engine.join("\n"));
     let file = match name {
         Name::Fixed => SCRIPT.to_owned(),
         Name::Hashed => {
@@ -139,7 +140,7 @@ fn index(root: &Path, dest: &Path) -> Result<Index> {
         texts: texts(),
         ignored: hints.ignored,
         synonyms: synonyms.collect(),
-        words: words.order().to_vec(),
+        words: words.table(),
         pages,
     })
 }
@@ -250,11 +251,14 @@ mod tests {
         for (edition, has_solution) in [(Edition::Everyone, true), (Edition::Learner, false)] {
             let dest = tree.path().join(format!("{edition:?}"));
             build::build(tree.path(), &dest, edition).unwrap();
-            let words = index(tree.path(), &dest).unwrap().words;
-            let has = |word: &str| words.iter().any(|it| it.trim() == word);
-            assert!(has("Open") && has("Back"), "{words:?}");
-            assert_eq!(has("secret"), has_solution, "{edition:?}: {words:?}");
-            assert!(!has("fn") && !has("listening"), "code and sessions: {words:?}");
+            let index = index(tree.path(), &dest).unwrap();
+            let texts = index.pages.iter().flat_map(|page| &page.sections);
+            let text: String = texts.map(|it| pack::unpack(&index.words, &it.3)).collect();
+            assert!(text.contains("Open words.") && text.contains("Back, or up."), "{text}");
+            assert_eq!(text.contains("A secret way."), has_solution, "{edition:?}: {text}");
+            for code in ["fn client", "let message", "listening on"] {
+                assert!(!text.contains(code), "{code}: {text}");
+            }
         }
     }
 

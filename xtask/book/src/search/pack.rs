@@ -36,9 +36,16 @@ impl Words {
         Self { order, characters }
     }
 
-    /// The words in their order.
-    pub fn order(&self) -> &[String] {
-        &self.order
+    /// The words in their order: how many letters each shares with the one before, as a digit of base 36, and the rest.
+    pub fn table(&self) -> Vec<String> {
+        let befores = std::iter::once("").chain(self.order.iter().map(String::as_str));
+        let entry = |(before, word): (&str, &String)| {
+            let both = before.bytes().zip(word.bytes()).take(35);
+            let shared = both.take_while(|(a, b)| a == b && a.is_ascii()).count();
+            let digit = u32::try_from(shared).ok().and_then(|it| char::from_digit(it, 36));
+            format!("{}{}", digit.expect("at most 35"), &word[shared..])
+        };
+        befores.zip(&self.order).map(entry).collect()
     }
 
     /// A text that these words are of.
@@ -47,11 +54,16 @@ impl Words {
     }
 }
 
-/// The text that was packed.
+/// The text that was packed, with the words of a table.
 #[cfg(test)]
-pub fn unpack(words: &[String], packed: &str) -> String {
-    let word = |c| &*words[characters().position(|it| it == c).unwrap()];
-    packed.chars().map(word).collect()
+pub fn unpack(table: &[String], packed: &str) -> String {
+    let mut words: Vec<String> = Vec::new();
+    for entry in table {
+        let shared = entry.chars().next().unwrap().to_digit(36).unwrap() as usize;
+        let before = words.last().map_or("", String::as_str);
+        words.push(format!("{}{}", &before[..shared], &entry[1..]));
+    }
+    packed.chars().map(|c| &*words[characters().position(|it| it == c).unwrap()]).collect()
 }
 
 /// The characters that stand for words: none that a string in JSON has to escape. The script counts in the same way.
@@ -89,8 +101,8 @@ mod tests {
         let words = Words::of([text, " send"].into_iter());
         let packed = words.pack(text);
         assert_eq!(packed.chars().count(), expected.len());
-        assert_eq!(unpack(words.order(), &packed), text);
-        assert_eq!(words.order().len(), expected.len() - 1, "each once");
+        assert_eq!(unpack(&words.table(), &packed), text);
+        assert_eq!(words.table().len(), expected.len() - 1, "each once");
     }
 
     #[test]

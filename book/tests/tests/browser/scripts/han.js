@@ -17,7 +17,7 @@ const points = Array.from({ length: 2000 }, (_, at) => at + 0x20)
     .filter((point) => point !== 0x22 && point !== 0x5c && (point < 0x7f || point > 0x9f));
 const pack = (text) => Array.from(text, (word) => String.fromCodePoint(points[words.indexOf(word)])).join('');
 const searchIndex = {
-    words, ignored: [], texts: {},
+    words: words.map((word) => `0${word}`), ignored: [], texts: {},
     synonyms: [['半包', '消息边界']],
     pages: pages.map(([path, sections]) => ({
         path,
