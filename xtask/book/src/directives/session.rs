@@ -1,7 +1,8 @@
 //! `{{#session STEP/NAME}}`: a session, one row for each turn of a terminal, in the order of time.
 //!
 //! A step is an action and the output that follows it, in all terminals. Each line has an id, `NN-NAME-STEP` for the
-//! action and `NN-NAME-STEP-LINE` for what follows it. What a tap prints about bytes is drawn, see `wire`.
+//! action and `NN-NAME-STEP-LINE` for what follows it. The class of a line's element is its kind, and a turn has the
+//! terminal's name unless the turn before it is in the same terminal. What a tap prints about bytes is drawn, see `wire`.
 
 mod framing;
 mod wire;
@@ -111,7 +112,7 @@ impl<'a> Figure<'a> {
         let class = &terminal.class;
         let rows: Vec<String> = rows.chunk_by(|a, b| a.0 == b.0).map(rows_to_html).collect();
         let rows = rows.join("\n");
-        Ok(format!(r#"<div class="{step}turn {class}" data-terminal="{name}">{who}{rows}</div>"#))
+        Ok(format!(r#"<div class="{step}turn {class}">{who}{rows}</div>"#))
     }
 
     /// The two ends of the tap's connections: what connects to it, and the server.

@@ -141,23 +141,23 @@ fn a_session_has_a_row_for_each_turn_and_an_id_for_each_line() {
         html("{{#session 01-first/hello}}"),
         concat!(
             r#"<figure class="session"><div class="terminals" style="--name:6ch">"#,
-            r#"<div class="step turn terminal-0" data-terminal="server"><b>server</b>"#,
+            r#"<div class="step turn terminal-0"><b>server</b>"#,
             r#"<span id="01-hello-1"><kbd class="command">cargo run -p step-01-first -- server</kbd></span>"#,
             "\n",
             r#"<samp id="01-hello-1-1">listening on 127.0.0.1:9001</samp></div>"#,
-            r#"<div class="step turn terminal-1" data-terminal="alice"><b>alice</b>"#,
+            r#"<div class="step turn terminal-1"><b>alice</b>"#,
             r#"<span id="01-hello-2"><kbd class="command">cargo run -p step-01-first -- client</kbd></span></div>"#,
-            r#"<div class="step turn terminal-1" data-terminal="alice">"#,
+            r#"<div class="step turn terminal-1">"#,
             r#"<span id="01-hello-3"><kbd class="input">&lt;hello&gt;</kbd></span>"#,
             "\n",
             r#"<samp id="01-hello-3-1">&lt;hello&gt;</samp></div>"#,
-            r#"<div class="step turn terminal-1" data-terminal="alice">"#,
+            r#"<div class="step turn terminal-1">"#,
             r#"<span id="01-hello-4"><kbd class="key">Ctrl-D</kbd></span></div>"#,
-            r#"<div class="turn terminal-0" data-terminal="server"><b>server</b>"#,
+            r#"<div class="turn terminal-0"><b>server</b>"#,
             r#"<samp id="01-hello-4-1">bye</samp>"#,
             "\n",
             r#"<samp id="01-hello-4-2" class="again">… and so on, forever</samp></div>"#,
-            r#"<div class="step turn terminal-0" data-terminal="server">"#,
+            r#"<div class="step turn terminal-0">"#,
             r#"<span id="01-hello-5"><kbd class="key">Ctrl-C</kbd></span></div>"#,
             "</div><figcaption>A <code>hello</code> &amp; its echo.</figcaption></figure>",
         )
@@ -178,9 +178,9 @@ fn programs_that_watch_the_others_have_a_colour_of_their_own() {
         let text = format!("[w]     $ {program}\n[alice] $ start\n[bob]   $ start\n");
         let html = session("01-first", &text).unwrap();
         for turn in [
-            r#"turn watcher" data-terminal="w""#,
-            r#"turn terminal-0" data-terminal="alice""#,
-            r#"turn terminal-1" data-terminal="bob""#,
+            r#"turn watcher"><b>w</b>"#,
+            r#"turn terminal-0"><b>alice</b>"#,
+            r#"turn terminal-1"><b>bob</b>"#,
         ] {
             assert!(html.contains(turn), "{turn} in {html}");
         }
@@ -226,7 +226,7 @@ fn bytes_on_the_wire_are_in_cells_and_the_framing_of_the_step_says_what_they_mea
     )
     .unwrap();
     let events = concat!(
-        r#"<div class="turn watcher" data-terminal="tap"><b>tap</b>"#,
+        r#"<div class="turn watcher"><b>tap</b>"#,
         r#"<span class="event" id="06-it-3-1"><span class="arrow"><b class="terminal-1">bob</b><i> → </i><b class="terminal-0">server</b> <span>6 bytes</span></span> "#,
         r#"<span class="bytes"><span class="length"><b>length 2</b><span class="cells" aria-hidden="true"><span>00 00 00 02</span></span></span> "#,
         r#"<span class="payload"><b>payload</b> <q>h\n</q><span class="cells" aria-hidden="true"><span>68 0a<i>h<s style="width:3ch">\n</s></i></span></span></span></span></span>"#,
