@@ -58,6 +58,9 @@ const search = (({ pages, words: table, ignored, synonyms, texts }) => {
             const fields = [title, names.join('\n'), text];
             const words = fields.map(wordsOf);
             const number = sections.length;
+            // A heading without text of its own shows what its first part says.
+            const before = sections.at(-1);
+            if (before && !before.text && before.level < level) before.text = text;
             sections.push({
                 href: `${path}.html${address}`,
                 place, level, names, title, text,
@@ -77,8 +80,11 @@ const search = (({ pages, words: table, ignored, synonyms, texts }) => {
     const average = sections.reduce((sum, { length }) => sum + length, 0) / sections.length;
 
     // How often a word, or one that begins like it, is in the title, path and text of each section.
+    const finds = new Map();
     function find(word) {
+        if (finds.has(word)) return finds.get(word);
         const found = new Map();
+        finds.set(word, found);
         const take = (number, count, quality) => {
             const sum = found.get(number) || [0, 0, 0];
             found.set(number, sum.map((value, field) => value + count[field] * quality));
@@ -188,9 +194,10 @@ const search = (({ pages, words: table, ignored, synonyms, texts }) => {
         });
         const sorted = [...best.values()].sort((a, b) => b.score - a.score || a.number - b.number);
         return sorted.filter(({ score }) => score > LEAST * sorted[0].score)
-            .map(({ number, words, score }) => ({ ...sections[number], words, score }));
+            .map(({ number, words }) => ({ ...sections[number], words }));
     }
-    // -------------------------------------------------------------- panel
+
+    // ------------------------------------------------------------- panel
 
     const LETTER = '[\\p{L}\\p{M}\\p{N}_]';
     const field = byId('search-field');
@@ -239,10 +246,11 @@ const search = (({ pages, words: table, ignored, synonyms, texts }) => {
 
     // Where the browser can, it marks the sentence on the page that opens.
     function directive(sentence) {
+        if (!sentence || !('fragmentDirective' in document)) return '';
         const words = sentence.split(' ');
         const ends = words.length > 10 ? [words.slice(0, 4), words.slice(-4)] : [words];
         const texts = ends.map((end) => encodeURIComponent(end.join(' ')).replaceAll('-', '%2D'));
-        return 'fragmentDirective' in document ? `:~:text=${texts.join(',')}` : '';
+        return `:~:text=${texts.join(',')}`;
     }
 
     function item({ href, level, names, title, text, words }) {
@@ -261,7 +269,8 @@ const search = (({ pages, words: table, ignored, synonyms, texts }) => {
             link.append(above);
         }
         link.append(marked('span', line, words));
-        entry.append(link, marked('p', shortened(sentence, words), words));
+        entry.append(link);
+        if (sentence) entry.append(marked('p', shortened(sentence, words), words));
         return entry;
     }
 
