@@ -63,8 +63,8 @@ pub async fn violations(browser: &Browser, rules: Rules) -> Result<Vec<String>> 
     Ok(report.violations)
 }
 
-/// It finds nothing when the contents are open over a narrow page, nor when the search is, with
-/// results and without.
+/// It finds nothing when the contents are open over a narrow page, nor when the list of keys is, nor when
+/// the search is, with results and without.
 pub async fn what_opens(browser: &Browser) -> Result<()> {
     let mut found = Vec::new();
     for view in [View::WIDE, View::NARROW] {
@@ -75,6 +75,11 @@ pub async fn what_opens(browser: &Browser) -> Result<()> {
             browser.expect(open, "the contents are open").await?;
             found.extend(by_day_and_night(browser, view, "the contents are open").await?);
             browser.press(Key::Escape).await?;
+        }
+        if !view.is_phone() {
+            browser.click(&browser.one("#keys-button").await?).await?;
+            browser.expect(Locator::Css("dialog[open]"), "the list of keys is open").await?;
+            found.extend(by_day_and_night(browser, view, "the list of keys is open").await?);
         }
         for (word, seen) in [
             ("socket", "#search-results a"),

@@ -1,4 +1,4 @@
-//! The contents, and the button that shows and hides them.
+//! The contents, the button that shows and hides them, and the other ways to a step.
 
 use anyhow::{Result, ensure};
 use fantoccini::Locator;
@@ -37,6 +37,47 @@ pub async fn over_a_narrow_page(browser: &Browser) -> Result<()> {
         focused == BUTTON,
         "{PAGE}, 390 px: after Escape the focus is not on the button but on {focused}"
     );
+    Ok(())
+}
+
+/// Without scripts, too, a page shows its step, the steps beside it, and the other pages of its own.
+pub async fn show_the_step(browser: &Browser) -> Result<()> {
+    browser.allow_scripts(false).await?;
+    for view in [View::WIDE, View::NARROW] {
+        browser.visit_in(view, "safe-downloads.html").await?;
+        let place = browser.one(".step-place").await?;
+        let text = place.text().await?;
+        for part in ["Step 7 of 9", "Step 6: ", "Step 8: ", "Page 3 of 4"] {
+            ensure!(text.contains(part), "{view}: “{part}” is not in “{text}”");
+        }
+        let inside = "#contents a[href='safe-downloads.html'] .step-number";
+        let number = browser.one(inside).await?.text().await?;
+        ensure!(number.ends_with('7'), "{view}: in the contents, the step is “{number}”");
+        let second = browser.one(".step-place li:nth-child(2) a").await?;
+        browser.click(&second).await?;
+        let arrived = Locator::Css("#contents[data-path='large-bodies.md']");
+        browser.expect(arrived, "a link leads to another page of the step").await?;
+    }
+    Ok(())
+}
+
+/// The front page shows a session and all steps, and leads to where a reader can begin.
+pub async fn begin_on_the_front_page(browser: &Browser) -> Result<()> {
+    for view in [View::WIDE, View::NARROW] {
+        browser.visit_in(view, "").await?;
+        for shown in ["main .session", "main .begin a", "main .routes a"] {
+            ensure!(browser.one(shown).await?.is_displayed().await?, "{view}: no {shown}");
+        }
+        let steps = browser.all("main .steps > li > a").await?;
+        ensure!(steps.len() >= 9, "{view}: the front page leads to {} steps", steps.len());
+        browser.click(&steps[2]).await?;
+        let third = format!("#contents[data-path='{}']", PAGE.replace(".html", ".md"));
+        browser.expect(Locator::Css(&third), "the third step has its chapter").await?;
+        browser.visit_in(view, "").await?;
+        browser.click(&browser.one(".pager a[rel=next]").await?).await?;
+        let introduction = Locator::Css("#contents[data-path='introduction.md']");
+        browser.expect(introduction, "the introduction follows").await?;
+    }
     Ok(())
 }
 

@@ -101,6 +101,8 @@ fn behaviour(shared: &Shared) -> Vec<Trial> {
             "the contents button works by keyboard over a narrow page",
             contents::over_a_narrow_page,
         ),
+        test(shared, "a page shows its step, without JavaScript too", contents::show_the_step),
+        test(shared, "the front page leads on", contents::begin_on_the_front_page),
         test(shared, "what is copied is on the clipboard", copying::to_the_clipboard),
         test(shared, "a selected session is copied, and read, once", copying::selected_sessions),
         test(shared, "a chosen theme is kept over a reload", theme::choice_is_kept),
