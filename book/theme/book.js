@@ -366,16 +366,22 @@ const keysAreOn = () => byId('keys-on').checked && !byId('keys').open;
 // ------------------------------------------------------------------- pages
 
 (function pages() {
+    // Where the list of headings is beside the text: whether a listing has a line that is wrapped.
+    const beside = matchMedia('(min-width: 75rem)');
+    const isWrapped = (pre) => beside.matches && [...pre.querySelectorAll('.l')]
+        .some((line) => line.offsetHeight > 1.5 * parseFloat(getComputedStyle(pre).lineHeight));
+
     // What scrolls sideways can be reached with the keyboard, and only that. What it is in may pass over the list of
     // headings.
     const sizes = new ResizeObserver((entries) => {
         for (const { target } of entries) {
             if (target.scrollWidth > target.clientWidth) {
                 target.tabIndex = 0;
-                target.closest('main > *').classList.add('spread');
             } else {
                 target.removeAttribute('tabindex');
+                if (!isWrapped(target)) continue;
             }
+            target.closest('main > *').classList.add('spread');
         }
     });
     document.querySelectorAll('.table-wrapper, .columns, pre').forEach((part) => sizes.observe(part));

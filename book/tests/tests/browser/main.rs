@@ -137,6 +137,7 @@ fn behaviour(shared: &Shared) -> Vec<Trial> {
             differences::unfold_by_keyboard,
         ),
         test(shared, "a switch shows all lines of a difference", differences::show_all_lines),
+        test(shared, "listings with long lines are spread", wide::listings_are_spread),
         test(shared, "on a phone, rows of wide tables are cards", wide::tables_are_cards),
         test(shared, "on a phone, long lines of code are wrapped", wide::lines_are_wrapped),
         test(shared, "paper shows the chosen language", languages::on_paper),

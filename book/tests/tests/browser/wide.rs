@@ -1,6 +1,7 @@
 //! What is wider than a phone: long lines of code, and tables.
 
 use anyhow::{Result, ensure};
+use fantoccini::Locator;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -57,6 +58,21 @@ async fn count(browser: &Browser, role: &str) -> Result<usize> {
     let answer = browser.devtools("Accessibility.queryAXTree", question).await?;
     let nodes = answer["nodes"].as_array().map_or(&[][..], Vec::as_slice);
     Ok(nodes.iter().filter(|node| node["ignored"] != true).count())
+}
+
+/// Beside the list of headings, a listing with long lines is as wide as it may be; others are not.
+pub async fn listings_are_spread(browser: &Browser) -> Result<()> {
+    browser.visit_in(View::WIDE, PAGE).await?;
+    browser.expect(Locator::Css("main > .spread"), "a listing is spread").await?;
+    let wrapped = "return [...document.querySelectorAll('main > :is(.twins, .listing):not(.spread) .l')] \
+                   .filter((line) => line.checkVisibility() && line.offsetHeight > 25).length";
+    let wrapped: usize = browser.run(wrapped, json!([])).await?;
+    ensure!(wrapped == 0, "{PAGE}: {wrapped} lines are wrapped in listings that could be wider");
+    let narrow =
+        "return document.querySelectorAll('main > :is(.twins, .listing):not(.spread)').length";
+    let narrow: usize = browser.run(narrow, json!([])).await?;
+    ensure!(narrow > 0, "{PAGE}: every listing is spread");
+    Ok(())
 }
 
 /// On a phone, a line of code that is too long continues below its own beginning, further to the right.
