@@ -51,10 +51,16 @@ fn spare(dest: PathBuf) -> Result<PathBuf> {
             return Err(error).with_context(|| format!("{shown} cannot be used as a folder"));
         }
         Err(_) if dest.is_symlink() => {
-            bail!("{shown} is a link to something that does not exist: choose another folder")
+            bail!(
+                "{shown} is a link to something that does not exist; choose another folder with --dest"
+            )
         }
         Err(_) => {}
     }
+    // Before the book is built, which takes a while.
+    fs::create_dir_all(&dest)
+        .and_then(|()| tempfile::tempfile_in(&dest))
+        .with_context(|| format!("cannot write to {shown}; choose another folder with --dest"))?;
     Ok(dest)
 }
 
@@ -246,11 +252,12 @@ mod tests {
         };
         fixture::write(tree.path(), "dest", "a file");
         assert!(error().starts_with(" cannot be used as a folder: "), "{}", error());
-        std::fs::remove_file(&dest).unwrap();
+        fs::remove_file(&dest).unwrap();
         #[cfg(unix)]
         {
             std::os::unix::fs::symlink("gone", &dest).unwrap();
-            let expected = " is a link to something that does not exist: choose another folder";
+            let expected =
+                " is a link to something that does not exist; choose another folder with --dest";
             assert_eq!(error(), expected);
         }
     }

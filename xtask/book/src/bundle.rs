@@ -72,6 +72,13 @@ pub fn run(root: &Path, out: Option<PathBuf>, edition: Edition) -> Result<()> {
 
 /// Writes the archive; returns its size in bytes.
 fn write(root: &Path, out: &Path, edition: Edition) -> Result<u64> {
+    // Before the crates are copied and the book is built, which takes a while.
+    let folder = out.parent().context("the archive has no folder")?;
+    let shown = out.display();
+    let cannot_write = || text!("bundle.cannot-write", shown);
+    fs::create_dir_all(folder).with_context(cannot_write)?;
+    let mut file = NamedTempFile::new_in(folder).with_context(cannot_write)?;
+
     // Everything that is made for it is made here, so the working tree stays as it was.
     let made = TempDir::new().context("cannot create a temporary folder")?;
     let mut entries = sources(root)?;
@@ -90,10 +97,6 @@ fn write(root: &Path, out: &Path, edition: Edition) -> Result<u64> {
     walk(made.path(), "", &|_| true, &mut entries)?;
     entries.sort();
 
-    let folder = out.parent().context("the archive has no folder")?;
-    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let cannot_write = || format!("cannot write {}", out.display());
-    let mut file = NamedTempFile::new_in(folder).with_context(cannot_write)?;
     archive(&entries, file.as_file_mut()).with_context(cannot_write)?;
     let bytes = file.as_file().metadata()?.len();
     share(file.path())?;

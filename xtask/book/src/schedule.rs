@@ -12,10 +12,10 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use conformance::{printable, text};
 use toml::{Table, Value};
@@ -53,10 +53,16 @@ pub fn run(root: &Path, options: &Options) -> Result<bool> {
     let mut course = Course::new(options.sessions.map(usize::from), options.minutes);
     if let Some(file) = &options.template {
         let shown = file.display();
-        // A file that exists holds a teacher's minutes.
-        let mut new =
-            File::create_new(file).with_context(|| text!("schedule.template-failed", shown))?;
-        new.write_all(template(&course, &sections).as_bytes())?;
+        let template = template(&course, &sections);
+        match File::create_new(file) {
+            Ok(mut new) => new.write_all(template.as_bytes()),
+            // It holds a teacher's minutes.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                bail!(text!("schedule.template-exists", shown))
+            }
+            Err(error) => Err(error),
+        }
+        .with_context(|| text!("schedule.template-failed", shown))?;
         print(io::stdout(), &text!("schedule.template-written", shown))?;
         return Ok(true);
     }

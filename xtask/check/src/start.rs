@@ -50,7 +50,8 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
     let file = options.folder.join(name);
     let shown = file.display().to_string();
     let cannot_write = || text!("start.cannot-write", shown);
-    fs::create_dir_all(&options.folder).with_context(cannot_write)?;
+    let folder = options.folder.display();
+    fs::create_dir_all(&options.folder).with_context(|| text!("start.cannot-create", folder))?;
     match File::create_new(&file) {
         Ok(mut file) => file.write_all(skeleton.as_bytes()).with_context(cannot_write)?,
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {

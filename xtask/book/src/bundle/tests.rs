@@ -51,6 +51,18 @@ fn what_is_no_regular_file_is_not_replaced() {
     }
 }
 
+/// The archive's folder is tried first: the crates and the book take minutes.
+#[test]
+fn a_folder_that_cannot_be_written_is_an_error_before_anything_is_made() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("file"), "").unwrap();
+    let out = folder.path().join("file/a.tar.gz");
+    // There are no sources either.
+    let error = run(folder.path(), Some(out.clone()), Edition::Everyone).unwrap_err();
+    let expected = format!("cannot write {}; choose another name with --out", out.display());
+    assert_eq!(error.to_string(), expected);
+}
+
 fn git(root: &Path, arguments: &[&str]) {
     let output = Command::new("git").current_dir(root).args(arguments).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
