@@ -165,12 +165,13 @@ fn say(stream: &TcpStream, count: u32, options: &Options) -> Result<()> {
     let is_refused = last.starts_with("error: ");
     // A room that shows no addresses, or other ones, is believed.
     let is_answered = *own == count || *own == 0 && !is_early && !is_refused;
-    let last = if last.is_empty() { String::new() } else { format!("; its last line: {last}") };
-    let failed = format!("the server ended the connection after {own} of {count} lines{last}");
-    match said.and(ended) {
-        Err(error) if !is_refused => return Err(error).context(failed),
-        Ok(()) if is_answered => {}
-        _ => bail!(failed),
+    let ended = said.and(ended);
+    if ended.is_err() || !is_answered {
+        let last = if last.is_empty() { "" } else { &format!("; its last line: {last}") };
+        // The room's own reason is better than that of the system.
+        let cause = ended.err().filter(|_| !is_refused).map(|error| format!(": {error}"));
+        let cause = cause.unwrap_or_default();
+        bail!("the server ended the connection after {own} of {count} lines{cause}{last}");
     }
     writeln!(io::stdout(), "said {count} lines and heard {lines} in {seconds:.1} s")?;
     Ok(())
