@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
+use crate::edition::Edition;
 use crate::summary;
 
 const GLOSSARY: &str = "glossary.md";
@@ -31,14 +32,18 @@ pub fn unlinked_terms(src: &Path) -> Result<Vec<String>> {
 
 /// One line for each word of the glossary that occurs in the book before a page leads from it to the
 /// glossary. A page may name its words in its objectives, and on the line of the link.
-pub fn late_links(src: &Path) -> Result<Vec<String>> {
+///
+/// What an edition leaves out may have the link, so each edition is looked at by itself.
+pub fn late_links(src: &Path, edition: Edition) -> Result<Vec<String>> {
     let Ok(glossary) = fs::read_to_string(src.join(GLOSSARY)) else {
         return Ok(Vec::new());
     };
     let mut pages = Vec::new();
-    let is_chapter = |page: &String| page != GLOSSARY && page != FRONT_PAGE;
+    let is_chapter =
+        |page: &String| page != GLOSSARY && page != FRONT_PAGE && edition.has_page(page);
     for page in summary::pages(src)?.into_iter().filter(is_chapter) {
         let text = fs::read_to_string(src.join(&page)).with_context(|| page.clone())?;
+        let text = edition.source(&text).with_context(|| page.clone())?;
         pages.push((page, text));
     }
     let lines = || {
@@ -153,10 +158,18 @@ mod tests {
                      A `port` is [a port](x.md#port), a report no port-hole.\n";
         write("b.md", &first.replace(" no port-hole", ""));
         write("a.md", "The [port](glossary.md#port) and [end of file](glossary.md#end-of-file).\n");
-        assert_eq!(late_links(src.path()).unwrap(), [""; 0]);
+        let late = |edition| late_links(src.path(), edition).unwrap();
+        assert_eq!(late(Edition::Everyone), [""; 0]);
         write("b.md", &format!("{first}\nEnds of file, or two Ports.\n"));
-        let found = late_links(src.path()).unwrap();
+        let found = late(Edition::Everyone);
         let expected = "b.md:9: `port` occurs here first, without a link to glossary.md";
         assert_eq!(found, [expected]);
+
+        // Learners do not get the notes, nor the link in them.
+        let notes = "<details class=\"teacher\"><summary>Notes</summary>\n\n[Port](glossary.md#port).\n\n</details>\n";
+        write("b.md", &format!("{notes}\nTwo ports.\n"));
+        assert_eq!(late(Edition::Everyone), [""; 0]);
+        let expected = "b.md:7: `port` occurs here first, without a link to glossary.md";
+        assert_eq!(late(Edition::Learner), [expected]);
     }
 }
