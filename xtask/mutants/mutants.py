@@ -34,7 +34,7 @@ STEPS = ["03", "06", "07", "08", "09"]
 EQUIVALENT = pathlib.Path(__file__).with_name("equivalent.toml")
 # No check asks about the user's side of a program; the test `the_python_twin_gives_no_traceback…` does.
 USERS_SIDE = ["program.py", "input.py", "console.py", "options.py"]
-TIMEOUT = 180  # seconds; a mutant that takes longer is noticed
+TIMEOUT = 900  # seconds; a mutant that takes longer is noticed
 
 # The file that was changed, its line number, the lines that it had there and those that it has now.
 Mutant = namedtuple("Mutant", "path number was now code")
@@ -117,7 +117,7 @@ def judge_step(step, listed, judge, options):
     unknown = unknown.difference(*map(keys, mutants))
     if unknown:
         sys.exit("\n".join(["error: no such mutants any more:", *map(str, unknown)]))
-    for path in paths:
+    for path in (path for path in paths if path.name in ["server.py", "client.py"]):
         if not passes(step, Mutant(path, 0, "", "", path.read_text(encoding="utf-8")), judge):
             sys.exit(f"error: {shown(path)} fails its own step's checks without any change")
 

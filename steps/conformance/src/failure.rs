@@ -34,6 +34,8 @@ enum Kind {
     Failed,
     /// The program did not even reach the point at which it could be judged.
     Unable,
+    /// The program has put its server into the background, where nothing can be judged.
+    Background,
     /// This system cannot find out whether the promise is kept.
     NotAsked,
 }
@@ -78,6 +80,11 @@ impl Failure {
         Self { kind: Kind::Unable, ..Self::new(text) }
     }
 
+    /// As `unable`, of a program whose server runs in the background, whenever that is seen.
+    pub(crate) fn in_background(text: impl Into<String>) -> Self {
+        Self { kind: Kind::Background, ..Self::new(text) }
+    }
+
     /// A reason why this system cannot find out whether a promise is kept: the check is not asked.
     pub(crate) fn not_asked(reason: impl Into<String>) -> Self {
         Self { kind: Kind::NotAsked, ..Self::new(reason) }
@@ -86,7 +93,12 @@ impl Failure {
     /// Whether nothing could be looked at.
     #[must_use]
     pub fn is_unable(&self) -> bool {
-        self.kind == Kind::Unable
+        matches!(self.kind, Kind::Unable | Kind::Background)
+    }
+
+    /// Whether the server runs in the background.
+    pub(crate) fn is_in_background(&self) -> bool {
+        self.kind == Kind::Background
     }
 
     /// Whether this system cannot find out if the promise is kept: then the text is the reason.

@@ -183,16 +183,11 @@ impl Program {
     #[cfg(target_os = "linux")]
     pub(crate) fn family(&self) -> Result<Vec<u32>, Failure> {
         use crate::process;
-        use crate::process_info::{self, Connection};
+        use crate::process_info;
 
         let mut family = self.process.family();
         let Some(addr) = self.serves_at else { return Ok(family) };
-        let sockets = Connection::all(self.id()).unwrap_or_default(); // empty once it has ended
-        let listens = |socket: &&Connection| {
-            let is_there = socket.local_ip == addr.ip() || socket.local_ip.is_unspecified();
-            socket.listens && socket.local_port == addr.port() && is_there
-        };
-        let sockets: Vec<u64> = sockets.iter().filter(listens).map(|socket| socket.inode).collect();
+        let sockets = self.listening_sockets(addr);
         let owns = |id: &u32| process_info::sockets(*id).any(|inode| sockets.contains(&inode));
         if sockets.is_empty() || family.iter().any(owns) {
             return Ok(family);
@@ -201,6 +196,31 @@ impl Program {
         let owner = owner.ok_or_else(|| Failure::not_asked(text!("program.unseen", addr)))?;
         family.extend(process::family_of(owner));
         Ok(family)
+    }
+
+    /// Whether the process that was started listens, and not only another one in its place. Where the
+    /// system does not tell, the answer is yes.
+    pub(crate) fn listens_itself(&self) -> bool {
+        #[cfg(target_os = "linux")]
+        if let Some(addr) = self.serves_at {
+            let sockets = self.listening_sockets(addr);
+            let owns = |inode| sockets.contains(&inode);
+            return sockets.is_empty() || crate::process_info::sockets(self.id()).any(owns);
+        }
+        true
+    }
+
+    /// The sockets that listen at this address, by their inodes.
+    #[cfg(target_os = "linux")]
+    fn listening_sockets(&self, addr: SocketAddr) -> Vec<u64> {
+        use crate::process_info::Connection;
+
+        let sockets = Connection::all(self.id()).unwrap_or_default(); // empty once it has ended
+        let listens = |socket: &&Connection| {
+            let is_there = socket.local_ip == addr.ip() || socket.local_ip.is_unspecified();
+            socket.listens && socket.local_port == addr.port() && is_there
+        };
+        sockets.iter().filter(listens).map(|socket| socket.inode).collect()
     }
 
     /// How the program has ended; none if it still runs, or if the system does not report it.

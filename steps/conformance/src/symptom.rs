@@ -114,6 +114,8 @@ pub enum Symptom {
     BrokenPipe,
     /// A client sends the newline of what was typed as well.
     TypedNewline,
+    /// A client takes a long line of its input for several.
+    LineInPieces,
     /// A room sends a line to the other clients, and not to its sender.
     NotToSender,
     /// Lines of a room do not begin with the sender's address.
@@ -160,6 +162,7 @@ impl Symptom {
         Self::OneClient,
         Self::BrokenPipe,
         Self::TypedNewline,
+        Self::LineInPieces,
         Self::NotToSender,
         Self::NoAddress,
         Self::AsksForName,
@@ -202,6 +205,7 @@ impl Symptom {
             Self::OneClient => "one-client",
             Self::BrokenPipe => "broken-pipe",
             Self::TypedNewline => "typed-newline",
+            Self::LineInPieces => "line-in-pieces",
             Self::NotToSender => "not-to-sender",
             Self::NoAddress => "no-address",
             Self::AsksForName => "asks-for-name",
@@ -243,6 +247,7 @@ impl Symptom {
                 | Self::OneAnswer
                 | Self::OneClient
                 | Self::BrokenPipe
+                | Self::LineInPieces
                 | Self::UnknownOption
                 | Self::OtherFolder
         )

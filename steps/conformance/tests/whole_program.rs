@@ -61,6 +61,8 @@ fn a_python_server_in_the_background_must_stay_in_the_foreground() {
         "python3 -B $0 $1 & exit 0",
         "(sleep 0.5; exec python3 -B $0 $1) & exit 0",
         "(trap '' HUP; exec python3 -B $0 $1 </dev/null >/dev/null 2>&1) & exit 0",
+        "(sleep 1.5; exec python3 -B $0 $1) & sleep 0.5; exit 0",
+        "python3 -B $0 $1 & sleep 2; exit 0",
     ] {
         let trouble = trouble(script, conformance::DEADLINE);
         assert!(trouble.contains("must stay in the foreground"), "{script}: {trouble}");

@@ -8,7 +8,8 @@ use super::fake::FakeServer;
 use super::line::{is_said, shortened};
 use super::protocol::{Protocol, SHELL_NEWLINE};
 use super::subject::{Input, Subject};
-use crate::{Failure, Program};
+use crate::failure::Difference;
+use crate::{Failure, Program, Symptom};
 
 /// What the client is to send.
 const WORD: &str = "hello";
@@ -123,7 +124,10 @@ pub(super) fn long_line(subject: &Subject) -> Result<(), Failure> {
     client.type_line(&line)?;
     let shown = client.expect_later(&shortened(&answer), |came| came.ends_with(&answer));
     client.end_input();
-    let ended = shown.and_then(|_| ended_well(&mut client));
+    let ended = shown.and_then(|_| ended_well(&mut client)).map_err(|failure| {
+        let is_in_pieces = client.lines_left().concat().contains(&answer);
+        failure.looking_like(is_in_pieces.then_some(Symptom::LineInPieces))
+    });
     let len = line.len();
     let done = text!("clients.long-line", len);
     server.result().map_err(|failure| client.explain(failure.after(&done)))?;
@@ -224,8 +228,21 @@ fn sends_nothing_too_long(subject: &Subject) -> Result<(), Failure> {
     let shown = client.expect_later(answer.trim_end(), |line| shows(protocol, line, &answer));
     let ended = shown.and_then(|_| client.wait()); // the line that was not sent may change its exit code
     let done = text!("clients.too-long-line", len, message);
-    server.result().map_err(|failure| client.explain(failure.after(&done)))?;
+    server.result().map_err(|failure| {
+        let is_piece = is_piece(&failure, commands::limit(protocol));
+        let failure = failure.looking_like(is_piece.then_some(Symptom::LineInPieces));
+        client.explain(failure.after(&done))
+    })?;
     ended.map_err(|failure| failure.after(done)).map(drop)
+}
+
+/// Whether a part of the line that is too long has arrived in place of a message.
+fn is_piece(failure: &Failure, most: u32) -> bool {
+    let is_short = |difference: &Difference| {
+        let len = difference.received.first_chunk();
+        len.is_some_and(|len| u32::from_be_bytes(*len) <= most)
+    };
+    failure.difference().is_none_or(is_short) && failure.to_string().contains("xxxxxxxx")
 }
 
 /// Answers with these bytes, and perhaps with end of file. The client must end with an error.

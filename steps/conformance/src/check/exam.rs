@@ -146,7 +146,7 @@ impl Exam {
                 if failure.is_not_asked() {
                     return Outcome::NotAsked(failure.text().to_owned());
                 }
-                if failure.is_unable() && !self.is_able {
+                if failure.is_in_background() || failure.is_unable() && !self.is_able {
                     return Outcome::Unable(failure);
                 }
                 self.is_able = true;

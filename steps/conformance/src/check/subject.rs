@@ -24,6 +24,9 @@ const INQUIRY: Duration = Duration::from_secs(1);
 /// on, no event shows that.
 const ENDING: Duration = Duration::from_millis(100);
 
+/// How long a program that has another process listen is watched, once: some end when that listens.
+const LAUNCHING: Duration = Duration::from_secs(4);
+
 /// Whose promise a check is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -86,6 +89,8 @@ pub struct Subject {
     pub patience: Duration,
     /// That the server which was started last runs in the background, if it does: then nothing else counts.
     background: Arc<Mutex<Option<Failure>>>,
+    /// Whether a program that has another process listen was watched.
+    watched: Arc<AtomicBool>,
     /// Whether the cause of a failure is looked for by further questions to the server.
     pub inquires: bool,
     /// Whether its server has answered anything, in any check.
@@ -130,6 +135,7 @@ impl Subject {
             deadline: DEADLINE,
             patience: DEADLINE,
             background: Arc::default(),
+            watched: Arc::default(),
             inquires: false,
             has_answered: Arc::default(),
         }
@@ -197,6 +203,7 @@ impl Subject {
             deadline: self.deadline,
             patience: self.patience,
             background: Arc::clone(&self.background),
+            watched: Arc::clone(&self.watched),
             inquires: self.inquires,
             order: Order::Serve,
             added: arguments.len(),
@@ -284,13 +291,22 @@ pub(super) struct Running {
     added: usize,
     /// Where it is noted that the server runs in the background, as in [`Subject`].
     background: Arc<Mutex<Option<Failure>>>,
+    watched: Arc<AtomicBool>,
     has_answered: Arc<AtomicBool>,
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         self.reach.give_up();
-        if let Some(status) = self.program.as_ref().and_then(Program::status)
+        let Some(program) = &self.program else { return };
+        let launches = self.reach.was_reached()
+            && program.status().is_none()
+            && !program.listens_itself()
+            && !self.watched.swap(true, Ordering::SeqCst);
+        if launches {
+            let _ = program.ends_within(LAUNCHING); // its status is asked for next
+        }
+        if let Some(status) = program.status()
             && self.reach.connect().is_ok()
         {
             *lock(&self.background) = Some(self.in_background(status));
@@ -321,7 +337,8 @@ impl Running {
 
     /// The program has ended, and so proves nothing about the server, which may still run.
     fn in_background(&self, status: ExitStatus) -> Failure {
-        self.explain(Failure::unable(text!("subject.in-background", status)))
+        let failure = Failure::in_background(text!("subject.in-background", status));
+        self.program.iter().fold(failure, |failure, program| program.explain(failure))
     }
 
     /// Why no client can connect to the server. If none ever could, nothing is known about the server.
