@@ -248,6 +248,11 @@ fn the_server_refuses_bad_lines(subject: &Subject) -> Result<(), Failure> {
                 too_long.into_bytes(),
             ),
             (
+                "after a line of 4098 bytes".to_owned(),
+                text!("chat.after-return-at-limit"),
+                format!("{longest}\rx").into_bytes(),
+            ),
+            (
                 "after a line that is not UTF-8".to_owned(),
                 text!("chat.after-no-utf-8"),
                 b"caf\xe9".to_vec(),
@@ -1112,8 +1117,13 @@ impl Member {
 
     /// The last line before the end of the stream, which must be an orderly one.
     pub(super) fn last_line(&mut self) -> Result<Option<String>, Failure> {
+        Ok(self.rest()?.pop())
+    }
+
+    /// All lines up to the end of the stream, which must be an orderly one.
+    pub(super) fn rest(&mut self) -> Result<Vec<String>, Failure> {
         let until = Instant::now() + self.deadline;
-        let mut last = None;
+        let mut lines = Vec::new();
         loop {
             let line = next_line(&mut self.peer, &mut self.unread, until);
             let line = line.map_err(|failure| {
@@ -1121,8 +1131,8 @@ impl Member {
                 failure.after(text!("chat.while-waiting-for-end", name))
             })?;
             match line {
-                Some(line) => last = Some(line),
-                None => return Ok(last),
+                Some(line) => lines.push(line),
+                None => return Ok(lines),
             }
         }
     }

@@ -12,7 +12,7 @@ use super::chat::{
 use super::clients::expect_trouble;
 use super::conversation::ended_well;
 use super::fake::FakeServer;
-use super::line::{is_said, said, shortened};
+use super::line::{Said, is_said, said, shortened};
 use super::subject::{Running, Subject};
 use crate::memory::resident_kib;
 use crate::{Failure, Peer, Program};
@@ -295,12 +295,12 @@ pub(super) fn announcements(subject: &Subject) -> Result<(), Failure> {
         let mut alice = Member::silent(running)?;
         alice.addr = alice.hears_announced("joined", None)?;
         alice.says_and_hears("I am here")?;
-        for resets in [false, true] {
+        for resets in [true, true, false] {
             let mut bob = Member::silent(running)?;
             bob.addr = bob.hears_announced("joined", None)?;
             alice.hears_announced("joined", Some(bob.addr))?;
             bob.says_and_hears("I am here, too")?;
-            alice.expect_next(&bob.said("I am here, too"))?;
+            alice.hears_nothing_before(&bob.said("I am here, too"))?;
             let addr = bob.addr;
             if resets {
                 bob.peer.reset()?;
@@ -308,12 +308,25 @@ pub(super) fn announcements(subject: &Subject) -> Result<(), Failure> {
                 bob.peer.close();
             }
             alice.hears_announced("left", Some(addr))?;
+            alice.say("bob has left")?;
+            let own = alice.said("bob has left");
+            alice.hears_nothing_before(&own)?;
         }
         Ok(())
     })
 }
 
 impl Member {
+    /// The next line must be this one of the chat: nothing is announced twice.
+    fn hears_nothing_before(&mut self, expected: &Said) -> Result<(), Failure> {
+        let line = self.next_line(Instant::now() + self.deadline)?;
+        if said(&line).as_ref() == Some(expected) {
+            return Ok(());
+        }
+        let line = shortened(&line);
+        Err(Failure::new(text!("room.announced-twice", expected, line)))
+    }
+
     /// The next line must announce that a client did this: any client, or this one, which is returned.
     fn hears_announced(
         &mut self,
@@ -333,7 +346,7 @@ impl Member {
 }
 
 /// Whom a line announces, and what that client did: `… *** ADDR joined`.
-fn announced(line: &str) -> Option<(SocketAddr, &str)> {
+pub(super) fn announced(line: &str) -> Option<(SocketAddr, &str)> {
     let (before, news) = line.split_once("*** ")?;
     let (addr, what) = news.split_once(' ')?;
     let is_ours = said(line).is_none() && (before.is_empty() || before.ends_with(' '));

@@ -1,5 +1,7 @@
 //! How a chat room stops: each client receives a last word and the end of its stream, and the port is free.
 
+#[cfg(unix)]
+use std::net::SocketAddr;
 use std::net::TcpListener;
 #[cfg(unix)]
 use std::process::ExitStatus;
@@ -8,6 +10,8 @@ use std::time::{Duration, Instant};
 use super::chat::{Member, SPEAKERS, in_a_room_where};
 use super::conversation::ended_well;
 use super::line::said;
+#[cfg(unix)]
+use super::room::announced;
 use super::subject::{Order, Running, Subject};
 use crate::{Failure, Program};
 
@@ -62,7 +66,7 @@ pub(super) fn stop_signals(subject: &Subject) -> Result<(), Failure> {
             stops_within_its_time(running, |running| {
                 running.order = Order::Stop;
                 running.program()?.signal(signal)?;
-                members.iter_mut().try_for_each(hears_the_last_word)?;
+                hear_of_no_stranger(&mut members)?;
                 members.drain(..).for_each(|member| member.peer.close());
                 ended_by(running.program_mut()?, signal)
             })
@@ -102,11 +106,34 @@ fn stops_within_its_time(
 /// A line of the server's must be the last one before the end of the stream.
 fn hears_the_last_word(member: &mut Member) -> Result<(), Failure> {
     let last = member.last_line()?;
-    if last.as_deref().is_some_and(|line| said(line).is_none()) {
+    is_last_word(member, last.as_deref())
+}
+
+fn is_last_word(member: &Member, last: Option<&str>) -> Result<(), Failure> {
+    if last.is_some_and(|line| said(line).is_none()) {
         return Ok(());
     }
     let (name, last) = (&member.name, last.unwrap_or_default());
     Err(Failure::new(text!("stop.no-last-word", name, last)))
+}
+
+/// As `hears_the_last_word`, of all clients of a room. A server that wakes itself by a connection must not
+/// announce that as a client.
+#[cfg(unix)]
+fn hear_of_no_stranger(members: &mut [Member]) -> Result<(), Failure> {
+    let addrs: Vec<SocketAddr> = members.iter().map(|member| member.addr).collect();
+    for member in members {
+        let lines = member.rest()?;
+        let is_stranger = |line: &&String| {
+            announced(line).is_some_and(|(addr, what)| what == "joined" && !addrs.contains(&addr))
+        };
+        if let Some(line) = lines.iter().find(is_stranger) {
+            let name = &member.name;
+            return Err(Failure::new(text!("stop.stranger", name, line)));
+        }
+        is_last_word(member, lines.last().map(String::as_str))?;
+    }
+    Ok(())
 }
 
 /// The program must end with 0, or as one that a signal has ended: Java does, and so does a program that
