@@ -198,7 +198,7 @@ impl Program {
         Ok(family)
     }
 
-    /// Whether the process that was started listens, and not only another one in its place. Where the
+    /// Whether the process that was started listens, and not only another process in its place. Where the
     /// system does not tell, the answer is yes.
     pub(crate) fn listens_itself(&self) -> bool {
         #[cfg(target_os = "linux")]

@@ -58,6 +58,8 @@ pub enum Symptom {
     LengthAsText,
     /// There is no length before the bytes.
     NoLength,
+    /// A server takes the length of a message for a part of it.
+    UnframedMessage,
     /// A length takes 1, 2 or 8 bytes.
     LengthWidth,
     /// A length is not the number of bytes that follow it.
@@ -134,6 +136,7 @@ impl Symptom {
         Self::ByteOrder,
         Self::LengthAsText,
         Self::NoLength,
+        Self::UnframedMessage,
         Self::LengthWidth,
         Self::WrongLength,
         Self::DisplayedBytes,
@@ -177,6 +180,7 @@ impl Symptom {
             Self::ByteOrder => "byte-order",
             Self::LengthAsText => "length-as-text",
             Self::NoLength => "no-length",
+            Self::UnframedMessage => "unframed-message",
             Self::LengthWidth => "length-width",
             Self::WrongLength => "wrong-length",
             Self::DisplayedBytes => "displayed-bytes",

@@ -480,6 +480,13 @@ impl Running {
             if asked.send(&reversed).is_ok() && asked.hears(answer, time) {
                 return Some(Symptom::ByteOrder);
             }
+            if self.protocol == Protocol::Frames {
+                asked = connect(&asked)?;
+                let payload = &message[size_of::<u32>()..];
+                if asked.send(payload).is_ok() && asked.hears(answer, time) {
+                    return Some(Symptom::UnframedMessage);
+                }
+            }
             other = connect(&asked);
             other.as_mut()?.send(message).ok()?;
         }
