@@ -72,9 +72,9 @@ pub async fn folded_without_scripts(browser: &Browser) -> Result<()> {
 
 /// Paper shows Rust, unless Python was chosen.
 pub async fn on_paper(browser: &Browser) -> Result<()> {
-    browser.visit_in(View::WIDE, PAGE).await?;
     for (value, language) in [("rust", RUST), ("python", PYTHON)] {
-        browser.set_view(View::WIDE).await?;
+        // Anew: a page that was on paper is laid out again, and moves under the mouse.
+        browser.visit_in(View::WIDE, PAGE).await?;
         browser.click(&browser.one(&format!(".languages [value={value}]")).await?).await?;
         browser.set_paper(672, 986, Scheme::Light).await?;
         expect(browser, language, &format!("{value} was chosen, on paper")).await?;
