@@ -21,6 +21,7 @@ use crate::edition::Edition;
 use crate::place::Places;
 use crate::preprocess::Steps;
 use crate::search::{self, Name};
+use crate::site::{self, Address};
 use crate::{cards, files};
 
 /// Builds the book and prints its folder.
@@ -129,15 +130,18 @@ fn render(
     }
     configure(&mut book.config)?;
     book.config.set("build.build-dir", dest)?;
+    let address = Address::take(&mut book.config)?;
     without_mdbooks_search(&mut book.config)?;
     book.with_preprocessor(Steps(edition));
     book.build()?;
-    finish(dest, &Places::read(root, &root.join(ENGLISH).join("src"))?)?;
+    finish(dest, &Places::read(root, &root.join(ENGLISH).join("src"))?, &address)?;
+    site::remove_unused(dest)?;
+    address.write_lists(dest)?;
     search.map_or(Ok(()), |name| search::write(root, dest, name))
 }
 
 /// Does to the pages what mdBook cannot do.
-fn finish(dest: &Path, places: &Places) -> Result<()> {
+fn finish(dest: &Path, places: &Places, address: &Address) -> Result<()> {
     let entries = fs::read_dir(dest).with_context(|| format!("cannot list {}", dest.display()))?;
     let paths: Vec<PathBuf> =
         entries.map(|entry| entry.map(|it| it.path())).collect::<io::Result<_>>()?;
@@ -147,6 +151,7 @@ fn finish(dest: &Path, places: &Places) -> Result<()> {
         let pages = files::split(&name, cards::label(&places.number(&page)))
             .with_context(|| name.into_owned())?;
         for (name, page) in pages {
+            let page = address.describe(&name, page);
             fs::write(dest.join(&name), page).with_context(|| format!("cannot write {name}"))?;
         }
     }

@@ -4,7 +4,7 @@ mod glossary;
 mod page;
 mod prose;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
 use std::ops::AddAssign;
@@ -56,6 +56,7 @@ pub fn check(root: &Path, dest: &Path) -> Result<Counts> {
     problems.extend(glossary::late_links(&src, Edition::Everyone)?);
     problems.extend(prose::problems(root)?);
     problems.extend(site.problems(root));
+    problems.extend(site.unused());
     let mut counts = site.counts();
     for edition in Edition::ALL.into_iter().filter(|it| *it != Edition::Everyone) {
         if edition == Edition::Teacher && !root.join(ENGLISH).join(TEACHERS_FOLDER).is_dir() {
@@ -65,6 +66,7 @@ pub fn check(root: &Path, dest: &Path) -> Result<Counts> {
         build::build(root, folder.path(), edition)?;
         let site = Site::read(folder.path())?;
         let mut found = site.problems(root);
+        found.extend(site.unused());
         if !edition.has_solutions() {
             found.extend(site.leftovers(folder.path())?);
         }
@@ -87,6 +89,10 @@ pub fn check(root: &Path, dest: &Path) -> Result<Counts> {
 /// What no page has that is for learners.
 const LEFTOVERS: [&str; 3] = ["<summary>Solution", "class=\"teacher\"", "exercises/"];
 
+/// What is found without a link: by servers, by search engines, and by `cargo xtask build`.
+const ENTRANCES: [&str; 6] =
+    [".nojekyll", "404.html", "index.html", "robots.txt", "sitemap.xml", "toc.html"];
+
 /// A folder of built pages.
 struct Site {
     /// By path, relative to the site's root, with slashes.
@@ -99,7 +105,7 @@ struct Site {
 impl Site {
     fn read(dest: &Path) -> Result<Self> {
         let mut site = Self { pages: BTreeMap::new(), styles: BTreeMap::new(), files: Vec::new() };
-        list(dest, "", &mut site.files)?;
+        site.files = files(dest)?;
         for path in &site.files {
             let read = || {
                 fs::read_to_string(dest.join(path)).with_context(|| format!("cannot read {path}"))
@@ -160,6 +166,27 @@ impl Site {
         problems
     }
 
+    /// One line for each file that no page and no style sheet leads to.
+    fn unused(&self) -> Vec<String> {
+        let of_pages = self.pages.iter().flat_map(|(path, page)| {
+            page.links.iter().filter_map(|link| link.path(path, page.base.as_deref()))
+        });
+        let of_styles = self
+            .styles
+            .iter()
+            .flat_map(|(path, links)| links.iter().filter_map(|link| link.path(path, None)));
+        let used: BTreeSet<String> = of_pages.chain(of_styles).collect();
+        let is_redirect = |path: &str| self.pages.get(path).is_some_and(|page| page.is_redirect);
+        let is_known = |path: &str| {
+            used.contains(path)
+                || is_redirect(path)
+                || ENTRANCES.contains(&path)
+                || path.ends_with("LICENSE.txt")
+        };
+        let unused = self.files.iter().filter(|path| !is_known(path));
+        unused.map(|path| format!("{path}: no page leads to this file")).collect()
+    }
+
     /// What is wrong with a link, if there is something.
     fn follow(&self, from: &str, base: Option<&str>, link: &Link) -> Option<String> {
         let target = link.target.trim();
@@ -170,15 +197,10 @@ impl Site {
         if has_scheme(target) {
             return None;
         }
-        let (path, fragment) = target.split_once('#').unwrap_or((target, ""));
-        let path = path.split('?').next().unwrap_or("");
-        let path = match path {
-            "" => from.to_owned(),
-            _ => match resolve(base.unwrap_or(from), &decode(path)) {
-                Some(path) => path,
-                None => return Some("leads out of the book".to_owned()),
-            },
+        let Some(path) = link.path(from, base) else {
+            return Some("leads out of the book".to_owned());
         };
+        let (_, fragment) = target.split_once('#').unwrap_or((target, ""));
         if !self.files.contains(&path) {
             return Some(format!("no such file: {path}"));
         }
@@ -187,6 +209,27 @@ impl Site {
         let found = fragment.is_empty() || page.ids.contains(&fragment);
         (!found).then(|| format!("{path} has no id `{fragment}`"))
     }
+}
+
+impl Link {
+    /// The file in the book to which it leads; none if it leads out of the book.
+    fn path(&self, from: &str, base: Option<&str>) -> Option<String> {
+        let target = self.target.trim();
+        if is_remote(target) || has_scheme(target) {
+            return None;
+        }
+        match target.split(['#', '?']).next().unwrap_or_default() {
+            "" => Some(from.to_owned()),
+            path => resolve(base.unwrap_or(from), &decode(path)),
+        }
+    }
+}
+
+/// The files of a built book: their paths, with slashes.
+pub fn files(dest: &Path) -> Result<Vec<String>> {
+    let mut files = Vec::new();
+    list(dest, "", &mut files)?;
+    Ok(files)
 }
 
 /// Lists the files below a folder, with slashes.

@@ -25,6 +25,7 @@ mod schedule;
 mod search;
 mod serve;
 mod sheet;
+mod site;
 mod source;
 mod summary;
 

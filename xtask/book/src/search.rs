@@ -20,6 +20,7 @@ use workspace::edition::ENGLISH;
 
 use self::pack::Words;
 use self::prose::Section;
+pub use self::prose::sections;
 
 /// The engine, below the repository's root.
 const ENGINE: &str = "book/theme/search.js";

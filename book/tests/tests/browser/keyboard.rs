@@ -115,14 +115,51 @@ pub async fn unfolds(browser: &Browser) -> Result<()> {
 /// The page with the whole book has a button that prints it.
 pub async fn prints(browser: &Browser) -> Result<()> {
     browser.visit_in(View::WIDE, "print.html").await?;
-    let watch = "window.prints = 0; window.print = () => { prints += 1; };";
-    let _: Value = browser.run(watch, json!([])).await?;
+    count_prints(browser).await?;
     focus(browser, "button#print-button").await?;
     for (key, times) in [(Key::Enter, 1), (Key::Space, 2)] {
         browser.press(key).await?;
-        let prints: usize = browser.run("return prints", json!([])).await?;
-        ensure!(prints == times, "{key:?} on the print button: printed {prints} times");
+        expect_prints(browser, times, &format!("{key:?} on the print button")).await?;
     }
+    Ok(())
+}
+
+/// Any other page has a menu that prints this page, and leads to the whole book.
+pub async fn chooses_what_to_print(browser: &Browser) -> Result<()> {
+    browser.visit_in(View::WIDE, PAGE).await?;
+    count_prints(browser).await?;
+    let open = Locator::Css("#print-menu:popover-open");
+    let button = "button#print-menu-button";
+    focus(browser, button).await?;
+    browser.press(Key::Enter).await?;
+    browser.expect(open, "Enter on the button opens the menu").await?;
+    browser.press(Key::Tab).await?;
+    let first = Locator::Css("#print-button:focus");
+    browser.expect(first, "Tab leads into the menu").await?;
+    browser.press(Key::Enter).await?;
+    let closed = Locator::Css("body:not(:has(#print-menu:popover-open))");
+    browser.expect(closed, "a choice closes the menu").await?;
+    expect_prints(browser, 1, "Enter on the first choice").await?;
+    focus(browser, button).await?;
+    browser.press(Key::Space).await?;
+    browser.expect(open, "Space on the button opens the menu").await?;
+    focus(browser, "#print-menu a").await?;
+    browser.press(Key::Enter).await?;
+    let whole = Locator::Css("main.whole-book");
+    browser.expect(whole, "the second choice leads to the whole book").await?;
+    Ok(())
+}
+
+/// Counts what the page prints from now on, and prints nothing.
+async fn count_prints(browser: &Browser) -> Result<()> {
+    let watch = "window.prints = 0; window.print = () => { prints += 1; };";
+    let _: Value = browser.run(watch, json!([])).await?;
+    Ok(())
+}
+
+async fn expect_prints(browser: &Browser, times: usize, when: &str) -> Result<()> {
+    let prints: usize = browser.run("return prints", json!([])).await?;
+    ensure!(prints == times, "{when}: printed {prints} times");
     Ok(())
 }
 

@@ -150,6 +150,11 @@ fn behaviour(shared: &Shared) -> Vec<Trial> {
         test(shared, "the theme can be changed by keyboard", keyboard::changes_the_theme),
         test(shared, "what is folded can be unfolded by keyboard", keyboard::unfolds),
         test(shared, "the whole book can be printed by keyboard", keyboard::prints),
+        test(
+            shared,
+            "a menu offers this page or the whole book for printing",
+            keyboard::chooses_what_to_print,
+        ),
         test(shared, "search works by keyboard", keyboard::searches),
         test(shared, "the right section is among the first results", searching::answers),
         test(shared, "search finds Han text", searching::finds_han_text),

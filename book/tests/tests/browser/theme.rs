@@ -55,8 +55,23 @@ async fn expect_scheme(browser: &Browser, scheme: Scheme, when: &str) -> Result<
     let selector = format!("html.{scheme}");
     let what = format!("{PAGE}: the page is {scheme} when {when}");
     browser.expect(Locator::Css(&selector), &what).await?;
-    expect_colours(browser, scheme, &what).await
+    expect_colours(browser, scheme, &what).await?;
+    let same: bool = browser.run(BAR_COLOUR, json!([])).await?;
+    ensure!(same, "{what}; but the browser's own bar has another colour");
+    Ok(())
 }
+
+/// Whether the colour that is in force for the browser's own bar is the page's background.
+const BAR_COLOUR: &str = "
+    const colours = [...document.querySelectorAll('meta[name=theme-color]')];
+    const [first, ...others] = colours.filter(({ media }) => matchMedia(media).matches);
+    const probe = document.createElement('i');
+    probe.style.color = first.content;
+    document.body.append(probe);
+    const { color } = getComputedStyle(probe);
+    probe.remove();
+    return others.length === 0 && color === getComputedStyle(document.documentElement).backgroundColor;
+";
 
 /// A dark page's background is darker than its text.
 pub async fn expect_colours(browser: &Browser, scheme: Scheme, what: &str) -> Result<()> {

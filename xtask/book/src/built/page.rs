@@ -18,6 +18,8 @@ pub struct Page {
     pub links: Vec<Link>,
     /// The value of `<base href>`, if it is there.
     pub base: Option<String>,
+    /// Whether it only leads to another page.
+    pub is_redirect: bool,
     /// What is wrong, whatever the other pages hold.
     pub problems: Vec<String>,
     /// How many elements are open in which text is shown as it is.
@@ -61,6 +63,7 @@ impl Page {
         }
         self.links.extend(links_of(tag));
         match name {
+            "meta" => self.is_redirect |= attribute(tag, "http-equiv") == Some("refresh"),
             "base" => self.base = attribute(tag, "href").map(str::to_owned),
             "img" if attribute(tag, "alt").is_none_or(|alt| alt.trim().is_empty()) => {
                 let src = attribute(tag, "src").unwrap_or("");
@@ -118,7 +121,9 @@ fn links_of(tag: &Tag) -> Vec<Link> {
             ("base", _) => continue,
             ("a" | "area", "href" | "xlink:href") => false,
             ("link", "href") => is_fetched(tag),
-            (_, "src" | "href" | "xlink:href" | "poster") | ("object", "data") => true,
+            (_, "src" | "href" | "xlink:href" | "poster" | "data-script") | ("object", "data") => {
+                true
+            }
             (_, "style") => {
                 links.extend(links_in_css(value));
                 continue;

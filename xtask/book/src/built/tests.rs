@@ -31,6 +31,16 @@ fn a_sound_book_passes() {
 }
 
 #[test]
+fn a_file_that_no_page_leads_to_is_found() {
+    let tree = fixture::tree();
+    fixture::write(tree.path(), "book/en/src/lost.svg", "<svg/>");
+    assert_eq!(failure(tree.path()), "lost.svg: no page leads to this file");
+    fixture::append(tree.path(), "book/en/src/second.md", "\n[Found](lost.svg)\n");
+    let text = check(tree.path()).map_or_else(|error| error.to_string(), |_| String::new());
+    assert!(!text.lines().any(|line| line == "lost.svg: no page leads to this file"), "{text}");
+}
+
+#[test]
 fn what_is_wrong_in_one_edition_only_is_found_with_its_name() {
     let tree = fixture::tree();
     let solution = "\n<details><summary>Solution</summary>\n\n<span id=\"way\"></span>\n\n</details>\n\n\
