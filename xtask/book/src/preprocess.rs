@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal as _, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use conformance::text;
 use mdbook_preprocessor::book::{Book, Chapter};
 use mdbook_preprocessor::{Preprocessor, PreprocessorContext, parse_input};
 use workspace::root;
@@ -126,7 +127,8 @@ impl<'a> Page<'a> {
                 (self.fence(&fence, index, &body, end), end)
             } else {
                 self.outline.add(lines[index]);
-                (self.directive(rest, index), index + 1)
+                let block = label(rest).or_else(|| self.directive(rest, index));
+                (block, index + 1)
             };
             match block {
                 Some(html) => self.push_block(prefix, &html, lines.get(end).copied()),
@@ -284,6 +286,12 @@ impl<'a> Page<'a> {
             self.push_lines(&[prefix.trim_end()]);
         }
     }
+}
+
+/// The label of a callout that corrects the tutorial, for its first line; Markdown knows other callouts only.
+fn label(line: &str) -> Option<String> {
+    let label = text!("callout.tutorial");
+    (line.trim_end() == collect::CORRECTION).then(|| format!(r#"<p class="tutorial">{label}</p>"#))
 }
 
 /// A line without the indentation and the quote marks before it.

@@ -10,8 +10,8 @@ use conformance::text;
 
 use crate::summary::pages;
 
-/// How a callout begins that corrects the tutorial.
-const CORRECTION: &str = "**Where the tutorial is wrong.**";
+/// The first line of a callout that corrects the tutorial, after the quote mark.
+pub const CORRECTION: &str = "[!TUTORIAL]";
 
 /// The heading over a page's key points.
 const KEY_POINTS: &str = "## Key points";
@@ -57,21 +57,23 @@ fn key_points(text: &str, page: &str) -> Vec<String> {
 fn corrections(text: &str, page: &str) -> Vec<String> {
     let mut section = String::new();
     let mut found: Vec<String> = Vec::new();
-    let mut inside = false;
+    // What precedes the next line of the callout.
+    let mut start: Option<String> = None;
     for line in text.lines() {
         if let Some((title, id)) = heading(line) {
             section = format!("[{title}]({page}#{id})");
         }
         let quoted = line.strip_prefix('>').map(str::trim);
         match quoted {
-            Some(quoted) if quoted.starts_with(CORRECTION) => {
-                let quoted = from_elsewhere(quoted.trim_start_matches(CORRECTION).trim(), page);
-                found.push(format!("- {section}: {quoted}"));
-                inside = true;
+            Some(CORRECTION) => start = Some(format!("- {section}: ")),
+            Some(quoted) => {
+                if let Some(before) = &mut start {
+                    let line = format!("{before}{}", from_elsewhere(quoted, page));
+                    found.push(line.trim_end().to_owned());
+                    "  ".clone_into(before);
+                }
             }
-            Some("") if inside => found.push(String::new()),
-            Some(quoted) if inside => found.push(format!("  {}", from_elsewhere(quoted, page))),
-            _ => inside = false,
+            None => start = None,
         }
     }
     found
@@ -98,8 +100,8 @@ mod tests {
 
 ## One *thing* {#one}
 
-> [!WARNING]
-> **Where the tutorial is wrong.** It says [so](#two).
+> [!TUTORIAL]
+> It says [so](#two).
 >
 > And so.
 
@@ -108,8 +110,8 @@ mod tests {
 
 ### Two {#two}
 
-> [!NOTE]
-> **Where the tutorial is wrong.** Twice.
+> [!TUTORIAL]
+> Twice.
 
 ## Key points {#key-points}
 

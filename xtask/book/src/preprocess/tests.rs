@@ -43,6 +43,13 @@ fn a_block_is_one_line_and_ends_before_the_next() {
 }
 
 #[test]
+fn a_callout_that_corrects_the_tutorial_has_its_label() {
+    let text = page("> [!TUTORIAL]\n> It *claims* that.\n>\n> It is not so.\n");
+    let label = r#"<p class="tutorial">The Python tutorial, corrected</p>"#;
+    assert_eq!(text, format!("> {label}\n>\n> It *claims* that.\n>\n> It is not so.\n"));
+}
+
+#[test]
 fn a_block_keeps_the_place_where_it_stands() {
     let text = page(
         "- a\n\n  {{#listing 01-first src/client.rs}}\n- b\n\n> {{#session 01-first/hello}}\n> c\n",
