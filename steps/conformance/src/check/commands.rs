@@ -38,6 +38,8 @@ pub(super) fn both_streams(subject: &Subject) -> Result<(), Failure> {
     // How the stream is cut is not the matter here, and to cut megabytes takes its time.
     if subject.cut.is_none() {
         let (command, answer) = both(MUCH);
+        // It is still there when all is written: a server that looks at it meanwhile finds nothing wrong.
+        let command = if cfg!(windows) { command } else { format!("{command}; sleep 0.1") };
         running.ask(&mut peer, command, answer)?;
     }
     Ok(())
