@@ -240,7 +240,11 @@ mod mark {
     /// A variable of the environment that no other program has. What a program starts inherits it,
     /// also in a process group or a session of its own, and when its parent has ended. Only a program
     /// that begins with an empty environment loses it.
-    pub(super) struct Mark(String);
+    pub(super) struct Mark {
+        variable: String,
+        /// When this process started, as in [`Stat`]: what has started before has no mark of ours.
+        since: u64,
+    }
 
     impl Mark {
         /// Marks a program before it is started.
@@ -250,17 +254,18 @@ mod mark {
             let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos();
             let name = format!("CHECKED_{}_{count}_{now}", std::process::id());
             command.env(&name, "1");
-            Self(format!("{name}=1"))
+            let since = Stat::of(std::process::id()).map_or(0, |stat| stat.start);
+            Self { variable: format!("{name}=1"), since }
         }
 
         /// The variable's name.
         pub(super) fn name(&self) -> &str {
-            self.0.trim_end_matches("=1")
+            self.variable.trim_end_matches("=1")
         }
 
         /// Whether this process has the mark. One that has ended has no environment any more.
-        fn is_on(&self, id: u32) -> bool {
-            process_info::has_variable(id, &self.0)
+        fn is_on(&self, id: u32, stat: &Stat) -> bool {
+            stat.start >= self.since && process_info::has_variable(id, &self.variable)
         }
     }
 
@@ -299,7 +304,7 @@ mod mark {
                 && mark.is_some()
                 && stat.parent == me
                 && !ours.children.contains(&id)
-                && !ours.leaders.iter().any(|other| other.mark.is_on(id))
+                && !ours.leaders.iter().any(|other| other.mark.is_on(id, stat))
         };
         let mut family = Vec::new();
         for (id, stat) in &stats {
@@ -315,7 +320,7 @@ mod mark {
                 Some((stat.parent, stats.get(&stat.parent)?))
             });
             let mut line = line.take(stats.len()); // they were not all looked at in one moment
-            if mark.is_some_and(|mark| mark.is_on(*id))
+            if mark.is_some_and(|mark| mark.is_on(*id, stat))
                 || line.any(|(id, stat)| id == leader || is_stray(id, stat))
             {
                 family.push(*id);

@@ -67,6 +67,8 @@ pub struct Stat {
     pub cpu_time: Duration,
     /// The processor time of the children that have ended and were waited for, and of theirs.
     pub children_time: Duration,
+    /// When it started, in ticks since the system did.
+    pub start: u64,
 }
 
 impl Stat {
@@ -88,7 +90,7 @@ impl Stat {
     }
 
     /// The name in field 2 may hold blanks and parentheses, so counting starts after it. Fields 14
-    /// to 17 are ticks of 1/100 s: `USER_HZ` is 100 on every common architecture.
+    /// to 17, and 22, are ticks of 1/100 s: `USER_HZ` is 100 on every common architecture.
     fn parse(text: &str) -> Option<Self> {
         let mut fields = text.rsplit_once(')')?.1.split_whitespace();
         let state = fields.next()?.chars().next()?;
@@ -97,7 +99,9 @@ impl Stat {
         let mut fields = fields.skip(8);
         let mut ticks = || fields.next()?.parse::<u64>().ok();
         let mut time = || Some(Duration::from_millis((ticks()? + ticks()?) * 10));
-        Some(Self { state, parent, group, cpu_time: time()?, children_time: time()? })
+        let (cpu_time, children_time) = (time()?, time()?);
+        let start = fields.nth(4)?.parse().ok()?;
+        Some(Self { state, parent, group, cpu_time, children_time, start })
     }
 }
 
@@ -233,13 +237,14 @@ mod tests {
 
     #[test]
     fn stat_is_read_after_the_name_whatever_is_in_it() {
-        let stat = "42 (a (strange) name) R 1 2 3 4 5 6 7 8 9 10 150 49 3 4 20";
+        let stat = "42 (a (strange) name) R 1 2 3 4 5 6 7 8 9 10 150 49 3 4 20 0 1 0 4711 8";
         let expected = Stat {
             state: 'R',
             parent: 1,
             group: 2,
             cpu_time: Duration::from_millis(1990),
             children_time: Duration::from_millis(70),
+            start: 4711,
         };
         assert_eq!(Stat::parse(stat), Some(expected));
         assert_eq!(Stat::parse("42 (x) R 1"), None);

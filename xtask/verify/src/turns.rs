@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Instant;
 
 /// How many have a turn at a time for each processor: most of them wait more than they compute.
-const PER_PROCESSOR: usize = 3;
+const PER_PROCESSOR: usize = 2;
 
 /// Turns, given to the lowest rank first, and within a rank in the order in which they were asked for.
 #[derive(Debug)]
