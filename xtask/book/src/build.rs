@@ -130,7 +130,7 @@ fn render(
     }
     configure(&mut book.config)?;
     book.config.set("build.build-dir", dest)?;
-    let address = Address::take(&mut book.config)?;
+    let address = Address::take(root, &mut book.config)?;
     without_mdbooks_search(&mut book.config)?;
     book.with_preprocessor(Steps(edition));
     book.build()?;

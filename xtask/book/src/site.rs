@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use mdbook_driver::config::Config;
+use workspace::edition::ENGLISH;
 
 use crate::built;
 use crate::html::escape;
@@ -26,23 +27,41 @@ const UNLISTED: &str = r#"<meta name="robots" content="noindex">"#;
 /// Lists of results show no more characters.
 const LONGEST_DESCRIPTION: usize = 160;
 
-/// Where the book is on the web, with a slash at the end; nothing for a book that is read on this computer.
+/// Where the book is on the web.
 #[derive(Debug)]
-pub struct Address(Option<String>);
+pub struct Address {
+    /// With a slash at the end; nothing for a book that is read on this computer.
+    url: Option<String>,
+    languages: Vec<Language>,
+}
+
+/// A language that the book is written in.
+#[derive(Debug)]
+struct Language {
+    /// Its code, such as `en`.
+    code: String,
+    /// Its folder on the site: English is at the top.
+    folder: String,
+    /// The folder of its pages' sources.
+    src: PathBuf,
+}
 
 impl Address {
     /// Takes the address from the book's settings, and leaves its path there: with a path, the page for unknown
     /// addresses also works on another host.
-    pub fn take(config: &mut Config) -> Result<Self> {
+    pub fn take(root: &Path, config: &mut Config) -> Result<Self> {
         let url: String = config.get(SETTING)?.unwrap_or_default();
-        let Some((scheme, rest)) = url.split_once("://") else { return Ok(Self(None)) };
+        let Some((scheme, rest)) = url.split_once("://") else {
+            return Ok(Self { url: None, languages: Vec::new() });
+        };
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
         if !matches!(scheme, "http" | "https") || host.is_empty() || path.contains(['?', '#']) {
             bail!("{SETTING} is {url}; expected an address such as https://example.org/book/");
         }
         let slash = if path.is_empty() || path.ends_with('/') { "" } else { "/" };
         config.set(SETTING, format!("/{path}{slash}"))?;
-        Ok(Self(Some(format!("{scheme}://{host}/{path}{slash}"))))
+        let url = Some(format!("{scheme}://{host}/{path}{slash}"));
+        Ok(Self { url, languages: languages(root)? })
     }
 
     /// The page, with a description of its own; and with its address, if there is one.
@@ -55,28 +74,43 @@ impl Address {
                 replace(&mut page, start, &escape(&description));
             }
         }
-        if let Some(url) = self.of(name) {
-            let url = escape(&url);
+        if let Some(url) = self.of("", name) {
+            let (url, alternates) = (escape(&url), self.alternates(name));
             let lines = format!(
-                "<link rel=\"canonical\" href=\"{url}\">\n<meta property=\"og:url\" content=\"{url}\">\n</head>"
+                "<link rel=\"canonical\" href=\"{url}\">\n<meta property=\"og:url\" content=\"{url}\">\n{alternates}</head>"
             );
             page = page.replacen("</head>", &lines, 1);
         }
         page
     }
 
-    /// A page's address.
-    fn of(&self, name: &str) -> Option<String> {
+    /// The address of a page in a folder.
+    fn of(&self, folder: &str, name: &str) -> Option<String> {
         let page = if name == "index.html" { "" } else { name };
-        self.0.as_ref().map(|address| format!("{address}{page}"))
+        self.url.as_ref().map(|url| format!("{url}{folder}{page}"))
+    }
+
+    /// Links to a page in each of its languages; none if it has only one.
+    fn alternates(&self, name: &str) -> String {
+        let source = name.replace(".html", ".md");
+        let has_page = |it: &&Language| it.src.join(&source).is_file();
+        let languages: Vec<&Language> = self.languages.iter().filter(has_page).collect();
+        if languages.len() < 2 {
+            return String::new();
+        }
+        let link = |Language { code, folder, .. }: &Language| {
+            let url = escape(&self.of(folder, name)?);
+            Some(format!("<link rel=\"alternate\" hreflang=\"{code}\" href=\"{url}\">\n"))
+        };
+        languages.into_iter().filter_map(link).collect()
     }
 
     /// Writes the list of pages for search engines, and the file that leads to it.
     pub fn write_lists(&self, dest: &Path) -> Result<()> {
-        let Some(address) = &self.0 else { return Ok(()) };
+        let Some(address) = &self.url else { return Ok(()) };
         let mut pages = texts(dest)?;
         pages.retain(|_, text| is_listed(text));
-        let urls = pages.keys().filter_map(|name| self.of(name));
+        let urls = pages.keys().filter_map(|name| self.of("", name));
         let urls: Vec<String> =
             urls.map(|url| format!("<url><loc>{}</loc></url>\n", escape(&url))).collect();
         let urls = urls.concat();
@@ -90,6 +124,22 @@ impl Address {
         }
         Ok(())
     }
+}
+
+/// The languages of the book: each has a folder, which is named by its code.
+fn languages(root: &Path) -> Result<Vec<Language>> {
+    let english = root.join(ENGLISH);
+    let mut languages = Vec::new();
+    for entry in english.with_file_name("").read_dir().context("cannot list the languages")? {
+        let path = entry?.path();
+        if path.join("book.toml").is_file() {
+            let code = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let folder = if path == english { String::new() } else { format!("{code}/") };
+            languages.push(Language { code, folder, src: path.join("src") });
+        }
+    }
+    languages.sort_by(|a, b| a.code.cmp(&b.code));
+    Ok(languages)
 }
 
 fn is_listed(page: &str) -> bool {
@@ -179,9 +229,11 @@ mod tests {
         );
     }
 
-    /// A book with the real theme, and with this address.
+    /// A book with the real theme, with this address, and with a page in another language.
     fn built(site_url: &str) -> tempfile::TempDir {
         let tree = fixture::tree();
+        fixture::write(tree.path(), "book/xx/book.toml", "");
+        fixture::write(tree.path(), "book/xx/src/second.md", "# Second\n");
         fixture::copy_real(tree.path(), "book/theme");
         let html = "[output.html]\n";
         let settings = format!("{html}theme = \"../theme\"\n{site_url}");
@@ -200,9 +252,12 @@ mod tests {
         for part in [
             r#"<link rel="canonical" href="https://example.org/book/second.html">"#,
             r#"<meta property="og:url" content="https://example.org/book/second.html">"#,
+            r#"<link rel="alternate" hreflang="en" href="https://example.org/book/second.html">"#,
+            r#"<link rel="alternate" hreflang="xx" href="https://example.org/book/xx/second.html">"#,
         ] {
             assert!(page.contains(part), "no {part} in {page}");
         }
+        assert!(!read("first.html").contains("hreflang"), "it is there in English alone");
         assert!(
             read("index.html")
                 .contains(r#"<link rel="canonical" href="https://example.org/book/">"#)
@@ -240,7 +295,7 @@ mod tests {
         let address = |url: &str| {
             let mut config = Config::default();
             config.set(SETTING, url).unwrap();
-            Address::take(&mut config).map(|it| it.0)
+            Address::take(fixture::tree().path(), &mut config).map(|it| it.url)
         };
         assert_eq!(address("http://a.org").unwrap().as_deref(), Some("http://a.org/"));
         assert_eq!(address("/book/").unwrap(), None);
