@@ -265,7 +265,7 @@ impl Asking {
     fn start(subject: &Subject, answer: Vec<u8>) -> Result<Self, Failure> {
         let server = FakeServer::start(subject, fake::answers(answer))?;
         let mut program = subject.start_client(server.addr(), None)?;
-        program.type_line("a command")?;
+        program.type_line("getent hosts")?; // a command, though it begins with `get`
         Ok(Self { program, server })
     }
 
