@@ -38,14 +38,14 @@ impl Words {
 
     /// The words in their order: how many letters each shares with the one before, as a digit of base 36, and the rest.
     pub fn table(&self) -> Vec<String> {
-        let befores = std::iter::once("").chain(self.order.iter().map(String::as_str));
+        let previous = std::iter::once("").chain(self.order.iter().map(String::as_str));
         let entry = |(before, word): (&str, &String)| {
             let both = before.bytes().zip(word.bytes()).take(35);
             let shared = both.take_while(|(a, b)| a == b && a.is_ascii()).count();
             let digit = u32::try_from(shared).ok().and_then(|it| char::from_digit(it, 36));
             format!("{}{}", digit.expect("at most 35"), &word[shared..])
         };
-        befores.zip(&self.order).map(entry).collect()
+        previous.zip(&self.order).map(entry).collect()
     }
 
     /// A text that these words are of.
