@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::Failure;
@@ -133,13 +133,21 @@ impl Peer {
     }
 
     /// Has another thread send these bytes again and again, until the connection has ended, or none of them
-    /// could be sent within its deadline.
-    pub(crate) fn send_without_pause(&self, bytes: Vec<u8>) -> Result<(), Failure> {
+    /// could be sent within its deadline. The thread returns that error.
+    pub(crate) fn send_without_pause(
+        &self,
+        bytes: Vec<u8>,
+    ) -> Result<JoinHandle<io::Error>, Failure> {
         let stream = self.stream.try_clone();
         let mut stream =
             stream.map_err(|error| Failure::new(text!("peer.cannot-set-up", error)))?;
-        thread::spawn(move || while stream.write_all(&bytes).is_ok() {});
-        Ok(())
+        Ok(thread::spawn(move || {
+            loop {
+                if let Err(error) = stream.write_all(&bytes) {
+                    return error;
+                }
+            }
+        }))
     }
 
     /// Receives exactly as many bytes as `expected` has, and compares. If they differ, the failure shows

@@ -1,5 +1,6 @@
 //! How a chat room stops: each client receives a last word and the end of its stream, and the port is free.
 
+use std::io;
 #[cfg(unix)]
 use std::net::SocketAddr;
 use std::net::TcpListener;
@@ -46,10 +47,19 @@ fn stops_while_a_client_sends(subject: &Subject) -> Result<(), Failure> {
     let done = text!("stop.one-is-sending");
     in_a_room_where(&done, subject, |running| {
         let mut member = Member::join(running, "one that sends without a pause")?;
-        member.peer.send_without_pause(vec![b'x'; PIECE_LEN])?; // no newline: no other client receives it
+        let piece = vec![b'x'; PIECE_LEN]; // no newline: no other client receives it
+        let sending = member.peer.send_without_pause(piece)?;
         types_quit(running)?;
         hears_the_last_word(&mut member)?;
         member.peer.end();
+        // The system reports a reset once: to the thread that reads, or to the one that sends.
+        if let Ok(error) = sending.join()
+            && error.kind() == io::ErrorKind::ConnectionReset
+        {
+            let name = &member.name;
+            let failure = Failure::new(text!("stop.reset", error));
+            return Err(failure.after(text!("chat.while-waiting-for-end", name)));
+        }
         ended_well(running.program_mut()?)
     })
 }
