@@ -1,4 +1,4 @@
-//! What a chat room owes its clients: each line to all of them, and no trouble from any of them.
+//! A chat room's duties to its clients: each line reaches all of them, and none of them can disturb the rest.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use crate::{Failure, Peer, Program};
 /// The most bytes that a line may have, without its ending.
 pub(super) const MAX_LINE_LEN: usize = 4096;
 
-/// Characters that act on a terminal, or on what is around them, of each kind one or two.
+/// Characters that act on a terminal or on the surrounding text: one or two of each kind.
 const CONTROL_CHARACTERS: &[(char, &str)] = &[
     ('\u{1b}', "escape"),
     ('\0', "NUL"),
@@ -36,76 +36,76 @@ const CONTROL_CHARACTERS: &[(char, &str)] = &[
 /// How many clients speak at once.
 pub(super) const SPEAKERS: usize = 5;
 
-/// How many lines each of them says, and how many where the stream is cut: each byte costs time there.
+/// How many lines each of them says, and how many if the proxy cuts the stream, where each byte costs time.
 const LINES_EACH: usize = 300;
 const LINES_EACH_IN_PIECES: usize = 20;
 
 /// How many of the last lines a client that joins must receive, in an exercise.
 const REMEMBERED_LINES: usize = 10;
 
-/// How many clients join while another talks, and how many lines it says just before each of them, and
-/// just after.
+/// How many clients join while another talks, and how many lines the talker says just before each of
+/// them, and just after.
 const LATECOMERS: usize = 20;
 const LINES_AROUND: usize = 20;
 
-/// How many lines each client may say in a second, in another exercise, and how many one says there.
+/// How many lines each client may say in a second, in another exercise, and how many the hasty client says.
 const LINES_A_SECOND: usize = 10;
 const HASTY_LINES: usize = 35;
 
-/// How often a name is given away while others ask for it, and how long that may take; in how many
-/// groups of clients at once, how many of a group ask, and how many times each of them does.
+/// How often a client gives a name away while others ask for it, and how long that may take; the number
+/// of groups that do so at once, the clients of a group that ask, and the requests that each of them sends.
 const NAME_TIMES: usize = 60;
 const NAME_TIME: Duration = Duration::from_secs(6);
 const NAME_GROUPS: usize = 8;
 const NAME_ASKERS: usize = 6;
 const NAME_REQUESTS: usize = 100;
 
-/// How many clients try to say more than any room could pass on, and how much each of them, in bytes: more
-/// than the buffers of the systems take. The lines are as long as those of a book.
+/// How many clients try to say more than any room could pass on, and how much each of them sends, in
+/// bytes: more than the socket buffers take. The lines are as long as those of a book.
 const PASTERS: usize = 4;
 const PASTE_LEN: usize = 16 * 1024 * 1024;
 const PASTED_LINE_LEN: usize = 60;
 
-/// How long each of them tries at a time, and how few bytes show that the server has stopped reading:
-/// they are sent in one turn of all.
+/// How long each of them tries at a time, and a number of bytes: if all of them together send no more than
+/// that in one turn, the server has stopped reading.
 const PASTE_TURN: Duration = Duration::from_millis(200);
 const STALLED_LEN: usize = 128 * 1024;
 
-/// How much memory a server may take for what it has read too early.
+/// How much memory a server may take for bytes that it has read too early.
 const MAX_GROWTH_KIB: u64 = 12 * 1024;
 
-/// How many clients move between rooms without a pause, and how often each of them; and how often where
-/// the stream is cut.
+/// How many clients move between rooms without a pause, and how often each of them moves; and how often
+/// if the proxy cuts the stream.
 const WANDERERS: usize = 6;
 const MOVES: usize = 150;
 const MOVES_IN_PIECES: usize = 10;
 
-/// In front of a slow reader, each speaker says some lines per round, and hears all of them: 100 KB. All
-/// together are 6 MB: more than the buffers of the systems take for one connection on this computer.
-/// So a room must be able to keep 25 lines for each who reads.
+/// With a slow reader present, each speaker says some lines per round, and receives those of all: 100 KB.
+/// All rounds together are 6 MB: more than the socket buffers of one connection take on this computer.
+/// So a room must be able to keep 25 lines for each client that reads.
 const FLOOD_ROUNDS: usize = 60;
 const FLOOD_LINES: usize = 5;
 pub(super) const FLOOD_LINE_LEN: usize = 4000; // bytes
 
-/// The receive buffer of the slow reader, in bytes: small, but with room for what Linux sends at once on
-/// the loopback. With one of 16 KiB, it saw a connection on which nothing gets through.
+/// The receive buffer of the slow reader, in bytes: small, but with room for the bytes that Linux sends at
+/// once on the loopback. With a buffer of 16 KiB, Linux saw a connection on which nothing gets through.
 pub(super) const SLOW_BUFFER_LEN: usize = 64 * 1024;
 
-/// How often the slow reader takes a sip, and how much that is, in bytes. Where nothing gets through for
-/// 16 seconds, the system ends a connection for a server that has set `TCP_USER_TIMEOUT` as the steps do.
-/// That would be no merit of the server's, and where a computer is busy, the flood may take longer.
+/// How often the slow reader reads a little, and how much, in bytes. If nothing gets through for 16
+/// seconds, the kernel ends a connection for a server that has set `TCP_USER_TIMEOUT` as the steps do.
+/// The server would deserve no credit for that, and on a busy computer the flood may take longer.
 const SIP_PERIOD: Duration = Duration::from_secs(5);
 const SIP_LEN: usize = 2 * SLOW_BUFFER_LEN;
 
 /// How long a line may take while a client does not read. Some systems drop such a client after a
-/// while, and the room works again: too late for those that wait.
+/// while, and the room works again: too late for the waiting clients.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How many clients come and go, in groups: the queue of those who were not accepted yet is short.
+/// How many clients join and leave, in groups: the queue of connections not yet accepted is short.
 const CHURNING_GROUPS: usize = 20;
 const CHURNING_EACH: usize = 10;
 
-/// How long a client pauses that asks the same again, so that the others are not flooded.
+/// How long a client pauses before it repeats a question, so that it does not flood the others.
 const BETWEEN_QUESTIONS: Duration = Duration::from_millis(5);
 
 pub(super) fn concurrent_clients(subject: &Subject) -> Result<(), Failure> {
@@ -140,11 +140,11 @@ pub(super) fn broadcast(subject: &Subject) -> Result<(), Failure> {
             let said = members[index].said(text);
             members.iter_mut().try_for_each(|member| member.expect_next(&said))?;
         }
-        // If a line came twice, it is before this one.
+        // If a line arrived twice, the second copy is before this one.
         members[0].say("the end")?;
         let end = members[0].said("the end");
         members.iter_mut().try_for_each(|member| member.expect_next(&end))?;
-        // What has no newline when its sender ends is no line.
+        // Text without a newline when its sender ends is no line.
         let mut carol = members.remove(2);
         carol.peer.send(b"half a li")?;
         carol.peer.end_sending()?;
@@ -152,7 +152,7 @@ pub(super) fn broadcast(subject: &Subject) -> Result<(), Failure> {
         members[0].say("carol has left")?;
         let after = members[0].said("carol has left");
         members.iter_mut().try_for_each(|member| member.expect_next(&after))?;
-        // A client that says `quit` says it to the server alone.
+        // The server does not pass `quit` on to the other clients.
         let mut bob = members.remove(1);
         bob.say("quit")?;
         bob.last_line().map_err(|failure| failure.after(text!("chat.bob-quits")))?;
@@ -184,7 +184,7 @@ pub(super) fn same_order(subject: &Subject) -> Result<(), Failure> {
                 return Err(Failure::new(text!("chat.other-order", first, here, name, there)));
             }
         }
-        // All have heard the same: each line of each speaker once, in the order of its speaker.
+        // All have received the same: each line of each speaker once, in the order of its speaker.
         let first = names[0];
         for (name, addr) in names.iter().zip(addrs) {
             let own = heard[0].iter().filter(|said| said.addr == addr);
@@ -209,20 +209,20 @@ pub(super) fn bad_line(subject: &Subject) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The longest line is sent. The client need not send one that is longer, but it sends the line after.
+/// The client sends a line of the greatest length. It need not send a longer one, but it sends the next line.
 fn the_client_continues_after_a_line_that_is_too_long(subject: &Subject) -> Result<(), Failure> {
     let running = subject.start()?;
     let mut client = subject.start_client(running.addr, None)?;
     let longest = "x".repeat(MAX_LINE_LEN);
     let converse = |client: &mut Program| {
-        // One after the other: a client that reports the second could write into the first as it shows it.
+        // One after the other: a client that reports the second could write into the first while showing it.
         for (lines, last) in [(longest.clone(), &*longest), (format!("x{longest}\nafter"), "after")]
         {
             client.type_line(&lines)?;
             client.expect_later(&shortened(last), |line| is_said(line, last))?;
         }
         client.end_input();
-        client.wait().map(drop) // the line that was not sent may change its exit code
+        client.wait().map(drop) // the unsent line may change its exit code
     };
     converse(&mut client).map_err(|failure| {
         let len = MAX_LINE_LEN;
@@ -276,7 +276,7 @@ fn the_server_refuses_bad_lines(subject: &Subject) -> Result<(), Failure> {
     })
 }
 
-/// A bad line gets an error, which its sender alone hears, and the line after it is said.
+/// A bad line gets an error, which only its sender receives, and the room receives the line after it.
 fn refuse_and_go_on(
     sender: &mut Member,
     other: &mut Member,
@@ -309,10 +309,10 @@ pub(super) fn split_character(subject: &Subject) -> Result<(), Failure> {
         let [alice, bob] = &mut members[..] else { unreachable!("two have joined") };
         for (first, rest) in [(&b"caf\xc3"[..], &b"\xa9\n"[..]), (b"\xf0\x9f", b"\x98\x80\n")] {
             alice.peer.send(first)?;
-            // Once this has gone all the way, the first piece lies long before the server.
+            // When this has gone all the way, the first piece has long reached the server.
             bob.says_and_hears("in between")?;
             alice.expect_next(&bob.said("in between"))?;
-            // Where each client has a thread, alice's may not have read it yet all the same.
+            // If each client has a thread, alice's may still not have read the piece.
             #[cfg(target_os = "linux")]
             linux::wait_until_all_is_read(
                 (running.server_addr.port(), alice.addr.port()),
@@ -328,8 +328,8 @@ pub(super) fn split_character(subject: &Subject) -> Result<(), Failure> {
     })
 }
 
-/// The system tells which timer of a socket runs. While nothing is to be sent again, only keepalive
-/// has one.
+/// The kernel reports which timer of a socket runs. While no data awaits retransmission, only keepalive
+/// runs one.
 #[cfg(target_os = "linux")]
 pub(super) fn vanished_peer(subject: &Subject) -> Result<(), Failure> {
     let done = text!("chat.one-has-joined");
@@ -356,8 +356,8 @@ pub(super) fn slow_reader(subject: &Subject) -> Result<(), Failure> {
     let done = text!("chat.one-hardly-reads");
     in_a_room_where(&done, subject, |running| {
         running.deadline = running.deadline.min(PATIENCE);
-        Member::join(running, "an early one")?; // the first may have to wait for the server's start
-        // These do not use the proxy: a megabyte in single bytes would take too long.
+        Member::join(running, "an early one")?; // the first client may have to wait for the server's start
+        // These clients bypass the proxy: a megabyte in single bytes would take too long.
         let addr = running.server_addr;
         let slow = Peer::connect_with_receive_buffer(addr, running.deadline, SLOW_BUFFER_LEN)?;
         let mut slow = Member::greet(slow, running.deadline, "the slow one")?;
@@ -377,7 +377,7 @@ pub(super) fn slow_reader(subject: &Subject) -> Result<(), Failure> {
                 speaker.say(&texts.join("\n"))?;
             }
             for speaker in &mut speakers {
-                // No client has more than one round of lines to read: they all read.
+                // All speakers read, so none has more than one round of lines to read.
                 let mut missing = everybody.clone();
                 while !missing.is_empty() {
                     let said = speaker.hear().map_err(|failure| {
@@ -417,7 +417,7 @@ pub(super) fn churn(subject: &Subject) -> Result<(), Failure> {
                     peer.close();
                 }
             }
-            // Clients are accepted in their order: when this one is heard, all of them were.
+            // The server accepts clients in order: when it passes this one's line on, it has accepted all.
             Member::join(running, "one of many")?;
         }
         Member::join(running, "newcomer")?;
@@ -442,7 +442,7 @@ pub(super) fn latecomers(subject: &Subject) -> Result<(), Failure> {
         for text in &texts[texts.len() - REMEMBERED_LINES..] {
             bob.expect_next(&alice.said(text))?;
         }
-        // Nothing older, and nothing twice: what arrives next is new, to both.
+        // Nothing older, and nothing twice: the next line is new to both.
         alice.says_and_hears("welcome")?;
         let welcome = alice.said("welcome");
         bob.expect_next(&welcome)?;
@@ -452,13 +452,13 @@ pub(super) fn latecomers(subject: &Subject) -> Result<(), Failure> {
     })
 }
 
-/// While one client talks, others join: what each hears begins with a line of those that were said
-/// last, and then none is missing, and none comes twice.
+/// While one client talks, others join. Each first receives one of the latest lines; from there on, no
+/// line is missing, and none arrives twice.
 fn latecomers_miss_nothing(running: &Running, alice: &mut Member) -> Result<(), Failure> {
     let text = |number: usize| format!("number {number}");
     let (mut said, mut late) = (0, Vec::new());
     for _ in 0..LATECOMERS {
-        // Some are on their way when it connects, and some follow at once.
+        // Some lines are on their way when the client connects, and some follow at once.
         let lines: Vec<String> = (said + 1..=said + 2 * LINES_AROUND).map(text).collect();
         alice.say(&lines[..LINES_AROUND].join("\n"))?;
         late.push(Member::silent(running)?);
@@ -467,7 +467,7 @@ fn latecomers_miss_nothing(running: &Running, alice: &mut Member) -> Result<(), 
         alice.says_and_hears(&text(said))?;
     }
     for member in &mut late {
-        let mut older = 0; // those who joined first may be sent what was said before
+        let mut older = 0; // the first to join may also receive lines from before
         let mut next = loop {
             let heard = member.hear()?;
             match heard.text.strip_prefix("number ").and_then(|it| it.parse().ok()) {
@@ -531,8 +531,8 @@ pub(super) fn names(subject: &Subject) -> Result<(), Failure> {
     })
 }
 
-/// In each of some groups, a client gives a name away while the others ask for it without a pause. A
-/// race between looking and taking is seldom lost, so it is run often, and by many at once.
+/// In each group, a client gives a name away while the others ask for it without a pause. A race between
+/// looking and taking is seldom lost, so the check runs it often, with many clients at once.
 fn a_name_has_one_owner_under_load(running: &Running, in_pieces: bool) -> Result<(), Failure> {
     let mut groups = Vec::new();
     for group in 1..=NAME_GROUPS {
@@ -577,7 +577,7 @@ fn zoe(group: usize) -> String {
     format!("zoe{group}")
 }
 
-/// Each of these clients takes a name that is free, and says something under it.
+/// Each of these clients takes a free name, and says something under it.
 fn takes_as_each<'a>(
     clients: impl Iterator<Item = (&'a mut Member, String)>,
     time: usize,
@@ -602,7 +602,7 @@ pub(super) fn rooms(subject: &Subject) -> Result<(), Failure> {
     in_a_room(subject, |running| {
         let mut members = join_all(running, &["alice", "bob", "carol"])?;
         let [alice, bob, carol] = &mut members[..] else { unreachable!("three have joined") };
-        // A client that has received its own line is in the room that it wanted.
+        // A client that has received its own line is in the room that it asked for.
         alice.say("/join cats")?;
         says_to(alice, &mut [], "alice, alone in cats")?;
         says_to(bob, &mut [carol], "bob, still in no room")?;
@@ -627,9 +627,9 @@ pub(super) fn rooms(subject: &Subject) -> Result<(), Failure> {
     })
 }
 
-/// Some clients move between two rooms without a pause, say a line in each, and join the room in which
-/// they are once more; some only pass through. Those who stay in a room hear each of its lines once, and
-/// none of the other.
+/// Some clients move between two rooms without a pause, say a line in each, and join again the room in
+/// which they are; some only pass through. The clients that stay in a room receive each of its lines once,
+/// and none of the other room's.
 fn rooms_stay_apart_under_load(running: &Running, in_pieces: bool) -> Result<(), Failure> {
     let moves = if in_pieces { MOVES_IN_PIECES } else { MOVES };
     let rooms = ["cats", "dogs"];
@@ -704,7 +704,7 @@ pub(super) fn rate_limit(subject: &Subject) -> Result<(), Failure> {
                 return Err(Failure::new(text!("chat.bob-heard-other", expected, said)));
             }
         }
-        // They may come at the end of one second, and so on up to the beginning of another.
+        // The first lines may arrive at the end of one second, and the last at the beginning of another.
         let least = Duration::from_secs(((HASTY_LINES - 1) / LINES_A_SECOND - 1) as u64);
         let took = start.elapsed();
         if took < least {
@@ -717,14 +717,14 @@ pub(super) fn rate_limit(subject: &Subject) -> Result<(), Failure> {
         }
         drop(members);
         if subject.cut.is_some() {
-            return Ok(()); // the proxy would read what the server does not
+            return Ok(()); // the proxy would read the bytes that the server leaves unread
         }
         what_is_too_much_stays_with_its_senders(running)
     })
 }
 
-/// Some clients send without a pause. After a while, the buffers of the systems are full, and the server
-/// reads no more than it passes on: what it has read beyond that would fill its memory.
+/// Some clients send without a pause. After a while, the socket buffers are full, and the server must read
+/// no more than it passes on: anything more would fill its memory.
 fn what_is_too_much_stays_with_its_senders(running: &Running) -> Result<(), Failure> {
     let line = format!("{}\n", "x".repeat(PASTED_LINE_LEN));
     let paste = line.repeat(PASTE_LEN / line.len()).into_bytes();
@@ -792,7 +792,7 @@ pub(super) fn empty_input(subject: &Subject) -> Result<(), Failure> {
     converse(&mut client).map_err(|failure| failure.after(text!("chat.three-lines")))
 }
 
-/// Starts the server, and shows in a failure what it has written.
+/// Starts the server, and adds the server's output to a failure.
 fn in_a_room(
     subject: &Subject,
     scenario: impl FnOnce(&mut Running) -> Result<(), Failure>,
@@ -801,7 +801,7 @@ fn in_a_room(
     scenario(&mut running).map_err(|failure| running.explain(failure))
 }
 
-/// As `in_a_room`; what is done there is said in a failure.
+/// As `in_a_room`; a failure also states `done`.
 pub(super) fn in_a_room_where(
     done: &str,
     subject: &Subject,
@@ -810,17 +810,17 @@ pub(super) fn in_a_room_where(
     in_a_room(subject, |running| scenario(running).map_err(|failure| failure.after(done)))
 }
 
-/// One who takes part: a connection that is read line by line.
+/// A client in the room: a connection that is read line by line.
 pub(super) struct Member {
     pub(super) name: String,
     pub(super) peer: Peer,
     unread: Vec<u8>,
-    /// The address by which the server knows it. Behind the proxy, that is one of the proxy's.
+    /// The address by which the server knows it: with a proxy between them, one of the proxy's.
     pub(super) addr: SocketAddr,
     pub(super) deadline: Duration,
 }
 
-/// Connects that many clients, and waits until each has heard all others.
+/// Connects a client for each name, and waits until each has received a line from all others.
 pub(super) fn join_all(running: &Running, names: &[&str]) -> Result<Vec<Member>, Failure> {
     let mut members: Vec<Member> = Vec::new();
     for name in names {
@@ -872,7 +872,7 @@ impl Member {
         format!("I am {}", self.name)
     }
 
-    /// What the others hear when this one says `text`.
+    /// The line that the others receive when this client says `text`.
     pub(super) fn said(&self, text: &str) -> Said {
         Said { addr: self.addr, text: text.to_owned() }
     }
@@ -881,7 +881,7 @@ impl Member {
         self.peer.send(format!("{text}\n").as_bytes())
     }
 
-    /// Says something, and hears it, after whatever else there is to hear.
+    /// Says something, and waits until it receives that line, after any others.
     pub(super) fn says_and_hears(&mut self, text: &str) -> Result<(), Failure> {
         self.say(text)?;
         let own = self.said(text);
@@ -895,7 +895,7 @@ impl Member {
         Ok(())
     }
 
-    /// Says its lines while the others say theirs, and returns all that it heard, in its order.
+    /// Says its lines while the others say theirs, and returns all lines that it received, in order.
     fn talks_and_listens(mut self, lines: usize, start: &Barrier) -> Result<Vec<Said>, Failure> {
         start.wait();
         for number in 1..=lines {
@@ -904,7 +904,7 @@ impl Member {
         (0..SPEAKERS * lines).map(|_| self.hear()).collect()
     }
 
-    /// Sends all of a script at once, and hears what it says there itself.
+    /// Sends all of a script at once, and receives its own lines.
     fn wanders(&mut self, script: &str, moves: usize, start: &Barrier) -> Result<(), Failure> {
         start.wait();
         self.say(script)?;
@@ -915,7 +915,7 @@ impl Member {
         Ok(())
     }
 
-    /// Hears these lines of each speaker, in their order, and no other line.
+    /// Receives these lines of each speaker, in their order, and no other line.
     fn hears_all_of(&mut self, speakers: &[SocketAddr], texts: &[String]) -> Result<(), Failure> {
         let mut heard = vec![0; speakers.len()];
         while let Some(silent) = heard.iter().position(|count| *count < texts.len()) {
@@ -932,7 +932,7 @@ impl Member {
         says_to(self, &mut [], "the end")
     }
 
-    /// The sender of this, an address or a name, in any line that contains it.
+    /// Returns the sender of `text`, an address or a name, from the first line that ends with it.
     fn hears_who_says_later(&mut self, text: &str) -> Result<String, Failure> {
         let until = Instant::now() + self.deadline;
         loop {
@@ -944,7 +944,7 @@ impl Member {
         }
     }
 
-    /// The next line of the chat; what the server says itself is left out.
+    /// Returns the next line of the chat; leaves out the server's own lines.
     pub(super) fn hear(&mut self) -> Result<Said, Failure> {
         let until = Instant::now() + self.deadline;
         let mut other = None;
@@ -971,7 +971,7 @@ impl Member {
         Err(Failure::new(text!("chat.heard-other", name, expected, heard)))
     }
 
-    /// The next line of this client's must have this text; what others say is left out.
+    /// The next line from `addr` must have this text; lines of other clients are left out.
     pub(super) fn expect_next_of(&mut self, addr: SocketAddr, text: &str) -> Result<(), Failure> {
         let expected = Said { addr, text: text.to_owned() };
         loop {
@@ -988,7 +988,7 @@ impl Member {
         }
     }
 
-    /// The sender of this in the next line of the chat: an address, or a name.
+    /// Returns the sender of `text`, an address or a name, from the next line of the chat.
     fn hears_who_says(&mut self, text: &str) -> Result<String, Failure> {
         let until = Instant::now() + self.deadline;
         loop {
@@ -1001,16 +1001,16 @@ impl Member {
                     let name = &self.name;
                     return Err(Failure::new(text!("chat.heard-other-text", name, text, said)));
                 }
-                // Date and time may be before it.
+                // Date and time may precede the name.
                 (Some(before), None) => {
                     return Ok(before.rsplit(' ').next().unwrap_or_default().to_owned());
                 }
-                (None, None) => {} // something that the server says itself
+                (None, None) => {} // one of the server's own lines
             }
         }
     }
 
-    /// The next line of the chat must be this text, from one with this name.
+    /// The next line of the chat must be this text, from the client with this name.
     fn hears(&mut self, speaker: &str, text: &str) -> Result<(), Failure> {
         let heard = self.hears_who_says(text)?;
         if heard == speaker {
@@ -1020,7 +1020,7 @@ impl Member {
         Err(Failure::new(text!("chat.heard-other-name", name, speaker, text, heard)))
     }
 
-    /// After a line that was bad, the error comes before this text, which was said next.
+    /// After a bad line, the error must arrive before this text, which the client sent next.
     pub(super) fn hears_an_error_before(&mut self, text: &str) -> Result<(), Failure> {
         let until = Instant::now() + self.deadline;
         loop {
@@ -1037,8 +1037,8 @@ impl Member {
 
     /// Asks for a name until it is free: no event reports that the server has seen its owner leave.
     ///
-    /// The others in the room read none of the answers, and a room that waits for them would wait for
-    /// ever if there were too many.
+    /// The others in the room read none of the answers. If there were too many, a room that waits for
+    /// these clients would wait forever.
     fn takes_the_name_of_one_who_has_left(&mut self, name: &str) -> Result<(), Failure> {
         let until = Instant::now() + self.deadline;
         loop {
@@ -1055,7 +1055,7 @@ impl Member {
         }
     }
 
-    /// The next line that is of the chat, or an error.
+    /// Returns the next line that is either of the chat or an error.
     pub(super) fn next_line_but_announcements(&mut self) -> Result<String, Failure> {
         let until = Instant::now() + self.deadline;
         loop {
@@ -1084,20 +1084,20 @@ impl Member {
         self.unread.extend(came);
     }
 
-    /// Reads again, after the flood. A room that has kept all of it for one client keeps anything; and a
-    /// client that has missed something is not in the room any more.
+    /// Reads again, after the flood. A room that has kept all of the flood for one client has no limit; and
+    /// a client that has missed lines must no longer be in the room.
     fn must_have_been_dropped(mut self) -> Result<(), Failure> {
         let own = self.said("I am back");
         let all = FLOOD_ROUNDS * FLOOD_LINES * SPEAKERS;
         let mut heard = 0;
-        // A client that was dropped can say nothing, and its stream ends, in an orderly way or not.
+        // A dropped client can say nothing, and its stream ends, in an orderly way or not.
         let _ = self.say(&own.text);
         let is_dropped = loop {
             match self.hear() {
                 Ok(said) if said == own => break false,
                 Ok(said) => heard += usize::from(said.text.len() > FLOOD_LINE_LEN),
                 Err(_) if self.peer.ends_within(self.deadline) => break true,
-                // What arrives late is not what was missed.
+                // A line that arrives late was not missed.
                 Err(_) => {
                     let name = &self.name;
                     return Err(Failure::new(text!("chat.reads-again-in-vain", name)));
@@ -1115,12 +1115,12 @@ impl Member {
         Err(Failure::new(text!("chat.all-was-kept", name, lines, kib)))
     }
 
-    /// The last line before the end of the stream, which must be an orderly one.
+    /// Returns the last line before the end of the stream, which must be orderly.
     pub(super) fn last_line(&mut self) -> Result<Option<String>, Failure> {
         Ok(self.rest()?.pop())
     }
 
-    /// All lines up to the end of the stream, which must be an orderly one.
+    /// Returns all lines up to the end of the stream, which must be orderly.
     pub(super) fn rest(&mut self) -> Result<Vec<String>, Failure> {
         let until = Instant::now() + self.deadline;
         let mut lines = Vec::new();

@@ -1,4 +1,4 @@
-//! What a client owes its user: all of an answer, however it comes, and the truth when none comes.
+//! A client's duties to its user: the whole answer, in whatever pieces it arrives, and an error if none does.
 
 use std::time::Duration;
 
@@ -11,15 +11,15 @@ use super::subject::{Input, Subject};
 use crate::failure::Difference;
 use crate::{Failure, Program, Symptom};
 
-/// What the client is to send.
+/// The word that the client is to send.
 const WORD: &str = "hello";
 
-/// The pause after the first byte of an answer. A client that takes one read for a whole answer has
-/// got it by then; if it has not, it is judged more mildly than it deserves.
+/// The pause after the first byte of an answer. By then, a client that takes one read for a whole answer
+/// has read that byte; if it has not, the check judges it too mildly.
 const FIRST_PAUSE: Duration = Duration::from_millis(300);
 
-/// The pause after each other byte, so that most of them come alone. There is no event for "the
-/// client has read it".
+/// The pause after each other byte, so that most of them arrive alone. No event reports that the client
+/// has read a byte.
 const PAUSE: Duration = Duration::from_millis(2);
 
 pub(super) fn cut_reply(subject: &Subject) -> Result<(), Failure> {
@@ -28,7 +28,7 @@ pub(super) fn cut_reply(subject: &Subject) -> Result<(), Failure> {
     let server = FakeServer::start(subject, move |mut client| {
         protocol.expect_message(&mut client, &message)?;
         for (index, byte) in bytes.iter().enumerate() {
-            // A client that has left shows what is wrong with it by what it has shown.
+            // If the client has left, its output shows the fault.
             let pause = if index == 0 { FIRST_PAUSE } else { PAUSE };
             if client.send(&[*byte]).is_err() || client.ends_within(pause) {
                 return Ok(());
@@ -46,7 +46,7 @@ pub(super) fn cut_reply(subject: &Subject) -> Result<(), Failure> {
 }
 
 pub(super) fn printed_reply(subject: &Subject) -> Result<(), Failure> {
-    // The answers are not those that a client could make up for itself.
+    // A client could not make these answers up for itself.
     let mut exchanges = vec![("hello", "WORLD")];
     if !cfg!(windows) {
         exchanges.push(("Grüße", "GRÖßE")); // a console may have other characters
@@ -57,7 +57,7 @@ pub(super) fn printed_reply(subject: &Subject) -> Result<(), Failure> {
     prints(subject, exchanges)
 }
 
-/// The client sends each message and prints its answer; then it ends, and all is well.
+/// The client sends each message and prints its answer; then it ends without an error.
 fn prints(subject: &Subject, exchanges: Vec<(&'static str, &'static str)>) -> Result<(), Failure> {
     let (protocol, expected) = (subject.protocol, exchanges.clone());
     let server = FakeServer::start(subject, move |mut client| {
@@ -65,7 +65,7 @@ fn prints(subject: &Subject, exchanges: Vec<(&'static str, &'static str)>) -> Re
             protocol.expect_message(&mut client, &protocol.exchange(word).0)?;
             client.send(&protocol.answer_on_the_wire(&answered(protocol, answer)))?;
         }
-        client.expect_refusal() // it may end now, and has nothing else to say
+        client.expect_refusal() // it may end now, and has nothing else to send
     })?;
     let message = protocol.exchange(exchanges[0].0).0;
     let argument = (subject.input == Input::Argument).then_some(message.as_str());
@@ -91,12 +91,12 @@ fn prints(subject: &Subject, exchanges: Vec<(&'static str, &'static str)>) -> Re
     ended.map_err(|failure| failure.after(done))
 }
 
-/// A word as an answer: what a command writes ends with a newline.
+/// A word as an answer: a command's output ends with a newline.
 fn answered(protocol: Protocol, word: &str) -> String {
     if protocol.runs_commands() { format!("{word}{SHELL_NEWLINE}") } else { word.to_owned() }
 }
 
-/// How long a line is that the server takes and answers in pieces.
+/// The length of a line that the server takes and answers in pieces.
 const LONG_LINE_LEN: usize = 3073;
 
 pub(super) fn long_line(subject: &Subject) -> Result<(), Failure> {
@@ -104,7 +104,7 @@ pub(super) fn long_line(subject: &Subject) -> Result<(), Failure> {
     let answer = line.to_ascii_uppercase();
     let expected = line.clone().into_bytes();
     let server = FakeServer::start(subject, move |mut client| {
-        // As a server with a buffer of 1024 bytes: how much the client sends at once is its affair.
+        // As a server with a buffer of 1024 bytes; the client may send any amount at once.
         let mut came = Vec::new();
         while came.len() < expected.len() {
             let Some(bytes) = client.receive_some()? else { break };
@@ -152,8 +152,8 @@ pub(super) fn empty_frame(subject: &Subject) -> Result<(), Failure> {
 }
 
 pub(super) fn server_gone(subject: &Subject) -> Result<(), Failure> {
-    // In a chat, the client waits for the server and for the keyboard: it must not need a line from
-    // there to notice. Elsewhere it waits for the answer.
+    // In a chat, the client waits for the server and for the keyboard: it must notice without a line from
+    // the keyboard. In other steps it waits for the answer.
     let asked = subject.protocol != Protocol::Chat;
     for resets in [false, true] {
         let (message, _) = subject.protocol.exchange(WORD);
@@ -195,7 +195,7 @@ pub(super) fn cut_off_reply(subject: &Subject) -> Result<(), Failure> {
         (size_of::<u32>(), text!("clients.a-length-alone")),
         (payload + 3, text!("clients.three-bytes")),
     ] {
-        // What step 07 shows of an output before its end is not taken for whole: an error follows.
+        // Step 07 may show part of an output: the error that follows reports it as incomplete.
         let alone = subject.protocol == Protocol::Frames;
         expect_refusal(subject, bytes[..len].to_vec(), true, alone)
             .map_err(|failure| failure.after(text!("clients.answered-and-closed", what)))?;
@@ -203,7 +203,7 @@ pub(super) fn cut_off_reply(subject: &Subject) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The client's part: a length that cannot be is refused at once.
+/// The client's part: it refuses an impossible length at once.
 pub(super) fn hostile_length(subject: &Subject) -> Result<(), Failure> {
     for len in commands::hostile_lengths(subject.protocol) {
         expect_refusal(subject, len.to_be_bytes().to_vec(), false, true)
@@ -212,7 +212,7 @@ pub(super) fn hostile_length(subject: &Subject) -> Result<(), Failure> {
     sends_nothing_too_long(subject)
 }
 
-/// A message that is too long stays unsent, and the next line is sent.
+/// The client does not send a message that is too long, but sends the next line.
 fn sends_nothing_too_long(subject: &Subject) -> Result<(), Failure> {
     let (message, answer) = subject.protocol.exchange(WORD);
     let (protocol, expected, sent) = (subject.protocol, message.clone(), answer.clone());
@@ -226,7 +226,7 @@ fn sends_nothing_too_long(subject: &Subject) -> Result<(), Failure> {
     let line = "x".repeat(len);
     client.type_all(format!("{line}\n{message}\n").into_bytes());
     let shown = client.expect_later(answer.trim_end(), |line| shows(protocol, line, &answer));
-    let ended = shown.and_then(|_| client.wait()); // the line that was not sent may change its exit code
+    let ended = shown.and_then(|_| client.wait()); // the unsent line may change its exit code
     let done = text!("clients.too-long-line", len, message);
     server.result().map_err(|failure| {
         let is_piece = is_piece(&failure, commands::limit(protocol));
@@ -236,7 +236,7 @@ fn sends_nothing_too_long(subject: &Subject) -> Result<(), Failure> {
     ended.map_err(|failure| failure.after(done)).map(drop)
 }
 
-/// Whether a part of the line that is too long has arrived in place of a message.
+/// Whether a part of the overlong line has arrived in place of a message.
 fn is_piece(failure: &Failure, most: u32) -> bool {
     let is_short = |difference: &Difference| {
         let len = difference.received.first_chunk();
@@ -268,7 +268,7 @@ fn expect_refusal(
     told.and(sent)
 }
 
-/// The client ends, its exit code is not 0, and it says why: in one line, or in the last one.
+/// The client must end with an exit code other than 0, and print a message: one line if `alone`.
 pub(super) fn expect_trouble(client: &mut Program, alone: bool) -> Result<(), Failure> {
     let status = client.wait()?;
     let lines = client.lines_left();
@@ -299,7 +299,7 @@ fn start_client<T: Send + 'static>(
     Ok(client)
 }
 
-/// Whether the client shows this answer in this line. Something may be before it, such as a prompt.
+/// Whether the client shows this answer in this line, perhaps after something else, such as a prompt.
 fn shows(protocol: Protocol, line: &str, answer: &str) -> bool {
     match protocol {
         Protocol::Chat => is_said(line, answer),

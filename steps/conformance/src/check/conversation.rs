@@ -1,4 +1,4 @@
-//! What every server and client owe each other: answers, and an orderly end.
+//! The duties of every server and client to each other: answers, and an orderly end.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use super::subject::{Input, Running, Server, Subject};
 use crate::show::show_text;
 use crate::{Failure, Peer, Program, cpu, symptom};
 
-/// How many clients are there at once, where many are asked for.
+/// How many clients connect at once in a check with many clients.
 pub(super) const MANY: usize = 20;
 
 /// How much a server of the first steps takes from one read, in bytes.
 const BUFFER_LEN: usize = 1024;
 
-/// How long an idle server is watched.
+/// How long a check watches an idle server.
 const WATCHED: Duration = Duration::from_millis(400);
 
 /// How long a server may have something to do after its clients have left.
@@ -45,7 +45,7 @@ pub(super) fn reply(subject: &Subject) -> Result<(), Failure> {
 /// Step 01 serves one client, so there is a server for each of them.
 fn every_length_comes_back(subject: &Subject) -> Result<(), Failure> {
     let lengths: &[usize] = match subject.server {
-        Server::Running(_) => &[BUFFER_LEN], // it is there once
+        Server::Running(_) => &[BUFFER_LEN], // it serves only once
         _ => &[1, 5, 200, BUFFER_LEN],
     };
     for len in lengths {
@@ -57,7 +57,7 @@ fn every_length_comes_back(subject: &Subject) -> Result<(), Failure> {
     Ok(())
 }
 
-/// That many letters, among which no piece is like the piece before it.
+/// Returns `len` letters in which no piece equals the piece before it.
 fn letters(len: usize) -> String {
     (b'a'..=b'y').cycle().map(char::from).take(len).collect()
 }
@@ -96,11 +96,11 @@ pub(super) fn many_messages(subject: &Subject) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Where there is one client only, the server's work is done when that has left.
+/// A server for a single client must end when that client has left.
 fn ends_with_its_client(mut running: Running, peer: Peer) -> Result<(), Failure> {
     expect_no_more(&running, peer)?;
     let Ok(program) = running.program_mut() else {
-        return Ok(()); // it runs elsewhere, and its end cannot be seen
+        return Ok(()); // it runs elsewhere, and the check cannot see its end
     };
     ended_well(program).map_err(|failure| failure.after(text!("conversation.has-left")))
 }
@@ -109,7 +109,7 @@ pub(super) fn any_bytes(subject: &Subject) -> Result<(), Failure> {
     let running = subject.start()?;
     let mut peer = running.connect()?;
     let every_byte: Vec<u8> = (0..=u8::MAX).collect();
-    let messages = ["Grüße".as_bytes(), b"\xff", &every_byte]; // what is easy to read comes first
+    let messages = ["Grüße".as_bytes(), b"\xff", &every_byte]; // the most readable first
     let least = if subject.protocol == Protocol::Echo { 2 } else { 0 }; // step 01 answers once
     for bytes in &messages[least..] {
         running.ask(&mut peer, bytes, subject.protocol.sent_back(bytes))?;
@@ -126,7 +126,7 @@ pub(super) fn empty_input(subject: &Subject) -> Result<(), Failure> {
     }
     let mut client = subject.start_client(running.addr, Some(""))?;
     ended_well(&mut client).map_err(|failure| failure.after(text!("conversation.said-nothing")))?;
-    // One that sends nothing at all has learned nothing. Step 01 serves one client, so this is another.
+    // A client that sends nothing at all. Step 01 serves one client, so this needs another server.
     let running = subject.start()?;
     let mut client = subject.start_client(running.addr, Some("after"))?;
     let shown = client.expect_later("after", |line| line.ends_with("after"));
@@ -220,9 +220,9 @@ pub(super) fn survives_reset(subject: &Subject) -> Result<(), Failure> {
     let running = subject.start()?;
     let mut served = running.connect()?;
     running.exchange(&mut served, "served")?;
-    running.connect()?.reset()?; // broken off while it waits to be accepted
+    running.connect()?.reset()?; // reset while it waits to be accepted
     served.reset()?;
-    // A server with a thread for each client could serve the next before it sees the reset, and dies.
+    // A server with a thread per client could serve the next before it sees the reset and dies.
     #[cfg(target_os = "linux")]
     if let Some(server) = &running.program {
         linux::wait_until_it_sleeps(server);
@@ -240,7 +240,7 @@ pub(super) fn idle(subject: &Subject) -> Result<(), Failure> {
     let bytes = subject.protocol.on_the_wire(message);
     for len in [2, bytes.len() - 1] {
         let mut hasty = running.connect()?;
-        hasty.send(&bytes[..len])?; // inside a header, or inside what follows it
+        hasty.send(&bytes[..len])?; // ends inside a header, or inside the body
         hasty.close();
     }
     let mut broken = running.connect()?;

@@ -1,4 +1,4 @@
-//! A server of our own, which does to a client whatever a check wants to be done to it.
+//! The checks' own server, which treats a client as a check requires.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -16,14 +16,14 @@ use crate::{Failure, Peer};
 pub(super) struct FakeServer<T> {
     addr: SocketAddr,
     proxy: Option<Proxy>,
-    /// Set before the connection that only wakes `accept`, and is no client.
+    /// Set before the connection that only wakes `accept` and is no client.
     stopping: Arc<AtomicBool>,
     serving: Option<JoinHandle<Result<T, Failure>>>,
     input: Input,
 }
 
 impl<T: Send + 'static> FakeServer<T> {
-    /// Starts a server that does this with its client. The subject's proxy is between the two.
+    /// Starts a server that calls `serve` with its client. The subject's proxy is between the two.
     pub(super) fn start(
         subject: &Subject,
         serve: impl FnOnce(Peer) -> Result<T, Failure> + Send + 'static,
@@ -51,12 +51,12 @@ impl<T: Send + 'static> FakeServer<T> {
         Ok(server)
     }
 
-    /// Where the client finds it.
+    /// The address to which the client connects.
     pub(super) fn addr(&self) -> SocketAddr {
         self.proxy.as_ref().map_or(self.addr, Proxy::addr)
     }
 
-    /// The result of the serving, when the client has ended.
+    /// Returns the result of `serve`, after the client has ended.
     pub(super) fn result(mut self) -> Result<T, Failure> {
         let result = self.stop().expect("it is stopped only here, or when it is dropped");
         result.map_err(|failure| match self.input {
@@ -72,8 +72,8 @@ impl<T> FakeServer<T> {
     fn stop(&mut self) -> Option<Result<T, Failure>> {
         let serving = self.serving.take()?;
         if !serving.is_finished() {
-            // `accept` cannot be interrupted; where no client has arrived, a connection that says
-            // nothing wakes it; one that has arrived is being served. If none can be made, it is awake.
+            // Nothing can interrupt `accept`. If no client has connected, a silent connection wakes it;
+            // if one has, `serve` is running. If this connection fails, `accept` is already awake.
             self.stopping.store(true, Ordering::SeqCst);
             let _ = TcpStream::connect(self.addr);
         }
@@ -88,7 +88,7 @@ impl<T> Drop for FakeServer<T> {
     }
 }
 
-/// Answers a request with these bytes, and then ends the connection. The request is the result.
+/// Answers a request with these bytes, then ends the connection. Returns the request.
 pub(super) fn answers(answer: Vec<u8>) -> impl FnOnce(Peer) -> Result<Value, Failure> {
     move |mut client| {
         let request = wire::receive_header(&mut client)?;
@@ -116,9 +116,9 @@ pub(super) fn answers_each(
 
 /// Sends an answer, and ends the connection in an orderly way.
 pub(super) fn answer_and_end(client: &mut Peer, answer: &[u8]) {
-    // A client that does not believe the header may be gone before it has the body.
+    // A client that rejects the header may close before it has received the body.
     let _ = client.send(answer).and_then(|()| client.end_sending());
-    // Closing while bytes of the client's are unread would be a reset, and could take from the
-    // client what it has not read yet.
+    // Closing while bytes of the client are unread would cause a reset, and the client could lose bytes
+    // that it has not read yet.
     let _ = client.expect_end();
 }

@@ -1,7 +1,7 @@
 //! Lines of a chat room, received and read.
 //!
 //! `ADDR text` is a line of the chat, with or without a date and a time before it. Every other line is
-//! an announcement of the server's, or an error about a bad line.
+//! one of the server's announcements, or an error about a bad line.
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -22,13 +22,13 @@ impl std::fmt::Display for Said {
     }
 }
 
-/// A line as a person can read it, cut where it gets long.
+/// A line in readable form, cut if it is long.
 pub(super) fn shortened(line: &str) -> String {
     const SHOWN_CHARS: usize = 80;
     show_line(line, SHOWN_CHARS)
 }
 
-/// Whether this is about a line that was bad.
+/// Whether this line reports a bad line.
 pub(super) fn is_error(line: &str) -> bool {
     line.to_ascii_lowercase().starts_with("error")
 }
@@ -42,7 +42,7 @@ pub(super) fn said(line: &str) -> Option<Said> {
             return Some(Said { addr, text: text.to_owned() });
         }
         if word == "***" {
-            return None; // of an announcement, with or without a time before it
+            return None; // an announcement, with or without a time before it
         }
         rest = text;
     }
@@ -54,7 +54,7 @@ pub(crate) fn is_said(line: &str, text: &str) -> bool {
     said(line).is_some_and(|said| said.text == text)
 }
 
-/// The next line of a connection, without its ending; `None` at end of file.
+/// Returns the next line of a connection, without its ending; `None` at end of file.
 pub(super) fn next_line(
     peer: &mut Peer,
     unread: &mut Vec<u8>,

@@ -1,5 +1,5 @@
-//! What a chat room owes its members over time: bounded memory, each line in spite of those who leave,
-//! and the news of who joins and leaves; and what a client owes its user at the end.
+//! A chat room's duties to its members over time: bounded memory, each line even while others leave, and
+//! an announcement of each client that joins or leaves; and a client's duties to its user at the end.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,36 +17,36 @@ use super::subject::{Running, Subject};
 use crate::memory::resident_kib;
 use crate::{Failure, Peer, Program};
 
-/// How much one client sends without a newline, and how much each of many, in bytes.
+/// How much one client sends without a newline, and how much each of many sends, in bytes.
 const ENDLESS_LEN: usize = 32 * 1024 * 1024;
 const ENDLESS_CLIENTS: usize = 64;
 const ENDLESS_LEN_EACH: usize = 512 * 1024;
 
-/// How much one client sends where the stream is cut, in bytes: each of them costs time there.
+/// How much one client sends if the proxy cuts the stream, in bytes: each byte costs time there.
 const ENDLESS_LEN_IN_PIECES: usize = 64 * 1024;
 
-/// How much is sent at a time, and between two looks at the server's memory, in bytes.
+/// How much a client sends at a time, and between two looks at the server's memory, in bytes.
 const PIECE_LEN: usize = 64 * 1024;
 const BETWEEN_LOOKS: usize = 4 * 1024 * 1024;
 
 /// How much memory a server may take for lines without an end.
 const MAX_GROWTH_KIB: u64 = 16 * 1024;
 
-/// How often, and how many, clients disappear while another speaks, and how much it says before they
-/// do, and after.
+/// How often, and how many, clients disappear while another speaks, and how many lines the speaker says
+/// before that, and after.
 const LEAVING_ROUNDS: usize = 6;
 const LEAVING_EACH: usize = 10;
 const LINES_BEFORE: usize = 20;
 
-/// How many lines a client says while another talks without a pause, and how long that one waits before it
-/// looks again whether it may receive more.
+/// How many lines a client says while another talks without a pause, and how long the talker waits before
+/// it checks again whether it may receive more.
 const LINES_MEANWHILE: usize = 20;
 const LOOK: Duration = Duration::from_millis(1);
 
 /// How many bytes a server may put before the text of a line.
 const MAX_PREFIX_LEN: usize = 128;
 
-/// The clients in a room that is full.
+/// The clients in a full room.
 const ALL_PLACES: &[&str] = &["alice", "bob", "carol"];
 
 /// How long a client waits before it tries again to join a room that was full.
@@ -58,7 +58,7 @@ const TIME: &str = "0000-00-00 00:00:00 ";
 /// Longer than the unit of the times in lines.
 const MORE_THAN_A_SECOND: Duration = Duration::from_millis(1100);
 
-/// What a server says last, and what a client makes of it.
+/// A server's last line, and the same text as a client can forge it.
 const GOODBYE: &str = "2026-11-23 08:23:04 *** the server is stopping\n";
 const FORGED_GOODBYE: &str = "2026-11-23 08:23:04 127.0.0.1:50001 *** the server is stopping\n";
 
@@ -83,7 +83,7 @@ fn the_client_keeps_no_endless_line(subject: &Subject) -> Result<(), Failure> {
             client.send(&piece)?;
         }
         client.send(b"\n127.0.0.1:50001 after\n")?;
-        client.expect_end() // the rest of its line may still be on its way
+        client.expect_end() // the rest of the client's line may still be on its way
     })?;
     let mut client = subject.start_client(server.addr(), None)?;
     let listen = |client: &mut Program| {
@@ -119,7 +119,8 @@ fn the_server_keeps_no_endless_line(subject: &Subject) -> Result<(), Failure> {
     })
 }
 
-/// Has `count` clients join and send `len` bytes each, without a newline. The memory of the server must not grow with them.
+/// Has `count` clients join and send `len` bytes each, without a newline. The server's memory must not grow
+/// with them.
 fn pour(running: &Running, bob: &mut Member, count: usize, len: usize) -> Result<(), Failure> {
     let mut talkers = Vec::new();
     for number in 1..=count {
@@ -190,8 +191,8 @@ pub(super) fn fast_talker(subject: &Subject) -> Result<(), Failure> {
     let done = text!("room.one-talks-without-pause");
     in_a_room_where(&done, subject, |running| {
         running.deadline = running.deadline.min(PATIENCE);
-        Member::join(running, "an early one")?.peer.close(); // it may have to wait for the server's start
-        // These do not use the proxy: single bytes would be no flood.
+        Member::join(running, "an early one")?.peer.close(); // may have to wait for the server's start
+        // These clients bypass the proxy: single bytes would be no flood.
         let addr = running.server_addr;
         let bob = Peer::connect_within(addr, running.deadline)?;
         let mut bob = Member::greet(bob, running.deadline, "bob")?;
@@ -204,7 +205,7 @@ pub(super) fn fast_talker(subject: &Subject) -> Result<(), Failure> {
             let mut talker_len = 0;
             let mut is_in = true;
             while is_in && !talks.is_finished() {
-                // Never far ahead of bob: no room need keep for bob what the talker has received.
+                // Never far ahead of bob: no room need keep for bob the lines that the talker has received.
                 if talker_len < heard_len.load(Ordering::Relaxed) + SLOW_BUFFER_LEN {
                     let received = talker.receive_some().ok().flatten();
                     is_in = received.is_some();
@@ -220,7 +221,7 @@ pub(super) fn fast_talker(subject: &Subject) -> Result<(), Failure> {
 }
 
 impl Member {
-    /// Says some lines, and receives each of them among those of a talker; counts what it has received.
+    /// Says some lines, and receives each of them among those of a talker; counts the bytes received.
     fn talks_meanwhile(&mut self, heard_len: &AtomicUsize) -> Result<(), Failure> {
         for number in 1..=LINES_MEANWHILE {
             let own = self.said(&format!("line {number}"));
@@ -317,7 +318,7 @@ pub(super) fn announcements(subject: &Subject) -> Result<(), Failure> {
 }
 
 impl Member {
-    /// The next line must be this one of the chat: nothing is announced twice.
+    /// The next line must be this one of the chat: the server announces nothing twice.
     fn hears_nothing_before(&mut self, expected: &Said) -> Result<(), Failure> {
         let line = self.next_line(Instant::now() + self.deadline)?;
         if said(&line).as_ref() == Some(expected) {
@@ -327,7 +328,7 @@ impl Member {
         Err(Failure::new(text!("room.announced-twice", expected, line)))
     }
 
-    /// The next line must announce that a client did this: any client, or this one, which is returned.
+    /// The next line must announce that a client did this: `who`, or any client. Returns its address.
     fn hears_announced(
         &mut self,
         what: &str,
@@ -345,7 +346,7 @@ impl Member {
     }
 }
 
-/// Whom a line announces, and what that client did: `… *** ADDR joined`.
+/// The client that a line announces, and what it did: `… *** ADDR joined`.
 pub(super) fn announced(line: &str) -> Option<(SocketAddr, &str)> {
     let (before, news) = line.split_once("*** ")?;
     let (addr, what) = news.split_once(' ')?;
@@ -404,14 +405,14 @@ pub(super) fn leave(subject: &Subject) -> Result<(), Failure> {
     for last in [Some("quit"), None] {
         let server = FakeServer::start(subject, |mut client| {
             let mut received = Vec::new();
-            // Some clients say `quit` to the server, and others only end their side.
+            // Some clients send `quit` to the server, and others only end their side.
             while !received.ends_with(b"quit\n") {
                 match client.receive_some()? {
                     Some(bytes) => received.extend(bytes),
                     None => break,
                 }
             }
-            // A client that has left already shows what is wrong with it by what it has shown.
+            // If the client has already left, its output shows the fault.
             let sent = client.send(b"127.0.0.1:50001 on its way\n");
             let _ = sent.and_then(|()| client.end_sending()).and_then(|()| client.expect_end());
             Ok(received)
@@ -433,7 +434,7 @@ pub(super) fn leave(subject: &Subject) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The client sends a line and leaves; what is on its way then must be shown.
+/// The client sends a line and leaves; it must show a line that is on its way then.
 fn leaves(client: &mut Program, last: Option<&str>) -> Result<(), Failure> {
     client.type_line("hello")?;
     match last {

@@ -19,7 +19,7 @@ use crate::{Failure, Program};
 /// How long stopping may take.
 const STOP_TIME: Duration = Duration::from_secs(1);
 
-/// How much a client sends at a time that is sending when the server stops, in bytes.
+/// How much a client sends at a time while the server stops, in bytes.
 const PIECE_LEN: usize = 16 * 1024;
 
 pub(super) fn clean_stop(subject: &Subject) -> Result<(), Failure> {
@@ -37,12 +37,12 @@ pub(super) fn clean_stop(subject: &Subject) -> Result<(), Failure> {
             ended_well(running.program_mut()?)
         })
     })?;
-    // Behind a proxy, the server's end of the stream is the proxy's.
+    // With a proxy between them, the client sees the proxy's end of the stream, not the server's.
     if subject.cut.is_some() { Ok(()) } else { stops_while_a_client_sends(subject) }
 }
 
-/// Bytes that a client sends are waiting to be read when the server stops. It must read them all the same:
-/// otherwise the end of the connection is a reset, and the last word may be lost.
+/// When the server stops, bytes of a client are still unread. The server must read them nevertheless:
+/// otherwise the connection ends with a reset, and the last word may be lost.
 fn stops_while_a_client_sends(subject: &Subject) -> Result<(), Failure> {
     let done = text!("stop.one-is-sending");
     in_a_room_where(&done, subject, |running| {
@@ -52,7 +52,7 @@ fn stops_while_a_client_sends(subject: &Subject) -> Result<(), Failure> {
         types_quit(running)?;
         hears_the_last_word(&mut member)?;
         member.peer.end();
-        // The system reports a reset once: to the thread that reads, or to the one that sends.
+        // The kernel reports a reset once: to the reading thread, or to the sending thread.
         if let Ok(error) = sending.join()
             && error.kind() == io::ErrorKind::ConnectionReset
         {
@@ -64,7 +64,7 @@ fn stops_while_a_client_sends(subject: &Subject) -> Result<(), Failure> {
     })
 }
 
-/// Ctrl-C, and what the system sends to a program that is to end.
+/// Ctrl-C, and the signal that the system sends to end a program.
 #[cfg(unix)]
 pub(super) fn stop_signals(subject: &Subject) -> Result<(), Failure> {
     use rustix::process::Signal;
@@ -95,7 +95,7 @@ fn types_quit(running: &mut Running) -> Result<(), Failure> {
     running.program_mut()?.type_line("quit")
 }
 
-/// Does this, after which the port must be free, and all of it within the time for stopping.
+/// Calls `stop`, after which the port must be free; all of it must fit within the time for stopping.
 fn stops_within_its_time(
     running: &mut Running,
     stop: impl FnOnce(&mut Running) -> Result<(), Failure>,
@@ -113,7 +113,7 @@ fn stops_within_its_time(
     })
 }
 
-/// A line of the server's must be the last one before the end of the stream.
+/// The last line before the end of the stream must be one of the server's own.
 fn hears_the_last_word(member: &mut Member) -> Result<(), Failure> {
     let last = member.last_line()?;
     is_last_word(member, last.as_deref())
@@ -127,8 +127,8 @@ fn is_last_word(member: &Member, last: Option<&str>) -> Result<(), Failure> {
     Err(Failure::new(text!("stop.no-last-word", name, last)))
 }
 
-/// As `hears_the_last_word`, of all clients of a room. A server that wakes itself by a connection must not
-/// announce that as a client.
+/// As `hears_the_last_word`, for all clients of a room. A server that wakes itself by a connection must
+/// not announce that connection as a client.
 #[cfg(unix)]
 fn hear_of_no_stranger(members: &mut [Member]) -> Result<(), Failure> {
     let addrs: Vec<SocketAddr> = members.iter().map(|member| member.addr).collect();
@@ -146,8 +146,8 @@ fn hear_of_no_stranger(members: &mut [Member]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The program must end with 0, or as one that a signal has ended: Java does, and so does a program that
-/// stops and then lets the signal have its way, and shells show that as 128 and the signal's number.
+/// The program must end with 0, or as if a signal had ended it. Java does the latter, and so does a program
+/// that stops and then lets the signal end it; shells show that as 128 plus the signal's number.
 #[cfg(unix)]
 fn ended_by(program: &mut Program, signal: rustix::process::Signal) -> Result<(), Failure> {
     use std::os::unix::process::ExitStatusExt as _;
