@@ -1,4 +1,4 @@
-//! The command line of a program that is not ours, and where its server listens.
+//! The command line of a program that is not ours, and the address on which its server listens.
 
 use std::cell::RefCell;
 use std::io;
@@ -10,51 +10,51 @@ use std::time::{Duration, Instant};
 
 use crate::{Failure, printable};
 
-/// The placeholders for the address, `HOST:PORT`. Every shell leaves the first one alone; PowerShell takes the
-/// braces of the second one for its own.
+/// The placeholders for the address, `HOST:PORT`. Every shell leaves the first one alone; PowerShell interprets
+/// the braces of the second one.
 const ADDR: &[&str] = &["ADDR", "{addr}"];
 
 /// The placeholders for the port alone.
 const PORT: &[&str] = &["PORT", "{port}"];
 
-/// Where free ports are looked for: below those that systems give to clients, so that no client
+/// The range of ports to try: below those that systems give to clients, so that no client
 /// takes one between two starts.
 const PORTS: Range<u16> = 20_000..32_000;
 
-/// How many of them are given out together, the first of which tells that they are.
+/// The size of a block of ports, whose first port marks the block as claimed.
 const BLOCK_LEN: u16 = 100;
 
-/// How long the port of a program that was ended may stay taken.
+/// How long the port of a program may stay taken after the program has ended.
 const PORT_FREE: Duration = Duration::from_secs(2);
 
-/// Between two looks at a port. There is no event for "this port is free".
+/// The wait between two looks at a port. There is no event for "this port is free".
 const LOOK: Duration = Duration::from_millis(10);
 
-/// A program and its arguments, with a place for the address.
+/// A program and its arguments, with placeholders for the address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandLine(Vec<String>);
 
 impl CommandLine {
-    /// The command line with these words, the program's name first; none if there is no word.
+    /// The command line with these words, the program's name first; none if there are no words.
     #[must_use]
     pub fn new(words: Vec<String>) -> Option<Self> {
         (!words.is_empty()).then_some(Self(words))
     }
 
-    /// Whether there is a place for any address: `ADDR` or `PORT`.
+    /// Whether there is a placeholder for any address: `ADDR` or `PORT`.
     #[must_use]
     pub fn takes_any_addr(&self) -> bool {
         let is_place = |word: &String| put(word, ADDR, "") != *word || put(word, PORT, "") != *word;
         self.0.iter().any(is_place)
     }
 
-    /// The address in it, if an argument looks like one.
+    /// The address in the command line, if an argument looks like one.
     #[must_use]
     pub fn addr(&self) -> Option<SocketAddr> {
         self.0[1..].iter().find_map(|word| addr(word))
     }
 
-    /// The command with this address in its places.
+    /// The command with this address in its placeholders.
     #[must_use]
     pub fn command(&self, addr: SocketAddr) -> Command {
         let (whole, port) = (addr.to_string(), addr.port().to_string());
@@ -64,7 +64,7 @@ impl CommandLine {
         command
     }
 
-    /// The command of a client: without a place for it, the address is the last argument.
+    /// The command of a client: without a placeholder, the address is the last argument.
     #[must_use]
     pub fn client(&self, addr: SocketAddr) -> Command {
         let mut command = self.command(addr);
@@ -81,7 +81,7 @@ impl std::fmt::Display for CommandLine {
     }
 }
 
-/// A word with a value in the place of these names, where they are no part of a longer one: `ADDRESS` stays.
+/// A word with a value in place of these names, unless they are part of a longer one: `ADDRESS` stays.
 fn put(word: &str, names: &[&str], value: &str) -> String {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
     let mut filled = word.to_owned();
@@ -102,7 +102,7 @@ fn put(word: &str, names: &[&str], value: &str) -> String {
     filled
 }
 
-/// The address that a word is, if it looks like one: where clients on this computer find it.
+/// The address in a word, if it looks like one, as clients on this computer reach it.
 #[must_use]
 pub fn addr(word: &str) -> Option<SocketAddr> {
     let word = word.replacen("localhost:", "127.0.0.1:", 1);
@@ -115,19 +115,19 @@ pub fn addr(word: &str) -> Option<SocketAddr> {
     Some(addr)
 }
 
-/// Why a server that ended first may not be able to listen again.
+/// Why a server that closed its connections first may not be able to listen again.
 pub(super) fn remembered() -> String {
     text!("command-line.remembered")
 }
 
-/// Whether something listens there.
+/// Whether a program listens on this address.
 pub fn is_taken(addr: SocketAddr) -> io::Result<bool> {
-    // On Unix, the standard library sets SO_REUSEADDR, so that the ends of old connections do not
-    // matter where the program before has set it, too.
+    // On Unix, the standard library sets SO_REUSEADDR, so the ends of old connections do not
+    // matter if the previous program has also set it.
     match TcpListener::bind(addr) {
         Ok(_) => Ok(false),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            // A program of ours does not run now: this is no connection too many for it.
+            // No program of ours runs now: this connection is not one too many for it.
             let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
             Ok(!TcpStream::connect_timeout(&addr, PORT_FREE).is_err_and(refused))
         }
@@ -135,9 +135,9 @@ pub fn is_taken(addr: SocketAddr) -> io::Result<bool> {
     }
 }
 
-/// Waits until no program listens there any more: a program that was ended may need a moment.
+/// Waits until no program listens on this address: a program that was ended may need a moment.
 ///
-/// An error if one still does, or if the next program could not listen there.
+/// An error if a program still listens, or if the next program could not.
 pub fn wait_until_free(addr: SocketAddr) -> Result<(), Failure> {
     let until = Instant::now() + PORT_FREE;
     loop {
@@ -159,15 +159,15 @@ pub fn wait_until_free(addr: SocketAddr) -> Result<(), Failure> {
     }
 }
 
-/// Whether only the ends of old connections (`TIME_WAIT`) keep a program from listening there, one
-/// that does not set `SO_REUSEADDR`.
+/// Whether only the ends of old connections (`TIME_WAIT`) keep a program that does not set `SO_REUSEADDR`
+/// from listening on this address.
 #[must_use]
 pub(super) fn is_remembered(addr: SocketAddr) -> bool {
     let in_use = |error: io::Error| error.kind() == io::ErrorKind::AddrInUse;
     cfg!(unix) && bind_as_it_is(addr).is_err_and(in_use) && matches!(is_taken(addr), Ok(false))
 }
 
-/// Whether a program can listen there that does not set `SO_REUSEADDR`.
+/// Whether a program that does not set `SO_REUSEADDR` can listen on this address.
 fn bind_as_it_is(addr: SocketAddr) -> io::Result<()> {
     use socket2::{Domain, Socket, Type};
 
@@ -176,26 +176,26 @@ fn bind_as_it_is(addr: SocketAddr) -> io::Result<()> {
 
 /// Ports for one program after another, each given out once.
 ///
-/// A port cannot be handed over: it must be free before a program listens there, and in between
-/// another program could take it. So a whole block of ports is claimed, by listening at its first one
-/// and never accepting. Two processes cannot do that at the same time, of whichever user,
-/// and the system ends the claim when the process ends, however that happens.
+/// A port cannot be handed over: it must be free before a program listens on it, and in between
+/// another program could take it. So this type claims a whole block of ports: it listens on the first one
+/// and never accepts. Two processes cannot do that at the same time, whichever users run them,
+/// and the system ends the claim when the process ends, for whatever reason.
 #[derive(Debug)]
 pub struct FreePorts {
-    /// The ports that are still to be offered, the next one first.
+    /// The remaining ports, the next one first.
     ports: RefCell<std::iter::Cycle<Range<u16>>>,
-    /// What makes the block ours.
+    /// The listener that claims the block.
     _claim: TcpListener,
 }
 
 impl FreePorts {
     /// Claims a block of ports.
     ///
-    /// An error if all of them are claimed by others.
+    /// An error if other processes have claimed all of them.
     pub fn claim() -> Result<Self, Failure> {
         let blocks = PORTS.step_by(BLOCK_LEN.into());
         let count = blocks.len();
-        // Each process begins elsewhere: the ports of the one before may still be remembered.
+        // Each process begins elsewhere: the system may still remember the previous process's ports.
         let first = std::process::id() as usize % count;
         for start in blocks.cycle().skip(first).take(count) {
             if let Ok(claim) = TcpListener::bind((Ipv4Addr::LOCALHOST, start)) {
@@ -209,7 +209,7 @@ impl FreePorts {
         Err(Failure::new(text!("command-line.all-taken", start, end)))
     }
 
-    /// The next address where a program can listen, whatever options it sets.
+    /// The next address on which a program can listen, whatever options it sets.
     pub fn next(&self) -> Result<SocketAddr, Failure> {
         let mut ports = self.ports.borrow_mut();
         let addrs = ports.by_ref().take(BLOCK_LEN.into());
@@ -292,7 +292,7 @@ mod tests {
         let next = SocketAddr::from((Ipv4Addr::LOCALHOST, first.port() + 1));
         let listener = TcpListener::bind(next).unwrap();
         let mut client = TcpStream::connect(next).unwrap();
-        drop(listener.accept().unwrap()); // who ends first is who remembers
+        drop(listener.accept().unwrap()); // the end that closes first keeps `TIME_WAIT`
         assert_eq!(io::Read::read(&mut client, &mut [0]).unwrap(), 0);
         drop((client, listener));
         if cfg!(target_os = "linux") {

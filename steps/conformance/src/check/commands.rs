@@ -17,16 +17,16 @@ use crate::{Failure, Peer};
 /// The most bytes that a command may have in step 04.
 const MAX_COMMAND_LEN: usize = 1024;
 
-/// The most bytes that a frame may have in step 06.
+/// The longest frame in step 06, in bytes.
 const MAX_FRAME_LEN: u32 = 16 * 1024 * 1024;
 
-/// Output whose bytes are no text.
+/// Output whose bytes are not text.
 const NO_TEXT: &[u8] = b"\xff\0\x80\r\n";
 
-/// How much more memory a server may take while it receives lengths that lie, in KiB.
+/// How much more memory a server may take while it receives false lengths, in KiB.
 const MAX_GROWTH_KIB: u64 = 16 * 1024;
 
-/// How long a server may take to read what has arrived, before it gets the rest.
+/// How long a server may take to read the bytes that have arrived, before the rest is sent.
 #[cfg(target_os = "linux")]
 const READING: std::time::Duration = std::time::Duration::from_millis(500);
 
@@ -35,10 +35,10 @@ pub(super) fn both_streams(subject: &Subject) -> Result<(), Failure> {
     let mut peer = running.connect()?;
     let command = if cfg!(windows) { "echo out&echo err>&2" } else { "echo out; echo err >&2" };
     running.ask(&mut peer, command, format!("out{SHELL_NEWLINE}err{SHELL_NEWLINE}"))?;
-    // How the stream is cut is not the matter here, and to cut megabytes takes its time.
+    // The cut of the stream does not matter here, and cutting megabytes takes time.
     if subject.cut.is_none() {
         let (command, answer) = both(MUCH);
-        // It is still there when all is written: a server that looks at it meanwhile finds nothing wrong.
+        // The command still runs after its last write: a server that looks at it meanwhile finds nothing wrong.
         let command = if cfg!(windows) { command } else { format!("{command}; sleep 0.1") };
         running.ask(&mut peer, command, answer)?;
     }
@@ -51,10 +51,10 @@ pub(super) fn closed_stdin(subject: &Subject) -> Result<(), Failure> {
     running.ask(&mut running.connect()?, reads, format!("end{SHELL_NEWLINE}"))
 }
 
-/// How many lines are more than 4 MiB on both streams together.
+/// How many lines exceed 4 MiB on both streams together.
 const MUCH: usize = 4800;
 
-/// A command that writes `lines` lines to each stream, in turns, and its answer.
+/// A command that writes `lines` lines to each stream, alternately, and its answer.
 pub(super) fn both(lines: usize) -> (String, String) {
     let (out, err) = ("o".repeat(440), "e".repeat(440));
     let command = if cfg!(windows) {
@@ -107,9 +107,9 @@ pub(super) fn failed_command(subject: &Subject) -> Result<(), Failure> {
     running.exchange(&mut peer, "after")?;
     drop(peer);
     if subject.protocol == Protocol::Messages {
-        return Ok(()); // in JSON, it is no request
+        return Ok(()); // in JSON, it is not a request
     }
-    // A shell may take it or not, so what returns does not matter.
+    // A shell may accept it or not, so the answer does not matter.
     let no_text = b"echo \xff";
     let mut odd = running.connect()?;
     let sent = odd.send(&subject.protocol.on_the_wire(no_text)).and_then(|()| odd.end_sending());
@@ -164,7 +164,7 @@ pub(super) fn empty_reply(subject: &Subject) -> Result<(), Failure> {
 
 pub(super) fn whole_reply(subject: &Subject) -> Result<(), Failure> {
     let running = subject.start()?;
-    // Characters of two bytes, where the shell takes them as they are: who counts characters is wrong.
+    // Characters of two bytes, if the shell takes them unchanged: a program that counts characters is wrong.
     let line = if cfg!(windows) { "x".repeat(300) } else { "ü".repeat(150) };
     let command = if cfg!(windows) {
         format!("for %i in (1 2 3 4 5 6 7 8 9 10) do @echo {line}")
@@ -174,7 +174,7 @@ pub(super) fn whole_reply(subject: &Subject) -> Result<(), Failure> {
     if asks_itself(subject) {
         asks(&running, &command, &format!("{line}{SHELL_NEWLINE}").repeat(10))?;
         if subject.cut.is_some() {
-            return Ok(()); // to cut megabytes takes its time
+            return Ok(()); // cutting megabytes takes time
         }
         let (command, answer) = both(MUCH);
         return asks(&running, &command, &answer);
@@ -182,13 +182,13 @@ pub(super) fn whole_reply(subject: &Subject) -> Result<(), Failure> {
     answers_after(subject, &running, &command, &[line.as_str(); 10])
 }
 
-/// Whether the server can be judged without a client. Where nothing tells the end of an answer, it
-/// is the client that shows whether all of it is there.
+/// Whether the check can judge the server without a client. If nothing marks the end of an answer, only
+/// the client shows whether the answer is whole.
 fn asks_itself(subject: &Subject) -> bool {
     subject.judged == Side::Server && subject.protocol.has_boundaries()
 }
 
-/// This command must get this answer, and the next one its own.
+/// This command must get this answer, and the next command its own.
 fn asks(running: &Running, command: &str, answer: &str) -> Result<(), Failure> {
     let mut peer = running.connect()?;
     running.ask(&mut peer, command, answer)?;
@@ -226,7 +226,7 @@ pub(super) fn boundaries(subject: &Subject) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Answers that must arrive one after another.
+/// Answers that must arrive in this order.
 struct Answers(Protocol, Vec<String>);
 
 impl Answers {
@@ -236,8 +236,8 @@ impl Answers {
     }
 }
 
-/// Messages with these words as they travel, and their answers. Where a message can be empty, there
-/// is one after each: a shell has nothing to do then, and nothing to write.
+/// Messages with these words as they travel, and their answers. If a message can be empty, an empty one
+/// follows each: a shell then has nothing to do, and nothing to write.
 fn in_a_row(protocol: Protocol, words: &[&str]) -> (Vec<u8>, Answers) {
     let (mut messages, mut answers) = (Vec::new(), Vec::new());
     for word in words {
@@ -262,13 +262,13 @@ pub(super) fn hostile_length(subject: &Subject) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The longest that a frame may be, or a header.
+/// The greatest length of a frame, or of a header.
 pub(super) fn limit(protocol: Protocol) -> u32 {
     if protocol == Protocol::Frames { MAX_FRAME_LEN } else { wire::MAX_HEADER_LEN }
 }
 
-/// Lengths that cannot be: one byte too many, and those that are the largest and the smallest numbers
-/// where a program takes them for signed ones.
+/// Impossible lengths: one byte too many, and the largest and the smallest numbers of a program that
+/// reads lengths as signed numbers.
 pub(super) fn hostile_lengths(protocol: Protocol) -> [u32; 4] {
     [limit(protocol) + 1, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff]
 }
@@ -276,7 +276,7 @@ pub(super) fn hostile_lengths(protocol: Protocol) -> [u32; 4] {
 fn the_server_refuses_hostile_lengths(subject: &Subject) -> Result<(), Failure> {
     let running = subject.start()?;
     running.exchange(&mut running.connect()?, "first")?;
-    // Of a server that was not started here, it cannot be known.
+    // The check cannot measure the memory of a server that it has not started.
     let memory = || running.program.as_ref().map(resident_kib).transpose();
     let before = memory();
     for len in hostile_lengths(subject.protocol) {
@@ -291,7 +291,7 @@ fn the_server_refuses_hostile_lengths(subject: &Subject) -> Result<(), Failure> 
         serves_the_next(&running).map_err(|failure| failure.after(done()))?;
     }
     let after = memory();
-    // To cut megabytes takes its time.
+    // Cutting megabytes takes time.
     if subject.cut.is_none() {
         the_server_takes_the_longest(subject, &running)?;
     }
@@ -342,7 +342,7 @@ pub(super) fn cut_off_message(subject: &Subject) -> Result<(), Failure> {
 }
 
 pub(super) fn answer_limit(subject: &Subject) -> Result<(), Failure> {
-    const LINE_LEN: usize = 4096; // bytes, with the ending
+    const LINE_LEN: usize = 4096; // bytes, with the line ending
     let newline = if cfg!(windows) { 2 } else { 1 };
     let line = "x".repeat(LINE_LEN - newline);
     let command = |lines: usize| {
@@ -361,7 +361,7 @@ pub(super) fn answer_limit(subject: &Subject) -> Result<(), Failure> {
     let lines = MAX_FRAME_LEN as usize / LINE_LEN;
     let at_limit =
         |failure: Failure| running.explain(failure.after(text!("commands.longest-output", most)));
-    // To cut megabytes takes its time.
+    // Cutting megabytes takes time.
     if subject.cut.is_none() {
         let len = ask(lines).map_err(at_limit)?.len();
         if len != MAX_FRAME_LEN as usize {

@@ -1,4 +1,4 @@
-//! Examining a program that is not ours: which checks are put to it, and how.
+//! Examining a program that is not ours: which checks the exam runs, and how.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,41 +11,41 @@ use crate::program::OutputTo;
 use crate::proxy::Cut;
 use crate::{Failure, Symptom};
 
-/// The wait before each piece, where a stream is delayed.
+/// The wait before each piece of a delayed stream.
 const DELAY: Duration = Duration::from_millis(20);
 
-/// How often something may not have happened before its deadline until the deadlines become the shortest:
-/// the program has failed already, and one that answers nothing must not cost as much for each check.
+/// How many deadlines may pass until the deadlines become the shortest: the program has failed
+/// already, and one that answers nothing must not cost as much for each check.
 const FEW: usize = 2;
 
-/// After the first time: the part of the deadline that is left, and the least.
+/// After the first missed deadline: the divisor of the deadline, and the least.
 const LATER: (u32, Duration) = (5, Duration::from_secs(2));
 
-/// After a few times, the same.
+/// After a few missed deadlines, the same.
 const LAST: (u32, Duration) = (10, Duration::from_secs(1));
 
 /// How the stream is treated between client and server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Way {
-    /// Where it is cut.
+    /// Where the proxy cuts it.
     pub cut: Option<Cut>,
     /// How long each piece waits.
     pub delay: Duration,
 }
 
 impl Way {
-    /// No proxy stands in between.
+    /// There is no proxy in between.
     pub const WHOLE: Self = Self { cut: None, delay: Duration::ZERO };
-    /// Each byte comes alone.
+    /// Each byte arrives alone.
     pub const BYTES: Self = Self { cut: Some(Cut::Every(1)), delay: Duration::ZERO };
-    /// Each piece comes late.
+    /// Each piece arrives late.
     pub const LATE: Self = Self { cut: Some(Cut::AsRead), delay: DELAY };
 
-    /// How a program is examined when nothing else is asked for.
+    /// How a program is examined by default.
     ///
-    /// Where a message is what one read returns, the stream to the server must stay as it is. A
-    /// server that has boundaries to keep, or a client that knows where an answer ends, has to stand
-    /// single bytes.
+    /// If a message is what one read returns, the stream to the server must stay as it is. A server that
+    /// has boundaries to keep, or a client that knows where an answer ends, has to cope with single
+    /// bytes.
     #[must_use]
     pub fn usual(protocol: Protocol, side: Side) -> &'static [Self] {
         match (protocol, side) {
@@ -75,29 +75,29 @@ impl fmt::Display for Way {
 /// The result of a check.
 #[derive(Debug)]
 pub enum Outcome {
-    /// The promise is kept.
+    /// The program keeps the promise.
     Kept,
-    /// It is not.
+    /// The program breaks it.
     Failed(Failure),
-    /// It was not looked at, for this reason.
+    /// The check did not run, for this reason.
     NotAsked(String),
-    /// No check can be put to this program.
+    /// No check can run with this program.
     Unable(Failure),
 }
 
-/// A program, and what it is asked.
+/// A program, and the checks to run.
 pub struct Exam {
-    /// The program, and the step's own as its other side. Its stream is cut in the ways below.
+    /// The program, with the step's own program as its other side. Its stream is cut in the ways below.
     pub subject: Subject,
     /// What the step promises.
     pub promises: Promises,
-    /// How each check is put, one way after another, until one fails.
+    /// How each check runs, one way after another, until one fails.
     pub ways: Vec<Way>,
-    /// Only these, whatever the step promises; all if empty.
+    /// Only these checks, whatever the step promises; all if empty.
     pub only: Vec<&'static Check>,
-    /// Whether a check could be put to the program: from then on, it fails if one cannot.
+    /// Whether a check has run with the program: from then on, a check that cannot run fails.
     is_able: bool,
-    /// How long anything may take at first.
+    /// The initial deadline of each wait.
     deadline: Duration,
     /// How many deadlines have passed.
     timeouts: usize,
@@ -128,12 +128,12 @@ impl Exam {
         let means_something = |check: &&Check| {
             check.concerns(self.subject.judged) && check.speaks(self.subject.protocol)
         };
-        // Those of exercises are no promise of the step's: they are asked by their names.
+        // Exercises' checks are no promise of the step: a learner requests them by name.
         let exercises: &[Check] = if self.only.is_empty() { &[] } else { EXERCISES };
         CHECKS.iter().chain(exercises).filter(means_something).filter(wanted).collect()
     }
 
-    /// Puts a check to the program.
+    /// Runs a check with the program.
     pub fn put(&mut self, check: &'static Check) -> Outcome {
         if let Some(reason) = self.obstacle_to(check) {
             return Outcome::NotAsked(reason);
@@ -161,8 +161,8 @@ impl Exam {
         Outcome::Kept
     }
 
-    /// Asks a client once more that failed at a terminal, now with a pipe for its output. Some right ones
-    /// edit lines at a terminal, and show what was typed; such a client keeps the pipe.
+    /// Tests a client that failed at a terminal once more, now with a pipe for its output. Some correct clients
+    /// edit lines at a terminal, and show the typed text; such a client keeps the pipe.
     fn with_a_pipe(&mut self, check: &Check, failure: Failure) -> Result<(), Failure> {
         let is_client = self.subject.judged == Side::Client;
         let is_final = failure.is_unable() || failure.is_not_asked() || failure.has_timed_out();
@@ -172,31 +172,31 @@ impl Exam {
         self.subject.output = OutputTo::Pipe;
         self.subject.judge(check).map_err(|with_a_pipe| {
             self.subject.output = OutputTo::Terminal;
-            // It may not have seen what was still in a buffer.
+            // The check may not have seen bytes that were still in a buffer.
             if with_a_pipe.has_timed_out() { failure } else { with_a_pipe }
         })
     }
 
-    /// The failure with what its way shows; without a symptom, it has that of an earlier failure which
-    /// spoils all.
+    /// The failure with the symptom that its way shows; without one, it gets the symptom of an earlier failure
+    /// that spoils everything.
     fn diagnosed(&mut self, way: Way, failure: Failure) -> Failure {
-        // The ways are taken in their order: the check was passed before anything was cut.
+        // The ways run in their order: the check passed before the proxy cut the stream.
         let only_cut = way != Way::WHOLE && self.ways.first() == Some(&Way::WHOLE);
         let failure = failure.looking_rather_like(only_cut.then_some(Symptom::PartialRead));
-        // A server that has ended, or works without pause, does so for a reason of its own.
+        // A server that has ended, or spins, does so for a reason of its own.
         let may_be_the_same = failure.difference().is_some() || failure.has_timed_out();
         let failure = failure.looking_like(self.spoilt.filter(|_| may_be_the_same));
         self.spoilt = self.spoilt.or(failure.symptom().filter(|it| it.spoils_all()));
         failure
     }
 
-    /// Shortens what is waited for from now on, if it has not happened.
+    /// Shortens the further waits, if a deadline has passed.
     fn wait_less_after(&mut self, failure: &Failure) {
         if !failure.has_timed_out() {
             return;
         }
         self.timeouts += 1;
-        self.subject.inquires = false; // what was not found now costs as much again
+        self.subject.inquires = false; // further questions would now cost as much again
         if failure.is_unable() {
             self.subject.patience = shorter(self.subject.patience, LATER);
         }
@@ -204,7 +204,7 @@ impl Exam {
 
     /// How long anything may take in a check.
     fn deadline_for(&self, check: &Check) -> Duration {
-        // A client's time begins when it is started, and some checks wait for what takes a second.
+        // A client's time begins at its start, and some checks wait for something that takes a second.
         let takes_time = self.subject.judged == Side::Client || check.takes_a_second();
         match self.timeouts {
             0 => self.deadline,
@@ -214,7 +214,7 @@ impl Exam {
         }
     }
 
-    /// Why a check is not put to the program, if it is not.
+    /// Why the check does not run with the program, if it does not.
     fn obstacle_to(&self, check: &Check) -> Option<String> {
         if let Some(reason) = check.needs_another_system() {
             return Some(reason);

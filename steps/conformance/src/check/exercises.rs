@@ -1,8 +1,8 @@
-//! The solutions of exercises: what each step's manifest states about them, and whether that is so.
+//! The solutions of exercises: what each step's manifest states about them, and whether it is true.
 //!
 //! Each exercise has two solutions in the step's folder `exercises`, one in Rust and one in Python. They
-//! must keep the checks that their exercise names, and the step itself must break each of them: otherwise
-//! there would be nothing to do.
+//! must keep the checks that their exercise names, and the step itself must break each of these checks:
+//! otherwise the exercise would ask for nothing.
 
 use std::collections::BTreeSet;
 use std::env::consts::EXE_EXTENSION;
@@ -17,16 +17,16 @@ use super::promises::{Promise, Promises, in_manifest, step_table};
 use super::subject::{Server, Subject};
 use crate::{Failure, python};
 
-/// How long the step itself has to keep the check of an exercise after all. Longer than what an
-/// exercise allows (`time-limit`, `half-frame`): the step must fail, and not the deadline be short.
+/// How long the step itself has to keep the check of an exercise after all. Longer than an exercise's
+/// own limit (`time-limit`, `half-frame`): the step must fail because it is wrong, not for lack of time.
 const BROKEN_DEADLINE: Duration = Duration::from_secs(5);
 
 /// A language in which each exercise has a solution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Language {
-    /// That of the steps.
+    /// The language of the steps.
     Rust,
-    /// That of their twins.
+    /// The language of their twins.
     Python,
 }
 
@@ -36,19 +36,19 @@ impl Language {
 
 /// An exercise that asks for a program.
 pub struct Exercise {
-    /// Its name in the manifest, and with underscores that of its solutions.
+    /// Its name in the manifest; with underscores, the name of its solutions.
     pub name: String,
     /// Whether the program is a client. If not, it is a server.
     pub is_client: bool,
-    /// The checks that judge it.
+    /// The checks that judge its program.
     pub checks: Vec<&'static Check>,
 }
 
 impl Exercise {
     /// Reads the table `exercises` of the manifest in a step's folder.
     ///
-    /// An error if a solution in one of the languages or a check does not exist, or if there is a solution
-    /// of no exercise.
+    /// An error if a solution in one of the languages or a check does not exist, or if a solution belongs
+    /// to no exercise.
     pub fn read(step_dir: &Path) -> Result<Vec<Self>, Failure> {
         let step = step_table(step_dir)?;
         let failed = |what: &str| in_manifest(step_dir, what);
@@ -102,7 +102,7 @@ impl Exercise {
         Path::new("exercises").join(self.name.replace('-', "_")).with_extension(extension)
     }
 
-    /// A solution beside the other side of the step: one in Rust is built as an example.
+    /// A solution with the other side of the step: a solution in Rust is built as an example.
     fn subject(
         &self,
         language: Language,
@@ -145,12 +145,12 @@ impl Exercise {
     }
 }
 
-/// Holds the solutions in Rust of a step's exercises to the checks that these name, and sees that
+/// Holds the Rust solutions of a step's exercises to the checks that the exercises name, and tests that
 /// the step breaks each of them.
 ///
 /// # Panics
 ///
-/// With the first that is otherwise, or if there is no exercise.
+/// With the first difference, or if there is no exercise.
 pub fn assert_exercises(step_dir: &str, executable: &str) {
     assert_solutions(Path::new(step_dir), executable, Language::Rust);
 }
@@ -159,14 +159,14 @@ pub fn assert_exercises(step_dir: &str, executable: &str) {
 ///
 /// # Panics
 ///
-/// As `assert_exercises`, and where there is no Python 3.
+/// As `assert_exercises`, and if there is no Python 3.
 pub fn assert_python_exercises(step_dir: &str, executable: &str) {
     assert_solutions(Path::new(step_dir), executable, Language::Python);
 }
 
-/// Whether a step's folder has the solutions of its exercises; prints that a test of them is not asked if not.
+/// Whether a step's folder has the solutions of its exercises; if not, prints that their test does not run.
 ///
-/// A learner's bundle has none. In the repository, a test of `verify` misses them.
+/// A learner's bundle has none. In the repository, a test of `verify` requires them.
 #[must_use]
 pub fn has_solutions(step_dir: impl AsRef<Path>) -> bool {
     let (step_dir, has_them) = (step_dir.as_ref(), step_dir.as_ref().join("exercises").exists());
@@ -205,7 +205,7 @@ fn assert_solutions(step_dir: &Path, executable: &str, language: Language) {
     assert!(count > 0, "{}: there is no such exercise", step_dir.display());
 }
 
-/// Whether the step breaks this check: that is declared, and so seen elsewhere, or it is seen now.
+/// Whether the step breaks this check: the manifest declares it, so another test proves it, or it fails now.
 fn is_broken(check: &Check, promises: &Promises, executable: &str) -> bool {
     if EXERCISES.iter().any(|exercise| exercise.name == check.name) {
         let mut step = Subject::of_step(promises.number, executable);

@@ -1,4 +1,4 @@
-//! What the exercises ask of servers, the chat apart.
+//! What the exercises require of servers, except for the chat.
 
 use std::fs;
 use std::io;
@@ -17,35 +17,35 @@ use super::wire::{self, Answer};
 use crate::show::show;
 use crate::{Failure, Peer};
 
-/// The frame that is begun in `half-frame`: it announces this many bytes.
+/// The length that the unfinished frame of `half-frame` announces, in bytes.
 const HALF_FRAME_LEN: u32 = 1000;
 
-/// The time between two bytes of that frame. All of it would take five minutes.
+/// The time between two bytes of that frame. The whole frame would take five minutes.
 const DRIP: Duration = Duration::from_millis(300);
 
-/// The first byte of a short header, where four more follow with the length.
+/// The first byte of a long header, which four bytes with the length follow.
 const LONG: u8 = 255;
 
-/// What a server says of a command that ran too long.
+/// The server's answer to a command that ran too long.
 const STOPPED: &str = "stopped\n";
 
-/// How many lines on each stream are more than a pipe has room for, 64 KiB on most systems.
+/// How many lines on each stream exceed the room in a pipe, 64 KiB on most systems.
 const MORE_THAN_A_PIPE: usize = 200;
 
-/// A message that is longer than what one read takes, in bytes.
+/// The length of a message that one read does not take, in bytes.
 const LONG_MESSAGE_LEN: usize = 3000;
 
 /// How long a client thinks between two frames: longer than a frame may take.
 const THINKING: Duration = Duration::from_millis(2500);
 
-/// The shell waits for a child here: to kill the shell alone does not help. Nor does it to ask, since
-/// neither of them listens.
+/// The shell waits for a child here: killing the shell alone does not help. Neither does `SIGTERM`, since
+/// both ignore it.
 pub(super) fn time_limit(subject: &Subject) -> Result<(), Failure> {
     let folder = TempDir::new().map_err(|error| messages::cannot_make_folder(&error))?;
     let pid_file = folder.path().join("pid");
     let running = subject.start()?;
     let mut peer = running.connect()?;
-    // What ends in time is answered as before, and so is what no pipe has room for.
+    // The answer to a command that ends in time is the same as before, even if it exceeds the room in a pipe.
     let in_time =
         if cfg!(windows) { "ping -n 2 127.0.0.1 >nul&echo done" } else { "sleep 1; echo done" };
     running.ask(&mut peer, in_time, format!("done{SHELL_NEWLINE}"))?;
@@ -105,7 +105,7 @@ fn expect_printed(running: &mut Running, message: &str) -> Result<(), Failure> {
             Some(_) => {
                 return Err(server.failure(&text!("extras.other-message", message, line)));
             }
-            None => {} // something else that it has to report
+            None => {} // another report of the server
         }
     }
 }
@@ -119,7 +119,7 @@ pub(super) fn half_frame(subject: &Subject) -> Result<(), Failure> {
     let running = subject.start()?;
     let mut thinker = running.connect()?;
     running.exchange(&mut thinker, "before")?;
-    thread::sleep(THINKING); // it is to be seen that nothing happens, for which there is no event
+    thread::sleep(THINKING); // the check waits for nothing to happen, and there is no event for that
     let thought = in_pieces_but_in_time(&running, &mut thinker);
     let time = format!("{THINKING:?}");
     thought.map_err(|failure| failure.after(text!("extras.has-thought", time)))?;
@@ -134,7 +134,7 @@ pub(super) fn half_frame(subject: &Subject) -> Result<(), Failure> {
     let mut slow = Peer::connect_within(running.addr, DRIP)?;
     slow.send(&HALF_FRAME_LEN.to_be_bytes())?;
     let until = Instant::now() + running.deadline;
-    // Every read of the server's gets a byte. If that were enough, this would never end.
+    // Each read by the server gets a byte. If that were enough, this would never end.
     while slow.send(b"x").is_ok() && slow.expect_end().is_err() {
         if Instant::now() >= until {
             let (len, pause) = (HALF_FRAME_LEN, format!("{DRIP:?}"));
@@ -146,14 +146,14 @@ pub(super) fn half_frame(subject: &Subject) -> Result<(), Failure> {
     running.exchange(&mut running.connect()?, "next")
 }
 
-/// A frame in three pieces, with pauses between them that are no nuisance yet.
+/// A frame in three pieces, with short pauses between them that the server must allow.
 fn in_pieces_but_in_time(running: &Running, peer: &mut Peer) -> Result<(), Failure> {
     let (message, answer) = running.protocol.exchange("slowly");
     let bytes = running.protocol.on_the_wire(message);
     let (first, last) = bytes.split_at(bytes.len() - 1);
     for piece in [&first[..2], &first[2..]] {
         peer.send(piece)?;
-        thread::sleep(DRIP); // the pause is what the server has to stand
+        thread::sleep(DRIP); // the server has to allow this pause
     }
     let answered = peer.send(last).and_then(|()| running.protocol.expect_answer(peer, answer));
     answered.map_err(|failure| running.explain(failure))
@@ -172,7 +172,7 @@ pub(super) fn short_header(subject: &Subject) -> Result<(), Failure> {
     };
     let mut peer = running.connect()?;
     let longest = usize::from(LONG) - 1;
-    // The longest answer with a short header, and the shortest with a long one; so for commands.
+    // The longest answer with a short header, and the shortest with a long one; the same for commands.
     let (answer, command) = (longest - SHELL_NEWLINE.len(), longest - "echo ".len());
     for len in [2, answer, answer + 1, command, command + 1, 1000] {
         echo(&mut peer, &"x".repeat(len))?;
@@ -205,7 +205,7 @@ pub(super) fn short_header(subject: &Subject) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Bytes with their length in front, in one byte if that is enough.
+/// Bytes with a length prefix, of one byte if that is enough.
 fn short_frame(payload: &[u8]) -> Vec<u8> {
     match u8::try_from(payload.len()) {
         Ok(len) if len < LONG => [&[len], payload].concat(),
@@ -216,8 +216,8 @@ fn short_frame(payload: &[u8]) -> Vec<u8> {
 pub(super) fn millis(subject: &Subject) -> Result<(), Failure> {
     let running = subject.start()?;
     let mut peer = running.connect()?;
-    // What takes long, what takes less than a second, what ends at once, and what fails: no constant fits
-    // all of them, and neither do whole seconds. Some clocks are coarse, so a little less is enough.
+    // Commands that take long, take less than a second, end at once, or fail: no constant fits all
+    // of them, and neither do whole seconds. Some clocks are coarse, so a little less is enough.
     let commands: &[(&str, u128, u64)] = if cfg!(windows) {
         &[("echo hello", 0, 0), ("ping -n 2 127.0.0.1", 900, 0), ("exit 3", 0, 3)]
     } else {
@@ -263,13 +263,13 @@ pub(super) fn list(subject: &Subject) -> Result<(), Failure> {
     if answer.error().is_none() {
         return Err(running.explain(Failure::new(text!("extras.no-error", answer))));
     }
-    // What has changed since then shows.
+    // The next list must show what has changed since then.
     let removed = fs::remove_file(root.path().join(&files[0].0));
     removed.map_err(|error| Failure::new(text!("extras.cannot-make-files", error)))?;
     expect_list(&running, &mut peer, &files[1..])
 }
 
-/// Sends a request that has no further fields, and receives its answer.
+/// Sends a request without further fields, and receives its answer.
 fn ask(running: &Running, peer: &mut Peer, request: &str) -> Result<Answer, Failure> {
     let header = json!({ "request": request }).to_string();
     let asked = peer.send(&wire::frame(header.as_bytes())).and_then(|()| Answer::receive(peer));
@@ -278,7 +278,7 @@ fn ask(running: &Running, peer: &mut Peer, request: &str) -> Result<Answer, Fail
     })
 }
 
-/// Asks for the list, which must have these files and no others.
+/// Asks for the list, which must contain exactly these files.
 fn expect_list(running: &Running, peer: &mut Peer, files: &[(String, u64)]) -> Result<(), Failure> {
     let answer = ask(running, peer, "list")?;
     let failed = |text: String| Err(running.explain(Failure::new(text)));
@@ -304,17 +304,17 @@ fn expect_list(running: &Running, peer: &mut Peer, files: &[(String, u64)]) -> R
     failed(text!("extras.other-list", count, listed, missing, surplus))
 }
 
-/// An entry of the list, for a failure.
+/// An entry of the list, for a failure message.
 fn shown_entry((filename, size): &(String, u64)) -> String {
     json!({ "filename": filename, "size": size }).to_string()
 }
 
-/// How many files with a long name there are. Their lines are more than a header can hold.
+/// How many files with a long name there are. Their entries do not fit into a header.
 const LONG_NAMES: usize = 400;
 const LONG_NAME_LEN: usize = 200;
 
-/// Makes files to be listed, which are returned, and what is no file: a folder with a file in it, links,
-/// and a FIFO.
+/// Makes files to be listed and returns them; also makes entries that are no files: a folder with a file
+/// in it, links, and a FIFO.
 fn make_files(root: &Path, are_few: bool) -> io::Result<Vec<(String, u64)>> {
     let mut names = vec!["empty.txt", "three bytes.txt", "Grüße 你好.txt", ".hidden"];
     if cfg!(unix) {
@@ -336,7 +336,7 @@ fn make_files(root: &Path, are_few: bool) -> io::Result<Vec<(String, u64)>> {
     Ok(files)
 }
 
-/// Links of all kinds, a FIFO, and the permission to read taken from a file: that it is there shows.
+/// Makes links of all kinds and a FIFO, and takes the read permission from a file, which stays in the list.
 #[cfg(unix)]
 fn make_no_files(root: &Path) -> io::Result<()> {
     use std::os::unix::fs::{PermissionsExt, symlink};
@@ -354,7 +354,7 @@ fn make_no_files(_root: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The lines of a list. The error is the first line that is something else.
+/// The entries of a list. The error is the first entry that is something else.
 fn entries(body: &[u8]) -> Result<Vec<(String, u64)>, String> {
     let entry = |line: &str| {
         let entry: Value = serde_json::from_str(line).ok()?;

@@ -1,5 +1,5 @@
-//! What a header in JSON owes its readers: each field under its name, and an answer to a header that is
-//! wrong.
+//! What a JSON header owes its readers: each field under its name, and an answer to a wrong
+//! header.
 
 use serde_json::{Value, json};
 
@@ -11,16 +11,16 @@ use super::wire::{self, Answer, json_text};
 use crate::show::{show, show_text};
 use crate::{Failure, Peer, Program};
 
-/// The fields of an answer, all of which it has.
+/// The fields of an answer, which has all of them.
 const FIELDS: [&str; 5] = ["filename", "hash", "size", "status", "error"];
 
 /// How deeply a header can be nested within its 64 KiB.
 const DEPTH: usize = 60_000;
 
-/// An exit status that no port, size or time is taken for.
+/// An exit status that no program takes for a port, size or time.
 const STATUS: i32 = 77;
 
-/// What a server may put into an `error`: it clears a terminal, and begins a new line there.
+/// A text that a server may put into an `error`: it clears a terminal, and begins a new line.
 const RUDE_ERROR: &str = "no\u{1b}[2J such\nfile";
 
 pub(super) fn status(subject: &Subject) -> Result<(), Failure> {
@@ -44,7 +44,7 @@ fn the_server_reports_how_a_command_ended(subject: &Subject) -> Result<(), Failu
         }
     }
     if cfg!(unix) {
-        // It has no exit status; how a server reports it differs, but it is no success.
+        // A killed command has no exit status; servers report it differently, but it is no success.
         let command = "kill -s KILL $$";
         let answer = ask_to_run(&running, &mut peer, command)?;
         let status = &answer.header["status"];
@@ -84,7 +84,7 @@ fn the_client_shows_how_a_command_ended(subject: &Subject) -> Result<(), Failure
     Ok(())
 }
 
-/// Whether a line has these words in it, or this number and not as a part of another.
+/// Whether a line contains these words, or this number and not as a part of another.
 fn has_words(line: &str, words: &str) -> bool {
     line.match_indices(words).any(|(start, _)| {
         let before = line[..start].chars().next_back();
@@ -160,8 +160,8 @@ pub(super) fn missing_field(subject: &Subject) -> Result<(), Failure> {
     )
 }
 
-/// Sends wrong headers, in sound frames. Each gets an error, which has this word in it, and the
-/// conversation continues; so does the server.
+/// Sends wrong headers in valid frames. The server answers each with an error that contains this word,
+/// the conversation continues, and the server keeps running.
 fn answers_each_with_an_error(
     subject: &Subject,
     headers: &[(&[u8], Option<&str>)],
@@ -186,7 +186,7 @@ fn answers_each_with_an_error(
     running.exchange(&mut running.connect()?, "the next client")
 }
 
-/// Sends this header, in a frame, and receives the answer; with it what was done, for a failure.
+/// Sends this header in a frame and receives the answer. Returns it with the request, for a failure message.
 fn ask_with(
     running: &Running,
     peer: &mut Peer,
@@ -250,12 +250,12 @@ pub(super) fn untrusted_text(subject: &Subject) -> Result<(), Failure> {
     client.ends()
 }
 
-/// An answer with a header of these fields, and a body.
+/// An answer with a header that has these fields, and a body.
 fn answer_with(header: &Value, body: &[u8]) -> Vec<u8> {
     [wire::frame(header.to_string().as_bytes()), body.to_vec()].concat()
 }
 
-/// A client that was given a line, and a server that has this answer for it.
+/// A client with a line of input, and a server that has this answer for it.
 struct Asking {
     program: Program,
     server: FakeServer<Value>,
@@ -269,7 +269,7 @@ impl Asking {
         Ok(Self { program, server })
     }
 
-    /// Ends the client's input. Its exit code is its own business here.
+    /// Ends the client's input, and ignores its exit code.
     fn ends(mut self) -> Result<(), Failure> {
         self.program.end_input();
         self.program.wait()?;

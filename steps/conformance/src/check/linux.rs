@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 use crate::process_info::{Connection, Stat, Status};
 use crate::{Failure, Program, process_info};
 
-/// Between two looks at what the system reports of a process. There is no event for a change in it.
+/// The wait between two looks at what the system reports of a process. There is no event for a change in it.
 pub(super) const LOOK: Duration = Duration::from_millis(5);
 
-/// The timer of a socket in `/proc/net/tcp`, column `tr`, that is neither for sending something
-/// again (01, 04) nor for a connection that has ended (03): see `man 5 proc`.
+/// The timer of a socket in `/proc/net/tcp`, column `tr`, that is neither for a retransmission
+/// (01, 04) nor for a connection that has ended (03): see `man 5 proc`.
 const KEEPALIVE_TIMER: u8 = 2;
 
 /// Waits until a server on this computer has read what has arrived for it on a connection between
-/// these ports, or until the deadline: whether it reads at all is for the check to see.
+/// these ports, or until the deadline: the check itself judges whether the server reads at all.
 pub(super) fn wait_until_all_is_read((local, remote): (u16, u16), deadline: Duration) {
     let until = Instant::now() + deadline;
     while is_unread(local, remote) && Instant::now() < until {
@@ -22,11 +22,11 @@ pub(super) fn wait_until_all_is_read((local, remote): (u16, u16), deadline: Dura
     }
 }
 
-/// How long a server may have something to do. One that spins never finishes.
+/// How long a server may have work to do. One that spins never finishes.
 const WORK: Duration = Duration::from_secs(1);
 
-/// Waits until no thread of a server, in any of its processes, has anything to do, if that comes. One that has been woken, by
-/// a connection that was reset, say, has something to do until it has done it.
+/// Waits until no thread of a server, in any of its processes, has work to do, or until the time is up. A
+/// server that a reset connection has woken, for example, has work to do until it has handled the reset.
 pub(crate) fn wait_until_it_sleeps(server: &Program) {
     let until = Instant::now() + WORK;
     let has_work = || server.family().is_ok_and(|family| family.into_iter().any(has_work));
@@ -40,7 +40,7 @@ fn has_work(pid: u32) -> bool {
     Stat::of_threads(pid).iter().any(|thread| thread.state == 'R')
 }
 
-/// Whether bytes wait in a socket. Of a server on another computer nothing is known.
+/// Whether bytes wait in a socket. For a server on another computer, this is unknown.
 fn is_unread(local: u16, remote: u16) -> bool {
     let connections = Connection::all(std::process::id()).unwrap_or_default();
     connections
@@ -62,10 +62,10 @@ pub(crate) fn keepalive_is_on(
 }
 
 /// How many more threads and descriptors than before are no leak. The runtimes of some languages start
-/// threads and open files when there is more to do, and keep them; what leaks, leaks for each client.
+/// threads and open files under load, and keep them; a leak grows with each client.
 const SLACK: usize = 30;
 
-/// What all processes of a program use up.
+/// The threads and descriptors that all processes of a program use.
 pub(super) struct Resources {
     threads: usize,
     descriptors: usize,
@@ -75,7 +75,7 @@ impl Resources {
     pub(super) fn of(program: &Program) -> Result<Self, Failure> {
         let mut sum = Self { threads: 0, descriptors: 0 };
         for id in program.family()? {
-            // A process that has just ended has nothing.
+            // A process that has just ended has none.
             sum.threads += Status::of(id).ok().and_then(|status| status.threads()).unwrap_or(0);
             sum.descriptors += match process_info::descriptors(id) {
                 Ok(count) => count,
@@ -114,7 +114,7 @@ impl Resources {
                     descriptors_before,
                 )));
             }
-            std::thread::sleep(LOOK); // no event reports that another process has let go
+            std::thread::sleep(LOOK); // no event reports that another process has released something
         }
     }
 }

@@ -6,15 +6,15 @@ use super::{chat, clients, commands, conversation, extras, headers, messages, ro
 use crate::texts::TEXTS;
 use crate::{Failure, symptom};
 
-/// A promise that a program can be held to.
+/// A promise that a check can hold a program to.
 pub struct Check {
     /// Its name, in kebab case.
     pub name: &'static str,
     /// The sentence of the book that explains it: a page and an anchor.
     pub section: &'static str,
-    /// Whose promise it is.
+    /// Which side makes the promise.
     pub side: Side,
-    /// The protocols in which it means something.
+    /// The protocols to which it applies.
     protocols: &'static [Protocol],
     scenario: fn(&Subject) -> Result<(), Failure>,
 }
@@ -417,7 +417,7 @@ pub const CHECKS: &[Check] = &[
     },
 ];
 
-/// The checks that only exercises name: no step keeps them, so they are no part of the staircase.
+/// The checks that only exercises name: no step keeps them, so they are not part of the staircase.
 pub const EXERCISES: &[Check] = &[
     Check {
         name: "time-limit",
@@ -499,10 +499,10 @@ const ALL: &[Protocol] = &[
     Protocol::Messages,
     Protocol::Chat,
 ];
-/// Where each message has an answer of its own.
+/// The protocols in which each message has an answer of its own.
 const ANSWERS: &[Protocol] =
     &[Protocol::Echo, Protocol::UpperCase, Protocol::Shell, Protocol::Frames, Protocol::Messages];
-/// Where a server is there for more than one client.
+/// The protocols in which a server serves more than one client.
 const SERVES_MANY: &[Protocol] =
     &[Protocol::UpperCase, Protocol::Shell, Protocol::Frames, Protocol::Messages, Protocol::Chat];
 const COMMANDS: &[Protocol] = &[Protocol::Shell, Protocol::Frames, Protocol::Messages];
@@ -510,14 +510,14 @@ const FRAMES: &[Protocol] = &[Protocol::Frames, Protocol::Messages];
 const MESSAGES: &[Protocol] = &[Protocol::Messages];
 const CHAT: &[Protocol] = &[Protocol::Chat];
 
-/// The checks that can be judged on Linux only: it alone tells what the system does with a socket of
+/// The checks that work on Linux only: no other system shows what it does with a socket of
 /// another process.
 const LINUX_ONLY: &[&str] = &["vanished-peer"];
 
-/// The checks that can be judged on Unix only: Windows has no signal that asks one program to end.
+/// The checks that work on Unix only: Windows has no signal that asks one program to end.
 const UNIX_ONLY: &[&str] = &["stop-signals"];
 
-/// The checks that look into the server's process, or have to start it in a way of their own.
+/// The checks that look into the server's process, or have to start the server in their own way.
 const STARTS_THE_SERVER: &[&str] = &[
     "idle",
     "null-fields",
@@ -536,7 +536,7 @@ const STARTS_THE_SERVER: &[&str] = &[
     "rate-limit",
 ];
 
-/// The checks in which a right program may take a second to do what is waited for.
+/// The checks in which a correct program may take a second to do what the check waits for.
 const TAKES_A_SECOND: &[&str] =
     &["timeout", "time-limit", "clean-stop", "stop-signals", "half-frame"];
 
@@ -547,18 +547,18 @@ impl Check {
         TEXTS.get(&self.key("why"))
     }
 
-    /// What to try first, when it fails.
+    /// What to try first when the program fails it.
     #[must_use]
     pub fn hint(&self) -> &'static str {
         TEXTS.get(&self.key("hint"))
     }
 
-    /// Whether a right program may take a second to do what it waits for.
+    /// Whether a correct program may take a second to do what the check waits for.
     pub(super) fn takes_a_second(&self) -> bool {
         TAKES_A_SECOND.contains(&self.name)
     }
 
-    /// Whether an exercise asks for it, and no step promises it.
+    /// Whether an exercise names it, and no step promises it.
     fn is_of_exercise(&self) -> bool {
         EXERCISES.iter().any(|exercise| exercise.name == self.name)
     }
@@ -568,19 +568,19 @@ impl Check {
         format!("check.{}.{text}", self.name)
     }
 
-    /// Whether it means something for programs that speak so.
+    /// Whether it applies to programs with this protocol.
     #[must_use]
     pub fn speaks(&self, protocol: Protocol) -> bool {
         self.protocols.contains(&protocol)
     }
 
-    /// Whether it is about this side, or a part of it is.
+    /// Whether it judges this side, at least in part.
     #[must_use]
     pub fn concerns(&self, side: Side) -> bool {
         side == Side::Both || self.side == Side::Both || self.side == side
     }
 
-    /// Whether a server that already runs can be held to it.
+    /// Whether it can judge a server that is already running.
     #[must_use]
     pub fn needs_to_start_the_server(&self) -> bool {
         STARTS_THE_SERVER.contains(&self.name)
@@ -592,7 +592,7 @@ impl Check {
         self.needs_another_system().is_none()
     }
 
-    /// Where alone the check can tell right from wrong, if that is not here.
+    /// The system on which alone the check can distinguish right from wrong, if that is not this one.
     pub(super) fn needs_another_system(&self) -> Option<String> {
         if UNIX_ONLY.contains(&self.name) && !cfg!(unix) {
             return Some(text!("exam.unix-only"));
@@ -609,8 +609,8 @@ pub fn check(name: &str) -> Option<&'static Check> {
 }
 
 impl Subject {
-    /// The checks that mean something for this subject, and can be judged on this system. Those of
-    /// exercises are not among them.
+    /// The checks that apply to this subject and work on this system. Those of exercises are not among
+    /// them.
     pub fn checks(&self) -> impl Iterator<Item = &'static Check> + use<> {
         let (protocol, judged) = (self.protocol, self.judged);
         CHECKS.iter().filter(move |check| {

@@ -21,26 +21,26 @@ use crate::{Failure, Peer, Program, process_info};
 /// The file that every client has to download.
 const NOTES: &str = "notes.txt";
 
-/// The same in a folder of the server's. The client saves it under the name alone.
+/// The same file in a folder of the server's. The client saves it under the file name alone.
 const NOTES_BELOW: &str = "texts/notes.txt";
 
 /// Names that no client asks for: on some system, a file cannot have them, or they mean something else.
 const NO_PLAIN_NAMES: &[&str] =
     &["CON", "com1.txt", "notes:txt", "notes.txt.", "what?", "..", "a\u{1b}b"];
 
-/// What is in it, over and over, and the SHA-256 of that.
+/// The line that the file repeats, and the SHA-256 of the whole file.
 const NOTES_LINE: &str = "Nobody knows how long a message is, but for those who were told.\n";
 const NOTES_LINES: usize = 40;
 const NOTES_HASH: &str = "efa932d2671463f24fb3a7a290a689a3627691a8a8c0c5a662524885f9f5c81c";
 
-/// A file with each byte that there is, longer than one chunk, and the SHA-256 of it. Who takes it for
+/// A file with every byte value, longer than one chunk, and its SHA-256. A program that takes it for
 /// text changes it.
 const ALL_BYTES: &str = "all bytes.bin";
 const ALL_BYTES_TIMES: usize = 300;
 const ALL_BYTES_HASH: &str = "f8b0585eb91f58c007a5634362c9f90d8543822c113f702523bc7b73408a9392";
 
-/// A file of 5 MiB, more than a program may keep by mistake as its limit, and its SHA-256: each byte that
-/// there is, over and over.
+/// A file of 5 MiB, more than a program may keep by mistake as its limit, and its SHA-256: every byte
+/// value, repeated.
 const LARGE: &str = "large.bin";
 const LARGE_TIMES: usize = 20 * 1024;
 const LARGE_HASH: &str = "2e7cab6314e9614b6f2da12630661c3038e5592025f6534ba5823c3b340a1cb6";
@@ -55,39 +55,39 @@ const PRECIOUS: &[u8] = b"what was here before\n";
 /// A file's contents that a server must not give away.
 const SECRET: &str = "nobody's business\n";
 
-/// How much memory a server may take for a file, however large it is.
+/// How much memory a server may take for a file of any size.
 const MAX_GROWTH_KIB: u64 = 16 * 1024;
 
 /// The size of a file that such a server cannot hold.
 const LARGE_LEN: u64 = 64 * 1024 * 1024;
 
-/// What a client is given as its `--idle-timeout`, in seconds.
+/// The client's `--idle-timeout`, in seconds.
 const IDLE_TIMEOUT: &str = "1";
 
-/// The size of a file that becomes shorter while it is sent, in bytes, and how short it becomes. The size is
-/// more than the buffers of the systems take.
+/// The size in bytes of a file that becomes shorter while the server sends it, and its size afterwards. The
+/// first is more than the system's buffers take.
 const SHRINKING_LEN: u64 = 20 * 1024 * 1024;
 const SHRUNK_LEN: u64 = 1024;
 
-/// A size that no file has: 8 PiB. Every reader of JSON can hold this number.
+/// A size that no file has: 8 PiB. Every JSON reader can hold this number.
 const HOSTILE_SIZE: u64 = 1 << 53;
 
-/// The most pieces in which a large file is sent through a proxy: each costs a call of the system.
+/// The most pieces in which a proxy passes on a large file: each costs a system call.
 const MAX_PIECES: u64 = 64 * 1024;
 
-/// How much of a large file is looked at together.
+/// How much of a large file a check examines at once.
 const CHUNK_LEN: u64 = 64 * 1024;
 
-/// The server's `--timeout`, in seconds. Any other command must be done sooner.
+/// The server's `--timeout`, in seconds. Any other command must end sooner.
 const TIMEOUT: &str = "1";
 
-/// The part of the deadline within which the answer to a command that was stopped must be there.
+/// The part of the deadline within which the answer to a stopped command must arrive.
 const TIMEOUT_AT_MOST: f64 = 0.8;
 
 /// How long the server must let a command run with that timeout. Clocks differ by some milliseconds.
 const TIMEOUT_AT_LEAST: Duration = Duration::from_millis(950);
 
-/// How often one looks whether a process that is not ours has ended: there is no event for it.
+/// How often a check looks whether a process that is not its child has ended: there is no event for it.
 pub(super) const LOOK: Duration = Duration::from_millis(10);
 
 pub(super) fn integrity(subject: &Subject) -> Result<(), Failure> {
@@ -108,7 +108,7 @@ fn the_client_saves_what_is_whole(subject: &Subject) -> Result<(), Failure> {
         honest.expect_saved(&text!("messages.honest"), filename, &body)?;
         honest.expect_success(&text!("messages.honest"), true)?;
     }
-    // How the stream is cut makes no difference to names, to a hash, and to what never arrives.
+    // The cut of the stream makes no difference to names, to a hash, or to missing bytes.
     let is_whole = subject.cut.is_none();
     if is_whole {
         let below = Download::of(subject, NOTES_BELOW, None, &[answer(&json!({}), &notes)])?;
@@ -133,14 +133,14 @@ fn the_client_saves_what_is_whole(subject: &Subject) -> Result<(), Failure> {
         let download = Download::of(subject, NOTES, Some(PRECIOUS), &lies)?;
         download.expect_kept(&text!("messages.with-force", after))?;
     }
-    // All of a body has arrived: the stream is in order, and the next answer is understood.
+    // All of a body has arrived: the stream is in order, and the client must read the next answer.
     let again = Download::of(subject, NOTES, None, &[wrong_hash, answer(&json!({}), &notes)])?;
     again.expect_saved(&text!("messages.honest-again"), NOTES, &notes)?;
     again.expect_success(&text!("messages.honest-again"), false)?;
     no_body_is_taken_for_an_answer(subject)
 }
 
-/// An error has no body. If it has one, that must not become the answer to the next request.
+/// An error has no body. If the server sends one, it must not become the answer to the next request.
 fn no_body_is_taken_for_an_answer(subject: &Subject) -> Result<(), Failure> {
     let body = answer(&json!({}), &notes());
     let size = body.len();
@@ -180,8 +180,8 @@ fn the_server_says_what_it_sends(subject: &Subject) -> Result<(), Failure> {
     a_file_that_shrinks_ends_the_connection(&running, &root.path().join("shrinks.bin"))
 }
 
-/// The header has announced more than there is now, so the connection must end: whatever follows would be
-/// taken for the rest of the body.
+/// The header has announced more than the file has now, so the connection must end: the client would take
+/// any further bytes for the rest of the body.
 fn a_file_that_shrinks_ends_the_connection(running: &Running, path: &Path) -> Result<(), Failure> {
     let cannot = |error| Failure::new(text!("messages.cannot-make-file", error));
     let file = File::create(path).map_err(cannot)?;
@@ -205,7 +205,7 @@ fn a_file_that_shrinks_ends_the_connection(running: &Running, path: &Path) -> Re
                 let failure = Failure::new(text!("messages.shrunk", came, len)).timed_out();
                 return Err(failed(failure));
             }
-            Ok(None) | Err(_) => break, // a reset ends the connection, too
+            Ok(None) | Err(_) => break, // a reset also ends the connection
         }
     }
     running.exchange(&mut running.connect()?, "next")
@@ -219,19 +219,19 @@ fn whole_files(subject: &Subject) -> Vec<(&'static str, &'static str, Vec<u8>)> 
         (ALL_BYTES, ALL_BYTES_HASH, all_bytes.repeat(ALL_BYTES_TIMES)),
         (EMPTY, EMPTY_HASH, Vec::new()),
     ];
-    // To cut megabytes takes its time.
+    // Cutting megabytes takes time.
     if subject.cut.is_none() {
         files.push((LARGE, LARGE_HASH, all_bytes.repeat(LARGE_TIMES)));
     }
     files
 }
 
-/// The line that has a client download the notes.
+/// The line that makes a client download the notes.
 fn get_notes() -> String {
     format!("get {NOTES}")
 }
 
-/// A folder with the notes in it, and their name.
+/// A folder that contains the notes, and their name.
 pub(super) fn folder_with_notes() -> Result<(TempDir, &'static str), Failure> {
     let folder = TempDir::new().map_err(|error| cannot_make_folder(&error))?;
     let made = fs::write(folder.path().join(NOTES), notes());
@@ -239,7 +239,7 @@ pub(super) fn folder_with_notes() -> Result<(TempDir, &'static str), Failure> {
     Ok((folder, NOTES))
 }
 
-/// What is there already stays, whether it was there before the question or came while the answer did.
+/// An existing file stays, whether it existed before the request or appeared while the answer arrived.
 pub(super) fn existing_file(subject: &Subject) -> Result<(), Failure> {
     let answer = answer(&json!({}), &notes());
     let there = Scratch::with(Some(PRECIOUS))?;
@@ -262,10 +262,10 @@ pub(super) fn existing_file(subject: &Subject) -> Result<(), Failure> {
     late.expect_kept(&text!("messages.came-meanwhile"))
 }
 
-/// What no disk has room for is refused, and not waited for; what is no size is refused as well.
+/// The client refuses a size that no disk has room for, and does not wait; it refuses an invalid size too.
 pub(super) fn hostile_size(subject: &Subject) -> Result<(), Failure> {
     let mut sizes = vec![json!(HOSTILE_SIZE)];
-    // How the stream is cut makes no difference to what is no size, and to what never arrives.
+    // The cut of the stream makes no difference to an invalid size, or to missing bytes.
     if subject.cut.is_none() {
         sizes.extend([json!(-1), json!("many"), json!(null)]);
     }
@@ -289,7 +289,7 @@ pub(super) fn hostile_size(subject: &Subject) -> Result<(), Failure> {
     if subject.cut.is_none() { a_server_may_stop_sending(subject) } else { Ok(()) }
 }
 
-/// Half of a body arrives, and then nothing more: the client does not wait for the rest forever.
+/// Half of a body arrives, and then nothing more: the client must not wait for the rest forever.
 fn a_server_may_stop_sending(subject: &Subject) -> Result<(), Failure> {
     let notes = notes();
     let half = answer(&json!({}), &notes[..notes.len() / 2]);
@@ -310,7 +310,7 @@ fn a_server_may_stop_sending(subject: &Subject) -> Result<(), Failure> {
 }
 
 pub(super) fn untrusted_name(subject: &Subject) -> Result<(), Failure> {
-    // How the stream is cut makes no difference to what is not asked for.
+    // The cut of the stream makes no difference to a request that the client does not send.
     let refused = if subject.cut.is_none() { NO_PLAIN_NAMES } else { &[] };
     for name in refused {
         let scratch = Scratch::with(None)?;
@@ -336,14 +336,14 @@ pub(super) fn untrusted_name(subject: &Subject) -> Result<(), Failure> {
         &*long,
         "another.txt",
     ];
-    // Nor to what another name is: then one is enough.
+    // Nor does it to a different name in the answer: then one is enough.
     let count = if subject.cut.is_none() { names.len() } else { 1 };
     for name in &names[..count] {
         let answers = [answer(&json!({ "filename": name }), &notes())];
         let download = Download::of(subject, NOTES, None, &answers)?;
         let (notes, name) = (NOTES, format!("{name:?}"));
         let after = text!("messages.other-name", notes, name);
-        // To save it under the name that was asked for is as safe as not to save it.
+        // Saving the file under the requested name is as safe as not saving it.
         let is_saved = download.entries()? == [NOTES];
         if !is_saved {
             download.expect_entries(&after, &[])?;
@@ -360,7 +360,7 @@ pub(super) fn untrusted_name(subject: &Subject) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What the fake server answers: the notes' header with some fields changed, and a body.
+/// The answer of the fake server: the notes' header with some fields changed, and a body.
 fn answer(changes: &Value, body: &[u8]) -> Vec<u8> {
     let mut header = json!({
         "filename": NOTES, "hash": NOTES_HASH, "size": notes().len(), "status": null, "error": null,
@@ -375,17 +375,17 @@ fn notes() -> Vec<u8> {
     NOTES_LINE.repeat(NOTES_LINES).into_bytes()
 }
 
-/// A client that has tried to download a file, and has ended.
+/// A client that has tried to download a file and has ended.
 struct Download {
     client: Program,
     scratch: Scratch,
 }
 
-/// A folder with nothing else in it than `downloads`, and an empty folder `sub` in that.
+/// A folder that contains only `downloads`, and in that an empty folder `sub`.
 struct Scratch(TempDir);
 
 impl Scratch {
-    /// As it is `before` a download: with these bytes as the notes, or without them.
+    /// Makes the folder as it is before a download: with these bytes as the notes, or without notes.
     fn with(before: Option<&[u8]>) -> Result<Self, Failure> {
         let make = || {
             let scratch = Self(TempDir::new()?);
@@ -402,7 +402,7 @@ impl Scratch {
         self.0.path().join("downloads")
     }
 
-    /// Gives these lines to a client, and waits for its end: the client, and the result of its server.
+    /// Gives these lines to a client, and waits for its end. Returns the client and the result of its server.
     fn download<T: Send + 'static>(
         &self,
         subject: &Subject,
@@ -421,8 +421,8 @@ impl Scratch {
 }
 
 impl Download {
-    /// Lets the client ask for a file, once for each of these answers. What was there `before` it may
-    /// overwrite.
+    /// Lets the client ask for a file, once for each of these answers. With `before`, it may overwrite the
+    /// existing file.
     fn of(
         subject: &Subject,
         filename: &str,
@@ -451,7 +451,7 @@ impl Download {
         Ok(Self { client, scratch })
     }
 
-    /// All files and folders that were not there before the download; `/` is between names.
+    /// All files and folders that the download has added; `/` separates names.
     fn entries(&self) -> Result<Vec<String>, Failure> {
         let mut entries = Vec::new();
         for entry in entries_below(self.scratch.0.path())? {
@@ -480,13 +480,13 @@ impl Download {
         Err(self.failure(after, &expected, &format!("{entries:?}")))
     }
 
-    /// Nothing was downloaded, and the exit code shows it.
+    /// The client has downloaded nothing, and its exit code shows it.
     fn expect_none(&self, after: &str) -> Result<(), Failure> {
         self.expect_entries(after, &[])?;
         self.expect_success(after, false)
     }
 
-    /// The notes are as they were before, nothing else is there, and the exit code shows it.
+    /// The notes are as they were before, there is no other file, and the exit code shows the failure.
     fn expect_kept(&self, after: &str) -> Result<(), Failure> {
         self.expect_saved(after, NOTES, PRECIOUS)?;
         self.expect_success(after, false)
@@ -505,7 +505,7 @@ impl Download {
         Err(self.failure(after, &expected, &status.to_string()))
     }
 
-    /// This file is in the folder, with these bytes, and nothing else is.
+    /// This file is in the folder, with these bytes, and no other file is.
     fn expect_saved(&self, after: &str, filename: &str, expected: &[u8]) -> Result<(), Failure> {
         self.expect_entries(after, &[filename])?;
         let saved = fs::read(self.scratch.downloads().join(filename));
@@ -531,7 +531,7 @@ pub(super) fn root_jail(subject: &Subject) -> Result<(), Failure> {
     let scratch = TempDir::new().map_err(|error| cannot_make_folder(&error))?;
     let root = scratch.path().join("served");
     let secret = scratch.path().join("secret.txt");
-    // Its path begins with the root's.
+    // Its path begins with the root's path.
     let sibling = scratch.path().join("served-not").join("secret.txt");
     let make = || -> io::Result<()> {
         fs::create_dir_all(root.join("sub"))?;
@@ -561,7 +561,7 @@ pub(super) fn root_jail(subject: &Subject) -> Result<(), Failure> {
         "sub",
     ];
     if cfg!(unix) {
-        // The device is last: what follows links has been found out by then, and does not read it.
+        // The device is last: a server that follows links has failed by then, and does not read it.
         refused.extend(["link", "link-beside", "up/secret.txt", "up/served-not/secret.txt"]);
         refused.extend(["fifo", "socket", "device"]);
     }
@@ -576,7 +576,7 @@ pub(super) fn root_jail(subject: &Subject) -> Result<(), Failure> {
     expect_file(&running, &mut peer, "sub/inside.txt")
 }
 
-/// What is in a folder, leads out of it, or would block a program that opens it.
+/// Makes entries in a folder that lead out of it, or would block a program that opens them.
 #[cfg(unix)]
 fn make_traps(root: &Path) -> io::Result<()> {
     std::os::unix::fs::symlink("../secret.txt", root.join("link"))?;
@@ -587,7 +587,7 @@ fn make_traps(root: &Path) -> io::Result<()> {
     make_fifo(&root.join("fifo"))
 }
 
-/// Makes a pipe with a name.
+/// Makes a named pipe.
 #[cfg(unix)]
 pub(super) fn make_fifo(path: &Path) -> io::Result<()> {
     let made = std::process::Command::new("mkfifo").arg(path).status()?;
@@ -605,7 +605,7 @@ fn ask_for(running: &Running, peer: &mut Peer, filename: &str) -> Result<Answer,
     answer.map_err(|failure| running.explain(failure.after(after_asking(filename))))
 }
 
-/// Asks for a file that is served, and whose contents are its path.
+/// Asks for a file that the server serves, and whose contents are its path.
 fn expect_file(running: &Running, peer: &mut Peer, filename: &str) -> Result<(), Failure> {
     let answer = ask_for(running, peer, filename)?;
     let name = filename.rsplit('/').next().unwrap_or_default();
@@ -626,7 +626,7 @@ pub(super) fn constant_memory(subject: &Subject) -> Result<(), Failure> {
     let len = LARGE_LEN.min(subject.cut.map_or(LARGE_LEN, most_through));
     let make = || -> io::Result<()> {
         fs::write(root.path().join("small"), [0])?;
-        File::create(root.path().join("large"))?.set_len(len) // a hole, where the system has such
+        File::create(root.path().join("large"))?.set_len(len) // a hole, if the system has holes
     };
     make().map_err(|error| cannot_serve_folder(&error))?;
     let running = subject.start_with(&["--root".as_ref(), root.path().as_ref()])?;
@@ -643,8 +643,8 @@ pub(super) fn constant_memory(subject: &Subject) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The longest file for a proxy that cuts so: what arrives in small pieces takes its time. A file
-/// that is not larger than the limit tells nothing about memory, only that it arrives whole.
+/// The longest file for a proxy that cuts this way: small pieces take time. A file that is not larger
+/// than the limit shows nothing about memory, only that it arrives whole.
 fn most_through(cut: Cut) -> u64 {
     let piece_len = match cut {
         Cut::AsRead => return u64::MAX,
@@ -654,8 +654,8 @@ fn most_through(cut: Cut) -> u64 {
     piece_len.saturating_mul(MAX_PIECES)
 }
 
-/// Asks for a file of zeros, looks at each of them, and returns the most memory that the server was
-/// seen to have, in KiB.
+/// Asks for a file of zeros, checks each byte, and returns the most memory that the server was seen to
+/// have, in KiB.
 fn receive_zeros(
     running: &Running,
     peer: &mut Peer,
@@ -710,7 +710,7 @@ pub(super) fn timeout(subject: &Subject) -> Result<(), Failure> {
         let ms = took.as_millis();
         return Err(failed(text!("messages.stopped-early", ms, answer)));
     }
-    // A server that has a time limit of its own, and not the one that it was given, can be this late.
+    // A server with a time limit of its own, instead of the given one, can be this late.
     if took > subject.deadline.mul_f64(TIMEOUT_AT_MOST) {
         let ms = took.as_millis();
         return Err(failed(text!("messages.stopped-late", ms)));
@@ -732,13 +732,13 @@ pub(super) fn timeout(subject: &Subject) -> Result<(), Failure> {
     running.exchange(&mut peer, "next")
 }
 
-/// Whether this process runs. One that has ended and is not waited for yet is a zombie: its state
+/// Whether this process runs. A process that has ended but has not been waited for is a zombie: its state
 /// is `Z`.
 pub(super) fn runs(pid: u32) -> bool {
     process_info::state(pid).is_ok_and(|state| !matches!(state, 'Z' | 'X'))
 }
 
-/// All files and folders below this one, as paths with `/` between their names, sorted.
+/// All files and folders below this one, as sorted paths with `/` between their names.
 fn entries_below(folder: &Path) -> Result<Vec<String>, Failure> {
     let mut folders = vec![PathBuf::new()];
     let mut entries = Vec::new();
@@ -769,13 +769,13 @@ fn cannot_list(error: &io::Error) -> Failure {
     Failure::new(text!("messages.cannot-list", error))
 }
 
-/// What was asked for, for a failure.
+/// The request, for a failure message.
 fn after_asking(filename: &str) -> String {
     let filename = format!("{filename:?}");
     text!("messages.after-asking", filename)
 }
 
-/// What was asked for, which is there, for a failure.
+/// The request for an existing file, for a failure message.
 fn after_asking_for_served(filename: &str) -> String {
     let filename = format!("{filename:?}");
     text!("messages.after-asking-for-served", filename)

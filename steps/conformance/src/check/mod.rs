@@ -1,8 +1,8 @@
 //! The checks: named promises, each with a sentence on why it matters and a scenario over real
 //! sockets.
 //!
-//! A check says whether a program *keeps* a promise. It is as useful to know which promises a step
-//! *breaks*: what is declared as still wrong must be seen to be wrong, so a step's manifest lists
+//! A check shows whether a program *keeps* a promise. It is as useful to know which promises a step
+//! *breaks*: a declared fault must be observable, so a step's manifest lists
 //! both, and [`assert_promises`] holds the step to both.
 
 mod chat;

@@ -1,4 +1,4 @@
-//! What a step's manifest promises, and whether that is so.
+//! What a step's manifest promises, and whether it is true.
 
 use std::fs;
 use std::path::Path;
@@ -9,43 +9,43 @@ use super::subject::Subject;
 use crate::proxy::Cut;
 use crate::{Failure, side_by_side};
 
-/// How long a broken promise may take to be kept after all. Short: each declared break waits for it.
+/// How long a step may take to keep a broken promise after all. Short: each declared break waits for it.
 const BROKEN_DEADLINE: Duration = Duration::from_millis(500);
 
-/// What a step's manifest says of it, in `[package.metadata.step]`.
+/// What a step's manifest states in `[package.metadata.step]`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Promises {
     /// The step's number, from its folder's name.
     pub number: u8,
-    /// The page of the book that is about it.
+    /// The book's page about the step.
     pub chapter: String,
     /// The checks that it keeps.
     pub keeps: Vec<String>,
-    /// The checks that it is seen to break, each with the sentence of the book that says so.
+    /// The checks that it visibly breaks, each with the sentence of the book that states so.
     pub breaks: Vec<(String, String)>,
 }
 
 /// What a step promises about a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Promise {
-    /// That it keeps it.
+    /// The step keeps it.
     Kept,
-    /// That it breaks it, and that this can be seen.
+    /// The step breaks it, and the check can show that.
     Broken,
 }
 
-/// A check, what was promised about it, and its result.
+/// A check, what the manifest promises about it, and its result.
 pub struct Judgement {
     /// The check.
     pub check: &'static Check,
-    /// What the manifest declares; none if it declares nothing, or two things at once.
+    /// What the manifest declares; none if it declares nothing, or both.
     pub promise: Option<Promise>,
     /// How the check failed, if it did.
     pub failure: Option<Failure>,
 }
 
 impl Judgement {
-    /// What is not as the manifest says, if something is not.
+    /// The difference from the manifest, if there is one.
     #[must_use]
     pub fn complaint(&self) -> Option<String> {
         let name = self.check.name;
@@ -97,7 +97,7 @@ impl Promises {
         })
     }
 
-    /// What is promised about a check; none if nothing is, or two things at once.
+    /// What the manifest promises about a check; none if it promises nothing, or both.
     #[must_use]
     pub fn promise(&self, check: &str) -> Option<Promise> {
         let keeps = self.keeps.iter().any(|name| name == check);
@@ -109,7 +109,7 @@ impl Promises {
         }
     }
 
-    /// Holds a step's executable to every check that means something for it, to several at a time.
+    /// Holds a step's executable to every check that applies to it, several at a time.
     #[must_use]
     pub fn judge(&self, executable: &str) -> Vec<Judgement> {
         let judge = |check: &&'static Check| {
@@ -125,8 +125,8 @@ impl Promises {
         side_by_side(&checks, judge)
     }
 
-    /// What is not as the manifest says: what it keeps must hold, what it breaks must be seen to
-    /// break, no check may be in neither list, and no other check in one.
+    /// The differences from the manifest: kept checks must pass, broken checks must fail, every check that
+    /// applies must be in exactly one list, and no other check in either.
     #[must_use]
     pub fn complaints(&self, judgements: &[Judgement]) -> Vec<String> {
         let mut complaints: Vec<_> = judgements.iter().filter_map(Judgement::complaint).collect();
@@ -152,24 +152,24 @@ pub(super) fn step_table(step_dir: &Path) -> Result<toml::Value, Failure> {
     step.cloned().ok_or_else(|| failed("it has no [package.metadata.step]"))
 }
 
-/// What is wrong with a step's manifest.
+/// The faults in a step's manifest.
 pub(super) fn in_manifest(step_dir: &Path, what: &str) -> Failure {
     Failure::new(format!("{}: {what}", step_dir.join("Cargo.toml").display()))
 }
 
-/// Holds a step to its manifest. What cannot be judged on this system is left to others.
+/// Holds a step to its manifest. A check that cannot run on this system is left to other systems.
 ///
 /// # Panics
 ///
-/// With everything that is not as the manifest says.
+/// With every difference from the manifest.
 pub fn assert_promises(step_dir: &str, executable: &str) {
     let promises = Promises::read(Path::new(step_dir)).unwrap_or_else(|error| panic!("{error}"));
     let complaints = promises.complaints(&promises.judge(executable));
     assert!(complaints.is_empty(), "{}", complaints.join("\n\n"));
 }
 
-/// Holds a subject to every check that the manifest says it keeps, behind a proxy that cuts the
-/// stream after that many bytes, and then at random: `SEED=…` repeats a failure. It is at several cuts
+/// Holds a subject to every check that the manifest lists as kept, behind a proxy that cuts the
+/// stream after that many bytes, and then at random: `SEED=…` repeats a failure. Several cuts run
 /// at a time.
 ///
 /// # Panics

@@ -9,22 +9,22 @@ use crate::{Failure, Peer, symptom};
 /// How the system's shell ends a line.
 pub(super) const SHELL_NEWLINE: &str = if cfg!(windows) { "\r\n" } else { "\n" };
 
-/// What travels between a client and a server.
+/// The protocol between a client and a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     /// A message returns as it is (step 01).
     Echo,
     /// A message returns in ASCII upper case (steps 02 and 03).
     UpperCase,
-    /// A message is a command for the system's shell; its output returns (step 04).
+    /// A message is a command for the system's shell, and the answer is its output (step 04).
     Shell,
     /// Bytes go one way and get no answer (step 05), so only an exercise has a check.
     OneWay,
     /// As `Shell`, but every message is a frame: its length as a `u32` in network byte order, and
     /// then its bytes (step 06).
     Frames,
-    /// As `Frames`, but a frame holds a header in JSON: all of a request, while an answer's is
-    /// followed by a body (step 07).
+    /// As `Frames`, but a frame holds a header in JSON: the whole of a request, while a body follows the
+    /// header of an answer (step 07).
     Messages,
     /// A message is a line; it goes to every client, after the sender's address (from step 08 on).
     Chat,
@@ -48,7 +48,7 @@ impl Protocol {
     /// A message with this word in it, and the answer that it must get.
     pub(crate) fn exchange(self, word: &str) -> (String, String) {
         match self {
-            // In a chat, something stands before the answer: see `line::said`.
+            // In a chat, the sender's address is before the answer: see `line::said`.
             Self::Echo | Self::OneWay | Self::Chat => (word.to_owned(), word.to_owned()),
             Self::UpperCase => (word.to_owned(), word.to_ascii_uppercase()),
             Self::Shell | Self::Frames | Self::Messages => {
@@ -57,7 +57,7 @@ impl Protocol {
         }
     }
 
-    /// What returns for these bytes, where the bytes themselves are the message.
+    /// The bytes that return for these bytes, if the bytes themselves are the message.
     pub(super) fn sent_back(self, bytes: &[u8]) -> Vec<u8> {
         if self == Self::UpperCase { bytes.to_ascii_uppercase() } else { bytes.to_vec() }
     }
@@ -91,8 +91,8 @@ impl Protocol {
 
     /// Sends a message with this word in it, and receives its answer, whole.
     ///
-    /// Step 05 answers nothing, so there the message is only sent. In a chat, whatever else comes
-    /// before the answer is read and ignored.
+    /// Step 05 answers nothing, so there the message is only sent. In a chat, any other lines before the
+    /// answer are read and ignored.
     pub(crate) fn converse(self, peer: &mut Peer, word: &str) -> Result<(), Failure> {
         let (message, answer) = self.exchange(word);
         peer.send(&self.on_the_wire(&message))?;
@@ -130,13 +130,13 @@ impl Protocol {
         matches!(self, Self::Shell | Self::Frames | Self::Messages)
     }
 
-    /// Whether the protocol tells where an answer ends.
+    /// Whether the protocol marks the end of an answer.
     pub(crate) fn has_boundaries(self) -> bool {
         matches!(self, Self::Frames | Self::Messages)
     }
 }
 
-/// Receives lines of a chat until one of them says this word.
+/// Receives lines of a chat until one of them contains this word.
 fn hear(peer: &mut Peer, word: &str) -> Result<(), Failure> {
     let until = Instant::now() + peer.deadline();
     let (mut unread, mut other) = (Vec::new(), None);

@@ -17,24 +17,24 @@ use crate::show::{show, show_text};
 use crate::symptom::Heard;
 use crate::{Failure, Peer, Program, Symptom, symptom};
 
-/// How long a server may take with each question that looks for the cause of a failure.
+/// How long a server may take to answer each question that looks for the cause of a failure.
 const INQUIRY: Duration = Duration::from_secs(1);
 
-/// How long a server that is ending may take from the end of its connections to its own end. Where it lives
-/// on, no event shows that.
+/// How long a server that is ending may take from the end of its connections to its own end. If it keeps
+/// running, no event shows that.
 const ENDING: Duration = Duration::from_millis(100);
 
-/// How long a program that has another process listen is watched, once: some end when that listens.
+/// How long the judge watches, once, a program that starts another process to listen: some then end.
 const LAUNCHING: Duration = Duration::from_secs(4);
 
-/// Whose promise a check is about.
+/// The side that makes the promise of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// The server's.
     Server,
     /// The client's.
     Client,
-    /// Of each side a part, or of both together.
+    /// Each side in part, or both together.
     Both,
 }
 
@@ -49,31 +49,31 @@ pub enum Input {
 
 /// Where a server comes from.
 pub enum Server {
-    /// It is started, and its first line of output is `listening on ADDR`.
+    /// The judge starts it, and its first line of output is `listening on ADDR`.
     Announcing(Box<dyn Fn() -> Command>),
-    /// It is started, was told where to listen, and need not say anything. The error is a reason
-    /// why it cannot be started.
+    /// The judge starts it with an address to listen on, and it need not print anything. The error is a
+    /// reason why it cannot be started.
     Told(Box<dyn Fn() -> Result<(Command, SocketAddr), Failure>>),
-    /// It runs.
+    /// It is already running.
     Running(SocketAddr),
 }
 
-/// What a step's server is started with when programs talk to it, and not people: step 10 would slow them
+/// The options of a step's server when its clients are programs, and not people: step 10 would slow them
 /// down.
 #[must_use]
 pub fn server_options(number: u8) -> &'static [&'static str] {
     if number == 10 { &["--rate", "0"] } else { &[] }
 }
 
-/// The program under test: how to start its server and its client, and what it speaks.
+/// The program under test: how to start its server and its client, and their protocol.
 pub struct Subject {
-    /// Where its server comes from.
+    /// Where the server comes from.
     pub server: Server,
     /// Starts the client, which connects to this address.
     pub client: Box<dyn Fn(SocketAddr) -> Command>,
-    /// Which of them is judged.
+    /// The side to judge.
     pub judged: Side,
-    /// What they speak.
+    /// Their protocol.
     pub protocol: Protocol,
     /// How the client gets its messages.
     pub input: Input,
@@ -81,24 +81,24 @@ pub struct Subject {
     pub cut: Option<Cut>,
     /// How long that proxy waits before it passes on a piece.
     pub delay: Duration,
-    /// Where the output of a program goes that is not ours.
+    /// Where the output of a program that is not ours goes.
     pub(super) output: OutputTo,
     /// How long anything may take.
     pub deadline: Duration,
-    /// How long a server that was told where to listen may take until it does.
+    /// How long a server with a given address may take until it listens.
     pub patience: Duration,
-    /// That the server which was started last runs in the background, if it does: then nothing else counts.
+    /// The failure if the last server runs in the background: then nothing else counts.
     background: Arc<Mutex<Option<Failure>>>,
-    /// Whether a program that has another process listen was watched.
+    /// Whether the judge has watched a program that starts another process to listen.
     watched: Arc<AtomicBool>,
-    /// Whether the cause of a failure is looked for by further questions to the server.
+    /// Whether further questions to the server look for the cause of a failure.
     pub inquires: bool,
     /// Whether its server has answered anything, in any check.
     has_answered: Arc<AtomicBool>,
 }
 
 impl Subject {
-    /// The subject that a step's executable is; `number` is the step's.
+    /// The subject for a step's executable; `number` is the step's.
     #[must_use]
     pub fn of_step(number: u8, executable: &str) -> Self {
         let (server, client) = (executable.to_owned(), executable.to_owned());
@@ -117,7 +117,7 @@ impl Subject {
         )
     }
 
-    /// The subject whose server and client are started so; it speaks as step `number` does.
+    /// The subject with these commands for server and client; its protocol is that of step `number`.
     pub fn new(
         number: u8,
         server: impl Fn() -> Command + 'static,
@@ -148,17 +148,17 @@ impl Subject {
         self
     }
 
-    /// Whether a scenario is to hold the server to its part.
+    /// Whether a scenario holds the server to its part.
     pub(super) fn judges_server(&self) -> bool {
         self.judged != Side::Client
     }
 
-    /// Whether a scenario is to hold the client to its part.
+    /// Whether a scenario holds the client to its part.
     pub(super) fn judges_client(&self) -> bool {
         self.judged != Side::Server
     }
 
-    /// Starts the server, and the proxy in front of it if there is to be one.
+    /// Starts the server, and the proxy in front of it if it needs one.
     pub(super) fn start(&self) -> Result<Running, Failure> {
         self.start_with(&[])
     }
@@ -184,7 +184,7 @@ impl Subject {
             Server::Running(addr) => (None, *addr, Reach::ready(*addr, self.deadline)),
         };
         let reach = Arc::new(reach);
-        // A client is a program that gives up where it is refused: the proxy is more patient.
+        // A client program gives up if the server refuses it: the proxy is more patient.
         let waits = matches!(self.server, Server::Told(_));
         let proxy = match self.cut {
             None if waits => Some(self.proxy(Arc::clone(&reach), Cut::AsRead)?),
@@ -212,7 +212,7 @@ impl Subject {
         })
     }
 
-    /// That the server has put itself into the background, if it has.
+    /// The failure if the server has put itself into the background.
     pub(super) fn in_background(&self) -> Option<Failure> {
         lock(&self.background).take()
     }
@@ -233,7 +233,7 @@ impl Subject {
         Ok(self.start_judged(command, Side::Client)?.with_deadline(self.deadline))
     }
 
-    /// Starts the program of this side. If that side alone is judged, the program is not ours.
+    /// Starts the program of this side. If only that side is judged, the program is not ours.
     fn start_judged(&self, command: Command, side: Side) -> Result<Program, Failure> {
         if self.judged == side {
             Program::start_with_children_to(self.output, command)
@@ -242,7 +242,7 @@ impl Subject {
         }
     }
 
-    /// The proxy in front of this server, if there is to be one.
+    /// The proxy in front of this server, if it needs one.
     pub(super) fn proxy_to(&self, addr: SocketAddr) -> Result<Option<Proxy>, Failure> {
         let reach = || Arc::new(Reach::ready(addr, self.deadline));
         self.cut.map(|cut| self.proxy(reach(), cut)).transpose()
@@ -258,7 +258,7 @@ impl Subject {
     }
 }
 
-/// What a server is to do: the end of one that is to stop is no symptom.
+/// The task of a server: the end of a server that has to stop is no symptom.
 #[derive(PartialEq, Eq)]
 pub(super) enum Order {
     Serve,
@@ -267,14 +267,14 @@ pub(super) enum Order {
 
 /// A server that runs for one check.
 pub(super) struct Running {
-    // Before the program, so that its connections are closed while it lives: who closes first is
-    // remembered by the system, and a server that is started again should find its port free.
+    // Before the program, so that the proxy's connections are closed while the program runs: the system
+    // remembers the side that closes first, and a restarted server should find its port free.
     _proxy: Option<Proxy>,
-    /// None if it was not started here.
+    /// None if the judge has not started it.
     pub(super) program: Option<Program>,
     /// Where client programs connect: to the proxy, if there is one.
     pub(super) addr: SocketAddr,
-    /// Where it listens itself.
+    /// The address on which the server itself listens.
     pub(super) server_addr: SocketAddr,
     /// Whether the check's own connections go past the proxy.
     direct: bool,
@@ -283,13 +283,13 @@ pub(super) struct Running {
     reach: Arc<Reach>,
     pub(super) protocol: Protocol,
     pub(super) deadline: Duration,
-    /// How long it may take until it listens.
+    /// How long the server may take until it listens.
     patience: Duration,
     inquires: bool,
     pub(super) order: Order,
-    /// How many arguments the judge has added to its command line.
+    /// How many arguments the judge has added to the server's command line.
     added: usize,
-    /// Where it is noted that the server runs in the background, as in [`Subject`].
+    /// The failure if the server runs in the background, as in [`Subject`].
     background: Arc<Mutex<Option<Failure>>>,
     watched: Arc<AtomicBool>,
     has_answered: Arc<AtomicBool>,
@@ -304,7 +304,7 @@ impl Drop for Running {
             && !program.listens_itself()
             && !self.watched.swap(true, Ordering::SeqCst);
         if launches {
-            let _ = program.ends_within(LAUNCHING); // its status is asked for next
+            let _ = program.ends_within(LAUNCHING); // the next statement reads its status
         }
         if let Some(status) = program.status()
             && self.reach.connect().is_ok()
@@ -335,7 +335,7 @@ impl Running {
         Ok(if self.spares_port { peer.sparing_the_port() } else { peer })
     }
 
-    /// The program has ended, and so proves nothing about the server, which may still run.
+    /// The program has ended, which proves nothing about the server: it may still run.
     fn in_background(&self, status: ExitStatus) -> Failure {
         let failure = Failure::in_background(text!("subject.in-background", status));
         self.program.iter().fold(failure, |failure, program| program.explain(failure))
@@ -348,7 +348,7 @@ impl Running {
         let elsewhere = self.reach.elsewhere();
         let why = match self.program.as_ref().and_then(Program::status) {
             Some(status) if command_line::is_remembered(addr) => {
-                // What it owes cannot be seen: its port is still taken by the checks before this one.
+                // This check cannot run: earlier checks still occupy the server's port.
                 let remembered = command_line::remembered();
                 let why = text!("subject.ended-and-remembered", status, remembered);
                 return Failure::not_asked(text!("subject.cannot-connect", addr, why));
@@ -392,12 +392,12 @@ impl Running {
         self.program.as_ref().ok_or_else(not_started_here)
     }
 
-    /// The server's process, to type into it, or to wait for its end.
+    /// The server's process, for typing into it, or for waiting for its end.
     pub(super) fn program_mut(&mut self) -> Result<&mut Program, Failure> {
         self.program.as_mut().ok_or_else(not_started_here)
     }
 
-    /// A message with this word in it, and its answer, whole.
+    /// Sends a message with this word in it, and expects its answer, whole.
     pub(super) fn exchange(&self, peer: &mut Peer, word: &str) -> Result<(), Failure> {
         if self.protocol == Protocol::Chat {
             let asked = self.answered_to(peer, |peer| self.protocol.converse(peer, word));
@@ -411,7 +411,7 @@ impl Running {
         self.ask(peer, &message, &answer)
     }
 
-    /// This message, and this answer, whole.
+    /// Sends this message, and expects this answer, whole.
     pub(super) fn ask(
         &self,
         peer: &mut Peer,
@@ -443,7 +443,7 @@ impl Running {
     }
 
     /// The result of a question. A server that ends the connection without a byte, and has never answered
-    /// anything, is not yet one that does a part of it wrong.
+    /// anything, gets the symptom of no answer: it does not yet do a part of its work wrong.
     fn answered_to(
         &self,
         peer: &mut Peer,
@@ -459,7 +459,7 @@ impl Running {
         })
     }
 
-    /// Finds by further questions why a message did not get its answer.
+    /// Asks further questions to find why a message did not get its answer.
     fn inquire(
         &self,
         peer: &mut Peer,
@@ -492,7 +492,7 @@ impl Running {
         }
         let peer = other.as_mut().unwrap_or(peer);
         if failure.has_timed_out() {
-            // It waits for something: for one of these, perhaps.
+            // The server waits for something, perhaps for one of these.
             let unchanged = message.strip_suffix(b"\n").unwrap_or(message);
             if peer.send(b"\n").is_ok() && peer.hears_either([answer, unchanged], time) {
                 return Some(Symptom::WaitsForNewline);
@@ -506,7 +506,7 @@ impl Running {
         greets.then_some(Symptom::Greeting)
     }
 
-    /// Finds by two lines of a new client why a room does not send a client its own line as `ADDR text`.
+    /// Sends two lines from a new client to find why a room does not send a client its own line as `ADDR text`.
     pub(super) fn inquire_room(&self) -> Option<Symptom> {
         const FIRST: &str = "first words";
         const SECOND: &str = "second words";
@@ -525,7 +525,7 @@ impl Running {
         symptom::of_room(&Heard { greeting, after_first, after_second, elsewhere }, FIRST, SECOND)
     }
 
-    /// The failure with what the server has written. If the server has ended, its end may be the symptom.
+    /// The failure with the server's output. If the server has ended, its end may be the symptom.
     pub(super) fn explain(&self, failure: Failure) -> Failure {
         let Some(program) = &self.program else {
             return failure;
@@ -539,7 +539,7 @@ impl Running {
     }
 }
 
-/// An address at which a client of this computer finds what listens there.
+/// The address at which a client on this computer reaches a server that listens on this one.
 fn reachable(addr: SocketAddr) -> SocketAddr {
     command_line::addr(&addr.to_string()).unwrap_or(addr)
 }

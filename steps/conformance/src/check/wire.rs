@@ -8,7 +8,7 @@ use crate::{Failure, Peer, Symptom, symptom};
 /// The most bytes that a header may have.
 pub(super) const MAX_HEADER_LEN: u32 = 64 * 1024;
 
-/// Bytes with their length in front.
+/// Bytes with a length prefix.
 pub(super) fn frame(payload: &[u8]) -> Vec<u8> {
     let len = u32::try_from(payload.len()).expect("a check sends no 4 GiB");
     [&len.to_be_bytes(), payload].concat()
@@ -19,7 +19,7 @@ pub(super) fn run(command: &str) -> Vec<u8> {
     frame(json!({ "request": "run", "command": command }).to_string().as_bytes())
 }
 
-/// The answer to a command that wrote this.
+/// The answer to a command with this output.
 pub(super) fn output(output: &str) -> Vec<u8> {
     let header = json!({
         "filename": null, "hash": null, "size": output.len(), "status": 0, "error": null,
@@ -45,7 +45,7 @@ pub(super) fn get(filename: &str) -> Vec<u8> {
     frame(json!({ "request": "get", "filename": filename }).to_string().as_bytes())
 }
 
-/// Receives a header. Its text may differ from program to program; what it says may not.
+/// Receives a header. Its text may differ from program to program; its content may not.
 pub(super) fn receive_header(peer: &mut Peer) -> Result<Value, Failure> {
     let len = peer.receive_exactly(size_of::<u32>(), &text!("wire.a-length"))?;
     let bytes = len.try_into().expect("it has 4 bytes");
@@ -62,7 +62,7 @@ pub(super) fn receive_header(peer: &mut Peer) -> Result<Value, Failure> {
     })
 }
 
-/// What it looks like that a file which is served was refused, if the header says so.
+/// The symptom if the server refuses a file that it should serve, according to the header.
 pub(super) fn refusal(header: &Value) -> Option<Symptom> {
     let error = header["error"].as_str().filter(|error| !error.is_empty());
     error.map(|_| Symptom::OtherFolder)
@@ -96,12 +96,12 @@ impl Answer {
         Ok(Self { header, body })
     }
 
-    /// Why the server could not do what it was asked for, if it says so.
+    /// The reason why the server could not carry out the request, if the answer has one.
     pub(super) fn error(&self) -> Option<&str> {
         self.header["error"].as_str()
     }
 
-    /// The answer to a command that wrote this.
+    /// The answer to a command with this output.
     pub(super) fn expect_output(&self, output: impl AsRef<[u8]>) -> Result<(), Failure> {
         let output = output.as_ref();
         if self.error().is_none() && self.body == output {
@@ -120,10 +120,10 @@ impl std::fmt::Display for Answer {
     }
 }
 
-/// JSON as a person can read it, cut where it gets long.
+/// JSON for a person to read, cut if it is long.
 pub(super) fn json_text(value: &Value) -> String {
     const SHOWN_CHARS: usize = 300;
-    let text = value.to_string(); // what is not printable is an escape in it
+    let text = value.to_string(); // it escapes what is not printable
     match text.char_indices().nth(SHOWN_CHARS) {
         Some((end, _)) => cut(&text[..end], text.len() - end),
         None => text,
