@@ -1,4 +1,4 @@
-//! A server that does not listen where it should, or not in the process that was started.
+//! A server that does not listen where it should, or that another program starts: a launcher, such as a script.
 
 #![cfg(unix)]
 
@@ -7,26 +7,48 @@ use std::time::Duration;
 #[cfg(target_os = "linux")]
 use std::time::Instant;
 
+use conformance::Failure;
 use conformance::check::{CommandLine, FreePorts, Server, Side, Subject, check};
 
-/// The twin of step 03.
-const TWIN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../03-conn-loop/python/server.py");
+/// The folder of the steps, with the twins.
+const STEPS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// Why a server cannot be judged: a script of the shell that gets its address as `$1`, and the twin as `$0`.
-fn trouble(script: &str, patience: Duration) -> String {
+/// A server that a script of the shell starts: the script gets the address as `$1`, and the step's twin as `$0`.
+fn scripted(number: u8, step: &str, script: &str) -> Subject {
     let ports = FreePorts::claim().expect("free ports");
-    let words = ["sh", "-c", script, TWIN, "{addr}"].map(str::to_owned).to_vec();
+    let twin = format!("{STEPS}/{step}/python/server.py");
+    let words = ["sh", "-c", script, &twin, "{addr}"].map(str::to_owned).to_vec();
     let line = CommandLine::new(words).expect("there are words");
-    let mut subject = Subject::new(3, || Command::new("false"), |_| Command::new("false"));
+    let mut subject = Subject::new(number, || Command::new("false"), |_| Command::new("false"));
     subject.judged = Side::Server;
-    subject.patience = patience;
     subject.server = Server::Told(Box::new(move || {
         let addr = ports.next()?;
         Ok((line.command(addr), addr))
     }));
+    subject
+}
+
+/// Why the server of step 03 cannot be judged if this script starts it.
+fn trouble(script: &str, patience: Duration) -> String {
+    let mut subject = scripted(3, "03-conn-loop", script);
+    subject.patience = patience;
     let failure = subject.judge(check("reply").expect("a check")).expect_err("it is wrong");
     assert!(failure.is_unable(), "{failure}");
     failure.to_string()
+}
+
+/// How the server of step 09 behaves when it is sent signals. A launcher starts it, and that ends at once.
+/// `prelude` is run by the server's Python before the twin.
+fn stopped_by_signals(prelude: &str) -> Result<(), Failure> {
+    let run = "import runpy, sys\n\
+               del sys.argv[0]\n\
+               sys.path[0] = sys.argv[0].rpartition('/')[0]\n\
+               runpy.run_path(sys.argv[0], run_name='__main__')";
+    // Its output is not the launcher's, so its end is not seen there.
+    let script = format!("python3 -B -c \"{prelude}\n{run}\" $0 $1 >/dev/null 2>&1; true");
+    let mut subject = scripted(9, "09-chat-class", &script);
+    subject.deadline = Duration::from_secs(3);
+    subject.judge(check("stop-signals").expect("a check"))
 }
 
 #[test]
@@ -67,4 +89,36 @@ fn a_python_server_in_the_background_must_stay_in_the_foreground() {
         let trouble = trouble(script, conformance::DEADLINE);
         assert!(trouble.contains("must stay in the foreground"), "{script}: {trouble}");
     }
+}
+
+/// Leaves the port open for a moment after the connections have ended.
+const CLOSES_LATE: &str = "
+import atexit, socket, time
+create = socket.create_server
+def create_server(*args, **options):
+    listener = create(*args, **options)
+    copy = listener.dup()
+    atexit.register(lambda: (time.sleep(0.3), copy.close()))
+    return listener
+socket.create_server = create_server";
+
+/// Only Ctrl-C ends it.
+const IGNORES_SIGTERM: &str = "
+import signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+handle = signal.signal
+signal.signal = lambda number, handler: number == signal.SIGINT and handle(number, handler)";
+
+#[test]
+#[ignore = "needs python3"]
+fn a_python_server_may_end_after_its_launcher_that_a_signal_ends_at_once() {
+    stopped_by_signals(CLOSES_LATE).unwrap();
+}
+
+#[test]
+#[ignore = "needs python3"]
+fn a_python_server_that_ignores_a_signal_is_not_in_the_background_if_its_launcher_does_not() {
+    let failure = stopped_by_signals(IGNORES_SIGTERM).unwrap_err();
+    assert!(!failure.is_unable(), "{failure}");
+    assert!(failure.to_string().contains("received nothing more within 3s"), "{failure}");
 }

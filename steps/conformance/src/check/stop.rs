@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::net::TcpListener;
 #[cfg(unix)]
 use std::process::ExitStatus;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::chat::{Member, SPEAKERS, in_a_room_where};
@@ -18,6 +19,9 @@ use crate::{Failure, Program};
 
 /// How long stopping may take.
 const STOP_TIME: Duration = Duration::from_secs(1);
+
+/// Between two attempts to listen at the server's port. No event reports that it is free.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// How much a client sends at a time while the server stops, in bytes.
 const PIECE_LEN: usize = 16 * 1024;
@@ -107,10 +111,17 @@ fn stops_within_its_time(
         let (took, most) = (format!("{took:?}"), format!("{STOP_TIME:?}"));
         return Err(Failure::new(text!("stop.took", took, most)));
     }
-    TcpListener::bind(running.server_addr).map(drop).map_err(|error| {
-        let addr = running.server_addr;
-        Failure::new(text!("stop.cannot-listen-again", addr, error))
-    })
+    let addr = running.server_addr;
+    loop {
+        match TcpListener::bind(addr) {
+            Ok(_) => return Ok(()),
+            // A launcher may have ended before the server that it has started.
+            Err(_) if start.elapsed() < STOP_TIME => thread::sleep(LOOK),
+            Err(error) => {
+                return Err(Failure::new(text!("stop.cannot-listen-again", addr, error)));
+            }
+        }
+    }
 }
 
 /// The last line before the end of the stream must be one of the server's own.

@@ -298,6 +298,9 @@ pub(super) struct Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.reach.give_up();
+        if self.order == Order::Stop {
+            return; // a launcher may end before the server that it has started
+        }
         let Some(program) = &self.program else { return };
         let launches = self.reach.was_reached()
             && program.status().is_none()
