@@ -193,7 +193,8 @@ impl Connection {
         })
     }
 
-    /// The address is written as words of 32 bits, each in the order in which it lies in memory.
+    /// The address is written as words of 32 bits, each in the order in which it lies in memory. An IPv4-mapped
+    /// one, which a program in Java has for instance, is returned as the IPv4 address.
     fn addr(text: &str) -> Option<(IpAddr, u16)> {
         let (words, port) = text.split_once(':')?;
         let words = (0..words.len()).step_by(8).map(|start| words.get(start..start + 8));
@@ -203,7 +204,7 @@ impl Connection {
             Ok(bytes) => IpAddr::from(bytes),
             Err(_) => IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?),
         };
-        Some((ip, u16::from_str_radix(port, 16).ok()?))
+        Some((ip.to_canonical(), u16::from_str_radix(port, 16).ok()?))
     }
 }
 
@@ -269,6 +270,9 @@ mod tests {
             let row = row.replace("0100007F:2328", "00000000000000000000000001000000:2328");
             let six = Connection { local_ip: "::1".parse().unwrap(), listens: true, ..expected };
             assert_eq!(Connection::parse(&row.replace(" 01 ", " 0A ")), Some(six));
+            let row =
+                row.replace("00000000000000000000000001000000", "0000000000000000FFFF00000100007F");
+            assert_eq!(Connection::parse(&row), Some(expected));
         }
         let headings =
             "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt";

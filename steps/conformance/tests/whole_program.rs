@@ -37,15 +37,20 @@ fn trouble(script: &str, patience: Duration) -> String {
     failure.to_string()
 }
 
-/// How the server of step 09 behaves when it is sent signals. A launcher starts it, and that ends at once.
-/// `prelude` is run by the server's Python before the twin.
-fn stopped_by_signals(prelude: &str) -> Result<(), Failure> {
+/// The command that runs the twin after this prelude.
+fn python(prelude: &str) -> String {
     let run = "import runpy, sys\n\
                del sys.argv[0]\n\
                sys.path[0] = sys.argv[0].rpartition('/')[0]\n\
                runpy.run_path(sys.argv[0], run_name='__main__')";
+    format!("python3 -B -c \"{prelude}\n{run}\" $0 $1")
+}
+
+/// How the server of step 09 behaves when it is sent signals, with this prelude to its twin. A launcher starts the
+/// server, and ends at once.
+fn stopped_by_signals(prelude: &str) -> Result<(), Failure> {
     // Its output is not the launcher's, so its end is not seen there.
-    let script = format!("python3 -B -c \"{prelude}\n{run}\" $0 $1 >/dev/null 2>&1; true");
+    let script = format!("{} >/dev/null 2>&1; true", python(prelude));
     let mut subject = scripted(9, "09-chat-class", &script);
     subject.deadline = Duration::from_secs(3);
     subject.judge(check("stop-signals").expect("a check"))
@@ -89,6 +94,28 @@ fn a_python_server_in_the_background_must_stay_in_the_foreground() {
         let trouble = trouble(script, conformance::DEADLINE);
         assert!(trouble.contains("must stay in the foreground"), "{script}: {trouble}");
     }
+}
+
+/// Listens as a program in Java does: with a socket of IPv6, at an IPv4-mapped address.
+#[cfg(target_os = "linux")]
+const LISTENS_BY_IPV6: &str = "
+import socket
+def create_server(addr, **options):
+    listener = socket.socket(socket.AF_INET6)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    listener.bind(('::ffff:' + addr[0], addr[1]))
+    listener.listen()
+    return listener
+socket.create_server = create_server";
+
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "needs python3"]
+fn a_python_server_that_listens_by_ipv6_must_stay_in_the_foreground_as_well() {
+    let script = format!("{} & sleep 2; exit 0", python(LISTENS_BY_IPV6));
+    let trouble = trouble(&script, conformance::DEADLINE);
+    assert!(trouble.contains("must stay in the foreground"), "{trouble}");
 }
 
 /// Leaves the port open for a moment after the connections have ended.
