@@ -19,6 +19,9 @@ use crate::tap::dump;
 /// long, and it would take as long until the server notices.
 const SMALL_BUFFER_LEN: usize = 4096;
 
+/// The beginning of each line of a guest that talks. Its number follows.
+const LINE: &str = "line ";
+
 /// What can be chosen on the command line.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "\
@@ -152,8 +155,9 @@ fn unless_ended(error: io::Error) -> io::Result<()> {
 /// Sends the lines, and meanwhile reads what the room sends.
 fn say(stream: &TcpStream, count: u32, options: &Options) -> Result<()> {
     let reader = stream.try_clone()?;
-    let local_addr = stream.local_addr()?;
-    let heard = thread::Builder::new().spawn(move || Heard::read(reader, local_addr))?;
+    let length = usize::from(options.length);
+    let own = format!("{} {LINE:.length$}", stream.local_addr()?);
+    let heard = thread::Builder::new().spawn(move || Heard::read(reader, &own))?;
     let start = Instant::now();
     let said = talk(stream, count, options);
     let is_early = heard.is_finished();
@@ -185,7 +189,7 @@ fn talk(mut stream: &TcpStream, count: u32, options: &Options) -> io::Result<()>
             thread::sleep(due.saturating_duration_since(Instant::now())); // the pace is what was asked for
         }
         let length = usize::from(options.length);
-        let line = format!("{:.<length$.length$}\n", format!("line {number} "));
+        let line = format!("{:.<length$.length$}\n", format!("{LINE}{number} "));
         stream.write_all(line.as_bytes())?;
     }
     Ok(())
@@ -202,10 +206,9 @@ struct Heard {
 }
 
 impl Heard {
-    /// Reads until the connection ends, and returns how it ended as well.
-    fn read(reader: impl Read, local_addr: SocketAddr) -> (Self, io::Result<()>) {
+    /// Reads until the connection ends, and returns how it ended as well. The guest's own lines contain `own`.
+    fn read(reader: impl Read, own: &str) -> (Self, io::Result<()>) {
         let (mut reader, mut heard) = (BufReader::new(reader), Self::default());
-        let own = format!("{local_addr} line ");
         let (mut line, mut next) = (Vec::new(), Vec::new());
         let ended = loop {
             next.clear();
@@ -215,7 +218,7 @@ impl Heard {
                 Err(error) => break Err(error),
             }
             heard.lines += 1;
-            heard.own += u32::from(String::from_utf8_lossy(&line).contains(&own));
+            heard.own += u32::from(String::from_utf8_lossy(&line).contains(own));
         };
         heard.last = printable(String::from_utf8_lossy(&line).trim_end());
         (heard, ended)

@@ -51,7 +51,16 @@ fn pass_on(stream: &mut TcpStream, lines: &[String]) -> Result<(), Failure> {
 
 /// Answers a guest of three lines with that many of them, and then this; returns the line that it prints.
 fn three_lines(passed_on: usize, then: &str) -> Result<(String, Option<i32>), Failure> {
-    let (mut guest, mut stream) = start(&["--say", "3"])?;
+    answered(&["--say", "3"], passed_on, then)
+}
+
+/// As `three_lines`, for a guest with these options.
+fn answered(
+    options: &[&str],
+    passed_on: usize,
+    then: &str,
+) -> Result<(String, Option<i32>), Failure> {
+    let (mut guest, mut stream) = start(options)?;
     let lines = BufReader::new(stream.try_clone().expect("a second handle")).lines();
     let lines: Vec<String> = lines.map(|line| line.expect("text")).collect();
     pass_on(&mut stream, &lines[..passed_on])?;
@@ -81,6 +90,21 @@ fn a_guest_that_is_turned_away_removed_or_stopped_has_not_said_its_lines() -> Re
     let (line, code) = three_lines(0, "line 1\n")?;
     assert!(line.starts_with("said 3 lines and heard 1 in "), "{line}");
     assert_eq!(code, Some(0));
+    Ok(())
+}
+
+#[test]
+fn a_guest_counts_its_lines_however_short_they_are() -> Result<(), Failure> {
+    for length in ["1", "4", "5", "6"] {
+        let options = ["--say", "3", "--length", length];
+        let (line, code) = answered(&options, 1, "*** the server is stopping\n")?;
+        let ended = "error: the server ended the connection after 1 of 3 lines; its last line: ";
+        assert_eq!(line, format!("{ended}*** the server is stopping"), "{length}");
+        assert_eq!(code, Some(1));
+        let (line, code) = answered(&options, 3, "")?;
+        assert!(line.starts_with("said 3 lines and heard 3 in "), "{line}");
+        assert_eq!(code, Some(0));
+    }
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Who runs next, where more could run than the computer has room for.
+//! Limits how many checks and test programs run at a time, and decides which of them runs next.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -105,6 +105,20 @@ mod tests {
         assert_eq!(order.into_inner().unwrap(), ["a", "b", "c"]);
         assert!(turns.begun(1) <= turns.begun(2));
         assert_eq!(turns.state().free, 1);
+    }
+
+    #[test]
+    fn a_turn_ends_when_its_holder_panics() {
+        let turns = Turns::at_a_time(1);
+        let holder = thread::scope(|scope| {
+            let holds = || {
+                let _turn = turns.take(1);
+                panic!("in its turn");
+            };
+            scope.spawn(holds).join()
+        });
+        assert!(holder.is_err());
+        drop(turns.take(2)); // it would wait forever here
     }
 
     #[test]
