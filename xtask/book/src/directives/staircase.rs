@@ -96,15 +96,17 @@ fn one(steps: &[(Step, Promises)], index: usize) -> String {
     let before = steps[..index].iter().rev().map(|(_, promises)| promises).find(asked);
     let rows: Vec<String> =
         before.into_iter().chain([step]).map(|promises| row(promises, before)).collect();
+    // In the first step everything is new, and nothing is in bold.
+    let new = before.map_or(String::new(), |_| {
+        format!(" <strong>{}</strong> {}", text!("staircase.new"), text!("staircase.new-meaning"))
+    });
     format!(
-        r#"<figure class="staircase step"><table><thead><tr><th scope="col">{}</th><th scope="col">{}</th><th scope="col">{}</th></tr></thead><tbody>{}</tbody></table><figcaption>{} <strong>{}</strong> {}</figcaption></figure>"#,
+        r#"<figure class="staircase step"><table><thead><tr><th scope="col">{}</th><th scope="col">{}</th><th scope="col">{}</th></tr></thead><tbody>{}</tbody></table><figcaption>{}{new}</figcaption></figure>"#,
         text!("staircase.step"),
         text!("staircase.keeps"),
         text!("staircase.breaks"),
         rows.concat(),
         text!("staircase.caption-one"),
-        text!("staircase.new"),
-        text!("staircase.new-meaning")
     )
 }
 

@@ -361,6 +361,9 @@ fn the_staircase_shows_what_the_manifests_say() {
     assert!(one.contains(r#"<th scope="row"><a href="message-loop.html">02</a></th>"#), "{one}");
     assert_eq!(one.matches("<tr>").count(), 3);
 
+    let first = render("{{#staircase 01}}").unwrap();
+    assert!(!first.contains("<strong>"), "nothing is in bold, so nothing explains it: {first}");
+
     let error = render("{{#staircase 77}}").unwrap_err().to_string();
     assert!(error.contains("with the number of a step"), "{error}");
 }
