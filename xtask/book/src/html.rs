@@ -1,4 +1,12 @@
-//! Writing HTML that survives Markdown.
+//! Writing HTML that survives Markdown, and reading the HTML of a built page.
+
+use std::cell::RefCell;
+
+use html5ever::tendril::StrTendril;
+use html5ever::tokenizer::states::RawKind;
+use html5ever::tokenizer::{
+    BufferQueue, Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
+};
 
 /// Escapes text for an element's content or a quoted attribute.
 #[must_use]
@@ -48,6 +56,56 @@ pub fn pre(language: &str, code: &str) -> String {
         _ => format!(r#" class="language-{}""#, escape(language)),
     };
     format!("<pre><code{class}>{code}</code></pre>")
+}
+
+/// What is done with the tags and the text of a page, in their order.
+pub trait Reader {
+    fn start(&mut self, tag: &Tag);
+    fn end(&mut self, tag: &Tag);
+    fn text(&mut self, text: &str);
+}
+
+/// Leads a reader through a page, and returns it.
+pub fn read<R: Reader>(html: &str, reader: R) -> R {
+    let queue = BufferQueue::default();
+    queue.push_back(StrTendril::from(html));
+    let tokenizer = Tokenizer::new(Sink(RefCell::new(reader)), TokenizerOpts::default());
+    // It stops only at scripts that could write into the page; this sink never stops it.
+    let _ = tokenizer.feed(&queue);
+    tokenizer.end();
+    tokenizer.sink.0.into_inner()
+}
+
+/// The value of an element's attribute.
+#[must_use]
+pub fn attribute<'a>(tag: &'a Tag, name: &str) -> Option<&'a str> {
+    let attribute = tag.attrs.iter().find(|attribute| &*attribute.name.local == name)?;
+    Some(&attribute.value)
+}
+
+/// Takes the tokens of a page.
+struct Sink<R>(RefCell<R>);
+
+impl<R: Reader> TokenSink for Sink<R> {
+    type Handle = ();
+
+    fn process_token(&self, token: Token, _line: u64) -> TokenSinkResult<()> {
+        let mut reader = self.0.borrow_mut();
+        match token {
+            Token::TagToken(tag) if tag.kind == TagKind::StartTag => {
+                reader.start(&tag);
+                match &*tag.name {
+                    "script" => return TokenSinkResult::RawData(RawKind::ScriptData),
+                    "style" => return TokenSinkResult::RawData(RawKind::Rawtext),
+                    _ => {}
+                }
+            }
+            Token::TagToken(tag) => reader.end(&tag),
+            Token::CharacterTokens(text) => reader.text(&text),
+            _ => {}
+        }
+        TokenSinkResult::Continue
+    }
 }
 
 #[cfg(test)]

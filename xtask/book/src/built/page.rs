@@ -1,13 +1,10 @@
 //! What a built page holds: its ids, its references, and what is wrong with it by itself.
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use html5ever::tendril::StrTendril;
-use html5ever::tokenizer::states::RawKind;
-use html5ever::tokenizer::{
-    BufferQueue, Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer,
-};
+use html5ever::tokenizer::Tag;
+
+use crate::html::{self, Reader, attribute};
 
 /// A page of HTML.
 #[derive(Debug, Default)]
@@ -44,16 +41,11 @@ impl Page {
     /// Reads a page.
     #[must_use]
     pub fn parse(html: &str) -> Self {
-        let queue = BufferQueue::default();
-        queue.push_back(StrTendril::from(html));
-        let tokenizer =
-            Tokenizer::new(Sink::default(), html5ever::tokenizer::TokenizerOpts::default());
-        // It stops only at scripts that could write into the page; this sink never stops it.
-        let _ = tokenizer.feed(&queue);
-        tokenizer.end();
-        tokenizer.sink.0.into_inner()
+        html::read(html, Self::default())
     }
+}
 
+impl Reader for Page {
     fn start(&mut self, tag: &Tag) {
         let name: &str = &tag.name;
         if let Some(id) = attribute(tag, "id")
@@ -143,35 +135,4 @@ fn links_of(tag: &Tag) -> Vec<Link> {
 fn is_fetched(link: &Tag) -> bool {
     let rel = attribute(link, "rel").unwrap_or("");
     !matches!(rel, "canonical" | "alternate" | "license" | "author")
-}
-
-fn attribute<'a>(tag: &'a Tag, name: &str) -> Option<&'a str> {
-    let attribute = tag.attrs.iter().find(|attribute| &*attribute.name.local == name)?;
-    Some(&attribute.value)
-}
-
-/// Takes the tokens of a page.
-#[derive(Default)]
-struct Sink(RefCell<Page>);
-
-impl TokenSink for Sink {
-    type Handle = ();
-
-    fn process_token(&self, token: Token, _line: u64) -> TokenSinkResult<()> {
-        let mut page = self.0.borrow_mut();
-        match token {
-            Token::TagToken(tag) if tag.kind == TagKind::StartTag => {
-                page.start(&tag);
-                match &*tag.name {
-                    "script" => return TokenSinkResult::RawData(RawKind::ScriptData),
-                    "style" => return TokenSinkResult::RawData(RawKind::Rawtext),
-                    _ => {}
-                }
-            }
-            Token::TagToken(tag) => page.end(&tag),
-            Token::CharacterTokens(text) => page.text(&text),
-            _ => {}
-        }
-        TokenSinkResult::Continue
-    }
 }

@@ -1,12 +1,8 @@
 //! The prose of a built page, by sections.
 
-use std::cell::RefCell;
+use html5ever::tokenizer::Tag;
 
-use html5ever::tendril::StrTendril;
-use html5ever::tokenizer::states::RawKind;
-use html5ever::tokenizer::{
-    BufferQueue, Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
-};
+use crate::html::{self, Reader, attribute};
 
 /// The level of an entry in a list of terms: below each heading.
 const ENTRY: u8 = 4;
@@ -78,13 +74,7 @@ pub fn links(html: &str) -> Vec<String> {
 }
 
 fn read(html: &str) -> Page {
-    let queue = BufferQueue::default();
-    queue.push_back(StrTendril::from(html));
-    let tokenizer = Tokenizer::new(Sink::default(), TokenizerOpts::default());
-    // It stops only at scripts that could write into the page; this sink never tells it to.
-    let _ = tokenizer.feed(&queue);
-    tokenizer.end();
-    tokenizer.sink.0.into_inner()
+    html::read(html, Page::default())
 }
 
 /// Text with one space between words, and without empty lines.
@@ -108,7 +98,7 @@ struct Page {
     current: usize,
 }
 
-impl Page {
+impl Reader for Page {
     fn start(&mut self, tag: &Tag) {
         let name: &str = &tag.name;
         match name {
@@ -167,6 +157,12 @@ impl Page {
         self.separate(name);
     }
 
+    fn text(&mut self, text: &str) {
+        self.push(&text.replace('\n', " "));
+    }
+}
+
+impl Page {
     /// Puts what separates the texts of two elements.
     fn separate(&mut self, name: &str) {
         if BLOCKS.contains(&name) {
@@ -174,10 +170,6 @@ impl Page {
         } else if matches!(name, "td" | "th") {
             self.push(" ");
         }
-    }
-
-    fn text(&mut self, text: &str) {
-        self.push(&text.replace('\n', " "));
     }
 
     fn push(&mut self, text: &str) {
@@ -188,37 +180,6 @@ impl Page {
             let into = if self.in_title { &mut section.title } else { &mut section.text };
             into.push_str(text);
         }
-    }
-}
-
-fn attribute<'a>(tag: &'a Tag, name: &str) -> Option<&'a str> {
-    let attribute = tag.attrs.iter().find(|attribute| &*attribute.name.local == name)?;
-    Some(&attribute.value)
-}
-
-/// Takes the tokens of a page.
-#[derive(Default)]
-struct Sink(RefCell<Page>);
-
-impl TokenSink for Sink {
-    type Handle = ();
-
-    fn process_token(&self, token: Token, _line: u64) -> TokenSinkResult<()> {
-        let mut page = self.0.borrow_mut();
-        match token {
-            Token::TagToken(tag) if tag.kind == TagKind::StartTag => {
-                page.start(&tag);
-                match &*tag.name {
-                    "script" => return TokenSinkResult::RawData(RawKind::ScriptData),
-                    "style" => return TokenSinkResult::RawData(RawKind::Rawtext),
-                    _ => {}
-                }
-            }
-            Token::TagToken(tag) => page.end(&tag),
-            Token::CharacterTokens(text) => page.text(&text),
-            _ => {}
-        }
-        TokenSinkResult::Continue
     }
 }
 
