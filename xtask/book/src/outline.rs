@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use conformance::text;
 
-use crate::html::escape;
+use crate::html::sentence;
+use crate::summary::Heading;
 
 /// A page with fewer sections needs no list of them.
 const FEWEST_SECTIONS: usize = 3;
@@ -24,12 +25,11 @@ struct Section {
 impl Outline {
     /// Adds the heading in this text, if it is one with an id: `## Title {#id}`, or `### …`.
     pub fn add(&mut self, text: &str) {
-        let Some((marks, heading)) = text.split_once(' ') else { return };
-        let Some((title, id)) = heading.trim().split_once(" {#") else { return };
-        let link = format!(r##"<a href="#{}">{}</a>"##, id.trim_end_matches('}'), inline(title));
-        match (marks, self.sections.last_mut()) {
-            ("##", _) => self.sections.push(Section { link, subsections: Vec::new() }),
-            ("###", Some(section)) => section.subsections.push(link),
+        let Some(Heading { level, title, id: Some(id) }) = Heading::in_line(text) else { return };
+        let link = format!(r##"<a href="#{id}">{}</a>"##, sentence(title));
+        match (level, self.sections.last_mut()) {
+            (2, _) => self.sections.push(Section { link, subsections: Vec::new() }),
+            (3, Some(section)) => section.subsections.push(link),
             _ => {}
         }
     }
@@ -53,16 +53,6 @@ impl Outline {
         }
         Some(html + "</ol></details></nav>")
     }
-}
-
-/// A heading's text as HTML: it has no other marks than those of code.
-fn inline(title: &str) -> String {
-    let parts = title.split('`').enumerate();
-    let html = parts.map(|(index, part)| match index % 2 {
-        0 => escape(part),
-        _ => format!("<code>{}</code>", escape(part)),
-    });
-    html.collect()
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use similar::{ChangeTag, TextDiff};
 use crate::directive::Directive;
 use crate::fold::{self, Block, Kind};
 use crate::source::{read, read_source};
+use crate::summary::Heading;
 
 /// The parts of a minute: a number that the rates of the rule divide.
 const PARTS: usize = 300;
@@ -53,7 +54,7 @@ pub fn parts(root: &Path, text: &str) -> Result<Vec<Part>> {
         let begins_here = |it: &&Block| (start..end).contains(&it.range.start);
         let questions = blocks.iter().filter(begins_here).filter(|it| it.kind == Kind::Answer);
         let line = line.trim_end();
-        if let Some(part) = heading(line).filter(|_| !is_folded) {
+        if let Some(part) = part(line).filter(|_| !is_folded) {
             parts.push(part);
         }
         let shown = match Directive::alone_in(line) {
@@ -68,12 +69,10 @@ pub fn parts(root: &Path, text: &str) -> Result<Vec<Part>> {
     Ok(parts)
 }
 
-/// The part that begins with a line, if it is a heading.
-fn heading(line: &str) -> Option<Part> {
-    let heading = line.strip_prefix("## ").or_else(|| line.strip_prefix("### "))?;
-    let (heading, id) = heading.split_once(" {#").unwrap_or((heading, ""));
-    let (heading, id) = (heading.to_owned(), id.trim_end_matches('}').to_owned());
-    Some(Part { heading, id, weight: 0 })
+/// The part that begins with a line, if it is the heading of a section or of a part of one.
+fn part(line: &str) -> Option<Part> {
+    let Heading { title, id, .. } = Heading::in_line(line).filter(|it| it.level <= 3)?;
+    Some(Part { heading: title.to_owned(), id: id.unwrap_or_default().to_owned(), weight: 0 })
 }
 
 /// What a directive's lines take; `seen` are the lines of code that the page has shown.

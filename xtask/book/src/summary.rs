@@ -1,4 +1,4 @@
-//! The pages of a book, in the order of its summary.
+//! The pages of a book, in the order of its summary, and their headings.
 
 use std::fs;
 use std::path::Path;
@@ -35,7 +35,46 @@ pub fn title(text: &str, page: &str) -> String {
     text.lines().find_map(|line| line.strip_prefix("# ")).unwrap_or(page).trim().to_owned()
 }
 
+/// A heading below a page's title, as it is written: `## Title {#id}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heading<'a> {
+    /// 2 for a section, 3 for a part of one.
+    pub level: usize,
+    pub title: &'a str,
+    pub id: Option<&'a str>,
+}
+
+impl<'a> Heading<'a> {
+    /// The heading in a line.
+    #[must_use]
+    pub fn in_line(line: &'a str) -> Option<Self> {
+        let (marks, text) = line.split_once(' ')?;
+        let is_heading = marks.len() > 1 && marks.bytes().all(|mark| mark == b'#');
+        let text = Some(text.trim()).filter(|_| is_heading)?;
+        let (title, id) = match text.split_once(" {#") {
+            Some((title, id)) => (title, Some(id.trim_end_matches('}'))),
+            None => (text, None),
+        };
+        Some(Self { level: marks.len(), title, id })
+    }
+}
+
 /// Reads a page.
 pub fn read(src: &Path, page: &str) -> Result<String> {
     fs::read_to_string(src.join(page)).with_context(|| format!("cannot read {page}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_heading_has_a_level_a_title_and_perhaps_an_id() {
+        let heading = |level, title, id| Some(Heading { level, title, id });
+        assert_eq!(Heading::in_line("## One `x` {#one}"), heading(2, "One `x`", Some("one")));
+        assert_eq!(Heading::in_line("### Two"), heading(3, "Two", None));
+        for other in ["# Title {#title}", "##x", "text ## x", "-- x"] {
+            assert_eq!(Heading::in_line(other), None, "{other}");
+        }
+    }
 }

@@ -2,13 +2,12 @@
 //!
 //! Unlike the other directives it gives Markdown, which is then treated like the rest of the page.
 
-use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use conformance::text;
 
-use crate::summary::pages;
+use crate::summary::{Heading, pages, read, title};
 
 /// The first line of a callout that corrects the tutorial, after the quote mark.
 pub const CORRECTION: &str = "[!TUTORIAL]";
@@ -25,10 +24,10 @@ pub fn markdown(src: &Path, what: &str) -> Result<Vec<String>> {
     };
     let mut lines = Vec::new();
     for page in pages(src)? {
-        let text = fs::read_to_string(src.join(&page)).with_context(|| page.clone())?;
+        let text = read(src, &page)?;
         let found: Vec<String> = collect(&text, &page);
         if !found.is_empty() {
-            let title = text.lines().find_map(|line| line.strip_prefix("# ")).unwrap_or(&page);
+            let title = title(&text, &page);
             let id = page.trim_end_matches(".md");
             // Not in the heading: that is a link to itself, and a link cannot hold another.
             lines.push(format!("## {title} {{#{id}}}"));
@@ -60,7 +59,7 @@ fn corrections(text: &str, page: &str) -> Vec<String> {
     // What precedes the next line of the callout.
     let mut start: Option<String> = None;
     for line in text.lines() {
-        if let Some((title, id)) = heading(line) {
+        if let Some(Heading { title, id: Some(id), .. }) = Heading::in_line(line) {
             section = format!("[{title}]({page}#{id})");
         }
         let quoted = line.strip_prefix('>').map(str::trim);
@@ -79,13 +78,6 @@ fn corrections(text: &str, page: &str) -> Vec<String> {
     found
 }
 
-/// The title and the id of a heading `## Title {#id}`.
-fn heading(line: &str) -> Option<(&str, &str)> {
-    let text = line.strip_prefix("##")?.trim_start_matches('#');
-    let (title, rest) = text.split_once("{#")?;
-    Some((title.trim(), rest.strip_suffix('}')?))
-}
-
 /// A line whose links to its own page lead there from any other page.
 fn from_elsewhere(line: &str, page: &str) -> String {
     line.replace("](#", &format!("]({page}#"))
@@ -93,6 +85,8 @@ fn from_elsewhere(line: &str, page: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const PAGE: &str = "\
