@@ -80,20 +80,22 @@ function announce(words) {
 
 // ----------------------------------------------------------------- outline
 
+// Whether there is room for the list of headings beside the text.
+const beside = matchMedia('(min-width: 75rem)');
+
 // The headings of this page: beside the text where there is room, with a mark where the reader is; else folded
 // below the title.
 (function outline() {
-    const lists = document.querySelectorAll('main > .outline');
-    const beside = matchMedia('(min-width: 75rem)');
-    const fold = () => lists.forEach((list) => {
-        list.firstElementChild.open = beside.matches && lists.length === 1;
+    const list = document.querySelector('main:not(.whole-book) > .outline');
+    if (!list) return;
+    const scroller = list.firstElementChild;
+    const fold = () => {
+        scroller.open = beside.matches;
         list.classList.add('settled');
-    });
+    };
     beside.addEventListener('change', fold);
     fold();
-    if (lists.length !== 1) return; // the page for printing has many
 
-    const scroller = lists[0].firstElementChild;
     const links = [...scroller.querySelectorAll('a')];
     const targets = links.map((link) => byId(decodeURIComponent(link.hash.slice(1))));
 
@@ -165,7 +167,7 @@ const keysAreOn = () => byId('keys-on').checked && !byId('keys').open;
 
 // ------------------------------------------------------------------ search
 
-// Opens and closes the panel. search.js, which has all that the pages say, is loaded when it is first opened.
+// Opens and closes the panel. search.js, which has the text of all pages, is loaded when it is first opened.
 (function search() {
     const button = byId('search-button');
     const panel = byId('search');
@@ -223,7 +225,7 @@ const keysAreOn = () => byId('keys-on').checked && !byId('keys').open;
         }
     }, true);
 
-    // The panel lies over the page: it closes when the reader goes on elsewhere, or to a result on this page.
+    // The panel lies over the page: it closes when the reader moves elsewhere, or to a result on this page.
     panel.addEventListener('focusout', ({ relatedTarget: to }) => {
         if (to && !panel.contains(to) && !button.contains(to)) close();
     });
@@ -367,7 +369,6 @@ const keysAreOn = () => byId('keys-on').checked && !byId('keys').open;
 
 (function pages() {
     // Where the list of headings is beside the text: whether a listing has a line that is wrapped.
-    const beside = matchMedia('(min-width: 75rem)');
     const isWrapped = (pre) => beside.matches && [...pre.querySelectorAll('.l')]
         .some((line) => line.offsetHeight > 1.5 * parseFloat(getComputedStyle(pre).lineHeight));
 
@@ -386,7 +387,7 @@ const keysAreOn = () => byId('keys-on').checked && !byId('keys').open;
     });
     document.querySelectorAll('.table-wrapper, .columns, pre').forEach((part) => sizes.observe(part));
 
-    // In a table, the parts of a name may stand one below the other.
+    // In a table, a name may be broken between its parts.
     document.querySelectorAll(':is(td, th) code').forEach((code) => {
         code.innerHTML = code.innerHTML.replace(/(?<=[\w(]{3})(::|[.,(_/=]|[a-z](?=[A-Z]))(?=\w)/g, '$1<wbr>');
     });

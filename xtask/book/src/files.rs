@@ -17,8 +17,7 @@ const WHOLE_BOOK: &str = "print.html";
 pub fn split(name: &str, page: String) -> Result<Vec<(String, String)>> {
     let blocks = blocks(&page)?;
     if name == WHOLE_BOOK {
-        let page = without_navigation(replace(&page, &blocks, |_| String::new()))?;
-        return Ok(vec![(name.to_owned(), page)]);
+        return Ok(vec![(name.to_owned(), replace(&page, &blocks, |_| String::new()))]);
     }
     if blocks.is_empty() {
         return Ok(vec![(name.to_owned(), page)]);
@@ -32,20 +31,6 @@ pub fn split(name: &str, page: String) -> Result<Vec<(String, String)>> {
     let with = files_page(name, &page, &blocks)?;
     Ok(vec![(name.to_owned(), without), (files, with)])
 }
-
-/// The whole book without each chapter's list of headings and its place among the steps: a page cannot have many
-/// landmarks of one name.
-fn without_navigation(mut page: String) -> Result<String> {
-    for open in [r#"<nav class="outline""#, r#"<nav class="step-place""#] {
-        while let Some(start) = page.find(open) {
-            let len = page[start..].find(CLOSE_NAV).context("a list is never closed")?;
-            page.replace_range(start..start + len + CLOSE_NAV.len(), "");
-        }
-    }
-    Ok(page)
-}
-
-const CLOSE_NAV: &str = "</nav>";
 
 /// A block in a page.
 struct Block<'a> {
@@ -180,16 +165,6 @@ mod tests {
 
         assert!(!read("print.html").contains(code), "it is not printed");
         assert!(!read("toc.html").contains("files"), "it is not in the contents");
-    }
-
-    #[test]
-    fn the_whole_book_has_no_list_of_headings_for_each_chapter() {
-        let lists = r#"<nav class="outline" aria-label="x"><ol></ol></nav>"#;
-        let place = r#"<nav class="step-place" aria-label="y"></nav>"#;
-        let page = format!("<nav id=\"contents\"></nav>A{lists}B{place}C{lists}D");
-        assert_eq!(split("a.html", page.clone()).unwrap(), [("a.html".to_owned(), page.clone())]);
-        let whole = "<nav id=\"contents\"></nav>ABCD".to_owned();
-        assert_eq!(split(WHOLE_BOOK, page).unwrap(), [(WHOLE_BOOK.to_owned(), whole)]);
     }
 
     #[test]
