@@ -315,6 +315,12 @@ impl Browser {
         found.with_context(|| format!("there is no {css}"))
     }
 
+    /// Moves the focus to the element.
+    pub async fn focus(&self, element: &Element) -> Result<()> {
+        let element = serde_json::to_value(element)?;
+        self.run("arguments[0].focus()", json!([element])).await
+    }
+
     /// Brings the element into the middle of the window, clear of what is fixed there, and clicks.
     pub async fn click(&self, element: &Element) -> Result<()> {
         let scroll = "arguments[0].scrollIntoView({ block: 'center', behavior: 'instant' })";

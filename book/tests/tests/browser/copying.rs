@@ -112,8 +112,7 @@ pub async fn to_the_clipboard(browser: &Browser) -> Result<()> {
             if index % 2 == 0 {
                 browser.click(button).await?;
             } else {
-                let button = serde_json::to_value(button)?;
-                let () = browser.run("arguments[0].focus()", json!([button])).await?;
+                browser.focus(button).await?;
                 browser.press(Key::Enter).await?;
             }
             let said = Locator::XPath("//*[@id='announcer'][. = 'Copied']");

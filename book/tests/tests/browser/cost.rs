@@ -25,7 +25,7 @@ const LEVEL: u32 = 6;
 /// What search needs, and nothing else does. A hash follows in its name.
 const FOR_SEARCH: &str = "search-";
 
-/// In bytes: all that the pages say, and the script that searches it.
+/// In bytes: the text of all pages, and the script that searches it.
 const MAX_SEARCH: usize = 120_000;
 
 /// Finds the pages that cost more than they may with the files that they load, and prints a table

@@ -26,8 +26,7 @@ pub async fn unfold_by_keyboard(browser: &Browser) -> Result<()> {
             browser.visit_in(view, PAGE).await?;
             let when = format!("{PAGE}, {view}, JavaScript: {scripts}");
             let changes: usize = browser.run(SEEN, json!([])).await?;
-            let focus = "document.querySelector('.diff .same > summary').focus()";
-            let () = browser.run(focus, json!([])).await?;
+            browser.focus(&browser.one(".diff .same > summary").await?).await?;
             browser.press(Key::Enter).await?;
             let open = Locator::Css(".diff .same[open] > summary:focus");
             browser.expect(open, &format!("{when}: Enter unfolds")).await?;
@@ -45,8 +44,7 @@ pub async fn unfold_by_keyboard(browser: &Browser) -> Result<()> {
 pub async fn show_all_lines(browser: &Browser) -> Result<()> {
     browser.visit_in(View::WIDE, PAGE).await?;
     let changes: usize = browser.run(SEEN, json!([])).await?;
-    let focus = "document.querySelector('.whole-file').focus()";
-    let () = browser.run(focus, json!([])).await?;
+    browser.focus(&browser.one(".whole-file").await?).await?;
     browser.press(Key::Space).await?;
     let on = Locator::Css(".whole-file[aria-pressed=true]:focus");
     browser.expect(on, "the switch is on").await?;

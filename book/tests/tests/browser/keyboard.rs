@@ -6,8 +6,8 @@ use fantoccini::key::Key;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::PAGE;
 use crate::browser::{Browser, View};
+use crate::{PAGE, WHOLE_BOOK};
 
 /// How a walk over a page went.
 #[derive(Deserialize)]
@@ -88,7 +88,7 @@ pub async fn skips_to_the_text(browser: &Browser) -> Result<()> {
 /// The theme is changed with Space and with Enter.
 pub async fn changes_the_theme(browser: &Browser) -> Result<()> {
     browser.visit_in(View::WIDE, PAGE).await?;
-    focus(browser, "button#theme-button").await?;
+    browser.focus(&browser.one("button#theme-button").await?).await?;
     let keys = [(Key::Space, "light"), (Key::Enter, "dark"), (Key::Space, "auto")];
     for (key, choice) in keys {
         browser.press(key).await?;
@@ -102,7 +102,7 @@ pub async fn changes_the_theme(browser: &Browser) -> Result<()> {
 /// What is folded is unfolded with Enter, and folded with Space.
 pub async fn unfolds(browser: &Browser) -> Result<()> {
     browser.visit_in(View::WIDE, PAGE).await?;
-    focus(browser, "main > details:not([open]) > summary").await?;
+    browser.focus(&browser.one("main > details:not([open]) > summary").await?).await?;
     browser.press(Key::Enter).await?;
     let open = Locator::Css("details[open] > summary:focus");
     browser.expect(open, "Enter unfolds").await?;
@@ -114,9 +114,9 @@ pub async fn unfolds(browser: &Browser) -> Result<()> {
 
 /// The page with the whole book has a button that prints it.
 pub async fn prints(browser: &Browser) -> Result<()> {
-    browser.visit_in(View::WIDE, "print.html").await?;
+    browser.visit_in(View::WIDE, WHOLE_BOOK).await?;
     count_prints(browser).await?;
-    focus(browser, "button#print-button").await?;
+    browser.focus(&browser.one("button#print-button").await?).await?;
     for (key, times) in [(Key::Enter, 1), (Key::Space, 2)] {
         browser.press(key).await?;
         expect_prints(browser, times, &format!("{key:?} on the print button")).await?;
@@ -130,7 +130,7 @@ pub async fn chooses_what_to_print(browser: &Browser) -> Result<()> {
     count_prints(browser).await?;
     let open = Locator::Css("#print-menu:popover-open");
     let button = "button#print-menu-button";
-    focus(browser, button).await?;
+    browser.focus(&browser.one(button).await?).await?;
     browser.press(Key::Enter).await?;
     browser.expect(open, "Enter on the button opens the menu").await?;
     browser.press(Key::Tab).await?;
@@ -140,10 +140,10 @@ pub async fn chooses_what_to_print(browser: &Browser) -> Result<()> {
     let closed = Locator::Css("body:not(:has(#print-menu:popover-open))");
     browser.expect(closed, "a choice closes the menu").await?;
     expect_prints(browser, 1, "Enter on the first choice").await?;
-    focus(browser, button).await?;
+    browser.focus(&browser.one(button).await?).await?;
     browser.press(Key::Space).await?;
     browser.expect(open, "Space on the button opens the menu").await?;
-    focus(browser, "#print-menu a").await?;
+    browser.focus(&browser.one("#print-menu a").await?).await?;
     browser.press(Key::Enter).await?;
     let whole = Locator::Css("main.whole-book");
     browser.expect(whole, "the second choice leads to the whole book").await?;
@@ -193,9 +193,4 @@ pub async fn searches(browser: &Browser) -> Result<()> {
     let path = browser.path().await?;
     ensure!(page.ends_with(&path), "Enter on the result {href} leads to {path}");
     Ok(())
-}
-
-async fn focus(browser: &Browser, css: &str) -> Result<()> {
-    let element = serde_json::to_value(browser.one(css).await?)?;
-    browser.run("arguments[0].focus()", json!([element])).await
 }

@@ -33,22 +33,9 @@ pub async fn stay_on_the_page(browser: &Browser) -> Result<()> {
         let _: Value = browser.run(squeeze, json!([])).await?;
         let scrolls = Locator::Css("main pre[tabindex='0']");
         browser.expect(scrolls, "Tab leads to what scrolls").await?;
-        let _: Value = browser.run(WATCH, json!([])).await?;
-        let focus = "document.querySelector(arguments[0]).focus()";
-        let _: Value = browser.run(focus, json!([start])).await?;
-        for key in [Key::Left, Key::Right, Key::Up, Key::Down] {
-            browser.press(key).await?;
-            let path = browser.path().await?;
-            ensure!(
-                path == format!("/{PAGE}"),
-                "{PAGE}: the key {key:?} in {start} leads to {path}"
-            );
-        }
-        let seen: Option<Seen> = browser.run("return window.seen ?? null", json!([])).await?;
-        let Some(Seen { keys, left }) = seen else {
-            anyhow::bail!("{PAGE}: arrow keys in {start} load the page anew");
-        };
-        ensure!(left.is_empty(), "{PAGE}: arrow keys in {start} lead to {}", left.join(", "));
+        browser.focus(&browser.one(start).await?).await?;
+        let arrows = [Key::Left, Key::Right, Key::Up, Key::Down].map(char::from);
+        let keys = press_and_stay(browser, &arrows, &format!("an arrow key in {start}")).await?;
         ensure!(
             keys == ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"],
             "{PAGE}: of the arrow keys in {start} only these arrived: {keys:?}"
@@ -64,8 +51,7 @@ pub async fn turn_pages(browser: &Browser) -> Result<()> {
             browser.visit_in(View::WIDE, PAGE).await?;
             let link = browser.one(&format!(".pager a[rel={rel}]")).await?;
             let path = link.prop("pathname").await?.unwrap_or_default();
-            let focus = "document.querySelector(arguments[0]).focus()";
-            let _: Value = browser.run(focus, json!([start])).await?;
+            browser.focus(&browser.one(start).await?).await?;
             browser.press(key).await?;
             let page = path.trim_start_matches('/').replace(".html", ".md");
             let arrived = format!("#contents[data-path='{page}']");
@@ -97,7 +83,8 @@ pub async fn belong_to_what_is_open(browser: &Browser) -> Result<()> {
     browser.visit_in(View::WIDE, PAGE).await?;
     let _: Value = browser.run(WATCH, json!([])).await?;
     browser.press_with(Key::Shift, Key::Right).await?;
-    expect_to_stay(browser, "an arrow with a modifier").await
+    expect_to_stay(browser, "an arrow with a modifier").await?;
+    Ok(())
 }
 
 /// All keys can be switched off in the list of them, and on again: `?` opens it, and so does a button.
@@ -161,19 +148,20 @@ async fn blur(browser: &Browser) -> Result<()> {
     Ok(())
 }
 
-async fn press_and_stay(browser: &Browser, keys: &[char], what: &str) -> Result<()> {
+/// Presses keys, which lead nowhere; returns the names of those that arrived.
+async fn press_and_stay(browser: &Browser, keys: &[char], what: &str) -> Result<Vec<String>> {
     let _: Value = browser.run(WATCH, json!([])).await?;
     browser.type_keys(keys.iter().copied()).await?;
     expect_to_stay(browser, what).await
 }
 
-/// What has been watched led nowhere.
-async fn expect_to_stay(browser: &Browser, what: &str) -> Result<()> {
+/// The keys that have been watched led nowhere; returns the names of those that arrived.
+async fn expect_to_stay(browser: &Browser, what: &str) -> Result<Vec<String>> {
     let seen: Option<Seen> = browser.run("return window.seen ?? null", json!([])).await?;
     let Some(Seen { keys, left }) = seen else {
         anyhow::bail!("{PAGE}: {what} loads the page anew");
     };
     ensure!(!keys.is_empty(), "{PAGE}: {what} did not arrive");
     ensure!(left.is_empty(), "{PAGE}: {what} leads to {}", left.join(", "));
-    Ok(())
+    Ok(keys)
 }

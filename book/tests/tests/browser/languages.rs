@@ -45,8 +45,7 @@ pub async fn choice_is_kept(browser: &Browser) -> Result<()> {
 /// The arrow keys lead from tab to tab, as in any group of radio buttons.
 pub async fn chosen_by_keyboard(browser: &Browser) -> Result<()> {
     browser.visit_in(View::WIDE, PAGE).await?;
-    let focus = "document.querySelector('.languages :checked').focus()";
-    let () = browser.run(focus, json!([])).await?;
+    browser.focus(&browser.one(".languages :checked").await?).await?;
     for (key, value, language) in [(Key::Right, "python", PYTHON), (Key::Left, "rust", RUST)] {
         browser.press(key).await?;
         let chosen = format!(".languages [value={value}]:checked:focus");

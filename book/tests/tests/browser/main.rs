@@ -39,7 +39,7 @@ use crate::browser::{Browser, View};
 use crate::setup::Setup;
 use crate::survey::{Promise, Survey};
 
-/// The page on which behaviour is tested: it has sessions, listings and differences.
+/// The page on which behaviour is tested: it has sessions, listings, differences and wide tables.
 const PAGE: &str = "connection-loop.html";
 
 /// Everything in one page, for printing.

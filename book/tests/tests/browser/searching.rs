@@ -89,7 +89,8 @@ struct Question {
     after: usize,
 }
 
-/// The right section is among the first results for nearly all questions, and for those of which the file says so.
+/// The right section is among the first results for nearly all questions, and those that the file records as answered
+/// stay so.
 pub async fn answers(browser: &Browser) -> Result<()> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(QUESTIONS);
     let text = fs::read_to_string(&file).with_context(|| format!("cannot read {QUESTIONS}"))?;

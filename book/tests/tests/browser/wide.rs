@@ -5,10 +5,8 @@ use fantoccini::Locator;
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::PAGE;
 use crate::browser::{Browser, View};
-
-/// A page with wide tables and long lines.
-const PAGE: &str = "connection-loop.html";
 
 /// A cell of a wide table.
 #[derive(Deserialize)]
@@ -20,8 +18,8 @@ struct Cell {
     top: i32,
 }
 
-/// On a phone, each row of a wide table is a card, with a name in each cell; the browser still tells
-/// a screen reader of a table.
+/// On a phone, each row of a wide table is a card, with a name in each cell; for a screen reader it
+/// is still a table.
 pub async fn tables_are_cards(browser: &Browser) -> Result<()> {
     let first_row = "const table = document.querySelector('main > .table-wrapper > .cards'); \
          return [...table.tBodies[0].rows[0].cells].map((cell, index) => ({ \

@@ -15,7 +15,7 @@ const links = [...document.querySelectorAll('#contents a')];
 const parts = [...main.querySelectorAll('h1, h2, h3, p, li, summary, table, pre, figure')]
     .filter((part) => !part.closest('.outline'));
 const outlines = [...main.querySelectorAll('.outline')].map((outline) => outline.innerText);
-// Nor is it a difference that a second language is behind a tab with scripts, and folded without; or that a
+// Nor is it a difference that a second language is under a tab with scripts, and folded without; or that a
 // switch unfolds what can be unfolded without it.
 const ways = [...main.querySelectorAll('.languages, .twins > details > summary, .whole-file')];
 ways.forEach((way) => { way.style.display = 'none'; });
