@@ -58,7 +58,7 @@ const search = (({ pages, words: table, ignored, synonyms, texts }) => {
             const fields = [title, names.join('\n'), text];
             const words = fields.map(wordsOf);
             const number = sections.length;
-            // A heading without text of its own shows what its first part says.
+            // A heading without text of its own shows the text of its first part.
             const before = sections.at(-1);
             if (before && !before.text && before.level < level) before.text = text;
             sections.push({

@@ -222,7 +222,7 @@ fn write_config(root: &Path, file: &Path) -> Result<()> {
     let path = root.join(CARGO_CONFIG);
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {CARGO_CONFIG}"))?;
     let text = text.replace("\r\n", "\n");
-    // A bundle that was made in a bundle states so already.
+    // A bundle that was made in a bundle has these lines already.
     let text = if text.contains(OFFLINE) { text } else { text + OFFLINE };
     fs::create_dir_all(file.parent().context("the configuration has no folder")?)?;
     fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))

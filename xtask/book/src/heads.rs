@@ -226,7 +226,7 @@ fn problems_of(text: &str, page: &str, before: &[String]) -> Vec<String> {
         problems.push(format!(":{}: {}: {problem}", line.number, line.text));
     };
     if !objectives.contains(line.text) {
-        complain("stands outside of the objectives");
+        complain("is outside of the objectives");
     }
     match Time::parse(line.arguments) {
         Err(error) => complain(&format!("{error:#}")),
@@ -340,7 +340,7 @@ mod tests {
         let time = "{{#time teaching=5 level=must}}";
         let outside = page("") + "\n" + time + "\n";
         let problems = problems_in(&outside);
-        assert!(problems[0].ends_with(&format!("{time}: stands outside of the objectives")));
+        assert!(problems[0].ends_with(&format!("{time}: is outside of the objectives")));
     }
 
     #[test]

@@ -150,7 +150,7 @@ pub fn render(root: &Path, arguments: &str) -> Result<String> {
     Places::read(root, &root.join(ENGLISH).join("src"))?.all(root)
 }
 
-/// What a step's program says of itself, in its first line: `//! Step 01: one message, one answer.`
+/// How a step's program describes itself, in its first line: `//! Step 01: one message, one answer.`
 fn what(root: &Path, step: &str) -> Result<String> {
     let file = format!("steps/{step}/src/main.rs");
     let text = source::read(root, &file)?;

@@ -1,4 +1,4 @@
-//! The search: what the pages say, as data in front of the script that searches them. `book.js` loads it when the
+//! The search: the text of the pages, as data in front of the script that searches them. `book.js` loads it when the
 //! search is first opened.
 //!
 //! The data are read from the built pages, so they hold what an edition shows: a section for each heading, and an entry
@@ -31,14 +31,14 @@ const HINTS: &str = "search.toml";
 /// The script in the book. A page names it in this way, so that it can be given a name that changes with its content.
 const SCRIPT: &str = "search.js";
 
-/// What a person adds to what the pages say.
+/// What a person adds to the text of the pages.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Hints {
-    /// Pages, and `#sections`, that repeat what others say.
+    /// Pages, and `#sections`, that repeat others.
     #[serde(default)]
     repeated: BTreeSet<String>,
-    /// Words that say nothing about what is looked for.
+    /// Words that carry no meaning in a query.
     #[serde(default)]
     ignored: Vec<String>,
     /// What a reader may type, by the words that the book has for it.

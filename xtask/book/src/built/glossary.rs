@@ -10,7 +10,7 @@ use crate::summary;
 
 const GLOSSARY: &str = "glossary.md";
 
-/// It only says what the book is about; the chapters explain the words.
+/// It only describes the book; the chapters explain the words.
 const FRONT_PAGE: &str = "index.md";
 
 /// One line for each word of the glossary to which no other page leads. A book may have no glossary.

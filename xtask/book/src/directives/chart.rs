@@ -285,7 +285,7 @@ fn notes(report: &Report) -> String {
     format!("<p>{}</p>", escape(&notes.join(" ")))
 }
 
-/// All figures, for readers who want more digits than a drawing has, or who cannot see it.
+/// All figures, for a reader who wants more digits than a drawing has, or cannot see it.
 fn tables(report: &Report) -> String {
     let tables: String = report.groups.iter().map(table).collect();
     let summary = text!("chart.tables");

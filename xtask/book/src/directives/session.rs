@@ -108,11 +108,11 @@ impl<'a> Figure<'a> {
             rows.push((is_in_columns(&line.action), row));
         }
         let step = if place.line == 0 { "step " } else { "" };
-        let who = if place.is_same { String::new() } else { format!("<b>{name}</b>") };
+        let name = if place.is_same { String::new() } else { format!("<b>{name}</b>") };
         let class = &terminal.class;
         let rows: Vec<String> = rows.chunk_by(|a, b| a.0 == b.0).map(rows_to_html).collect();
         let rows = rows.join("\n");
-        Ok(format!(r#"<div class="{step}turn {class}">{who}{rows}</div>"#))
+        Ok(format!(r#"<div class="{step}turn {class}">{name}{rows}</div>"#))
     }
 
     /// The two ends of the tap's connections: what connects to it, and the server.
