@@ -24,6 +24,7 @@
 //! | `#needs sh` | that the session can only be run where there is a Unix shell |
 //! | `#needs linux` | that other systems print something else |
 //! | `#needs network` | that its programs run in a network of their own, which only Linux has |
+//! | `#no-trace` | that there is no trace beside it, see [`trace`] |
 //! | anything else | output that must appear in that terminal, in that order, with nothing else between |
 //!
 //! Running a session never sleeps: it waits, under a deadline, for the lines that must arrive. `ss`
@@ -33,8 +34,10 @@
 mod parse;
 mod run;
 mod stable;
+pub mod trace;
 
 pub use parse::{Action, Line, NEEDS, NETWORK, ParseError, REPEATS, Session};
 pub use run::{Launcher, record, run};
+pub use trace::Trace;
 
 pub use crate::Failure;

@@ -18,6 +18,8 @@ pub struct Session {
     pub caption: String,
     /// What it can only be run with, one of [`NEEDS`].
     pub needs: Option<String>,
+    /// Whether it has no trace beside it: what the kernel held would teach nothing.
+    pub no_trace: bool,
     /// The lines, in the order of time.
     pub lines: Vec<Line>,
 }
@@ -86,6 +88,10 @@ impl Session {
                 session.needs = Some(need.to_owned());
                 continue;
             }
+            if line == "#no-trace" {
+                session.no_trace = true;
+                continue;
+            }
             if let Some(caption) = line.strip_prefix('#') {
                 let caption = caption.trim();
                 if !session.caption.is_empty() && !caption.is_empty() {
@@ -135,6 +141,11 @@ impl Session {
         Ok(session)
     }
 
+    /// What a person does in it: the lines after which a trace has a state.
+    pub fn actions(&self) -> impl Iterator<Item = &Line> {
+        self.lines.iter().filter(|line| line.action.is_by_person())
+    }
+
     /// The terminals' names, in the order of their first lines.
     #[must_use]
     pub fn terminals(&self) -> Vec<&str> {
@@ -148,6 +159,14 @@ impl Session {
     }
 }
 
+impl Action {
+    /// Whether a person does this; anything else is output.
+    #[must_use]
+    pub fn is_by_person(&self) -> bool {
+        matches!(self, Self::Command(_) | Self::Input(_) | Self::EndOfInput | Self::Interrupt)
+    }
+}
+
 /// The text of the session, as a file holds it.
 impl fmt::Display for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -156,6 +175,9 @@ impl fmt::Display for Session {
         }
         if let Some(need) = &self.needs {
             writeln!(f, "#needs {need}")?;
+        }
+        if self.no_trace {
+            writeln!(f, "#no-trace")?;
         }
         let width = self.lines.iter().map(|l| l.terminal.len() + 2).max().unwrap_or(0);
         for line in &self.lines {
@@ -190,6 +212,14 @@ fn tag_of(line: &str) -> Option<&str> {
     valid.then_some(&line[..end])
 }
 
+/// A line of a trace about an action: as in a session, without the blanks that make columns.
+pub(super) fn parse_line(line: &str, number: usize) -> Option<Line> {
+    let tag = tag_of(line)?;
+    let terminal = tag[1..tag.len() - 1].to_owned();
+    let action = parse_action(line[tag.len()..].strip_prefix(' ')?);
+    Some(Line { number, terminal, action })
+}
+
 fn parse_action(text: &str) -> Action {
     match text {
         "^D" => Action::EndOfInput,
@@ -218,6 +248,7 @@ mod tests {
 # Two lines
 # of caption.
 #needs sh
+#no-trace
 [server] $ start the server
 [server]   two blanks before, kept
 [bob]    $ start a client
@@ -238,7 +269,9 @@ mod tests {
         assert_eq!(session.terminals(), ["server", "bob"]);
         assert_eq!(session.lines[1].action, Action::Output("  two blanks before, kept".to_owned()));
         assert_eq!(session.lines[4].action, Action::Input(String::new()));
-        assert_eq!(session.lines[4].number, 8);
+        assert_eq!(session.lines[4].number, 9);
+        assert!(session.no_trace);
+        assert_eq!(session.actions().count(), 6);
         let expected = TEXT.replace("lines\n# of", "lines of");
         assert_eq!(session.to_string(), expected);
     }

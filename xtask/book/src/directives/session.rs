@@ -184,12 +184,7 @@ impl Place {
 
 /// What each action leads to, with the action as its first line.
 fn steps_of(lines: &[Line]) -> impl Iterator<Item = &[Line]> {
-    lines.chunk_by(|_, line| !is_action(&line.action))
-}
-
-/// Whether a person does this.
-fn is_action(action: &Action) -> bool {
-    matches!(action, Action::Command(_) | Action::Input(_) | Action::EndOfInput | Action::Interrupt)
+    lines.chunk_by(|_, line| !line.action.is_by_person())
 }
 
 /// The commands that are typed in this terminal.
