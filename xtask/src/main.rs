@@ -18,6 +18,7 @@ const ROOMS: &[(&str, &[(&str, &str)])] = &[
         &[
             ("serve", "Build the book and serve it on this computer"),
             ("build", "Build the book"),
+            ("translation", "List what a translation lacks since the English pages changed"),
             ("schedule", "Plan a course: what is taught in which session"),
             ("bundle", "Pack sources, crates and book into an archive, for work without a network"),
             ("preprocess", "Replace the directives in a book's pages; mdBook calls it"),
@@ -117,11 +118,11 @@ fn print(mut output: impl Write, text: &str) {
 
 /// The commands, each with what it does.
 fn overview() -> String {
-    let line = |(name, what): &(&str, &str)| format!("  {name:<10}  {what}\n");
+    let line = |(name, what): &(&str, &str)| format!("  {name:<11}  {what}\n");
     let lines = ROOMS.iter().flat_map(|(_, commands)| commands.iter().map(line));
     let lines: String = lines.collect();
     format!(
-        "Usage: cargo xtask <COMMAND>\n\nCommands:\n{lines}  help        Print this list, or the \
+        "Usage: cargo xtask <COMMAND>\n\nCommands:\n{lines}  help         Print this list, or the \
          help of a command\n\n`cargo xtask <COMMAND> --help` lists a command's options.\n"
     )
 }

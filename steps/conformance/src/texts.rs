@@ -5,6 +5,7 @@
 //! braces. A crate has its tables in a static named `TEXTS` at its root, and fills them in with
 //! [`text!`](crate::text). Its tests call [`complaints`].
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{Display, Write as _};
 use std::fs;
@@ -27,13 +28,41 @@ macro_rules! text {
     };
 }
 
+/// The language in which a text is written if nothing else was chosen.
+const ENGLISH: &str = "en";
+
 /// The language that was chosen for this process.
 static LANGUAGE: OnceLock<String> = OnceLock::new();
+
+thread_local! {
+    /// The language that was chosen for what this thread does now.
+    static CURRENT: RefCell<Option<String>> = const { RefCell::new(None) };
+}
 
 /// Chooses the language of all texts of this process. The first choice holds; without one, and for
 /// texts that have no such language, it is the first language of a table, which is English.
 pub fn choose_language(language: &str) {
     LANGUAGE.get_or_init(|| language.to_owned());
+}
+
+/// Does some work in a language: the texts of this thread are in it until the work is done.
+pub fn in_language<T>(language: &str, work: impl FnOnce() -> T) -> T {
+    /// Restores the language from before, also if the work panics.
+    struct Before(Option<String>);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            CURRENT.set(self.0.take());
+        }
+    }
+    let _before = Before(CURRENT.replace(Some(language.to_owned())));
+    work()
+}
+
+/// The language of the texts, such as `en`.
+#[must_use]
+pub fn language() -> String {
+    let current = CURRENT.with_borrow(Clone::clone).or_else(|| LANGUAGE.get().cloned());
+    current.unwrap_or_else(|| ENGLISH.to_owned())
 }
 
 /// The same texts in one or more languages. They are parsed when the first of them is needed.
@@ -62,7 +91,7 @@ impl Texts {
     ///
     /// If there is none, or if the tables are not valid: a test finds both, see [`complaints`].
     pub fn get(&self, key: &str) -> &str {
-        self.get_in(LANGUAGE.get().map(String::as_str), key)
+        self.get_in(&language(), key)
     }
 
     /// The text with this key, with these values in place of its placeholders.
@@ -88,9 +117,9 @@ impl Texts {
         text
     }
 
-    fn get_in(&self, language: Option<&str>, key: &str) -> &str {
+    fn get_in(&self, language: &str, key: &str) -> &str {
         let languages = self.languages();
-        let chosen = languages.iter().find(|it| Some(it.name) == language);
+        let chosen = languages.iter().find(|it| it.name == language);
         let chosen = chosen.or(languages.first()).expect("texts have a language");
         chosen.entries.get(key).unwrap_or_else(|| panic!("there is no text `{key}`"))
     }
@@ -277,8 +306,18 @@ mod tests {
     fn a_template_is_filled_in_and_braces_stay_where_they_are_doubled() {
         assert_eq!(TWO.fill("a.hello", &[("name", &7)]), "hello 7, {so}");
         assert_eq!(TWO.get("a.b.plain"), "plain");
-        assert_eq!(TWO.get_in(Some("zh"), "a.b.plain"), "平常");
-        assert_eq!(TWO.get_in(Some("nonsense"), "a.b.plain"), "plain");
+        assert_eq!(TWO.get_in("zh", "a.b.plain"), "平常");
+        assert_eq!(TWO.get_in("nonsense", "a.b.plain"), "plain");
+    }
+
+    #[test]
+    fn work_is_done_in_its_language_and_what_follows_is_not() {
+        let plain = || TWO.get("a.b.plain").to_owned();
+        let inner = in_language("zh", || (plain(), in_language("en", plain), plain()));
+        assert_eq!(inner, ("平常".to_owned(), "plain".to_owned(), "平常".to_owned()));
+        let panicked = std::panic::catch_unwind(|| in_language("zh", || panic!("on purpose")));
+        assert!(panicked.is_err());
+        assert_eq!((plain(), language()), ("plain".to_owned(), "en".to_owned()));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! `cargo xtask build`: the book as a folder of web pages. A warning is an error.
+//! `cargo xtask build`: the book as a folder of web pages, with a folder in it for each other language. A warning is an
+//! error.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -9,12 +10,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, bail};
+use conformance::texts::in_language;
 use mdbook_driver::MDBook;
 use mdbook_driver::config::Config;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
-use workspace::edition::ENGLISH;
+use workspace::edition::{self, ENGLISH};
 use workspace::root;
 
 use crate::edition::Edition;
@@ -23,6 +25,9 @@ use crate::preprocess::Steps;
 use crate::search::{self, Name};
 use crate::site::{self, Address};
 use crate::{cards, files};
+
+/// The setting that holds the address at which a page can be edited; it is given for the English pages.
+const EDIT: &str = "output.html.edit-url-template";
 
 /// Builds the book and prints its folder.
 pub fn run(root: &Path, dest: Option<PathBuf>, edition: Edition) -> Result<()> {
@@ -97,13 +102,20 @@ fn build_as(
     dest: &Path,
     edition: Edition,
     search: Option<Name>,
-    configure: impl FnOnce(&mut Config) -> Result<()>,
+    configure: impl Fn(&mut Config) -> Result<()>,
 ) -> Result<()> {
     let dest = std::path::absolute(dest).context("the destination is no folder")?;
     let warnings = Warnings::default();
     let collected = Arc::clone(&warnings.0);
     let built = tracing::subscriber::with_default(warnings, || {
-        render(root, &dest, edition, search, configure)
+        let address = Address::read(root)?;
+        // English is first: the others are in its folder, which mdBook empties.
+        for language in edition::languages(root)? {
+            let dest = dest.join(site::folder_of(&language));
+            let build = || render(root, &dest, edition, &address, search, &configure);
+            in_language(&language, build)?;
+        }
+        address.write_lists(&dest)
     });
     let warnings = collected.lock().unwrap_or_else(PoisonError::into_inner);
     match (built, warnings.is_empty()) {
@@ -117,10 +129,11 @@ fn render(
     root: &Path,
     dest: &Path,
     edition: Edition,
+    address: &Address,
     search: Option<Name>,
-    configure: impl FnOnce(&mut Config) -> Result<()>,
+    configure: impl Fn(&mut Config) -> Result<()>,
 ) -> Result<()> {
-    let mut book = MDBook::load(root.join(ENGLISH))?;
+    let mut book = MDBook::load(root.join(edition::folder()))?;
     if let (Some(edition), Some(title)) = (edition.title(), &book.config.book.title) {
         book.config.book.title = Some(format!("{title} · {edition}"));
     }
@@ -130,13 +143,15 @@ fn render(
     }
     configure(&mut book.config)?;
     book.config.set("build.build-dir", dest)?;
-    let address = Address::take(root, &mut book.config)?;
+    address.leave_path(&mut book.config)?;
+    if let Some(template) = book.config.get::<String>(EDIT)? {
+        book.config.set(EDIT, template.replace(ENGLISH, &edition::folder()))?;
+    }
     without_mdbooks_search(&mut book.config)?;
     book.with_preprocessor(Steps(edition));
     book.build()?;
-    finish(dest, &Places::read(root, &root.join(ENGLISH).join("src"))?, &address)?;
+    finish(dest, &Places::read(root, &edition::src(root))?, address)?;
     site::remove_unused(dest)?;
-    address.write_lists(dest)?;
     search.map_or(Ok(()), |name| search::write(root, dest, name))
 }
 

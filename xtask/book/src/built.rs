@@ -11,13 +11,16 @@ use std::ops::AddAssign;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
+use conformance::text;
+use conformance::texts::in_language;
 use tempfile::TempDir;
-use workspace::edition::ENGLISH;
+use workspace::edition::{ENGLISH, folder_of};
 
 use self::page::{Link, Page};
+pub use self::prose::paragraphs;
 use crate::directives::message;
 use crate::edition::{Edition, TEACHERS_FOLDER};
-use crate::{build, heads};
+use crate::{build, captions, heads, translation};
 
 /// What was looked at.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -28,6 +31,8 @@ pub struct Counts {
     pub pages: usize,
     /// Links and other references in them.
     pub links: usize,
+    /// Sections of translations that are older than the English ones.
+    pub stale: Vec<String>,
 }
 
 impl AddAssign for Counts {
@@ -35,18 +40,25 @@ impl AddAssign for Counts {
         self.editions += other.editions;
         self.pages += other.pages;
         self.links += other.links;
+        self.stale.extend(other.stale);
     }
 }
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} pages, {} links, in {} editions", self.pages, self.links, self.editions)
+        write!(f, "{} pages, {} links, in {} editions", self.pages, self.links, self.editions)?;
+        if self.stale.is_empty() {
+            return Ok(());
+        }
+        write!(f, "; older than the English section: {}", self.stale.join(", "))
     }
 }
 
 /// Builds the book into a folder, and its other editions into folders of their own, and looks at every page; the
 /// error has a line for each thing that is wrong.
-pub fn check(root: &Path, dest: &Path) -> Result<Counts> {
+///
+/// Sections that are older than the English ones are only counted, unless it is `strict`.
+pub fn check(root: &Path, dest: &Path, strict: bool) -> Result<Counts> {
     build::build(root, dest, Edition::Everyone)?;
     let site = Site::read(dest)?;
     let src = root.join(ENGLISH).join("src");
@@ -55,9 +67,23 @@ pub fn check(root: &Path, dest: &Path) -> Result<Counts> {
     problems.extend(glossary::unlinked_terms(&src)?);
     problems.extend(glossary::late_links(&src, Edition::Everyone)?);
     problems.extend(prose::problems(root)?);
+    let mut stale = Vec::new();
+    for language in translation::others(root)? {
+        problems.extend(translation::problems(root, &language)?);
+        problems.extend(in_language(&language, || captions::problems(root))?);
+        let sections = translation::stale(root, &language)?.into_iter();
+        stale
+            .extend(sections.map(|section| format!("{language}/{}", translation::shown(&section))));
+    }
     problems.extend(site.problems(root));
     problems.extend(site.unused());
     let mut counts = site.counts();
+    if strict {
+        problems.extend(stale.iter().map(|it| {
+            format!("{it}: the English section has changed since; see cargo xtask translation")
+        }));
+    }
+    counts.stale = stale;
     for edition in Edition::ALL.into_iter().filter(|it| *it != Edition::Everyone) {
         if edition == Edition::Teacher && !root.join(ENGLISH).join(TEACHERS_FOLDER).is_dir() {
             continue;
@@ -86,8 +112,8 @@ pub fn check(root: &Path, dest: &Path) -> Result<Counts> {
     bail!("{}", problems.join("\n"))
 }
 
-/// What no page has that is for learners.
-const LEFTOVERS: [&str; 3] = ["<summary>Solution", "class=\"teacher\"", "exercises/"];
+/// What no page has that is for learners, and no summary that begins with the word for a solution.
+const LEFTOVERS: [&str; 2] = ["class=\"teacher\"", "exercises/"];
 
 /// What is found without a link: by servers, by search engines, and by `cargo xtask build`.
 const ENTRANCES: [&str; 6] =
@@ -128,6 +154,7 @@ impl Site {
             editions: 1,
             pages: self.pages.len(),
             links: self.pages.values().map(|page| page.links.len()).sum(),
+            stale: Vec::new(),
         }
     }
 
@@ -136,7 +163,10 @@ impl Site {
         let mut problems = Vec::new();
         for path in self.pages.keys() {
             let text = fs::read_to_string(dest.join(path))?;
-            let found = LEFTOVERS.iter().filter(|leftover| text.contains(**leftover));
+            let language = path.split_once('/').map_or("en", |(language, _)| language);
+            let solution = in_language(language, || format!("<summary>{}", text!("fold.solution")));
+            let leftovers = LEFTOVERS.into_iter().chain([&*solution]);
+            let found = leftovers.filter(|leftover| text.contains(*leftover));
             problems.extend(found.map(|leftover| format!("{path}: `{leftover}` is left in it")));
         }
         Ok(problems)
@@ -180,7 +210,7 @@ impl Site {
         let is_known = |path: &str| {
             used.contains(path)
                 || is_redirect(path)
-                || ENTRANCES.contains(&path)
+                || ENTRANCES.contains(&path.rsplit('/').next().unwrap_or(path))
                 || path.ends_with("LICENSE.txt")
         };
         let unused = self.files.iter().filter(|path| !is_known(path));
@@ -299,8 +329,9 @@ fn decode(text: &str) -> String {
 /// The page's source, and the line in it that holds a link, as far as these can be found.
 fn source(root: &Path, page: &str, link: &str) -> String {
     let page = page.replace(".html", ".md");
+    let (language, page) = page.split_once('/').unwrap_or(("en", &page));
     let read = |folder| {
-        let shown = format!("{ENGLISH}/{folder}/{page}");
+        let shown = format!("{}/{folder}/{page}", folder_of(language));
         fs::read_to_string(root.join(&shown)).map(|text| (shown, text))
     };
     let Ok((shown, text)) = read("src").or_else(|_| read(TEACHERS_FOLDER)) else {

@@ -17,7 +17,7 @@ use tempfile::{NamedTempFile, TempDir};
 use workspace::{cargo, root};
 
 use crate::build;
-use crate::edition::Edition;
+use crate::edition::{Edition, TEACHERS_FOLDER};
 
 /// The one folder in the archive.
 const FOLDER: &str = "tcp-step-by-step";
@@ -25,9 +25,6 @@ const FOLDER: &str = "tcp-step-by-step";
 /// Where the crates are in it, and the built book.
 const VENDOR: &str = "vendor";
 const BOOK: &str = "book-html";
-
-/// The pages that only a teacher's bundle has.
-const TEACHERS_PAGES: &str = "book/en/teacher/";
 
 /// Cargo's configuration, which a bundle has with more in it.
 const CARGO_CONFIG: &str = ".cargo/config.toml";
@@ -86,7 +83,7 @@ fn write(root: &Path, out: &Path, edition: Edition) -> Result<u64> {
         bail!("there is no Cargo.lock: without it the crates are not known");
     }
     if edition != Edition::Teacher {
-        entries.retain(|(name, _)| !name.starts_with(TEACHERS_PAGES));
+        entries.retain(|(name, _)| !is_teachers_page(name));
     }
     if !edition.has_solutions() {
         entries = solutions::without(entries, edition, made.path())?;
@@ -103,6 +100,11 @@ fn write(root: &Path, out: &Path, edition: Edition) -> Result<u64> {
     // Only a whole archive gets the name.
     file.persist(out).with_context(cannot_write)?;
     Ok(bytes)
+}
+
+/// Whether a source is a page that only a teacher's bundle has.
+fn is_teachers_page(name: &str) -> bool {
+    matches!(name.split('/').collect::<Vec<_>>()[..], ["book", _, TEACHERS_FOLDER, ..])
 }
 
 /// The SHA-256 of a file, in hexadecimal digits: a copy can be compared with it.

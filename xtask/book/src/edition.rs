@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 use conformance::text;
 use mdbook_preprocessor::book::{Book, BookItem, Chapter};
-use workspace::edition::{ENGLISH, TEACHING};
+use workspace::edition::{TEACHING, folder};
 
 use crate::fold::{self, Kind};
 use crate::sheet::sheet;
@@ -152,7 +152,7 @@ impl TeachersPage {
     }
 
     fn shown(&self) -> String {
-        format!("{ENGLISH}/{TEACHERS_FOLDER}/{}", self.name)
+        format!("{}/{TEACHERS_FOLDER}/{}", folder(), self.name)
     }
 
     /// It is among the other pages, so links to them are those that it would have in `src`.
@@ -165,7 +165,8 @@ impl TeachersPage {
 
 /// The teacher's pages, in the order of the list in `SUMMARY.md` beside them.
 fn teachers_pages(root: &Path) -> Result<Vec<TeachersPage>> {
-    let folder = root.join(ENGLISH).join(TEACHERS_FOLDER);
+    let shown = format!("{}/{TEACHERS_FOLDER}", folder());
+    let folder = root.join(&shown);
     if !folder.is_dir() {
         bail!("{}", text!("edition.no-folder"));
     }
@@ -173,7 +174,7 @@ fn teachers_pages(root: &Path) -> Result<Vec<TeachersPage>> {
     for entry in folder.read_dir().with_context(|| format!("cannot list {}", folder.display()))? {
         let name = entry?.file_name().to_string_lossy().into_owned();
         if name != "SUMMARY.md" && !names.contains(&name) {
-            bail!("{ENGLISH}/{TEACHERS_FOLDER}/SUMMARY.md does not list {name}");
+            bail!("{shown}/SUMMARY.md does not list {name}");
         }
     }
     let page = |name: String| {

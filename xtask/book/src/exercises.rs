@@ -8,6 +8,7 @@ use conformance::text;
 use crate::directive::Directive;
 use crate::heads::STEP_MINUTES;
 use crate::pace;
+use crate::summary::begins_section;
 
 /// How the directive is written, for messages.
 const USAGE: &str = "{{#minutes 15}}";
@@ -40,8 +41,8 @@ fn parse(arguments: &str) -> Result<u32> {
 /// The exercises of a page, in its order; an error names one whose minutes are missing or wrong.
 pub fn exercises(text: &str) -> Result<Vec<Exercise>> {
     let mut exercises: Vec<Exercise> = Vec::new();
-    let inside = text.split_once("\n## Exercises").map_or("", |(_, inside)| inside);
-    for line in inside.lines().skip(1).take_while(|line| !line.starts_with("## ")) {
+    let inside = text.lines().skip_while(|line| !begins_section(line, "exercises")).skip(1);
+    for line in inside.take_while(|line| !line.starts_with("## ")) {
         if let Some(number) = number(line) {
             let number = number.to_owned();
             exercises.push(Exercise { number, minutes: 0, solutions: Vec::new() });

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use anyhow::{Result, bail};
+use conformance::text;
 use mdbook_markdown::pulldown_cmark::Event;
 use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
 
@@ -79,9 +80,13 @@ fn kind(block: &str) -> Kind {
         return Kind::Notes;
     }
     let summary = rest.trim_start().strip_prefix("<summary>").unwrap_or_default();
-    let kinds = [("Answer", Kind::Answer), ("Hint", Kind::Hint), ("Solution", Kind::Solution)];
-    let found = kinds.iter().find(|(name, _)| summary.starts_with(name));
-    found.map_or(Kind::More, |(_, kind)| *kind)
+    let kinds = [
+        (text!("fold.answer"), Kind::Answer),
+        (text!("fold.hint"), Kind::Hint),
+        (text!("fold.solution"), Kind::Solution),
+    ];
+    let found = kinds.into_iter().find(|(name, _)| summary.starts_with(name));
+    found.map_or(Kind::More, |(_, kind)| kind)
 }
 
 /// The page without the blocks of some kinds. All other lines keep their numbers.

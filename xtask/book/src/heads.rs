@@ -8,7 +8,7 @@ use workspace::edition::{self, ENGLISH};
 use crate::directive::Directive;
 use crate::exercises::{self, Exercise, exercises};
 use crate::pace::{self, Part};
-use crate::summary::{pages, read, title};
+use crate::summary::{Heading, pages, read, title};
 
 /// How the directive is written, for messages.
 const USAGE: &str = "{{#time teaching=50 level=must needs=PAGE.md}}";
@@ -127,7 +127,7 @@ impl Section {
 
 /// The book's pages that take time, in the order of the summary.
 pub fn sections(root: &Path) -> Result<Vec<Section>> {
-    let src = &root.join(ENGLISH).join("src");
+    let src = &edition::src(root);
     let mut sections = Vec::new();
     for page in pages(src)? {
         let text = read(src, &page)?;
@@ -135,11 +135,28 @@ pub fn sections(root: &Path) -> Result<Vec<Section>> {
             let time = Time::parse(line.arguments)
                 .with_context(|| format!("{page}:{}: {}", line.number, line.text))?;
             let exercises = exercises(&text).with_context(|| page.clone())?;
-            let parts = pace::parts(root, &text).with_context(|| page.clone())?;
+            let parts = parts(root, &page, &text).with_context(|| page.clone())?;
             sections.push(Section { title: title(&text, &page), page, time, exercises, parts });
         }
     }
     Ok(sections)
+}
+
+/// The parts of a page. A course takes as long in each language as in English, so the weights are those of the English
+/// page.
+fn parts(root: &Path, page: &str, text: &str) -> Result<Vec<Part>> {
+    if edition::folder() == ENGLISH {
+        return pace::parts(root, text);
+    }
+    let mut parts = pace::parts(root, &read(&root.join(ENGLISH).join("src"), page)?)?;
+    let headings: Vec<Heading> = text.lines().filter_map(Heading::in_line).collect();
+    for part in &mut parts {
+        let same = headings.iter().find(|it| it.id == Some(&*part.id) && !part.id.is_empty());
+        if let Some(heading) = same {
+            heading.title.clone_into(&mut part.heading);
+        }
+    }
+    Ok(parts)
 }
 
 /// A line with a `{{#time …}}`, and its number from 1.

@@ -6,6 +6,7 @@
 mod build;
 mod built;
 mod bundle;
+mod captions;
 mod cards;
 mod directive;
 mod directives;
@@ -28,6 +29,7 @@ mod sheet;
 mod site;
 mod source;
 mod summary;
+mod translation;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -61,6 +63,8 @@ enum Command {
         #[arg(long, value_enum)]
         edition: Option<Edition>,
     },
+    /// List the sections of a translation that are older than the English ones, with what has changed
+    Translation(translation::Options),
     /// Plan a course: what is taught in which session, and what is homework
     Schedule(schedule::Options),
     /// Put the sources, all crates and the built book into one archive, for work without a network
@@ -82,6 +86,9 @@ enum Command {
     Inspect {
         /// Folder to build it in
         dest: PathBuf,
+        /// Count it as wrong that a section of a translation is older than the English one
+        #[arg(long)]
+        strict: bool,
     },
 }
 
@@ -106,6 +113,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Build { dest, edition } => {
             build::run(&root, dest, edition.unwrap_or_default())?;
         }
+        Command::Translation(options) => translation::run(&root, &options)?,
         Command::Schedule(options) => return schedule::run(&root, &options),
         Command::Bundle { out, edition } => {
             bundle::run(&root, out, edition.unwrap_or_default())?;
@@ -114,7 +122,9 @@ fn run(command: Command) -> Result<bool> {
         Command::Preprocess { question: Some(Question::Supports { renderer }) } => {
             return Ok(preprocess::supports(&renderer));
         }
-        Command::Inspect { dest } => writeln!(io::stdout(), "{}", built::check(&root, &dest)?)?,
+        Command::Inspect { dest, strict } => {
+            writeln!(io::stdout(), "{}", built::check(&root, &dest, strict)?)?;
+        }
     }
     Ok(true)
 }

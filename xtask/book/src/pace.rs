@@ -13,7 +13,7 @@ use similar::{ChangeTag, TextDiff};
 use crate::directive::Directive;
 use crate::fold::{self, Block, Kind};
 use crate::source::{read, read_source};
-use crate::summary::Heading;
+use crate::summary::{Heading, begins_section};
 
 /// The parts of a minute: a number that the rates of the rule divide.
 const PARTS: usize = 300;
@@ -46,7 +46,7 @@ pub struct Part {
 pub fn parts(root: &Path, text: &str) -> Result<Vec<Part>> {
     let mut parts = vec![Part { heading: String::new(), id: String::new(), weight: 0 }];
     let (blocks, mut seen, mut end) = (fold::blocks(text)?, BTreeSet::new(), 0);
-    let is_exercises = |line: &&str| line.starts_with("## Exercises");
+    let is_exercises = |line: &&str| begins_section(line.trim_end(), "exercises");
     for line in text.split_inclusive('\n').take_while(|line| !is_exercises(line)) {
         let start = end;
         end += line.len();

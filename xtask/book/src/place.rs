@@ -5,9 +5,10 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use conformance::text;
-use workspace::edition::ENGLISH;
+use workspace::edition;
 use workspace::promises::promises;
 
+use crate::captions::Captions;
 use crate::directive::Directive;
 use crate::html::{escape, sentence};
 use crate::source;
@@ -96,7 +97,9 @@ impl Places {
     fn all(&self, root: &Path) -> Result<String> {
         let item = |place: &Place| {
             let Place { number, name, pages } = place;
-            let (page, what) = (&pages[0], sentence(&what(root, name)?));
+            let captions = Captions::of(root, &caption_of(name))?;
+            let (page, what) = (&pages[0], what(root, name)?);
+            let what = sentence(&capitalised(&captions.text(&what)));
             let (address, title) = (page.address(), escape(&page.title));
             Ok(format!(
                 r#"<li value="{number}"><a href="{address}">{title}</a> <span>{what}</span></li>"#
@@ -147,7 +150,7 @@ pub fn render(root: &Path, arguments: &str) -> Result<String> {
     if !arguments.is_empty() {
         bail!("expected {{{{#steps}}}}");
     }
-    Places::read(root, &root.join(ENGLISH).join("src"))?.all(root)
+    Places::read(root, &edition::src(root))?.all(root)
 }
 
 /// How a step's program describes itself, in its first line: `//! Step 01: one message, one answer.`
@@ -157,9 +160,27 @@ fn what(root: &Path, step: &str) -> Result<String> {
     let line = text.lines().next().and_then(|line| line.strip_prefix("//! Step "));
     let what = line.and_then(|line| Some(line.split_once(": ")?.1));
     let what = what.with_context(|| format!("{file} must begin with `//! Step NN: …`"))?;
-    let mut letters = what.chars();
+    Ok(what.to_owned())
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
     let first = letters.next().map(|letter| letter.to_uppercase().to_string());
-    Ok(first.unwrap_or_default() + letters.as_str())
+    first.unwrap_or_default() + letters.as_str()
+}
+
+/// Where the text of a step is in the table of another language.
+fn caption_of(step: &str) -> String {
+    format!("step {step}")
+}
+
+/// The places of the steps' texts, and these texts.
+pub fn captions(root: &Path) -> Result<Vec<(String, Vec<String>)>> {
+    let steps = promises(root)?;
+    steps
+        .iter()
+        .map(|(step, _)| Ok((caption_of(&step.name), vec![what(root, &step.name)?])))
+        .collect()
 }
 
 /// The pages of a step that has several; `index` is the one with this list.

@@ -380,7 +380,7 @@ pub mod tests {
             page: format!("{name}.md"),
             title: name.to_uppercase(),
             time: Time { teaching: parts.iter().sum(), level, needs: Vec::new() },
-            exercises: exercises(&format!("\n## Exercises\n{tasks}")).unwrap(),
+            exercises: exercises(&format!("\n## Exercises {{#exercises}}\n{tasks}")).unwrap(),
             parts: parts.iter().enumerate().map(part).collect(),
         }
     }

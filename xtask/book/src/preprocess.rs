@@ -1,12 +1,13 @@
 //! The mdBook preprocessor `steps`: pages in, pages out, with listings, differences, sessions and figures in them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io::{self, IsTerminal as _, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use conformance::text;
+use conformance::texts::{in_language, language};
 use mdbook_preprocessor::book::{Book, Chapter};
 use mdbook_preprocessor::{Preprocessor, PreprocessorContext, parse_input};
 use workspace::root;
@@ -20,6 +21,8 @@ use crate::html;
 use crate::outline::Outline;
 use crate::place::Places;
 use crate::source::Source;
+use crate::summary::Heading;
+use crate::translation::{self, TOP};
 
 /// Replaces the directives in a book's pages.
 #[derive(Clone, Copy, Debug)]
@@ -34,13 +37,26 @@ impl Preprocessor for Steps {
         Ok(supports(renderer))
     }
 
-    fn run(&self, ctx: &PreprocessorContext, mut book: Book) -> Result<Book> {
+    fn run(&self, ctx: &PreprocessorContext, book: Book) -> Result<Book> {
+        let language = ctx.config.book.language.as_deref().unwrap_or("en");
+        in_language(language, || self.expand(ctx, book))
+    }
+}
+
+impl Steps {
+    /// Replaces the directives, in the language of the texts.
+    fn expand(self, ctx: &PreprocessorContext, mut book: Book) -> Result<Book> {
         let root = root::above(&ctx.root)
             .with_context(|| format!("no folder above {} has `steps` in it", ctx.root.display()))?;
         let book_root = &ctx.root;
         let src = book_root.join(&ctx.config.book.src);
         let places = Places::read(root, &src)?;
         self.0.shape(root, &mut book)?;
+        let stale = match self.0 {
+            // A sheet has no sections of its own.
+            Edition::Handout => Vec::new(),
+            _ => translation::stale(root, &language())?,
+        };
         let mut errors = Vec::new();
         let mut contents = HashMap::new();
         for (path, text) in book.chapters().filter_map(source_of) {
@@ -50,6 +66,9 @@ impl Preprocessor for Steps {
             if self.0 != Edition::Handout {
                 page.place = path.to_str().and_then(|path| places.html(path));
             }
+            page.name = path.to_string_lossy().replace('\\', "/").replace("../", "");
+            let of_page = stale.iter().filter(|(name, _)| *name == page.name);
+            page.stale = of_page.map(|(_, id)| id.clone()).collect();
             page.expand(text);
             errors.append(&mut page.errors);
             contents.insert(path.clone(), page.output);
@@ -100,6 +119,10 @@ fn source_of(chapter: &Chapter) -> Option<(&PathBuf, &str)> {
 struct Page<'a> {
     root: &'a Path,
     path: PathBuf,
+    /// Its name, such as `server.md`.
+    name: String,
+    /// The ids of the sections that are older than the English ones.
+    stale: BTreeSet<String>,
     /// The line of the file from which each line is, once Markdown has been inserted.
     origins: Vec<usize>,
     outline: Outline,
@@ -113,7 +136,8 @@ impl<'a> Page<'a> {
     fn new(root: &'a Path, path: PathBuf) -> Self {
         let (origins, outline) = (Vec::new(), Outline::default());
         let (output, errors) = (String::new(), Vec::new());
-        Self { root, path, origins, outline, place: None, output, errors }
+        let (name, stale) = (String::new(), BTreeSet::new());
+        Self { root, path, name, stale, origins, outline, place: None, output, errors }
     }
 
     fn expand(&mut self, text: &str) {
@@ -134,15 +158,25 @@ impl<'a> Page<'a> {
                 Some(html) => self.push_block(prefix, &html, lines.get(end).copied()),
                 None => self.push_lines(&lines[index..end]),
             }
+            if let Some(note) = self.note(lines[index]) {
+                self.push_lines(&["", &note]);
+            }
             index = end;
         }
         self.insert_below_title();
     }
 
+    /// The note below the heading of a section that is older than the English one.
+    fn note(&self, line: &str) -> Option<String> {
+        let id = Heading::in_line(line)?.id.filter(|id| self.stale.contains(*id))?;
+        Some(translation::note(&self.name, id))
+    }
+
     /// Puts the page's place among the steps below its title, and the list of its headings.
     fn insert_below_title(&mut self) {
+        let note = self.stale.contains(TOP).then(|| translation::note(&self.name, TOP));
         let blocks: Vec<String> =
-            self.place.take().into_iter().chain(self.outline.html()).collect();
+            self.place.take().into_iter().chain(self.outline.html()).chain(note).collect();
         let title_end = self.output.find('\n').filter(|_| self.output.starts_with("# "));
         if let (Some(at), false) = (title_end, blocks.is_empty()) {
             self.output.insert_str(at + 1, &format!("\n{}\n", blocks.join("\n\n")));

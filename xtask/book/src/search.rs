@@ -16,7 +16,7 @@ use anyhow::{Context as _, Result};
 use conformance::text;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use workspace::edition::ENGLISH;
+use workspace::edition;
 
 use self::pack::Words;
 use self::prose::Section;
@@ -147,13 +147,13 @@ fn index(root: &Path, dest: &Path) -> Result<Index> {
 }
 
 fn hints(root: &Path) -> Result<Hints> {
-    let path = root.join(ENGLISH).join(HINTS);
+    let shown = format!("{}/{HINTS}", edition::folder());
+    let path = root.join(&shown);
     if !path.is_file() {
         return Ok(Hints::default());
     }
-    let text =
-        fs::read_to_string(&path).with_context(|| format!("cannot read {ENGLISH}/{HINTS}"))?;
-    toml::from_str(&text).with_context(|| format!("{ENGLISH}/{HINTS}"))
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {shown}"))?;
+    toml::from_str(&text).with_context(|| shown)
 }
 
 /// What the script shows a reader.

@@ -8,20 +8,20 @@ use conformance::text;
 use crate::fold::{self, Kind};
 use crate::summary;
 
-/// What only an exercise has whose answer is a program.
-const JUDGED: &str = "\nJudged by";
+/// What only an exercise has whose answer is a program: the command that judges it.
+const JUDGED: &str = " -- YOUR PROGRAM\n";
 
 /// How many words of the book's answer, which is longer than a learner's, get one line of handwriting.
 const WORDS_PER_LINE: usize = 12;
 
-/// The sections that have tasks, and how many lines of handwriting one of their tasks gets, at least and at most.
-const SECTIONS: [(&str, usize, usize); 2] = [("## Check yourself", 3, 6), ("## Exercises", 5, 9)];
+/// The ids of the sections that have tasks, and how many lines of handwriting one of their tasks gets, at least and at most.
+const SECTIONS: [(&str, usize, usize); 2] = [("check-yourself", 3, 6), ("exercises", 5, 9)];
 
 /// The sheet of a page; none for a page without tasks.
 pub fn sheet(page: &str) -> Result<Option<String>> {
     let mut sheet = String::new();
-    for (heading, least, most) in SECTIONS {
-        let Some(section) = section(page, heading) else { continue };
+    for (id, least, most) in SECTIONS {
+        let Some(section) = section(page, id) else { continue };
         let (heading, body) = page[section.clone()].split_once('\n').unwrap_or_default();
         sheet.push_str(heading);
         sheet.push_str("\n\n");
@@ -39,9 +39,10 @@ pub fn sheet(page: &str) -> Result<Option<String>> {
     Ok(Some(format!("# {title}\n\n{fields}\n\n{sheet}")))
 }
 
-/// From a heading to the next of its rank, or to the end.
-fn section(page: &str, heading: &str) -> Option<Range<usize>> {
-    let start = page.find(&format!("\n{heading}"))? + 1;
+/// From the heading with this id to the next of its rank, or to the end.
+fn section(page: &str, id: &str) -> Option<Range<usize>> {
+    let line = page.lines().find(|line| summary::begins_section(line, id))?;
+    let start = page.find(line)?;
     let end = page[start..].find("\n## ").map_or(page.len(), |end| start + end + 1);
     Some(start..end)
 }

@@ -7,8 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use conformance::text;
+use conformance::texts::{in_language, language};
 use mdbook_driver::config::Config;
-use workspace::edition::ENGLISH;
+use workspace::edition::{self, ENGLISH};
 
 use crate::built;
 use crate::html::escape;
@@ -24,10 +26,16 @@ const OG_DESCRIPTION: &str = r#"<meta property="og:description" content=""#;
 /// What a page has that is in no list of pages.
 const UNLISTED: &str = r#"<meta name="robots" content="noindex">"#;
 
+/// Where the theme has a place for links to the page in other languages.
+const TWINS: &str = "<!-- twins -->";
+
+/// Pages that mdBook makes: they have no source.
+const GENERATED: [&str; 2] = ["404.html", "print.html"];
+
 /// Lists of results show no more characters.
 const LONGEST_DESCRIPTION: usize = 160;
 
-/// Where the book is on the web.
+/// Where the book is on the web, and its pages in each language.
 #[derive(Debug)]
 pub struct Address {
     /// With a slash at the end; nothing for a book that is read on this computer.
@@ -40,32 +48,40 @@ pub struct Address {
 struct Language {
     /// Its code, such as `en`.
     code: String,
-    /// Its folder on the site: English is at the top.
-    folder: String,
+    /// Its name in itself.
+    name: String,
     /// The folder of its pages' sources.
     src: PathBuf,
 }
 
+/// Where the pages in a language are in the built book: English is at the top.
+#[must_use]
+pub fn folder_of(language: &str) -> String {
+    if edition::folder_of(language) == ENGLISH { String::new() } else { format!("{language}/") }
+}
+
 impl Address {
-    /// Takes the address from the book's settings, and leaves its path there: with a path, the page for unknown
-    /// addresses also works on another host.
-    pub fn take(root: &Path, config: &mut Config) -> Result<Self> {
-        let url: String = config.get(SETTING)?.unwrap_or_default();
-        let Some((scheme, rest)) = url.split_once("://") else {
-            return Ok(Self { url: None, languages: Vec::new() });
-        };
-        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-        if !matches!(scheme, "http" | "https") || host.is_empty() || path.contains(['?', '#']) {
-            bail!("{SETTING} is {url}; expected an address such as https://example.org/book/");
-        }
-        let slash = if path.is_empty() || path.ends_with('/') { "" } else { "/" };
-        config.set(SETTING, format!("/{path}{slash}"))?;
-        let url = Some(format!("{scheme}://{host}/{path}{slash}"));
+    /// Reads the address from the settings of the English book.
+    pub fn read(root: &Path) -> Result<Self> {
+        let mut config = Config::from_disk(root.join(ENGLISH).join("book.toml"))?;
+        config.update_from_env()?;
+        let url = url(&config.get::<String>(SETTING)?.unwrap_or_default())?;
         Ok(Self { url, languages: languages(root)? })
     }
 
-    /// The page, with a description of its own; and with its address, if there is one.
-    pub fn describe(&self, name: &str, mut page: String) -> String {
+    /// Leaves only the path in the settings of the book in this language: with a path, the page for unknown addresses
+    /// also works on another host.
+    pub fn leave_path(&self, config: &mut Config) -> Result<()> {
+        let Some(path) = self.url.as_ref().and_then(|url| url.splitn(4, '/').nth(3)) else {
+            return Ok(());
+        };
+        config.set(SETTING, format!("/{path}{}", folder_of(&language())))
+    }
+
+    /// The page, with a description of its own; with its address, if there is one; and with links to it in the other
+    /// languages.
+    pub fn describe(&self, name: &str, page: String) -> String {
+        let mut page = self.with_twins(name, page);
         if !is_listed(&page) {
             return page;
         }
@@ -74,7 +90,7 @@ impl Address {
                 replace(&mut page, start, &escape(&description));
             }
         }
-        if let Some(url) = self.of("", name) {
+        if let Some(url) = self.of(&language(), name) {
             let (url, alternates) = (escape(&url), self.alternates(name));
             let lines = format!(
                 "<link rel=\"canonical\" href=\"{url}\">\n<meta property=\"og:url\" content=\"{url}\">\n{alternates}</head>"
@@ -84,41 +100,65 @@ impl Address {
         page
     }
 
-    /// The address of a page in a folder.
-    fn of(&self, folder: &str, name: &str) -> Option<String> {
+    /// The address of a page in a language.
+    fn of(&self, language: &str, name: &str) -> Option<String> {
         let page = if name == "index.html" { "" } else { name };
-        self.url.as_ref().map(|url| format!("{url}{folder}{page}"))
+        self.url.as_ref().map(|url| format!("{url}{}{page}", folder_of(language)))
+    }
+
+    /// The languages that have a page.
+    fn languages(&self, name: &str) -> impl Iterator<Item = &Language> {
+        let source = name.replace("-files.html", ".html").replace(".html", ".md");
+        let is_everywhere = GENERATED.contains(&name);
+        self.languages.iter().filter(move |it| is_everywhere || it.src.join(&source).is_file())
     }
 
     /// Links to a page in each of its languages; none if it has only one.
     fn alternates(&self, name: &str) -> String {
-        let source = name.replace(".html", ".md");
-        let has_page = |it: &&Language| it.src.join(&source).is_file();
-        let languages: Vec<&Language> = self.languages.iter().filter(has_page).collect();
+        let languages: Vec<&Language> = self.languages(name).collect();
         if languages.len() < 2 {
             return String::new();
         }
-        let link = |Language { code, folder, .. }: &Language| {
-            let url = escape(&self.of(folder, name)?);
+        let link = |Language { code, .. }: &Language| {
+            let url = escape(&self.of(code, name)?);
             Some(format!("<link rel=\"alternate\" hreflang=\"{code}\" href=\"{url}\">\n"))
         };
         languages.into_iter().filter_map(link).collect()
     }
 
-    /// Writes the list of pages for search engines, and the file that leads to it.
+    /// The page with a link to itself in each other language, where the theme has a place for it.
+    fn with_twins(&self, name: &str, page: String) -> String {
+        let own = language();
+        let up = if folder_of(&own).is_empty() { "" } else { "../" };
+        let others = self.languages(name).filter(|it| it.code != own);
+        let link = |Language { code, name: language, .. }: &Language| {
+            let folder = folder_of(code);
+            format!(
+                r#"<a class="tool twin" lang="{code}" hreflang="{code}" rel="alternate" href="{up}{folder}{name}">{language}</a>"#
+            )
+        };
+        page.replacen(TWINS, &others.map(link).collect::<String>(), 1)
+    }
+
+    /// Writes the list of pages for search engines, and the file that leads to it, if the site has an address.
     pub fn write_lists(&self, dest: &Path) -> Result<()> {
-        let Some(address) = &self.url else { return Ok(()) };
+        let Some(url) = &self.url else { return Ok(()) };
         let mut pages = texts(dest)?;
         pages.retain(|_, text| is_listed(text));
-        let urls = pages.keys().filter_map(|name| self.of("", name));
-        let urls: Vec<String> =
-            urls.map(|url| format!("<url><loc>{}</loc></url>\n", escape(&url))).collect();
-        let urls = urls.concat();
+        let line = |name: &String| {
+            let folder =
+                name.strip_suffix("index.html").filter(|it| it.is_empty() || it.ends_with('/'));
+            format!(
+                "<url><loc>{}</loc></url>\n",
+                escape(&format!("{url}{}", folder.unwrap_or(name)))
+            )
+        };
+        let urls: String = pages.keys().map(line).collect();
         let sitemap = format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
-             <urlset xmlns=\"http://www.sitemaps.org/schemas/sitemap/0.9\">\n{urls}</urlset>\n"
+         <urlset xmlns=\"http://www.sitemaps.org/schemas/sitemap/0.9\">\n{urls}</urlset>\n"
         );
-        let robots = format!("User-agent: *\nAllow: /\nSitemap: {address}sitemap.xml\n");
+        let robots = format!("User-agent: *\nAllow: /\nSitemap: {url}sitemap.xml\n");
         for (name, text) in [("sitemap.xml", sitemap), ("robots.txt", robots)] {
             fs::write(dest.join(name), text).with_context(|| format!("cannot write {name}"))?;
         }
@@ -126,20 +166,23 @@ impl Address {
     }
 }
 
-/// The languages of the book: each has a folder, which is named by its code.
-fn languages(root: &Path) -> Result<Vec<Language>> {
-    let english = root.join(ENGLISH);
-    let mut languages = Vec::new();
-    for entry in english.with_file_name("").read_dir().context("cannot list the languages")? {
-        let path = entry?.path();
-        if path.join("book.toml").is_file() {
-            let code = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let folder = if path == english { String::new() } else { format!("{code}/") };
-            languages.push(Language { code, folder, src: path.join("src") });
-        }
+/// The address of a site, with a slash at the end; none for a path alone.
+fn url(setting: &str) -> Result<Option<String>> {
+    let Some((scheme, rest)) = setting.split_once("://") else { return Ok(None) };
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    if !matches!(scheme, "http" | "https") || host.is_empty() || path.contains(['?', '#']) {
+        bail!("{SETTING} is {setting}; expected an address such as https://example.org/book/");
     }
-    languages.sort_by(|a, b| a.code.cmp(&b.code));
-    Ok(languages)
+    let slash = if path.is_empty() || path.ends_with('/') { "" } else { "/" };
+    Ok(Some(format!("{scheme}://{host}/{path}{slash}")))
+}
+
+fn languages(root: &Path) -> Result<Vec<Language>> {
+    let language = |code: String| {
+        let name = in_language(&code, || text!("edition.language"));
+        Language { name, src: root.join(edition::folder_of(&code)).join("src"), code }
+    };
+    Ok(edition::languages(root)?.into_iter().map(language).collect())
 }
 
 fn is_listed(page: &str) -> bool {
@@ -229,17 +272,18 @@ mod tests {
         );
     }
 
-    /// A book with the real theme, with this address, and with a page in another language.
+    /// A book with the real theme, with this address, and in two languages, except a page.
     fn built(site_url: &str) -> tempfile::TempDir {
         let tree = fixture::tree();
-        fixture::write(tree.path(), "book/xx/book.toml", "");
-        fixture::write(tree.path(), "book/xx/src/second.md", "# Second\n");
         fixture::copy_real(tree.path(), "book/theme");
         let html = "[output.html]\n";
         let settings = format!("{html}theme = \"../theme\"\n{site_url}");
         fixture::replace(tree.path(), "book/en/book.toml", html, &settings);
         let redirect = "\n[output.html.redirect]\n\"/old.html\" = \"second.html\"\n";
         fixture::append(tree.path(), "book/en/book.toml", redirect);
+        fixture::copy_edition(tree.path(), "xx");
+        fixture::write(tree.path(), "book/en/src/alone.md", "# Alone\n\nA page.\n");
+        fixture::append(tree.path(), "book/en/src/SUMMARY.md", "- [Alone](alone.md)\n");
         build::build(tree.path(), &tree.path().join("out"), Edition::Everyone).unwrap();
         tree
     }
@@ -257,20 +301,48 @@ mod tests {
         ] {
             assert!(page.contains(part), "no {part} in {page}");
         }
-        assert!(!read("first.html").contains("hreflang"), "it is there in English alone");
+        assert!(!read("alone.html").contains("hreflang"), "it is there in English alone");
+        let other = read("xx/second.html");
+        for part in [
+            r#"<link rel="canonical" href="https://example.org/book/xx/second.html">"#,
+            r#"<link rel="alternate" hreflang="en" href="https://example.org/book/second.html">"#,
+        ] {
+            assert!(other.contains(part), "no {part} in {other}");
+        }
         assert!(
             read("index.html")
                 .contains(r#"<link rel="canonical" href="https://example.org/book/">"#)
         );
         assert!(read("404.html").contains(r#"<base href="/book/">"#));
+        assert!(read("xx/404.html").contains(r#"<base href="/book/xx/">"#));
         assert!(!read("404.html").contains("canonical"));
         let sitemap = read("sitemap.xml");
-        assert!(sitemap.contains("<loc>https://example.org/book/second.html</loc>"), "{sitemap}");
+        for page in ["", "second.html", "xx/", "xx/second.html"] {
+            let line = format!("<loc>https://example.org/book/{page}</loc>");
+            assert!(sitemap.contains(&line), "{line} in {sitemap}");
+        }
         for unlisted in ["404", "print", "toc", "old"] {
             assert!(tree.path().join(format!("out/{unlisted}.html")).is_file(), "{unlisted}");
             assert!(!sitemap.contains(unlisted), "{unlisted} in {sitemap}");
         }
         assert!(read("robots.txt").ends_with("\nSitemap: https://example.org/book/sitemap.xml\n"));
+    }
+
+    #[test]
+    fn each_page_leads_to_itself_in_the_other_language() {
+        let tree = built("");
+        let read = |name: &str| fs::read_to_string(tree.path().join("out").join(name)).unwrap();
+        for (page, href) in [
+            ("second.html", "xx/second.html"),
+            ("xx/second.html", "../second.html"),
+            ("print.html", "xx/print.html"),
+            ("xx/404.html", "../404.html"),
+        ] {
+            let links = read(page);
+            let link = links.split("<a ").find(|it| it.contains("twin")).expect(page);
+            assert!(link.contains(&format!(r#" href="{href}">"#)), "{page}: {link}");
+        }
+        assert!(!read("alone.html").contains("twin"));
     }
 
     #[test]
@@ -284,7 +356,7 @@ mod tests {
             "{page}"
         );
         assert!(!page.contains("canonical") && !page.contains("og:url"), "{page}");
-        let others = files.iter().filter(|file| !is_page(file));
+        let others = files.iter().filter(|file| !is_page(file) && !file.starts_with("xx/"));
         let names = others.map(|file| file.split(['-', '.']).next().unwrap_or_default());
         let expected = ["", "book", "css/general", "css/print", "favicon", "search"];
         assert_eq!(names.collect::<Vec<_>>(), expected, "{files:?}");
@@ -292,18 +364,13 @@ mod tests {
 
     #[test]
     fn an_address_that_is_none_is_refused() {
-        let address = |url: &str| {
-            let mut config = Config::default();
-            config.set(SETTING, url).unwrap();
-            Address::take(fixture::tree().path(), &mut config).map(|it| it.url)
-        };
-        assert_eq!(address("http://a.org").unwrap().as_deref(), Some("http://a.org/"));
-        assert_eq!(address("/book/").unwrap(), None);
+        assert_eq!(url("http://a.org").unwrap().as_deref(), Some("http://a.org/"));
+        assert_eq!(url("/book/").unwrap(), None);
         for wrong in ["ftp://a.org/", "https:///book/", "https://a.org/?x"] {
             let expected = format!(
                 "{SETTING} is {wrong}; expected an address such as https://example.org/book/"
             );
-            assert_eq!(address(wrong).unwrap_err().to_string(), expected);
+            assert_eq!(url(wrong).unwrap_err().to_string(), expected);
         }
     }
 }

@@ -32,7 +32,8 @@ pub fn title_of(src: &Path, page: &str) -> Result<String> {
 /// Returns the text of a page's first heading; `page` if it has none.
 #[must_use]
 pub fn title(text: &str, page: &str) -> String {
-    text.lines().find_map(|line| line.strip_prefix("# ")).unwrap_or(page).trim().to_owned()
+    let heading = text.lines().find_map(|line| line.strip_prefix("# ")).unwrap_or(page);
+    heading.split(" {#").next().unwrap_or_default().trim().to_owned()
 }
 
 /// A heading below a page's title, as it is written: `## Title {#id}`.
@@ -59,6 +60,19 @@ impl<'a> Heading<'a> {
     }
 }
 
+/// Whether a line is the heading of the section with this id.
+#[must_use]
+pub fn begins_section(line: &str, id: &str) -> bool {
+    Heading::in_line(line).is_some_and(|it| it.level == 2 && it.id == Some(id))
+}
+
+/// The id that mdBook makes of a heading, or of a term.
+#[must_use]
+pub fn made_id(text: &str) -> String {
+    let lower = text.trim().to_lowercase().replace(' ', "-");
+    lower.chars().filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_')).collect()
+}
+
 /// Reads a page.
 pub fn read(src: &Path, page: &str) -> Result<String> {
     fs::read_to_string(src.join(page)).with_context(|| format!("cannot read {page}"))
@@ -76,5 +90,8 @@ mod tests {
         for other in ["# Title {#title}", "##x", "text ## x", "-- x"] {
             assert_eq!(Heading::in_line(other), None, "{other}");
         }
+        assert_eq!(title("# 概述 {#overview}\n", "overview.md"), "概述");
+        assert!(begins_section("## 练习 {#exercises}", "exercises"));
+        assert!(!begins_section("### 练习 {#exercises}", "exercises"));
     }
 }

@@ -174,6 +174,8 @@ struct Verifier<'a> {
     staircase: Mutex<String>,
     /// Where the book is built for the checks that look at it.
     book: TempDir,
+    /// Whether a translation must be as new as the English pages.
+    strict: bool,
 }
 
 impl<'a> Verifier<'a> {
@@ -186,6 +188,7 @@ impl<'a> Verifier<'a> {
             turns: Turns::new(),
             staircase: Mutex::default(),
             book: TempDir::new().context("cannot make a folder for the book")?,
+            strict: options.strict,
         })
     }
 
@@ -376,15 +379,16 @@ impl<'a> Verifier<'a> {
         Ok(Report { passed, failed, skipped: Vec::new() }.outcome("client"))
     }
 
-    /// Starts the room that makes the book.
-    fn book_room(&self, command: &str) -> Result<cargo::Output> {
+    /// Builds the book, and looks at its pages, in the room that makes it.
+    fn inspect_book(&self) -> Result<cargo::Output> {
         let mut room = Command::new(self.target.program(BOOK));
-        room.arg(command).arg(self.book.path()).current_dir(self.root);
+        room.arg("inspect").arg(self.book.path()).current_dir(self.root);
+        room.args(self.strict.then_some("--strict"));
         cargo::run(room)
     }
 
     fn book(&self) -> Result<Outcome> {
-        let cargo::Output { success, text } = self.book_room("inspect")?;
+        let cargo::Output { success, text } = self.inspect_book()?;
         let text = text.trim_end().to_owned();
         Ok(if success { Outcome::Passed(text) } else { Outcome::Failed(String::new(), text) })
     }
@@ -408,7 +412,7 @@ impl<'a> Verifier<'a> {
             return Ok(Outcome::Skipped("no chromedriver was found".to_owned()));
         }
         if !checks.contains(&Check::Book) {
-            let cargo::Output { success, text } = self.book_room("inspect")?;
+            let cargo::Output { success, text } = self.inspect_book()?;
             if !success {
                 return Ok(Outcome::Failed(String::new(), text));
             }

@@ -57,6 +57,14 @@ pub fn replace(root: &Path, path: &str, from: &str, to: &str) {
     write(root, path, &old.replacen(from, to, 1));
 }
 
+/// Puts in another edition of the book, with the pages of the English one.
+pub fn copy_edition(root: &Path, language: &str) {
+    let folder = crate::edition::folder_of(language);
+    copy_folder(&root.join(crate::edition::ENGLISH), &root.join(&folder));
+    let settings = format!("[book]\nlanguage = \"{language}\"\n");
+    replace(root, &format!("{folder}/book.toml"), "[book]\n", &settings);
+}
+
 fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use crate::edition::Edition;
-use crate::summary;
+use crate::summary::{self, made_id};
 
 const GLOSSARY: &str = "glossary.md";
 
@@ -26,7 +26,7 @@ pub fn unlinked_terms(src: &Path) -> Result<Vec<String>> {
         }
     }
     let unlinked =
-        terms(&glossary).filter(|term| !pages.contains(&format!("({GLOSSARY}#{})", id(term))));
+        terms(&glossary).filter(|term| !pages.contains(&format!("({GLOSSARY}#{})", made_id(term))));
     Ok(unlinked.map(|term| format!("{GLOSSARY}: no page leads to `{term}`")).collect())
 }
 
@@ -54,7 +54,7 @@ pub fn late_links(src: &Path, edition: Edition) -> Result<Vec<String>> {
     };
     let mut late = Vec::new();
     for term in terms(&glossary) {
-        let link = format!("({GLOSSARY}#{})", id(term));
+        let link = format!("({GLOSSARY}#{})", made_id(term));
         for (page, number, (line, words)) in lines() {
             if line.contains(&link) {
                 break;
@@ -118,12 +118,6 @@ fn has_word(text: &str, word: &str) -> bool {
 fn terms(glossary: &str) -> impl Iterator<Item = &str> {
     let lines = glossary.lines().zip(glossary.lines().skip(1));
     lines.filter(|(_, next)| next.starts_with(": ")).map(|(term, _)| term)
-}
-
-/// The id that mdBook gives to a word.
-fn id(term: &str) -> String {
-    let lower = term.to_lowercase().replace(' ', "-");
-    lower.chars().filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_')).collect()
 }
 
 #[cfg(test)]

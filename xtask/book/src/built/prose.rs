@@ -167,7 +167,7 @@ fn sentences(paragraph: &str) -> Vec<&str> {
 
 /// The paragraphs, items, headings and cells of a text, each with where it begins. A directive counts as
 /// its caption.
-fn paragraphs(markdown: &str) -> Vec<(usize, String)> {
+pub fn paragraphs(markdown: &str) -> Vec<(usize, String)> {
     let mut paragraphs = Vec::new();
     let mut text = String::new();
     let mut start = 0;

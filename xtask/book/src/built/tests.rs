@@ -16,7 +16,7 @@ fn problems(pages: &[(&str, &str)]) -> Vec<String> {
 
 /// Builds the book into a folder that is gone afterwards, and checks it.
 fn check(root: &Path) -> Result<Counts> {
-    super::check(root, TempDir::new().unwrap().path())
+    super::check(root, TempDir::new().unwrap().path(), true)
 }
 
 fn failure(root: &Path) -> String {

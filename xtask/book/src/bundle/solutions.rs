@@ -5,11 +5,12 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use workspace::edition::ENGLISH;
+use conformance::texts::in_language;
 
 use super::Entry;
 use crate::directive::Directive;
 use crate::edition::Edition;
+use crate::translation;
 
 /// The sources of an edition: what it changes is written into the folder `made`, and the rest stays where it is.
 pub fn without(sources: Vec<Entry>, edition: Edition, made: &Path) -> Result<Vec<Entry>> {
@@ -25,7 +26,10 @@ pub fn without(sources: Vec<Entry>, edition: Edition, made: &Path) -> Result<Vec
         let changed = match kind {
             Kind::Manifest => manifest(&text),
             Kind::Contents => contents(&text, edition),
-            _ => edition.source(&text).with_context(|| name.clone())?,
+            _ => {
+                let language = language_of(&name).to_owned();
+                in_language(&language, || edition.source(&text)).with_context(|| name.clone())?
+            }
         };
         shown_before.extend(sessions(&text));
         shown.extend(sessions(&changed));
@@ -44,6 +48,12 @@ pub fn without(sources: Vec<Entry>, edition: Edition, made: &Path) -> Result<Vec
     Ok(kept)
 }
 
+/// The language of a page, which is the name of its edition's folder.
+fn language_of(name: &str) -> &str {
+    let language = name.strip_prefix("book/").and_then(|name| name.split('/').next());
+    language.unwrap_or("en")
+}
+
 /// What a source is, as far as it matters here.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -56,15 +66,13 @@ enum Kind {
 impl Kind {
     /// None if the source is left out.
     fn of(name: &str, edition: Edition) -> Option<Self> {
-        let page = name.strip_prefix(ENGLISH).and_then(|name| name.strip_prefix("/src/"));
-        if page.is_some_and(|page| !edition.has_page(page)) {
-            return None;
-        }
         let parts: Vec<&str> = name.split('/').collect();
         match parts[..] {
-            ["steps", _, "exercises", ..] => None,
+            ["book", _, "src", page] if !edition.has_page(page) => None,
+            ["book", _, "src", "SUMMARY.md"] => Some(Self::Contents),
+            // The record of a translation is about pages with solutions.
+            ["steps", _, "exercises", ..] | ["book", _, translation::FILE] => None,
             ["steps", _, "Cargo.toml"] => Some(Self::Manifest),
-            _ if page == Some("SUMMARY.md") => Some(Self::Contents),
             _ if Path::new(name).extension().is_some_and(|it| it == "md") => Some(Self::Page),
             _ => Some(Self::Other),
         }

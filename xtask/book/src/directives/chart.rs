@@ -10,6 +10,7 @@ use conformance::text;
 use workspace::measured::{FOLDER, Group, Machine, Report, Row};
 use workspace::stats;
 
+use crate::captions::Captions;
 use crate::html::{escape, sentence};
 use crate::source::read;
 
@@ -53,12 +54,14 @@ const RATES: [(&str, f64); 4] = [("G/s", 1e9), ("M/s", 1e6), ("k/s", 1e3), ("/s"
 pub fn render(root: &Path, arguments: &str) -> Result<String> {
     let (name, question) =
         arguments.split_once(char::is_whitespace).context("expected {{#chart NAME Question?}}")?;
-    let path = format!("{FOLDER}/{name}.json");
-    let report: Report = serde_json::from_str(&read(root, &path)?)
-        .with_context(|| format!("{path} is not a report of `cargo xtask bench`"))?;
+    let mut report = report(root, name)?;
+    let captions = Captions::of(root, &place(name))?;
+    for text in texts(&mut report) {
+        *text = captions.text(text).into_owned();
+    }
     let chart = Chart::new(&report);
     if chart.rows.is_empty() {
-        bail!("{path} holds no figures");
+        bail!("{} holds no figures", path(name));
     }
     let question = sentence(question.trim());
     let drawings: String = (0..report.groups.len())
@@ -69,6 +72,37 @@ pub fn render(root: &Path, arguments: &str) -> Result<String> {
     Ok(format!(
         r#"<figure class="figure chart"><figcaption>{question}</figcaption>{drawings}{notes}{tables}</figure>"#
     ))
+}
+
+/// Where the texts of a chart are in the table of another language.
+fn place(name: &str) -> String {
+    format!("chart {name}")
+}
+
+/// The place of a chart's texts, and these texts.
+pub fn captions(root: &Path, arguments: &str) -> Result<(String, Vec<String>)> {
+    let name = arguments.split_whitespace().next().unwrap_or_default();
+    let mut report = report(root, name)?;
+    Ok((place(name), texts(&mut report).map(|text| text.clone()).collect()))
+}
+
+fn path(name: &str) -> String {
+    format!("{FOLDER}/{name}.json")
+}
+
+fn report(root: &Path, name: &str) -> Result<Report> {
+    let path = path(name);
+    serde_json::from_str(&read(root, &path)?)
+        .with_context(|| format!("{path} is not a report of `cargo xtask bench`"))
+}
+
+/// What a report states in words; a failure is what a program printed.
+fn texts(report: &mut Report) -> impl Iterator<Item = &mut String> {
+    let groups = report.groups.iter_mut().flat_map(|group| {
+        let rows = group.rows.iter_mut().flat_map(|row| [&mut row.name, &mut row.remark]);
+        [&mut group.title, &mut group.reference].into_iter().chain(rows)
+    });
+    groups.chain(&mut report.missing)
 }
 
 /// What all columns of a report share.

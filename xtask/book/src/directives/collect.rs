@@ -7,13 +7,10 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use conformance::text;
 
-use crate::summary::{Heading, pages, read, title};
+use crate::summary::{Heading, begins_section, pages, read, title};
 
 /// The first line of a callout that corrects the tutorial, after the quote mark.
 pub const CORRECTION: &str = "[!TUTORIAL]";
-
-/// The heading over a page's key points.
-const KEY_POINTS: &str = "## Key points";
 
 /// The Markdown for a `{{#collect …}}`, from the pages in `src`, in the order of the summary.
 pub fn markdown(src: &Path, what: &str) -> Result<Vec<String>> {
@@ -41,10 +38,10 @@ pub fn markdown(src: &Path, what: &str) -> Result<Vec<String>> {
     Ok(lines)
 }
 
-/// The lines under the heading "Key points".
+/// The lines of the section that lists a page's key points.
 fn key_points(text: &str, page: &str) -> Vec<String> {
     text.lines()
-        .skip_while(|line| !line.starts_with(KEY_POINTS))
+        .skip_while(|line| !begins_section(line, "key-points"))
         .skip(1)
         .take_while(|line| !["#", "{{#", "<details"].iter().any(|start| line.starts_with(start)))
         .map(|line| from_elsewhere(line, page))

@@ -33,5 +33,17 @@ pub fn render(directive: &Directive, root: &Path) -> Result<String> {
     }
 }
 
+/// What a directive shows that is not written in its page: places in the table of another language, and the English
+/// texts of each.
+pub fn captions(root: &Path, directive: &Directive) -> Result<Vec<(String, Vec<String>)>> {
+    Ok(match directive.name {
+        "session" => vec![session::captions(root, directive.arguments)?],
+        "figure" => vec![figure::captions(root, directive.arguments)?],
+        "chart" => vec![chart::captions(root, directive.arguments)?],
+        "steps" => place::captions(root)?,
+        _ => Vec::new(),
+    })
+}
+
 #[cfg(test)]
 mod tests;

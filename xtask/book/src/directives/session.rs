@@ -15,20 +15,47 @@ use conformance::session::{Action, Line, Session};
 use conformance::text;
 
 use self::wire::{End, Wire};
+use crate::captions::Captions;
 use crate::directive::words;
 use crate::html::{escape, sentence};
 use crate::source::read;
 
+/// How the directive is written, for messages.
+const USAGE: &str = "{{#session STEP/NAME}}";
+
 pub fn render(root: &Path, arguments: &str) -> Result<String> {
-    let usage = "{{#session STEP/NAME}}";
-    let [argument] = words(arguments, usage)?;
-    let (step, name) = argument.split_once('/').with_context(|| format!("expected {usage}"))?;
+    let (step, name) = parse(arguments)?;
     let number = step.split('-').next().unwrap_or_default();
-    let path = format!("steps/{step}/sessions/{name}.session");
-    let text = read(root, &path)?;
-    let session = Session::parse(&text).with_context(|| path.clone())?;
-    let protocol = Protocol::of_step(number.parse().with_context(|| format!("expected {usage}"))?);
-    Figure::new(&session, format!("{number}-{name}")).html(protocol).with_context(|| path)
+    let mut session = session(root, step, name)?;
+    session.caption = Captions::of(root, &place(step, name))?.text(&session.caption).into_owned();
+    let protocol = Protocol::of_step(number.parse().with_context(|| format!("expected {USAGE}"))?);
+    let figure = Figure::new(&session, format!("{number}-{name}"));
+    figure.html(protocol).with_context(|| path(step, name))
+}
+
+/// Where the texts of a session are in the table of another language.
+fn place(step: &str, name: &str) -> String {
+    format!("session {step}/{name}")
+}
+
+/// The place of a session's texts, and these texts.
+pub fn captions(root: &Path, arguments: &str) -> Result<(String, Vec<String>)> {
+    let (step, name) = parse(arguments)?;
+    Ok((place(step, name), vec![session(root, step, name)?.caption]))
+}
+
+fn parse(arguments: &str) -> Result<(&str, &str)> {
+    let [argument] = words(arguments, USAGE)?;
+    argument.split_once('/').with_context(|| format!("expected {USAGE}"))
+}
+
+fn path(step: &str, name: &str) -> String {
+    format!("steps/{step}/sessions/{name}.session")
+}
+
+fn session(root: &Path, step: &str, name: &str) -> Result<Session> {
+    let path = path(step, name);
+    Session::parse(&read(root, &path)?).with_context(|| path)
 }
 
 /// The programs that watch the others.

@@ -39,8 +39,7 @@ mod tests {
     fn a_time_becomes_a_sentence_with_links() {
         let tree = workspace::fixture::tree();
         let src = tree.path().join("book/en/src");
-        let text =
-            "\n## Exercises\n\n**1. A.** B.\n{{#minutes 5}}\n**2. C.** D.\n{{#minutes 20}}\n";
+        let text = "\n## Exercises {#exercises}\n\n**1. A.** B.\n{{#minutes 5}}\n**2. C.** D.\n{{#minutes 20}}\n";
         assert_eq!(
             markdown(&src, text, "teaching=50 level=must needs=first.md,second.md").unwrap(),
             "Time: 50 minutes, and 25 for the exercises. Needs: [First](first.md), [Second](second.md)."

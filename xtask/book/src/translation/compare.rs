@@ -1,0 +1,369 @@
+//! Whether the pages of a translation have all that the English pages have: the same sections, directives, links,
+//! callouts, exercises, code and numbers, in Chinese typography.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use anyhow::Result;
+use conformance::texts::in_language;
+use mdbook_markdown::pulldown_cmark::{Event, Tag, TagEnd};
+use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
+use workspace::edition::{ENGLISH, folder_of};
+
+use super::{Section, TOP, id_of, pages, path_of, sections};
+use crate::built::paragraphs;
+use crate::directive::Directive;
+use crate::directives::collect::CORRECTION;
+use crate::edition::TEACHERS_FOLDER;
+use crate::fold;
+use crate::html::{self, Reader, attribute};
+use crate::summary::{self, Heading};
+
+/// Attributes whose values are words for a reader.
+const WORDS: [&str; 3] = ["alt", "aria-label", "title"];
+
+/// The kind of mark whose values may also be written in words, which are not compared: a translation may have more.
+const NUMBER: &str = "number";
+
+/// One line for each difference between an edition and the English one.
+pub fn problems(root: &Path, language: &str) -> Result<Vec<String>> {
+    let folder = folder_of(language);
+    let (english, own) = (pages(root, ENGLISH)?, pages(root, &folder)?);
+    let own: BTreeMap<&str, &str> = own.iter().map(|(name, text)| (&**name, &**text)).collect();
+    let mut problems = contents(root, &folder)?;
+    for (name, english) in &english {
+        let file = format!("{folder}/{}", path_of(name));
+        let Some(own) = own.get(&**name) else {
+            problems.push(format!("{file}: this page is missing"));
+            continue;
+        };
+        let found = in_language(language, || page(english, own))?;
+        problems
+            .extend(found.into_iter().map(|(line, problem)| format!("{file}:{line}: {problem}")));
+    }
+    Ok(problems)
+}
+
+/// Whether both lists of contents name the same pages at the same depth.
+fn contents(root: &Path, folder: &str) -> Result<Vec<String>> {
+    let mut problems = Vec::new();
+    for below in ["src", TEACHERS_FOLDER] {
+        let read = |folder: &str| -> Result<Vec<String>> {
+            let folder = root.join(folder).join(below);
+            let text =
+                if folder.is_dir() { summary::read(&folder, "SUMMARY.md")? } else { String::new() };
+            let entry = |line: &str| {
+                Some((line.split_once('[')?.0.to_owned(), line.split_once("](")?.1.to_owned()))
+            };
+            Ok(text.lines().filter_map(entry).map(|(indent, page)| indent + &page).collect())
+        };
+        if read(ENGLISH)? != read(folder)? {
+            problems
+                .push(format!("{folder}/{below}/SUMMARY.md: its pages are not those of {ENGLISH}"));
+        }
+    }
+    Ok(problems)
+}
+
+/// What is wrong with a page, each with its line.
+fn page(english: &str, own: &str) -> Result<Vec<(usize, String)>> {
+    let mut problems = typography(own);
+    let (theirs, ours) = (sections(english), sections(own));
+    let heading = |section: &Section| {
+        let level = section.text.bytes().take_while(|byte| *byte == b'#').count();
+        (if section.id == TOP { 1 } else { level }, section.id.clone())
+    };
+    let differs = (0..theirs.len().max(ours.len()))
+        .find(|at| theirs.get(*at).map(heading) != ours.get(*at).map(heading));
+    if let Some(at) = differs {
+        let shown = |section: Option<&Section>| {
+            section.map_or("the end of the page".to_owned(), |it| {
+                let (level, id) = heading(it);
+                format!("{} {{#{id}}}", "#".repeat(level))
+            })
+        };
+        let (there, here) = (shown(theirs.get(at)), shown(ours.get(at)));
+        let line = ours.get(at).map_or(1, |it| it.line);
+        problems.push((line, format!("{here} is where English has {there}")));
+        return Ok(problems);
+    }
+    let first =
+        |text: &str| text.lines().find_map(|line| line.strip_prefix("# ")).map(str::to_owned);
+    let title_id = |text: &str| {
+        let line = format!("## {}", first(text).unwrap_or_default());
+        Heading::in_line(&line).map(id_of)
+    };
+    if title_id(english) != title_id(own) {
+        let id = title_id(english).unwrap_or_default();
+        problems.push((1, format!("the title needs {{#{id}}}, the id that it has in English")));
+    }
+    for (theirs, ours) in theirs.iter().zip(&ours) {
+        problems.extend(section(theirs.text, ours.text).into_iter().map(|it| (ours.line, it)));
+    }
+    let kinds =
+        |text| fold::blocks(text).map(|it| it.into_iter().map(|it| it.kind).collect::<Vec<_>>());
+    if in_language("en", || kinds(english))? != kinds(own)? {
+        problems.push((
+            1,
+            "its answers, hints, solutions and notes are not those of English".to_owned(),
+        ));
+    }
+    problems.sort();
+    Ok(problems)
+}
+
+/// What a section lacks or has too often.
+fn section(english: &str, own: &str) -> Vec<String> {
+    let (theirs, mut ours) = (marks(english), marks(own));
+    let mut problems = Vec::new();
+    for (mark, count) in theirs {
+        let own = ours.remove(&mark).unwrap_or(0);
+        let (kind, value) = &mark;
+        if own < count && !(*kind == NUMBER && own > 0) {
+            problems.push(format!("lacks the {kind} {value}"));
+        } else if own > count && *kind != NUMBER && *kind != CODE {
+            problems.push(format!("has the {kind} {value} too often"));
+        }
+    }
+    let more = ours.into_keys().filter(|(kind, _)| *kind != NUMBER);
+    problems
+        .extend(more.map(|(kind, value)| format!("has the {kind} {value}, which English has not")));
+    problems
+}
+
+const CODE: &str = "code";
+
+/// What must be the same in each language, and how often it is there.
+fn marks(text: &str) -> BTreeMap<(&'static str, String), usize> {
+    let mut marks = Marks::default();
+    for line in text.lines() {
+        if let Some(Directive { name, arguments, .. }) = Directive::alone_in(line) {
+            let shown = match name {
+                // The rest is a caption.
+                "figure" | "chart" => arguments.split_whitespace().next().unwrap_or_default(),
+                _ => arguments,
+            };
+            marks.add("directive", &format!("{name} {shown}"));
+        }
+        if line.trim_start_matches(['>', ' ']) == CORRECTION {
+            marks.add("callout", CORRECTION);
+        }
+        if let Some((number, _)) = line.strip_prefix("**").and_then(|it| it.split_once(". "))
+            && number.bytes().all(|byte| byte.is_ascii_digit())
+        {
+            marks.add("exercise", number);
+        }
+    }
+    let mut options = MarkdownOptions::default();
+    options.smart_punctuation = false;
+    let (mut block, mut term) = (None, None);
+    for event in new_cmark_parser(text, &options) {
+        match event {
+            Event::Start(Tag::Link { dest_url, .. }) => marks.add("link", &dest_url),
+            Event::Start(Tag::Image { dest_url, .. }) => marks.add("image", &dest_url),
+            Event::Start(Tag::Item) => marks.add("mark", "of an item"),
+            Event::Start(Tag::TableRow) => marks.add("mark", "of a table's row"),
+            Event::Start(Tag::TableCell) => marks.add("mark", "of a table's cell"),
+            Event::Start(Tag::DefinitionListDefinition) => marks.add("mark", "of an explanation"),
+            Event::Start(Tag::BlockQuote(kind)) => marks.add("callout", &format!("{kind:?}")),
+            Event::Start(Tag::CodeBlock(_)) => block = Some(String::new()),
+            Event::Start(Tag::DefinitionListTitle) => term = Some(String::new()),
+            Event::End(TagEnd::CodeBlock) => {
+                marks.add("block of code", &block.take().unwrap_or_default());
+            }
+            Event::End(TagEnd::DefinitionListTitle) => {
+                let id = summary::made_id(&term.take().unwrap_or_default());
+                if id.is_ascii() {
+                    marks.ids.insert(id);
+                }
+            }
+            Event::Code(code) => {
+                marks.add(CODE, &format!("`{code}`"));
+                if let Some(term) = &mut term {
+                    *term += &code;
+                }
+            }
+            Event::Text(text) => match (&mut block, &mut term) {
+                (Some(block), _) => *block += &text,
+                (_, Some(term)) => *term += &text,
+                _ => marks.numbers(&text),
+            },
+            Event::Html(html) | Event::InlineHtml(html) => marks = html::read(&html, marks),
+            _ => {}
+        }
+    }
+    for id in std::mem::take(&mut marks.ids) {
+        marks.add("id", &id);
+    }
+    marks.counts
+}
+
+#[derive(Default)]
+struct Marks {
+    counts: BTreeMap<(&'static str, String), usize>,
+    ids: BTreeSet<String>,
+}
+
+impl Marks {
+    fn add(&mut self, kind: &'static str, value: &str) {
+        *self.counts.entry((kind, value.to_owned())).or_default() += 1;
+    }
+
+    fn numbers(&mut self, text: &str) {
+        let is_part = |c: char| c.is_ascii_digit() || c == ',' || c == '.';
+        for number in text.split(|c| !is_part(c)) {
+            let number = number.trim_matches([',', '.']);
+            if !number.is_empty() {
+                self.add(NUMBER, number);
+            }
+        }
+    }
+}
+
+impl Reader for Marks {
+    fn start(&mut self, tag: &html5ever::tokenizer::Tag) {
+        self.ids.extend(attribute(tag, "id").map(str::to_owned));
+        let attributes = tag.attrs.iter().filter(|it| {
+            let name: &str = &it.name.local;
+            name != "id" && !WORDS.contains(&name)
+        });
+        let attributes: Vec<String> =
+            attributes.map(|it| format!(" {}=\"{}\"", &*it.name.local, it.value)).collect();
+        if &*tag.name != "span" || !attributes.is_empty() {
+            self.add("tag", &format!("<{}{}>", &*tag.name, attributes.concat()));
+        }
+    }
+
+    fn end(&mut self, _: &html5ever::tokenizer::Tag) {}
+
+    fn text(&mut self, _: &str) {}
+}
+
+/// Where a page breaks the rules for Chinese text: blanks, punctuation and emphasis.
+fn typography(page: &str) -> Vec<(usize, String)> {
+    let line_at = |at: usize| 1 + page[..at].matches('\n').count();
+    let mut problems = Vec::new();
+    for (start, text) in paragraphs(page) {
+        let characters: Vec<char> = text.chars().collect();
+        for (at, pair) in characters.windows(2).enumerate() {
+            if let Some(problem) = wrong_pair(pair[0], pair[1]) {
+                let around = &characters[at.saturating_sub(6)..(at + 8).min(characters.len())];
+                let around: String = around.iter().collect();
+                problems.push((line_at(start), format!("{problem}: …{around}…")));
+            }
+        }
+        if text.contains('*') {
+            problems.push((line_at(start), "a `*` is shown as it is".to_owned()));
+        }
+    }
+    for (event, range) in new_cmark_parser(page, &MarkdownOptions::default()).into_offset_iter() {
+        if let Event::Start(Tag::Emphasis) = event {
+            problems
+                .push((line_at(range.start), "emphasis is bold, and not in italics".to_owned()));
+        }
+    }
+    problems
+}
+
+/// What is wrong with two characters beside each other.
+fn wrong_pair(a: char, b: char) -> Option<&'static str> {
+    let is_latin = |c: char| c.is_ascii_alphanumeric();
+    if is_han(a) && is_latin(b) || is_latin(a) && is_han(b) {
+        return Some("a blank is missing between Chinese and Latin");
+    }
+    if is_han(a) && ",;:!?()".contains(b) || is_han(b) && ",;:!?()".contains(a) {
+        return Some("punctuation beside Chinese is full-width");
+    }
+    if is_full(a) && b == ' ' || a == ' ' && is_full(b) {
+        return Some("there is no blank beside full-width punctuation");
+    }
+    None
+}
+
+fn is_han(c: char) -> bool {
+    matches!(c, '\u{3400}'..='\u{9fff}' | '\u{20000}'..='\u{3ffff}')
+}
+
+fn is_full(c: char) -> bool {
+    "，。；：？！、（）《》".contains(c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENGLISH_PAGE: &str = "# A page\n\n## One {#one}\n\nThe 2 calls `read` and [write](b.md#w): <span id=\"x\">both</span>.\n\n\
+        > [!NOTE]\n> A note.\n\n{{#figure map A map.}}\n\n- one\n- two\n\n```sh\nls -l\n```\n\n\
+        ## Exercises {#exercises}\n\n**1. Do it.** Now.\n\n<details><summary>Answer</summary>\n\nYes.\n\n</details>\n";
+
+    const OWN_PAGE: &str = "# 一页 {#a-page}\n\n## 一 {#one}\n\n有 2 个调用：[写](b.md#w)和 `read`，<span id=\"x\">两者都要</span>。\n\n\
+        > [!NOTE]\n> 注意。\n\n{{#figure map 地图。}}\n\n- 一\n- 二\n\n```sh\nls -l\n```\n\n\
+        ## 练习 {#exercises}\n\n**1. 动手**。现在就做。\n\n<details><summary>Answer</summary>\n\n对。\n\n</details>\n";
+
+    fn problems_of(own: &str) -> Vec<String> {
+        page(ENGLISH_PAGE, own).unwrap().into_iter().map(|it| it.1).collect()
+    }
+
+    #[test]
+    fn a_page_that_has_everything_is_right() {
+        assert_eq!(problems_of(OWN_PAGE), [""; 0]);
+    }
+
+    #[test]
+    fn each_thing_that_is_lost_or_changed_is_found() {
+        for (from, to, problem) in [
+            ("(b.md#w)", "(b.md#v)", "lacks the link b.md#w"),
+            ("(b.md#w)", "(b.md#v)", "has the link b.md#v, which English has not"),
+            ("2 个", "3 个", "lacks the number 2"),
+            ("`read`", "读", "lacks the code `read`"),
+            ("id=\"x\"", "id=\"y\"", "lacks the id x"),
+            ("[!NOTE]", "[!TIP]", "lacks the callout Some(Note)"),
+            ("{{#figure map 地图。}}", "", "lacks the directive figure map"),
+            ("- 二\n", "", "lacks the mark of an item"),
+            ("ls -l", "ls", "lacks the block of code ls -l\n"),
+            ("**1. 动手", "**2. 动手", "lacks the exercise 1"),
+            (
+                "## 练习 {#exercises}\n",
+                "",
+                "the end of the page is where English has ## {#exercises}",
+            ),
+            ("## 练习 {#exercises}", "## 练习", "## {#练习} is where English has ## {#exercises}"),
+            (" {#a-page}", "", "the title needs {#a-page}, the id that it has in English"),
+            (
+                "<summary>Answer",
+                "<summary>Solution",
+                "its answers, hints, solutions and notes are not those of English",
+            ),
+        ] {
+            let found = problems_of(&OWN_PAGE.replacen(from, to, 1));
+            assert!(found.iter().any(|it| it == problem), "{problem:?} in {found:?}");
+        }
+    }
+
+    #[test]
+    fn typography_that_breaks_the_rules_is_found() {
+        let problems = |text: &str| typography(text).into_iter().map(|it| it.1).collect::<Vec<_>>();
+        for right in [
+            "用 `read` 读 3 个字节。",
+            "**强调**。见[这里](a.md)：“`x`”（又名 TCP）。",
+            "```sh\n读a\n```",
+        ] {
+            assert_eq!(problems(right), [""; 0], "{right}");
+        }
+        for (wrong, problem) in [
+            ("读3个", "a blank is missing"),
+            ("用`read`读", "a blank is missing"),
+            ("读,写", "punctuation beside Chinese"),
+            ("读(写)", "punctuation beside Chinese"),
+            ("读， 写", "no blank beside"),
+            ("*强调*一下", "emphasis is bold"),
+            ("这是**“强调”**的", "a `*` is shown"),
+        ] {
+            assert!(
+                problems(wrong).iter().any(|it| it.contains(problem)),
+                "{wrong}: {:?}",
+                problems(wrong)
+            );
+        }
+    }
+}
