@@ -117,6 +117,62 @@ const beside = matchMedia('(min-width: 75rem)');
     mark();
 })();
 
+// ---------------------------------------------------------------- editions
+
+// The page in another language. A reader who prefers that language is offered it once; a choice is kept.
+(function editions() {
+    const links = [...document.querySelectorAll('a.twin')];
+    const choose = (language) => kept.set('edition', language);
+    const isSame = (one, other) => one.split('-')[0] === other.split('-')[0];
+
+    // The other page opens at the section that is being read.
+    function place() {
+        const passed = [...document.querySelectorAll('main :is(h1, h2, h3)[id]')]
+            .filter((heading) => heading.getBoundingClientRect().top < innerHeight / 3);
+        return scrollY > 0 && passed.length ? passed.at(-1).id : '';
+    }
+
+    function follow(link, target) {
+        link.addEventListener('click', () => {
+            choose(target.hreflang);
+            link.hash = place();
+        });
+    }
+
+    function offer(target) {
+        const bar = document.createElement('p');
+        bar.className = 'offer';
+        bar.lang = target.hreflang;
+        const link = document.createElement('a');
+        link.href = target.href;
+        link.textContent = target.dataset.offer;
+        follow(link, target);
+        const button = document.createElement('button');
+        button.type = 'button';
+        button.className = 'tool';
+        button.textContent = '×';
+        button.setAttribute('aria-label', target.dataset.close);
+        button.addEventListener('click', () => {
+            choose(root.lang);
+            bar.remove();
+            byId('mdbook-content').focus({ preventScroll: true });
+        });
+        bar.append(link, button);
+        document.querySelector('.page').prepend(bar);
+    }
+
+    links.forEach((link) => follow(link, link));
+    const chosen = kept.get('edition');
+    const languages = chosen ? [chosen] : navigator.languages;
+    const known = [root.lang, ...links.map((link) => link.hreflang)];
+    const preferred = languages.find((language) => known.some((it) => isSame(it, language)));
+    const other = preferred && !isSame(preferred, root.lang) && links.find((link) => isSame(link.hreflang, preferred));
+    if (!other) return;
+    if (!chosen) choose(root.lang);
+    // Where nothing can be kept, the offer would be made on every page.
+    if (kept.get('edition')) offer(other);
+})();
+
 // -------------------------------------------------------------------- keys
 
 const keysAreOn = () => byId('keys-on').checked && !byId('keys').open;

@@ -85,6 +85,11 @@ impl Texts {
         Self { sources, languages: OnceLock::new() }
     }
 
+    /// The names of the languages, such as `en`.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.sources.iter().map(|(name, _)| *name)
+    }
+
     /// The template with this key, as it is in the table.
     ///
     /// # Panics
@@ -306,6 +311,7 @@ mod tests {
     fn a_template_is_filled_in_and_braces_stay_where_they_are_doubled() {
         assert_eq!(TWO.fill("a.hello", &[("name", &7)]), "hello 7, {so}");
         assert_eq!(TWO.get("a.b.plain"), "plain");
+        assert_eq!(TWO.names().collect::<Vec<_>>(), ["en", "zh"]);
         assert_eq!(TWO.get_in("zh", "a.b.plain"), "平常");
         assert_eq!(TWO.get_in("nonsense", "a.b.plain"), "plain");
     }

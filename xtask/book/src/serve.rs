@@ -117,7 +117,13 @@ async fn file(State(site): State<Arc<Site>>, mut request: Request) -> Response {
     // Two builds in one second carry the same date.
     request.headers_mut().remove(IF_MODIFIED_SINCE);
     let Builds { latest, whole } = site.builds();
-    let not_found = ServeFile::new(latest.0.join("404.html"));
+    // Each language has its page for unknown addresses.
+    let folder = request.uri().path().split('/').nth(1).unwrap_or_default();
+    let of_language = latest.0.join(folder).join("404.html");
+    let is_name = folder.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    let is_language = is_name && of_language.is_file();
+    let english = latest.0.join("404.html");
+    let not_found = ServeFile::new(if is_language { of_language } else { english });
     let whole = ServeDir::new(&whole.0).not_found_service(not_found);
     match ServeDir::new(&latest.0).fallback(whole).try_call(request).await {
         Ok(response) => {

@@ -72,16 +72,20 @@ impl Address {
     /// Leaves only the path in the settings of the book in this language: with a path, the page for unknown addresses
     /// also works on another host.
     pub fn leave_path(&self, config: &mut Config) -> Result<()> {
-        let Some(path) = self.url.as_ref().and_then(|url| url.splitn(4, '/').nth(3)) else {
-            return Ok(());
+        let path = match &self.url {
+            Some(url) => format!("/{}", url.splitn(4, '/').nth(3).unwrap_or_default()),
+            None => config.get(SETTING)?.unwrap_or_else(|| "/".to_owned()),
         };
-        config.set(SETTING, format!("/{path}{}", folder_of(&language())))
+        config.set(SETTING, path + &folder_of(&language()))
     }
 
     /// The page, with a description of its own; with its address, if there is one; and with links to it in the other
     /// languages.
     pub fn describe(&self, name: &str, page: String) -> String {
-        let mut page = self.with_twins(name, page);
+        let mut page = with_english_code(self.with_twins(name, page));
+        // mdBook writes this title.
+        let title = text!("edition.not-found");
+        page = page.replacen("<title>Page not found", &format!("<title>{title}"), 1);
         if !is_listed(&page) {
             return page;
         }
@@ -133,8 +137,10 @@ impl Address {
         let others = self.languages(name).filter(|it| it.code != own);
         let link = |Language { code, name: language, .. }: &Language| {
             let folder = folder_of(code);
+            let words = || (text!("edition.offer"), text!("edition.close"));
+            let (offer, close) = in_language(code, words);
             format!(
-                r#"<a class="tool twin" lang="{code}" hreflang="{code}" rel="alternate" href="{up}{folder}{name}">{language}</a>"#
+                r#"<a class="tool twin" lang="{code}" hreflang="{code}" rel="alternate" href="{up}{folder}{name}" data-offer="{offer}" data-close="{close}">{language}</a>"#
             )
         };
         page.replacen(TWINS, &others.map(link).collect::<String>(), 1)
@@ -183,6 +189,19 @@ fn languages(root: &Path) -> Result<Vec<Language>> {
         Language { name, src: root.join(edition::folder_of(&code)).join("src"), code }
     };
     Ok(edition::languages(root)?.into_iter().map(language).collect())
+}
+
+/// The page with the language of code and of terminals, if it is not that of the page.
+fn with_english_code(page: String) -> String {
+    if edition::folder() == ENGLISH {
+        return page;
+    }
+    let mark = |page: String, name| {
+        [" ", ">"].iter().fold(page, |page, end| {
+            page.replace(&format!("<{name}{end}"), &format!("<{name} lang=\"en\"{end}"))
+        })
+    };
+    ["code", "kbd", "samp"].into_iter().fold(page, mark)
 }
 
 fn is_listed(page: &str) -> bool {
@@ -332,6 +351,8 @@ mod tests {
     fn each_page_leads_to_itself_in_the_other_language() {
         let tree = built("");
         let read = |name: &str| fs::read_to_string(tree.path().join("out").join(name)).unwrap();
+        assert!(read("xx/second.html").contains(r#"<kbd lang="en" class="command">"#));
+        assert!(read("second.html").contains(r#"<kbd class="command">"#));
         for (page, href) in [
             ("second.html", "xx/second.html"),
             ("xx/second.html", "../second.html"),
@@ -340,7 +361,7 @@ mod tests {
         ] {
             let links = read(page);
             let link = links.split("<a ").find(|it| it.contains("twin")).expect(page);
-            assert!(link.contains(&format!(r#" href="{href}">"#)), "{page}: {link}");
+            assert!(link.contains(&format!(r#" href="{href}" "#)), "{page}: {link}");
         }
         assert!(!read("alone.html").contains("twin"));
     }

@@ -12,8 +12,10 @@ mod tap;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use clap::builder::PossibleValuesParser;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
+use conformance::texts::choose_language;
 use workspace::texts::TEXTS;
 use workspace::{exit_code, root};
 
@@ -21,6 +23,9 @@ use workspace::{exit_code, root};
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 struct Cli {
+    /// Explain in this language [default: en]
+    #[arg(long, value_name = "LANG", global = true, value_parser = PossibleValuesParser::new(TEXTS.names()))]
+    lang: Option<String>,
     #[command(subcommand)]
     command: Command,
 }
@@ -51,6 +56,9 @@ fn main() -> ExitCode {
             _ => error.exit(),
         }
     });
+    if let Some(language) = &cli.lang {
+        choose_language(language);
+    }
     let result = match cli.command {
         // It has an exit code more than the others.
         Command::Check(options) => return check::run(&root::repository(), &options),

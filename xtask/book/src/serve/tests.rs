@@ -20,6 +20,7 @@ impl Served {
     fn start() -> Self {
         let tree = fixture::tree();
         fixture::copy_real(tree.path(), "book/theme/search.js");
+        fixture::copy_edition(tree.path(), "xx");
         let listener = bind(0).unwrap();
         let address = listener.local_addr().unwrap();
         let site = Arc::new(
@@ -60,8 +61,13 @@ fn pages_come_with_the_script_that_reloads_them() {
 
 #[test]
 fn what_is_not_there_is_answered_with_the_books_own_page() {
-    let (status, text) = Served::start().get("/deep/none.html");
+    let served = Served::start();
+    let (status, text) = served.get("/deep/none.html");
     assert_eq!(status, 404);
+    for (path, language) in [("/nothing", "en"), ("/xx/nothing", "xx"), ("/../nothing", "en")] {
+        let (status, text) = served.get(path);
+        assert!(status == 404 && text.contains(&format!("<html lang=\"{language}\"")), "{text}");
+    }
     assert!(text.contains("Document not found"), "{text}");
 }
 

@@ -1,7 +1,7 @@
 //! Whether the pages of a translation have all that the English pages have: the same sections, directives, links,
 //! callouts, exercises, code and numbers, in Chinese typography.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
@@ -22,7 +22,14 @@ use crate::summary::{self, Heading};
 /// Attributes whose values are words for a reader.
 const WORDS: [&str; 3] = ["alt", "aria-label", "title"];
 
-/// The kind of mark whose values may also be written in words, which are not compared: a translation may have more.
+/// What a translation has neither less often nor more often than English. Of all else it may have more: it answers
+/// questions that only its readers have.
+const EXACT: [&str; 3] = ["directive", "exercise", "block of code"];
+
+/// What makes a number one of another unit.
+const LARGE: [&str; 2] = [" million", " billion"];
+
+/// A number may be there once for several times in English, and a translation may have it where English has a word.
 const NUMBER: &str = "number";
 
 /// One line for each difference between an edition and the English one.
@@ -119,19 +126,17 @@ fn section(english: &str, own: &str) -> Vec<String> {
     for (mark, count) in theirs {
         let own = ours.remove(&mark).unwrap_or(0);
         let (kind, value) = &mark;
-        if own < count && !(*kind == NUMBER && own > 0) {
+        if own == 0 || own < count && *kind != NUMBER {
             problems.push(format!("lacks the {kind} {value}"));
-        } else if own > count && *kind != NUMBER && *kind != CODE {
+        } else if own > count && EXACT.contains(kind) {
             problems.push(format!("has the {kind} {value} too often"));
         }
     }
-    let more = ours.into_keys().filter(|(kind, _)| *kind != NUMBER);
+    let more = ours.into_keys().filter(|(kind, _)| EXACT.contains(kind));
     problems
         .extend(more.map(|(kind, value)| format!("has the {kind} {value}, which English has not")));
     problems
 }
-
-const CODE: &str = "code";
 
 /// What must be the same in each language, and how often it is there.
 fn marks(text: &str) -> BTreeMap<(&'static str, String), usize> {
@@ -156,7 +161,7 @@ fn marks(text: &str) -> BTreeMap<(&'static str, String), usize> {
     }
     let mut options = MarkdownOptions::default();
     options.smart_punctuation = false;
-    let (mut block, mut term) = (None, None);
+    let mut block: Option<String> = None;
     for event in new_cmark_parser(text, &options) {
         match event {
             Event::Start(Tag::Link { dest_url, .. }) => marks.add("link", &dest_url),
@@ -167,33 +172,17 @@ fn marks(text: &str) -> BTreeMap<(&'static str, String), usize> {
             Event::Start(Tag::DefinitionListDefinition) => marks.add("mark", "of an explanation"),
             Event::Start(Tag::BlockQuote(kind)) => marks.add("callout", &format!("{kind:?}")),
             Event::Start(Tag::CodeBlock(_)) => block = Some(String::new()),
-            Event::Start(Tag::DefinitionListTitle) => term = Some(String::new()),
             Event::End(TagEnd::CodeBlock) => {
                 marks.add("block of code", &block.take().unwrap_or_default());
             }
-            Event::End(TagEnd::DefinitionListTitle) => {
-                let id = summary::made_id(&term.take().unwrap_or_default());
-                if id.is_ascii() {
-                    marks.ids.insert(id);
-                }
-            }
-            Event::Code(code) => {
-                marks.add(CODE, &format!("`{code}`"));
-                if let Some(term) = &mut term {
-                    *term += &code;
-                }
-            }
-            Event::Text(text) => match (&mut block, &mut term) {
-                (Some(block), _) => *block += &text,
-                (_, Some(term)) => *term += &text,
-                _ => marks.numbers(&text),
+            Event::Code(code) => marks.add("code", &format!("`{code}`")),
+            Event::Text(text) => match &mut block {
+                Some(block) => *block += &text,
+                None => marks.numbers(&text),
             },
             Event::Html(html) | Event::InlineHtml(html) => marks = html::read(&html, marks),
             _ => {}
         }
-    }
-    for id in std::mem::take(&mut marks.ids) {
-        marks.add("id", &id);
     }
     marks.counts
 }
@@ -201,7 +190,6 @@ fn marks(text: &str) -> BTreeMap<(&'static str, String), usize> {
 #[derive(Default)]
 struct Marks {
     counts: BTreeMap<(&'static str, String), usize>,
-    ids: BTreeSet<String>,
 }
 
 impl Marks {
@@ -211,9 +199,13 @@ impl Marks {
 
     fn numbers(&mut self, text: &str) {
         let is_part = |c: char| c.is_ascii_digit() || c == ',' || c == '.';
-        for number in text.split(|c| !is_part(c)) {
-            let number = number.trim_matches([',', '.']);
-            if !number.is_empty() {
+        let mut rest = text;
+        while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
+            let end = rest[start..].find(|c| !is_part(c)).map_or(rest.len(), |len| start + len);
+            let number = rest[start..end].trim_end_matches([',', '.']);
+            rest = &rest[end..];
+            // Other languages count large numbers in other units.
+            if !LARGE.iter().any(|large| rest.starts_with(large)) {
                 self.add(NUMBER, number);
             }
         }
@@ -222,7 +214,9 @@ impl Marks {
 
 impl Reader for Marks {
     fn start(&mut self, tag: &html5ever::tokenizer::Tag) {
-        self.ids.extend(attribute(tag, "id").map(str::to_owned));
+        if let Some(id) = attribute(tag, "id") {
+            self.add("id", id);
+        }
         let attributes = tag.attrs.iter().filter(|it| {
             let name: &str = &it.name.local;
             name != "id" && !WORDS.contains(&name)
@@ -313,7 +307,8 @@ mod tests {
     fn each_thing_that_is_lost_or_changed_is_found() {
         for (from, to, problem) in [
             ("(b.md#w)", "(b.md#v)", "lacks the link b.md#w"),
-            ("(b.md#w)", "(b.md#v)", "has the link b.md#v, which English has not"),
+            ("(b.md#w)", "(b.md#v)", "lacks the link b.md#w"),
+            ("- 二", "{{#session a/b}}", "has the directive session a/b, which English has not"),
             ("2 个", "3 个", "lacks the number 2"),
             ("`read`", "读", "lacks the code `read`"),
             ("id=\"x\"", "id=\"y\"", "lacks the id x"),

@@ -36,6 +36,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, bail};
 use conformance::check::{self, CommandLine};
 use conformance::text;
+use conformance::texts::language;
 use conformance::{Program, printable, side_by_side_at_most};
 use glob::Pattern;
 use serde::Deserialize;
@@ -237,6 +238,7 @@ impl Class {
     fn command(&self, folder: &Path, member: &Member, options: &Options) -> Result<Command> {
         let mut command = Command::new(std::env::current_exe()?);
         command.current_dir(folder).args(["check", &self.step.to_string(), "--json", "--member"]);
+        command.args(["--lang", &language()]);
         command.arg(format!("--deadline={}", options.deadline()?.as_secs_f64()));
         let only = if options.only.is_empty() { &member.only } else { &options.only };
         for only in only {
