@@ -14,8 +14,8 @@ pub(crate) fn addrs(process: &Process) -> Vec<SocketAddr> {
     let sockets = process.family().into_iter().flat_map(process_info::sockets);
     let sockets: HashSet<u64> = sockets.collect();
     let all = Connection::all(process.id()).unwrap_or_default(); // it may have ended
-    let own = all.iter().filter(|socket| socket.listens && sockets.contains(&socket.inode));
-    own.map(|socket| SocketAddr::from((socket.local_ip, socket.local_port))).collect()
+    let own = all.iter().filter(|socket| socket.listens() && sockets.contains(&socket.inode));
+    own.map(|socket| socket.local).collect()
 }
 
 /// The addresses at which the process group of a program listens; on Windows, the program alone.

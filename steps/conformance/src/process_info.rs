@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::process::Command;
 use std::time::Duration;
 
@@ -121,13 +121,72 @@ pub fn descriptors(pid: u32) -> io::Result<usize> {
     Ok(fs::read_dir(&path).map_err(|error| in_file(&path, &error))?.count())
 }
 
+/// The descriptors that a process has open, from the lowest, each with what it leads to: a path, or a
+/// text such as `socket:[4711]`. None can be seen of a process of another user.
+#[must_use]
+pub fn files(pid: u32) -> Vec<(i32, String)> {
+    let entries = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let mut files: Vec<(i32, String)> = entries
+        .filter_map(|entry| {
+            let link = fs::read_link(entry.path()).ok()?;
+            Some((entry.file_name().to_str()?.parse().ok()?, link.to_string_lossy().into_owned()))
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+/// The number (inode) of the socket to which a descriptor leads, as [`files`] describes it.
+#[must_use]
+pub fn inode(file: &str) -> Option<u64> {
+    file.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+}
+
 /// The numbers (inodes) of the sockets that a process has open. None can be seen of a process of another
 /// user.
 pub fn sockets(pid: u32) -> impl Iterator<Item = u64> {
-    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-    let links = descriptors.filter_map(|entry| fs::read_link(entry.path()).ok());
-    links
-        .filter_map(|link| link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok())
+    files(pid).into_iter().filter_map(|(_, file)| inode(&file))
+}
+
+/// A system call in which a thread waits: `/proc/PID/task/TID/syscall`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SystemCall {
+    /// Its number, which is not the same on every architecture.
+    pub number: i64,
+    /// Its first argument, which is a descriptor in many calls.
+    pub first: u64,
+}
+
+impl SystemCall {
+    /// The calls in which the threads of this process wait; `None` for a thread that runs.
+    ///
+    /// # Errors
+    ///
+    /// Of the kind `PermissionDenied` if this process may not look into that one; of another if there are
+    /// no threads: it has ended.
+    pub fn of_threads(pid: u32) -> io::Result<Vec<Option<Self>>> {
+        let path = format!("/proc/{pid}/task");
+        let entries = fs::read_dir(&path).map_err(|error| in_file(&path, &error))?;
+        let mut calls = Vec::new();
+        for entry in entries.flatten() {
+            match fs::read_to_string(entry.path().join("syscall")) {
+                Ok(text) => calls.push(Self::parse(&text)),
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    return Err(in_file(&path, &error));
+                }
+                Err(_) => {} // this thread has ended
+            }
+        }
+        if calls.is_empty() { Err(io::ErrorKind::NotFound.into()) } else { Ok(calls) }
+    }
+
+    /// `running`, or the number and six arguments; -1 for a thread that waits in no call, for memory.
+    fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split_whitespace();
+        let number = words.next()?.parse().ok().filter(|number| *number >= 0)?;
+        let first = words.next()?.strip_prefix("0x")?;
+        Some(Self { number, first: u64::from_str_radix(first, 16).ok()? })
+    }
 }
 
 /// The ids of all processes.
@@ -145,34 +204,66 @@ pub fn has_variable(pid: u32, variable: &str) -> bool {
     environment.split(|byte| *byte == 0).any(|it| it == variable.as_bytes())
 }
 
-/// The state of a socket that listens, in `/proc/net/tcp`, column `st`.
-const LISTENS: &str = "0A";
-
-/// A TCP socket with an address at each end: one row of `/proc/PID/net/tcp` or `tcp6`.
+/// A TCP socket with an address at each end: one row of `/proc/PID/net/tcp` or `tcp6`. Or one for
+/// datagrams, which may have no other end: a row of `udp` or `udp6`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Connection {
     /// The address at this end.
-    pub local_ip: IpAddr,
-    /// The port at this end.
-    pub local_port: u16,
-    /// The port at the other end; 0 for a socket that listens.
-    pub remote_port: u16,
-    /// How many bytes have arrived and were not read yet.
-    pub unread: u32,
+    pub local: SocketAddr,
+    /// The address at the other end; its port is 0 for a socket that listens.
+    pub remote: SocketAddr,
+    /// The state, column `st`.
+    pub state: u8,
+    /// How many bytes were written and are not acknowledged yet, with the FIN if one was sent.
+    pub unacknowledged: usize,
+    /// How many bytes have arrived and were not read yet, with the FIN if one has arrived. For a socket
+    /// that listens, how many connections it has not accepted yet.
+    pub unread: usize,
     /// Which timer runs, column `tr`: see `man 5 proc`.
     pub timer: u8,
-    /// Whether the socket listens.
-    pub listens: bool,
-    /// The socket's number (inode), as in [`sockets`].
+    /// The socket's number (inode), as in [`sockets`]; 0 if no process has it.
     pub inode: u64,
 }
 
 impl Connection {
-    /// Reads the sockets of the network in which this process is, those of other processes too.
+    /// The state of a connection that is open.
+    pub const ESTABLISHED: u8 = 1;
+    /// This end has sent a FIN, which is not acknowledged yet.
+    pub const FIN_WAIT1: u8 = 4;
+    /// This end has sent a FIN.
+    pub const FIN_WAIT2: u8 = 5;
+    /// Both ends have sent one, and no process has the socket any more.
+    pub const TIME_WAIT: u8 = 6;
+    /// The other end has sent a FIN.
+    pub const CLOSE_WAIT: u8 = 8;
+    /// Both ends have, and this end's is not acknowledged yet.
+    pub const LAST_ACK: u8 = 9;
+    /// A socket that listens.
+    pub const LISTEN: u8 = 10;
+    /// Both ends have sent a FIN at the same time.
+    pub const CLOSING: u8 = 11;
+
+    /// Reads the TCP sockets of the network in which this process is, those of other processes too.
     pub fn all(pid: u32) -> io::Result<Vec<Self>> {
-        let mut table = read(pid, "net/tcp")?;
-        table.push_str(&read(pid, "net/tcp6").unwrap_or_default()); // there may be no IPv6
+        Self::table(pid, "tcp")
+    }
+
+    /// Reads the sockets for datagrams in the same way.
+    pub fn datagrams(pid: u32) -> io::Result<Vec<Self>> {
+        Self::table(pid, "udp")
+    }
+
+    fn table(pid: u32, protocol: &str) -> io::Result<Vec<Self>> {
+        let mut table = read(pid, &format!("net/{protocol}"))?;
+        // There may be no IPv6.
+        table.push_str(&read(pid, &format!("net/{protocol}6")).unwrap_or_default());
         Ok(table.lines().filter_map(Self::parse).collect())
+    }
+
+    /// Whether the socket listens.
+    #[must_use]
+    pub fn listens(&self) -> bool {
+        self.state == Self::LISTEN
     }
 
     /// Parses a row; `None` for the headings.
@@ -181,21 +272,21 @@ impl Connection {
         let [_, local, remote, state, queues, timer, _, _, _, inode, ..] = columns[..] else {
             return None;
         };
-        let (local_ip, local_port) = Self::addr(local)?;
+        let (unacknowledged, unread) = queues.split_once(':')?;
         Some(Self {
-            local_ip,
-            local_port,
-            remote_port: Self::addr(remote)?.1,
-            unread: u32::from_str_radix(queues.split_once(':')?.1, 16).ok()?,
+            local: Self::addr(local)?,
+            remote: Self::addr(remote)?,
+            state: u8::from_str_radix(state, 16).ok()?,
+            unacknowledged: usize::from_str_radix(unacknowledged, 16).ok()?,
+            unread: usize::from_str_radix(unread, 16).ok()?,
             timer: u8::from_str_radix(timer.split_once(':')?.0, 16).ok()?,
-            listens: state == LISTENS,
             inode: inode.parse().ok()?,
         })
     }
 
     /// The address is written as words of 32 bits, each in the order in which it lies in memory. An IPv4-mapped
     /// one, which a program in Java has for instance, is returned as the IPv4 address.
-    fn addr(text: &str) -> Option<(IpAddr, u16)> {
+    fn addr(text: &str) -> Option<SocketAddr> {
         let (words, port) = text.split_once(':')?;
         let words = (0..words.len()).step_by(8).map(|start| words.get(start..start + 8));
         let words = words.map(|word| Some(u32::from_str_radix(word?, 16).ok()?.to_ne_bytes()));
@@ -204,7 +295,7 @@ impl Connection {
             Ok(bytes) => IpAddr::from(bytes),
             Err(_) => IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?),
         };
-        Some((ip.to_canonical(), u16::from_str_radix(port, 16).ok()?))
+        Some(SocketAddr::new(ip.to_canonical(), u16::from_str_radix(port, 16).ok()?))
     }
 }
 
@@ -254,22 +345,24 @@ mod tests {
 
     #[test]
     fn a_row_of_sockets_has_two_ports_a_queue_and_a_timer() {
-        let row = "   1: 0100007F:2328 0100007F:C350 01 00000000:0000000A 02:000A7D8C 00000000  0 \
+        let row = "   1: 0100007F:2328 0100007F:C350 01 00000003:0000000A 02:000A7D8C 00000000  0 \
                    0 4711 2 0000000000000000 20 4 0 10 -1";
         let expected = Connection {
-            local_ip: IpAddr::from([127, 0, 0, 1]),
-            local_port: 9000,
-            remote_port: 50000,
+            local: SocketAddr::from(([127, 0, 0, 1], 9000)),
+            remote: SocketAddr::from(([127, 0, 0, 1], 50000)),
+            state: Connection::ESTABLISHED,
+            unacknowledged: 3,
             unread: 10,
             timer: 2,
-            listens: false,
             inode: 4711,
         };
         if cfg!(target_endian = "little") {
             assert_eq!(Connection::parse(row), Some(expected));
             let row = row.replace("0100007F:2328", "00000000000000000000000001000000:2328");
-            let six = Connection { local_ip: "::1".parse().unwrap(), listens: true, ..expected };
+            let local = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, 9000));
+            let six = Connection { local, state: Connection::LISTEN, ..expected };
             assert_eq!(Connection::parse(&row.replace(" 01 ", " 0A ")), Some(six));
+            assert!(six.listens());
             let row =
                 row.replace("00000000000000000000000001000000", "0000000000000000FFFF00000100007F");
             assert_eq!(Connection::parse(&row), Some(expected));
@@ -277,6 +370,14 @@ mod tests {
         let headings =
             "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt";
         assert_eq!(Connection::parse(headings), None);
+    }
+
+    #[test]
+    fn a_call_has_a_number_and_its_first_argument() {
+        let call = SystemCall::parse("45 0x3 0x7ffd 0x400 0x0 0x0 0x0 0x7ffd 0x7f1c\n");
+        assert_eq!(call, Some(SystemCall { number: 45, first: 3 }));
+        assert_eq!(SystemCall::parse("running\n"), None);
+        assert_eq!(SystemCall::parse("-1 0x7ffd 0x7f1c\n"), None);
     }
 
     #[cfg(target_os = "linux")]
@@ -296,8 +397,9 @@ mod tests {
         assert!(error.to_string().starts_with("/proc/4294967295/status: "), "{error}");
         assert!(state(u32::MAX).is_err());
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let (own, port) = (Connection::all(id).unwrap(), listener.local_addr().unwrap().port());
-        let own = own.iter().find(|it| it.listens && it.local_port == port).unwrap();
+        let (own, addr) = (Connection::all(id).unwrap(), listener.local_addr().unwrap());
+        let own = own.iter().find(|it| it.listens() && it.local == addr).unwrap();
         assert!(sockets(id).any(|inode| inode == own.inode));
+        assert!(!SystemCall::of_threads(id).unwrap().is_empty());
     }
 }

@@ -217,8 +217,8 @@ impl Program {
 
         let sockets = Connection::all(self.id()).unwrap_or_default(); // empty once it has ended
         let listens = |socket: &&Connection| {
-            let is_there = socket.local_ip == addr.ip() || socket.local_ip.is_unspecified();
-            socket.listens && socket.local_port == addr.port() && is_there
+            let is_there = socket.local.ip() == addr.ip() || socket.local.ip().is_unspecified();
+            socket.listens() && socket.local.port() == addr.port() && is_there
         };
         sockets.iter().filter(listens).map(|socket| socket.inode).collect()
     }

@@ -2,13 +2,14 @@
 
 use std::env::consts::EXE_SUFFIX;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
 use anyhow::{Context as _, Result};
 use conformance::network::{self, Network};
-use conformance::session::{self, Action, Failure, Launcher, Session};
+use conformance::session::{self, Action, Failure, Launcher, Session, Trace};
 use conformance::side_by_side;
 use workspace::command_line::{is_on_path, split};
 use workspace::root::{self, Step, Target};
@@ -27,6 +28,9 @@ const IPV6: &str = "/proc/net/if_inet6";
 /// Why a session cannot have a network of its own here, if it cannot.
 static NO_NETWORK: LazyLock<Option<String>> = LazyLock::new(network::missing);
 
+/// Why traces cannot be recorded or compared here, if they cannot.
+static NO_TRACES: LazyLock<Option<String>> = LazyLock::new(session::no_traces);
+
 /// A session file of a step.
 struct File {
     /// The name of its step.
@@ -34,6 +38,18 @@ struct File {
     /// Its path, relative to the root.
     path: String,
     session: Session,
+    /// The path of its trace.
+    trace_path: String,
+    /// Its trace, or why there is no valid one; nothing if it must have none.
+    trace: Result<Option<Trace>, String>,
+}
+
+impl File {
+    /// The trace to compare with, if it can be compared here.
+    fn comparable(&self) -> Option<(&str, &Trace)> {
+        let trace = self.trace.as_ref().ok()?.as_ref()?;
+        NO_TRACES.is_none().then_some((self.trace_path.as_str(), trace))
+    }
 }
 
 /// Runs the sessions of all steps, or of one; their programs must have been built.
@@ -49,6 +65,14 @@ pub fn check(root: &Path, target: &Target, only: Option<&Step>) -> Result<Report
         report.failed.extend(part.failed);
         report.skipped.extend(part.skipped);
     }
+    for step in root::steps(root)?.iter().filter(|step| only.is_none_or(|only| only == *step)) {
+        let orphans = orphans(root, step)?.into_iter();
+        report.failed.extend(orphans.map(|path| format!("{path}: its session is gone; delete it")));
+    }
+    let has_trace = files.iter().any(|file| matches!(file.trace, Ok(Some(_))));
+    if let Some(obstacle) = NO_TRACES.as_ref().filter(|_| has_trace) {
+        report.skipped.push(format!("the traces ({obstacle})"));
+    }
     Ok(report)
 }
 
@@ -56,11 +80,12 @@ pub fn check(root: &Path, target: &Target, only: Option<&Step>) -> Result<Report
 fn run_all(files: &[File], programs: &Programs<'_>) -> Report {
     let mut report = Report::default();
     for file in files {
+        report.failed.extend(file.trace.as_ref().err().cloned());
         if let Some(obstacle) = programs.obstacle_to(&file.session) {
             report.skipped.push(format!("{} ({obstacle})", file.path));
             continue;
         }
-        match programs.run(&file.session) {
+        match programs.run(&file.session, file.comparable()) {
             Ok(()) => report.passed += 1,
             Err(failure) => report.failed.push(format!("{}: {failure}", file.path)),
         }
@@ -68,27 +93,45 @@ fn run_all(files: &[File], programs: &Programs<'_>) -> Report {
     report
 }
 
-/// Records the sessions again whose output has changed; returns their files.
+/// Records the sessions again whose output has changed, and the traces that do not fit any more; returns
+/// their files.
 pub fn bless(root: &Path, target: &Target, only: Option<&Step>) -> Result<Vec<String>> {
     let mut changed = Vec::new();
     let programs = Programs::new(root, target);
-    for file in files(root, only)? {
+    for mut file in files(root, only)? {
         if programs.obstacle_to(&file.session).is_some() {
             continue;
         }
-        if programs.run(&file.session).is_ok() {
+        if programs.run(&file.session, None).is_err() {
+            let record = |launch: &Launcher<'_>| session::record(&file.session, launch);
+            let recorded = programs.on_their_stage(&file.session, record);
+            let text = recorded.with_context(|| file.path.clone())?.to_string();
+            changed.extend(write(root, &file.path, &text)?);
+            file.session = Session::parse(&text).with_context(|| file.path.clone())?;
+        }
+        if file.session.no_trace || NO_TRACES.is_some() {
             continue;
         }
-        let record = |launch: &Launcher<'_>| session::record(&file.session, launch);
-        let recorded = programs.on_their_stage(&file.session, record);
-        let text = recorded.with_context(|| file.path.clone())?.to_string();
-        let path = root.join(&file.path);
-        if fs::read_to_string(&path)? != text {
-            fs::write(&path, text).with_context(|| format!("cannot write {}", file.path))?;
-            changed.push(file.path);
+        let fits =
+            file.comparable().is_some_and(|(_, trace)| trace.check_fits(&file.session).is_ok());
+        if !fits || programs.run(&file.session, file.comparable()).is_err() {
+            let record = |launch: &Launcher<'_>| session::trace_of(&file.session, launch);
+            let trace = programs.on_their_stage(&file.session, record);
+            let text = trace.with_context(|| file.trace_path.clone())?.to_string();
+            changed.extend(write(root, &file.trace_path, &text)?);
         }
     }
     Ok(changed)
+}
+
+/// Writes a file, and returns its path, unless it has this text already.
+fn write(root: &Path, path: &str, text: &str) -> Result<Option<String>> {
+    let file = root.join(path);
+    if fs::read_to_string(&file).is_ok_and(|before| before == text) {
+        return Ok(None);
+    }
+    fs::write(file, text).with_context(|| format!("cannot write {path}"))?;
+    Ok(Some(path.to_owned()))
 }
 
 /// The sessions of all steps, or of one, in the order of their names.
@@ -96,7 +139,7 @@ fn files(root: &Path, only: Option<&Step>) -> Result<Vec<File>> {
     let mut files = Vec::new();
     for step in root::steps(root)? {
         if only.is_none_or(|only| *only == step) {
-            for path in session_paths(&step.dir(root).join("sessions"))? {
+            for path in paths(&step.dir(root).join("sessions"), "session")? {
                 files.push(read(root, &step, &path)?);
             }
         }
@@ -104,13 +147,14 @@ fn files(root: &Path, only: Option<&Step>) -> Result<Vec<File>> {
     Ok(files)
 }
 
-fn session_paths(folder: &Path) -> Result<Vec<PathBuf>> {
+/// The files in a folder that have this extension.
+fn paths(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
     if !folder.is_dir() {
         return Ok(Vec::new());
     }
     let entries = fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
     let mut paths = entries.collect::<Result<Vec<_>>>()?;
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "session"));
+    paths.retain(|path| path.extension().is_some_and(|it| it == extension));
     paths.sort();
     Ok(paths)
 }
@@ -118,11 +162,33 @@ fn session_paths(folder: &Path) -> Result<Vec<PathBuf>> {
 fn read(root: &Path, step: &Step, path: &Path) -> Result<File> {
     let shown = root::shown(root, path);
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
-    Ok(File {
-        step: step.name.clone(),
-        session: Session::parse(&text).with_context(|| shown.clone())?,
-        path: shown,
-    })
+    let session = Session::parse(&text).with_context(|| shown.clone())?;
+    let trace_path = root::shown(root, &path.with_extension("trace"));
+    let trace = read_trace(root, &trace_path, &session);
+    Ok(File { step: step.name.clone(), path: shown, session, trace_path, trace })
+}
+
+/// The trace of a session, which must be there, and fit it; or must not be there.
+fn read_trace(root: &Path, path: &str, session: &Session) -> Result<Option<Trace>, String> {
+    match fs::read_to_string(root.join(path)) {
+        Ok(_) if session.no_trace => {
+            Err(format!("{path}: the session has `#no-trace`; remove one of them"))
+        }
+        Ok(text) => {
+            let trace = Trace::parse(&text).map_err(|error| format!("{path}, {error}"))?;
+            trace.check_fits(session).map_err(|error| format!("{path}, {error}"))?;
+            Ok(Some(trace))
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound && session.no_trace => Ok(None),
+        Err(error) => Err(format!("{path}: {error}; record it with cargo xtask verify --bless")),
+    }
+}
+
+/// The traces of a step whose sessions are gone.
+fn orphans(root: &Path, step: &Step) -> Result<Vec<String>> {
+    let mut orphans = paths(&step.dir(root).join("sessions"), "trace")?;
+    orphans.retain(|path| !path.with_extension("session").exists());
+    Ok(orphans.iter().map(|path| root::shown(root, path)).collect())
 }
 
 /// Where the programs are that a session names.
@@ -172,9 +238,9 @@ impl<'a> Programs<'a> {
             .then(|| "Ctrl-C cannot be sent on Windows".to_owned())
     }
 
-    /// Runs a session.
-    fn run(&self, session: &Session) -> Result<(), Failure> {
-        self.on_their_stage(session, |launch| session::run(session, launch))
+    /// Runs a session, and compares it with a trace.
+    fn run(&self, session: &Session, trace: Option<(&str, &Trace)>) -> Result<(), Failure> {
+        self.on_their_stage(session, |launch| session::run(session, trace, launch))
     }
 
     /// Plays a session with a launcher for its programs: in a network of its own, if it needs one.
@@ -331,9 +397,11 @@ mod tests {
         let step = root::find_step(tree.path(), "01").unwrap();
         programs::build_missing(&root::repository(), &target, &step);
         let sessions = step.dir(tree.path()).join("sessions");
-        for path in session_paths(&sessions).unwrap() {
-            if !path.ends_with("hello.session") {
-                fs::remove_file(path).unwrap();
+        for extension in ["session", "trace"] {
+            for path in paths(&sessions, extension).unwrap() {
+                if path.file_stem().unwrap() != "hello" {
+                    fs::remove_file(path).unwrap();
+                }
             }
         }
         let report = check(tree.path(), &target, Some(&step)).unwrap();
@@ -351,5 +419,39 @@ mod tests {
         assert_eq!(changed, [path]);
         let report = check(tree.path(), &target, Some(&step)).unwrap();
         assert_eq!(report.failed, [""; 0]);
+
+        let trace = "steps/01-single-shot/sessions/hello.trace";
+        fixture::replace(tree.path(), trace, ":9001", ":9009");
+        if NO_TRACES.is_none() {
+            let report = check(tree.path(), &target, Some(&step)).unwrap();
+            let [failure] = &report.failed[..] else {
+                panic!("{report:?}");
+            };
+            assert!(failure.contains(&format!("{trace}, line 4: expected")), "{failure}");
+            assert_eq!(bless(tree.path(), &target, Some(&step)).unwrap(), [trace]);
+        }
+        assert_eq!(check(tree.path(), &target, Some(&step)).unwrap().failed, [""; 0]);
+    }
+
+    #[test]
+    fn a_trace_that_is_missing_or_too_many_or_does_not_fit_is_named() {
+        let tree = fixture::copy();
+        let step = root::find_step(tree.path(), "01").unwrap();
+        let path = "steps/01-single-shot/sessions/hello.trace";
+        let read = |text: &str| read_trace(tree.path(), path, &Session::parse(text).unwrap());
+        let other = read("[server] $ another command\n").unwrap_err();
+        assert!(other.starts_with(&format!("{path}, line 1: the session has")), "{other}");
+        let none = read("#no-trace\n[server] $ x\n").unwrap_err();
+        assert!(none.starts_with(&format!("{path}: the session has `#no-trace`")), "{none}");
+        fixture::replace(tree.path(), path, "accept", "axept");
+        let wrong = read("[server] $ x\n").unwrap_err();
+        assert!(wrong.starts_with(&format!("{path}, line 3: unknown")), "{wrong}");
+        let session = tree.path().join(path).with_extension("session");
+        fs::remove_file(session).unwrap();
+        assert_eq!(orphans(tree.path(), &step).unwrap(), [path]);
+        fs::remove_file(tree.path().join(path)).unwrap();
+        let missing = read("[server] $ x\n").unwrap_err();
+        assert!(missing.contains("record it with cargo xtask verify --bless"), "{missing}");
+        assert_eq!(read("#no-trace\n[server] $ x\n"), Ok(None));
     }
 }

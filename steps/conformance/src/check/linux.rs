@@ -45,7 +45,7 @@ fn is_unread(local: u16, remote: u16) -> bool {
     let connections = Connection::all(std::process::id()).unwrap_or_default();
     connections
         .iter()
-        .any(|it| (it.local_port, it.remote_port, it.unread > 0) == (local, remote, true))
+        .any(|it| (it.local.port(), it.remote.port(), it.unread > 0) == (local, remote, true))
 }
 
 /// Whether the keepalive timer runs on the server's end of a connection between these ports.
@@ -55,7 +55,7 @@ pub(crate) fn keepalive_is_on(
 ) -> Result<bool, Failure> {
     let connections = Connection::all(server.id()).map_err(|error| failed(&error))?;
     let connection =
-        connections.iter().find(|it| (it.local_port, it.remote_port) == (local, remote));
+        connections.iter().find(|it| (it.local.port(), it.remote.port()) == (local, remote));
     let connection =
         connection.ok_or_else(|| Failure::new(text!("linux.no-connection", remote)))?;
     Ok(connection.timer == KEEPALIVE_TIMER)

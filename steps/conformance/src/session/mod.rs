@@ -29,15 +29,20 @@
 //!
 //! Running a session never sleeps: it waits, under a deadline, for the lines that must arrive. `ss`
 //! shows the system's connections at one moment, and no line announces that moment; it is started
-//! again until it shows what it must.
+//! again until it shows what it must. What the kernel holds, which a [`trace`] has, is looked at again and
+//! again in the same way.
 
+#[cfg(target_os = "linux")]
+mod look;
+#[cfg(not(target_os = "linux"))]
+mod no_look;
 mod parse;
 mod run;
 mod stable;
 pub mod trace;
 
 pub use parse::{Action, Line, NEEDS, NETWORK, ParseError, REPEATS, Session};
-pub use run::{Launcher, record, run};
+pub use run::{Launcher, no_traces, record, run, trace_of};
 pub use trace::Trace;
 
 pub use crate::Failure;

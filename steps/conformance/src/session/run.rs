@@ -6,8 +6,13 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+#[cfg(target_os = "linux")]
+use super::look::{self, Looks, Subject};
+#[cfg(not(target_os = "linux"))]
+use super::no_look::{self as look, Looks, Subject};
 use super::parse::{Action, Line, NETWORK, REPEATS, Session};
 use super::stable::Stable;
+use super::trace::{self, Call, State, Trace};
 use crate::check::wait_until_free;
 use crate::{DEADLINE, Failure, Program};
 
@@ -21,26 +26,77 @@ const QUIET: Duration = Duration::from_millis(500);
 /// Between two looks at the system's connections. There is no event for a change in them.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Runs the session, and compares all that its programs print with what it contains.
+/// How often looks in a row must agree before what the kernel holds is recorded: an acknowledgement may
+/// be delayed by 40 ms.
+const AGREEING: usize = 10;
+
+/// As [`AGREEING`], where a thread runs: it may be about to wait.
+const AGREEING_RUNNING: usize = 50;
+
+/// How long what the kernel holds may be the same, and another than expected, before it counts as the
+/// result. A program that waits for a time that is shorter than this is waited for.
+const RESTS: Duration = Duration::from_secs(5);
+
+/// Runs the session, and compares all that its programs print with what it contains; with a trace, also
+/// what the kernel holds after each action. The trace has a name for failures, that of its file.
 ///
 /// When it is over, the next session can listen at the ports that this one names: a server that is
 /// killed while it starts a command leaves a copy of its socket, until that command has begun.
-pub fn run(session: &Session, launch: &Launcher) -> Result<(), Failure> {
+pub fn run(
+    session: &Session,
+    trace: Option<(&str, &Trace)>,
+    launch: &Launcher,
+) -> Result<(), Failure> {
+    let mut states = trace.iter().flat_map(|(_, trace)| &trace.states);
+    play(session, launch, |stage, action| match (trace, states.next()) {
+        (Some((file, _)), Some(state)) => stage.compare_held(session, action, file, state),
+        _ => Ok(()),
+    })
+}
+
+/// Runs the session as [`run`] does, and returns what the kernel held after each action.
+pub fn trace_of(session: &Session, launch: &Launcher) -> Result<Trace, Failure> {
+    let mut trace = Trace::default();
+    play(session, launch, |stage, action| {
+        let programs = stage.held(session, action)?;
+        trace.states.push(State { after: action.clone(), programs });
+        Ok(())
+    })?;
+    Ok(trace)
+}
+
+/// Why no traces can be recorded or compared here, if that is so: only Linux lets a program see what the
+/// kernel holds, and some systems forbid it.
+#[must_use]
+pub fn no_traces() -> Option<String> {
+    look::obstacle()
+}
+
+/// Runs the session and compares its output. After each action and the output that follows it, `look` is
+/// called with the action.
+fn play(
+    session: &Session,
+    launch: &Launcher,
+    mut look: impl FnMut(&mut Stage, &Line) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     on_a_stage(session, |stage| {
-        for (index, line) in session.lines.iter().enumerate() {
-            let acted = match &line.action {
-                Action::Command(text) if is_look(text) => {
-                    let expected = outputs_after(line, &session.lines[index + 1..]);
-                    stage.look(line, &expected, launch)
-                }
-                _ => stage.act(line, launch),
-            };
-            let done = acted.and_then(|()| match &line.action {
-                Action::Output(expected) => stage.compare(line, expected),
-                Action::Repeats => stage.program(line)?.expect_repeats(REPEATS),
-                _ => Ok(()),
-            });
-            done.map_err(|failure| stage.explain(line, &failure))?;
+        for lines in session.lines.chunk_by(|_, line| !line.action.is_by_person()) {
+            for (index, line) in lines.iter().enumerate() {
+                let acted = match &line.action {
+                    Action::Command(text) if is_look(text) => {
+                        let expected = outputs_after(line, &lines[index + 1..]);
+                        stage.look(line, &expected, launch)
+                    }
+                    _ => stage.act(line, launch),
+                };
+                let done = acted.and_then(|()| match &line.action {
+                    Action::Output(expected) => stage.compare(line, expected),
+                    Action::Repeats => stage.program(line)?.expect_repeats(REPEATS),
+                    _ => Ok(()),
+                });
+                done.map_err(|failure| stage.explain(line, &failure))?;
+            }
+            look(stage, &lines[0]).map_err(|failure| stage.explain(&lines[0], &failure))?;
         }
         for line in last_lines(session) {
             stage.close(line).map_err(|failure| stage.explain(line, &failure))?;
@@ -90,6 +146,12 @@ fn on_a_stage<T>(
     played.and_then(|played| free.map(|()| played))
 }
 
+/// Whether a command only watches the others: a trace does not have it.
+fn is_watcher(command: &str) -> bool {
+    let commands = ["ss ", "sudo tcpdump ", "cargo xtask check "];
+    commands.iter().any(|watcher| command.starts_with(watcher))
+}
+
 /// Whether a command shows the system's connections as they are at this moment.
 fn is_look(command: &str) -> bool {
     command.split(' ').next() == Some("ss")
@@ -120,7 +182,10 @@ struct Stage {
     flooded: Vec<String>,
     /// Terminals whose next lines of output are left out of the session.
     left_out: Vec<String>,
+    /// Terminals whose program only watches the others.
+    watchers: Vec<String>,
     stable: Stable,
+    looks: Looks,
 }
 
 impl Stage {
@@ -132,6 +197,10 @@ impl Stage {
                     self.must_end(line)?;
                     self.flooded.retain(|terminal| *terminal != line.terminal);
                     self.left_out.retain(|terminal| *terminal != line.terminal);
+                    self.watchers.retain(|terminal| *terminal != line.terminal);
+                }
+                if is_watcher(text) {
+                    self.watchers.push(line.terminal.clone());
                 }
                 let command = launch(text).map_err(Failure::new)?;
                 self.programs.insert(line.terminal.clone(), Program::start(command)?);
@@ -181,7 +250,11 @@ impl Stage {
     fn compare(&mut self, line: &Line, expected: &str) -> Result<(), Failure> {
         if let Some(index) = self.left_out.iter().position(|left| *left == line.terminal) {
             self.left_out.remove(index);
-            return self.program(line)?.expect_later(expected, |came| came == expected).map(drop);
+            let stable = self.stable.clone();
+            let is_it = |came: &str| stable.clone().replace(came) == expected;
+            let came = self.program(line)?.expect_later(expected, is_it)?;
+            self.stable.replace(&came);
+            return Ok(());
         }
         let came = self.program(line)?.expect_line(expected)?;
         let came = self.stable.replace(&came);
@@ -241,6 +314,78 @@ impl Stage {
         Ok(actions)
     }
 
+    /// Waits until the kernel holds what this state of a trace has.
+    fn compare_held(
+        &mut self,
+        session: &Session,
+        action: &Line,
+        file: &str,
+        expected: &State,
+    ) -> Result<(), Failure> {
+        let (start, mut since) = (Instant::now(), Instant::now());
+        let mut last = Err(String::new());
+        loop {
+            let held = self.look_inside(session, &action.terminal);
+            if held.as_ref() == Ok(&expected.programs) {
+                self.looks.keep(&action.terminal);
+                return Ok(());
+            }
+            if held != last {
+                since = Instant::now();
+                last = held;
+            }
+            if since.elapsed() >= RESTS || start.elapsed() >= DEADLINE {
+                let programs = last.map_err(Failure::new)?;
+                let held = State { after: action.clone(), programs };
+                return Err(difference(file, expected, &held));
+            }
+            thread::sleep(LOOK); // no event reports that the kernel holds something else
+        }
+    }
+
+    /// While recording: what the kernel holds once nothing changes any more.
+    fn held(&mut self, session: &Session, action: &Line) -> Result<Vec<trace::Program>, Failure> {
+        let start = Instant::now();
+        let (mut last, mut times) = (Err(String::new()), 0);
+        loop {
+            let held = self.look_inside(session, &action.terminal);
+            times = if held == last { times + 1 } else { 0 };
+            last = held;
+            if let Ok(programs) = &last {
+                let mut waits = programs.iter().flat_map(|program| &program.waits);
+                let runs = waits.any(|wait| wait.call == Call::Runs);
+                if times >= if runs { AGREEING_RUNNING } else { AGREEING } {
+                    self.looks.keep(&action.terminal);
+                    return Ok(programs.clone());
+                }
+            }
+            if start.elapsed() >= DEADLINE {
+                let cause = last.err().unwrap_or_else(|| "it changes all the time".to_owned());
+                return Err(Failure::new(format!(
+                    "what the kernel holds is not recorded: {cause}"
+                )));
+            }
+            thread::sleep(LOOK); // no event reports that the kernel holds something else
+        }
+    }
+
+    fn look_inside(
+        &mut self,
+        session: &Session,
+        acting: &str,
+    ) -> Result<Vec<trace::Program>, String> {
+        let terminals = session.terminals().into_iter();
+        let terminals = terminals.filter(|it| !self.watchers.iter().any(|watcher| watcher == it));
+        let subject = |terminal| {
+            let program = self.programs.get(terminal)?;
+            let pid = program.status().is_none().then(|| program.id());
+            let floods = self.flooded.iter().any(|flooded| flooded == terminal);
+            Some(Subject { terminal, pid, floods })
+        };
+        let subjects: Vec<Subject> = terminals.filter_map(subject).collect();
+        self.looks.look(&subjects, acting, &self.stable)
+    }
+
     fn program(&mut self, line: &Line) -> Result<&mut Program, Failure> {
         self.programs
             .get_mut(&line.terminal)
@@ -256,6 +401,24 @@ impl Stage {
         }
         Failure::new(text)
     }
+}
+
+/// The first line in which what the kernel holds is another than in a trace, and all that it holds.
+fn difference(file: &str, expected: &State, held: &State) -> Failure {
+    let number = expected.after.number;
+    let (expected, held) = (expected.to_string(), held.to_string());
+    let (mut expected, mut lines) = (expected.lines(), held.lines());
+    for number in number.. {
+        let (expected, line) = (expected.next(), lines.next());
+        if expected != line || expected.is_none() {
+            let shown = |line: Option<&str>| line.map_or("nothing more", str::trim).to_owned();
+            let (expected, line) = (shown(expected), shown(line));
+            return Failure::new(format!(
+                "{file}, line {number}: expected `{expected}`, but the kernel held `{line}`, in all:\n{held}"
+            ));
+        }
+    }
+    unreachable!("the numbers have no end")
 }
 
 #[cfg(test)]
@@ -279,7 +442,7 @@ mod tests {
         }
 
         fn failure_of(text: &str) -> String {
-            run(&Session::parse(text).unwrap(), &launch).unwrap_err().to_string()
+            run(&Session::parse(text).unwrap(), None, &launch).unwrap_err().to_string()
         }
 
         const RIGHT: &str = "\
@@ -305,7 +468,7 @@ mod tests {
 
         #[test]
         fn what_happens_as_written_passes() {
-            run(&Session::parse(RIGHT).unwrap(), &launch).unwrap();
+            run(&Session::parse(RIGHT).unwrap(), None, &launch).unwrap();
         }
 
         #[test]
@@ -323,6 +486,31 @@ mod tests {
             assert!(failure.ends_with("all of [a]:\n    one\n    two"), "{failure}");
         }
 
+        #[cfg(target_os = "linux")]
+        #[test]
+        fn a_changed_number_in_a_trace_is_found_with_its_file_and_its_line() {
+            if let Some(obstacle) = no_traces() {
+                println!("not tested: {obstacle}");
+                return;
+            }
+            let text = "[a] $ echo up; exec cat\n[a] up\n[b] $ exec cat\n[a] ^D\n";
+            let session = Session::parse(text).unwrap();
+            let recorded = trace_of(&session, &launch).unwrap().to_string();
+            let reads = "    waits in read on the keyboard\n";
+            let first = format!("[a] $ echo up; exec cat\n  a\n{reads}");
+            let second = format!("[b] $ exec cat\n  a\n{reads}  b\n{reads}");
+            let third = format!("[a] ^D\n  a\n    ended\n  b\n{reads}");
+            assert_eq!(recorded, first + &second + &third);
+            let trace = Trace::parse(&recorded).unwrap();
+            run(&session, Some(("a.trace", &trace)), &launch).unwrap();
+            let changed = recorded.replacen("keyboard\n[b]", "keyboard, 2 threads\n[b]", 1);
+            let trace = Trace::parse(&changed).unwrap();
+            let failure = run(&session, Some(("a.trace", &trace)), &launch).unwrap_err();
+            let expected = "line 1, [a]: a.trace, line 3: expected `waits in read on the keyboard, 2 \
+                            threads`, but the kernel held `waits in read on the keyboard`";
+            assert!(failure.to_string().starts_with(expected), "{failure}");
+        }
+
         #[test]
         fn a_look_at_the_connections_is_repeated_until_it_shows_what_it_must() {
             let looks = Cell::new(0);
@@ -331,7 +519,7 @@ mod tests {
                 self::launch(&format!("echo look {}", looks.get()))
             };
             let session = Session::parse("[a] $ ss -tn\n[a] look 3\n").unwrap();
-            run(&session, &launch).unwrap();
+            run(&session, None, &launch).unwrap();
             assert_eq!(looks.get(), 3);
         }
 
@@ -360,7 +548,7 @@ mod tests {
             let left_behind = thread::spawn(move || drop(listener.accept().unwrap()));
             let script = format!("echo listening on {addr}; cat");
             let text = format!("[a] $ {script}\n[a] listening on {addr}\n[a] ^D\n");
-            run(&Session::parse(&text).unwrap(), &launch).unwrap();
+            run(&Session::parse(&text).unwrap(), None, &launch).unwrap();
             TcpListener::bind(addr).expect("nobody listens there any more");
             left_behind.join().unwrap();
         }
@@ -370,13 +558,14 @@ mod tests {
             let somebody_else = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
             let script = format!("echo listening on {}", somebody_else.local_addr().unwrap());
             let text = format!("[a] $ {script}\n[a] listening on 127.0.0.1:50001\n");
-            run(&Session::parse(&text).unwrap(), &launch).unwrap();
+            run(&Session::parse(&text).unwrap(), None, &launch).unwrap();
         }
 
         #[test]
         fn a_command_that_cannot_be_started_is_named_with_its_line() {
             let session = Session::parse("[a] $ what is this\n").unwrap();
-            let failure = run(&session, &|line| Err(format!("cannot start `{line}`"))).unwrap_err();
+            let failure =
+                run(&session, None, &|line| Err(format!("cannot start `{line}`"))).unwrap_err();
             assert_eq!(failure.to_string(), "line 1, [a]: cannot start `what is this`");
         }
     }

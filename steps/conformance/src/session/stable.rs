@@ -66,6 +66,22 @@ impl Stable {
         stable_times(&text)
     }
 
+    /// Replaces the same in bytes that may be lines, without an effect on what is replaced later.
+    pub(super) fn in_bytes(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut stable = self.clone();
+        let mut replaced = Vec::new();
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            match std::str::from_utf8(line) {
+                Ok(text) => {
+                    replaced.extend(stable.replace(text).bytes());
+                    replaced.extend(text[text.trim_end().len()..].bytes());
+                }
+                Err(_) => replaced.extend(line),
+            }
+        }
+        replaced
+    }
+
     /// The stable port for an ephemeral one; any other stays.
     fn port(&mut self, port: &str) -> String {
         if port.len() != 5 {
@@ -180,6 +196,9 @@ mod tests {
         assert_eq!(stable.replace("127.0.0.1:41234 left: bye"), "127.0.0.1:50001 left: bye");
         assert_eq!(stable.replace("at 08:23:04 plain"), "at 08:23:04 plain");
         assert_eq!(stable.replace("blanks at the end  "), "blanks at the end");
+        let bytes = stable.in_bytes(b"127.0.0.1:41234 x \n\xff\n127.0.0.1:12345");
+        assert_eq!(bytes, b"127.0.0.1:50001 x \n\xff\n127.0.0.1:50003");
+        assert_eq!(stable.replace("127.0.0.1:41235"), "127.0.0.1:50003");
     }
 
     #[test]

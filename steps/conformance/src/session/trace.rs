@@ -313,7 +313,8 @@ impl State {
     /// The line of its action.
     #[must_use]
     pub fn title(&self) -> String {
-        format!("[{}] {}", self.after.terminal, self.after.action)
+        let title = format!("[{}] {}", self.after.terminal, self.after.action);
+        title.trim_end().to_owned()
     }
 }
 
