@@ -13,7 +13,10 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 /// This crate's texts.
-pub(crate) static TEXTS: Texts = Texts::new(&[("en", include_str!("../texts/en.toml"))]);
+pub(crate) static TEXTS: Texts = Texts::new(&[
+    ("en", include_str!("../texts/en.toml")),
+    ("zh-CN", include_str!("../texts/zh-CN.toml")),
+]);
 
 /// Fills in an entry of the texts of the crate that calls it, as a `String`.
 ///

@@ -31,7 +31,7 @@ pub struct Counts {
     pub pages: usize,
     /// Links and other references in them.
     pub links: usize,
-    /// Sections of translations that are older than the English ones.
+    /// What is older in a translation than in English.
     pub stale: Vec<String>,
 }
 
@@ -50,14 +50,14 @@ impl fmt::Display for Counts {
         if self.stale.is_empty() {
             return Ok(());
         }
-        write!(f, "; older than the English section: {}", self.stale.join(", "))
+        write!(f, "; {}", self.stale.join("; "))
     }
 }
 
 /// Builds the book into a folder, and its other editions into folders of their own, and looks at every page; the
 /// error has a line for each thing that is wrong.
 ///
-/// Sections that are older than the English ones are only counted, unless it is `strict`.
+/// What is older in a translation than in English is only named, unless it is `strict`.
 pub fn check(root: &Path, dest: &Path, strict: bool) -> Result<Counts> {
     build::build(root, dest, Edition::Everyone)?;
     let site = Site::read(dest)?;
@@ -70,18 +70,18 @@ pub fn check(root: &Path, dest: &Path, strict: bool) -> Result<Counts> {
     let mut stale = Vec::new();
     for language in translation::others(root)? {
         problems.extend(translation::problems(root, &language)?);
-        problems.extend(in_language(&language, || captions::problems(root))?);
         let sections = translation::stale(root, &language)?.into_iter();
-        stale
-            .extend(sections.map(|section| format!("{language}/{}", translation::shown(&section))));
+        stale.extend(sections.map(|section| {
+            let shown = translation::shown(&section);
+            format!("{language}/{shown}: the English section has changed (cargo xtask translation)")
+        }));
+        stale.extend(in_language(&language, || captions::problems(root))?);
     }
     problems.extend(site.problems(root));
     problems.extend(site.unused());
     let mut counts = site.counts();
     if strict {
-        problems.extend(stale.iter().map(|it| {
-            format!("{it}: the English section has changed since; see cargo xtask translation")
-        }));
+        problems.extend(stale.iter().cloned());
     }
     counts.stale = stale;
     for edition in Edition::ALL.into_iter().filter(|it| *it != Edition::Everyone) {

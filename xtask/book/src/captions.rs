@@ -11,7 +11,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use workspace::edition::{ENGLISH, folder};
+use workspace::edition::{ENGLISH, folder, has_solutions};
 
 use crate::directive::Directive;
 use crate::directives;
@@ -102,7 +102,8 @@ pub fn problems(root: &Path) -> Result<Vec<String>> {
             }
         }
     }
-    for (place, group) in &table {
+    // The sources of a learner lack the sessions that only solutions show.
+    for (place, group) in table.iter().filter(|_| has_solutions(root)) {
         let unused = group.keys().filter(|key| !used.contains(&(place.as_str(), key.as_str())));
         problems.extend(unused.map(|key| format!("{file}: [\"{place}\"] \"{key}\" is not used")));
     }
@@ -165,6 +166,8 @@ mod tests {
                      \"It is bent.\" = \"弯\"\n\n[\"session 01-first/hello\"]\n\
                      \"A `hello` & its echo.\" = \"`hello` 与它的回显\"\n";
         fixture::write(tree.path(), "book/xx/captions.toml", table);
+        assert_eq!(found(), [""; 0]);
+        fixture::write(tree.path(), "book/en/src/teaching.md", "# Teaching\n");
         assert_eq!(
             found(),
             ["book/xx/captions.toml: [\"figure wire\"] \"It is bent.\" is not used"]

@@ -86,7 +86,7 @@ enum Command {
     Inspect {
         /// Folder to build it in
         dest: PathBuf,
-        /// Count it as wrong that a section of a translation is older than the English one
+        /// Count it as wrong that a translation is older than the English pages
         #[arg(long)]
         strict: bool,
     },

@@ -5,7 +5,7 @@
 
 mod compare;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -99,12 +99,22 @@ fn record(root: &Path, language: &str) -> Result<Option<Record>> {
     }
 }
 
-/// The stale sections of an edition, in the order of the book.
+/// The stale sections of an edition, in the order of the book, and those that are gone in English.
 pub fn stale(root: &Path, language: &str) -> Result<Vec<Name>> {
     let Some(record) = record(root, language)? else { return Ok(Vec::new()) };
-    let sections = sections_of(root, ENGLISH)?.into_iter();
-    let stale = sections.filter(|(name, text)| is_stale(&record, name, text));
-    Ok(stale.map(|(name, _)| name).collect())
+    let english = sections_of(root, ENGLISH)?;
+    let changed = english.iter().filter(|(name, text)| is_stale(&record, name, text));
+    let mut stale: Vec<Name> = changed.map(|(name, _)| name.clone()).collect();
+    let english: BTreeSet<&Name> = english.iter().map(|(name, _)| name).collect();
+    let names = record
+        .iter()
+        .flat_map(|(page, sections)| sections.keys().map(move |id| (page.clone(), id.clone())));
+    stale.extend(names.filter(|name| !english.contains(name)));
+    Ok(stale)
+}
+
+fn is_recorded(record: &Record, (page, id): &Name) -> bool {
+    record.get(page).is_some_and(|sections| sections.contains_key(id))
 }
 
 /// Whether an English section has changed since it was recorded, or was not recorded.
@@ -142,6 +152,7 @@ fn list(root: &Path, language: &str, out: &mut impl io::Write) -> Result<()> {
         let new = now.get(name).map_or("", String::as_str);
         let made_from = record.get(&name.0).and_then(|it| it.get(&name.1)).map(|it| &*it.english);
         match made_from.map(|hash| earlier(root, name, hash)) {
+            _ if new.is_empty() => writeln!(out, "  {}", text!("translation.gone"))?,
             None => writeln!(out, "  {}", text!("translation.new"))?,
             Some(None) => writeln!(out, "  {}", text!("translation.lost"))?,
             Some(Some(old)) => {
@@ -179,8 +190,11 @@ fn done(root: &Path, language: &str, wanted: &[String], reason: Option<&str>) ->
     for wanted in wanted {
         for name in names(wanted, &english, &record)? {
             let shown = shown(&name);
-            let (Some(english), Some(own)) = (english.get(&name), own.get(&name)) else {
-                bail!("{}", text!("translation.no-section", shown));
+            let (english, own) = match (english.get(&name), own.get(&name)) {
+                (Some(english), Some(own)) => (english, own),
+                // It is gone, and its entry goes below.
+                (None, None) if is_recorded(&record, &name) => continue,
+                _ => bail!("{}", text!("translation.no-section", shown)),
             };
             let (english, own, reason) = (hash(english), hash(own), reason.map(str::to_owned));
             let sections = record.entry(name.0).or_default();
@@ -389,6 +403,33 @@ mod tests {
             let error = record(tree.path(), &[wrong], None).unwrap_err().to_string();
             assert!(error.starts_with(wrong), "{error}");
         }
+    }
+
+    #[test]
+    fn a_section_that_is_gone_in_english_is_stale_until_it_is_gone_here_too() {
+        let tree = tree();
+        let section = "\n## S 8 {#s8}\n\nText 8.\n";
+        fixture::replace(tree.path(), "book/en/src/first.md", section, "");
+        assert_eq!(stale_sections(tree.path()), ["first.md#s8"]);
+        assert!(record(tree.path(), &["first.md#s8"], None).is_err());
+        fixture::replace(tree.path(), "book/xx/src/first.md", section, "");
+        record(tree.path(), &["first.md#s8"], None).unwrap();
+        assert_eq!(stale_sections(tree.path()), [""; 0]);
+    }
+
+    #[test]
+    fn what_a_stale_section_lacks_is_no_further_problem() {
+        let tree = tree();
+        assert_eq!(problems(tree.path(), "xx").unwrap(), [""; 0]);
+        for (from, to) in [("Text 2.", "Text `2`."), ("## S 4 {#s4}", "## S 4a {#s4a}")] {
+            fixture::replace(tree.path(), "book/en/src/first.md", from, to);
+            assert_eq!(problems(tree.path(), "xx").unwrap(), [""; 0]);
+        }
+        fixture::replace(tree.path(), "book/xx/src/second.md", "[Back](first.md), or", "Or");
+        assert_eq!(
+            problems(tree.path(), "xx").unwrap(),
+            ["book/xx/src/second.md:3: lacks the link first.md"]
+        );
     }
 
     #[test]

@@ -6,7 +6,10 @@
 use conformance::texts::Texts;
 
 /// The texts of all rooms.
-pub static TEXTS: Texts = Texts::new(&[("en", include_str!("../texts/en.toml"))]);
+pub static TEXTS: Texts = Texts::new(&[
+    ("en", include_str!("../texts/en.toml")),
+    ("zh-CN", include_str!("../texts/zh-CN.toml")),
+]);
 
 #[cfg(test)]
 mod tests {
