@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::browser::{Browser, Scheme, View};
-use crate::{WHOLE_BOOK, setup};
+use crate::{is_whole_book, setup};
 
 /// A short page: what opens over it is the same on all.
 const PAGE: &str = "overview.html";
@@ -37,7 +37,7 @@ impl Rules {
     /// is their only difference. The colours of the whole book are those of the other pages.
     pub fn of(page: &str, view: View) -> Self {
         match view.scheme {
-            Scheme::Light if page == WHOLE_BOOK => Self::NotAboutColours,
+            Scheme::Light if is_whole_book(page) => Self::NotAboutColours,
             Scheme::Light => Self::All,
             Scheme::Dark => Self::AboutColours,
         }

@@ -14,7 +14,7 @@ use flate2::write::GzEncoder;
 use serde_json::json;
 
 use crate::browser::{Browser, View};
-use crate::{PAGE, WHOLE_BOOK};
+use crate::{PAGE, is_whole_book};
 
 /// In bytes. 1 KB is 1,000 bytes.
 const MAX_FIRST_VISIT: usize = 60_000;
@@ -56,7 +56,7 @@ pub fn first_visits(
     // At once: other tests write beside this one.
     std::io::stdout().write_all(table.as_bytes())?;
     // No reader begins with the whole book.
-    let read = rows.iter().filter(|(_, (page, _))| *page != WHOLE_BOOK);
+    let read = rows.iter().filter(|(_, (page, _))| !is_whole_book(page));
     let too_dear = read.filter(|(bytes, _)| *bytes > MAX_FIRST_VISIT);
     found.extend(too_dear.map(|(bytes, (page, files))| {
         format!("{page}: {bytes} bytes, more than {MAX_FIRST_VISIT}, with {files:?}")

@@ -45,6 +45,11 @@ const PAGE: &str = "connection-loop.html";
 /// Everything in one page, for printing.
 const WHOLE_BOOK: &str = "print.html";
 
+/// Whether a page is the whole book in one, in any language.
+fn is_whole_book(page: &str) -> bool {
+    page.rsplit('/').next() == Some(WHOLE_BOOK)
+}
+
 /// What the tests share. It is made before they run, and not to list them.
 type Shared = Arc<OnceLock<(Setup, Survey)>>;
 

@@ -21,9 +21,6 @@ use crate::browser::Session;
 /// The names that the browser goes by.
 const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
-/// The pages' texts, relative to the repository.
-const SOURCES: &str = "book/en/src";
-
 /// How the name of a page ends that has the whole files of another.
 pub const FILES: &str = "-files.html";
 
@@ -128,8 +125,9 @@ pub struct Site {
 impl Site {
     /// The text that a page was written as: its path in the repository, if it has one.
     pub fn source(page: &str) -> Option<String> {
+        let (language, page) = page.split_once('/').unwrap_or(("en", page));
         let name = page.replace(FILES, ".html");
-        let text = format!("{SOURCES}/{}md", name.trim_end_matches("html"));
+        let text = format!("book/{language}/src/{}md", name.trim_end_matches("html"));
         repository().join(&text).is_file().then_some(text)
     }
 
@@ -152,7 +150,7 @@ fn find_pages(folder: &Path, prefix: &str, pages: &mut Vec<String>) -> Result<()
         let name = format!("{prefix}{name}");
         if path.is_dir() {
             find_pages(&path, &format!("{name}/"), pages)?;
-        } else if path.extension() == Some(OsStr::new("html")) && name != "toc.html" {
+        } else if path.extension() == Some(OsStr::new("html")) && !path.ends_with("toc.html") {
             let leads_on = fs::read_to_string(&path)?.contains("http-equiv=\"refresh\"");
             pages.extend((!leads_on).then_some(name));
         }
