@@ -25,7 +25,10 @@ for (const block of document.querySelectorAll('pre')) {
         last.set(style, last.has(style) ? element : null);
     }
 }
-axe.configure({ noHtml: true, rules: [{ id: 'color-contrast', selector: `:not([${REPEATED}])` }] });
+axe.configure({ noHtml: true, rules: [
+    { id: 'color-contrast', selector: `:not([${REPEATED}])` },
+    { id: 'target-size', enabled: true },
+] });
 
 return axe.run(document, { resultTypes: ['violations'], ...options }).then(({ testEngine, passes, violations }) => ({
     version: testEngine.version,
