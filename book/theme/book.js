@@ -125,8 +125,10 @@ const beside = matchMedia('(min-width: 75rem)');
     const choose = (language) => kept.set('edition', language);
     const isSame = (one, other) => one.split('-')[0] === other.split('-')[0];
 
-    // The other page opens at the section that is being read.
+    // The other page opens at what the address names, as long as it is seen, or at the section that is being read.
     function place() {
+        const named = document.querySelector(':target')?.getBoundingClientRect();
+        if (named && named.bottom > 0 && named.top < innerHeight) return location.hash;
         const passed = [...document.querySelectorAll('main :is(h1, h2, h3)[id]')]
             .filter((heading) => heading.getBoundingClientRect().top < innerHeight / 3);
         return scrollY > 0 && passed.length ? passed.at(-1).id : '';

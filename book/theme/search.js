@@ -105,6 +105,16 @@ const search = (({ pages, words: table, ignored, synonyms, texts }) => {
         return found;
     }
 
+    // A run of Han text without what carries no meaning. A single letter that is ignored may be a part of a word, so
+    // only those split the run that never are.
+    const NOISE = [...ignored.filter((word) => HAN.test(word) && word.length > 1), ...'的了吗呢啊吧']
+        .sort((a, b) => b.length - a.length).join('|');
+    const pairsOf = (run) => [...run].slice(1).map((letter, at) => [...run][at] + letter);
+    function partsOfRun(run) {
+        return run.split(new RegExp(NOISE, 'u')).flatMap((part) =>
+            find(part).size || [...part].length < 3 ? [part] : pairsOf(part)).filter((part) => part && isTelling(part));
+    }
+
     // The words of a query, with where they are in the book. Instead of one that is nowhere, its parts.
     function located(query) {
         const names = query.normalize('NFKC').match(/[\p{L}\p{M}\p{N}_.]+/gu) || [];
@@ -115,10 +125,11 @@ const search = (({ pages, words: table, ignored, synonyms, texts }) => {
             const found = find(word);
             if (found.size) return [{ word, found }];
             const parts = HAN.test(word)
-                ? [...word].slice(1).map((letter, at) => [...word][at] + letter)
+                ? partsOfRun(word)
                 : partsOf(cases.get(word) || word).map((part) => part.toLowerCase());
             const inBook = parts.map((part) => ({ word: part, found: find(part) })).filter((it) => it.found.size);
-            return inBook.length ? inBook : [{ word, found }];
+            // A run of noise says nothing next to other words.
+            return inBook.length || (HAN.test(word) && !parts.length && telling.length > 1) ? inBook : [{ word, found }];
         });
         for (const it of words) {
             let weight = 0;
@@ -157,7 +168,8 @@ const search = (({ pages, words: table, ignored, synonyms, texts }) => {
             }
             // A title of which all that matters was asked for.
             const titles = section.title.split('\n').map((line) => {
-                const stems = wordsOf(line).filter(isTelling).map(stemOf);
+                const stems = wordsOf(line).filter(isTelling)
+                    .flatMap((word) => HAN.test(word) && !asked.has(word) ? partsOfRun(word) : [word]).map(stemOf);
                 const isAsked = stems.length && stems.every((stem) => asked.has(stem));
                 return isAsked ? stems.reduce((rare, stem) => rare + asked.get(stem), 0) : 0;
             });
@@ -226,7 +238,9 @@ const search = (({ pages, words: table, ignored, synonyms, texts }) => {
     // About as much of a sentence as fits on two lines, with the first of the words in it.
     function shortened(sentence, words) {
         const at = sentence.search(new RegExp(words.map(({ word }) => pattern(word)).join('|'), 'iu'));
-        const start = at > 120 ? sentence.indexOf(' ', at - 60) + 1 : 0;
+        const space = sentence.indexOf(' ', at - 60) + 1;
+        const before = space && space <= at ? space : at - 60; // Han text may have no space
+        const start = at > 120 ? before : 0;
         const rest = sentence.slice(start);
         if (rest.length < 220) return (start ? '… ' : '') + rest;
         const end = rest.lastIndexOf(' ', 200);

@@ -15,6 +15,7 @@ mod contents;
 mod copying;
 mod cost;
 mod differences;
+mod editions;
 mod every_page;
 mod keyboard;
 mod keys;
@@ -76,6 +77,7 @@ fn main() -> ExitCode {
     }
     let mut tests: Vec<_> = promises.into_iter().map(|(_, trial)| trial).collect();
     tests.extend(behaviour(&shared));
+    tests.extend(in_both_languages(&shared));
     // The browsers, their driver and the folders go when `shared` does: `Conclusion::exit` would
     // leave them running.
     libtest_mimic::run(&arguments, tests).exit_code()
@@ -161,7 +163,6 @@ fn behaviour(shared: &Shared) -> Vec<Trial> {
             keyboard::chooses_what_to_print,
         ),
         test(shared, "search works by keyboard", keyboard::searches),
-        test(shared, "the right section is among the first results", searching::answers),
         test(shared, "search finds Han text", searching::finds_han_text),
         test(
             shared,
@@ -174,6 +175,24 @@ fn behaviour(shared: &Shared) -> Vec<Trial> {
         test(shared, "what search needs is loaded when it opens", cost::search_comes_later),
     ]);
     tests
+}
+
+/// Tests of what depends on the language of the pages.
+fn in_both_languages(shared: &Shared) -> Vec<Trial> {
+    vec![
+        test(shared, "the right section is among the first results", async |browser: &Browser| {
+            searching::answers(browser, searching::IN_ENGLISH).await
+        }),
+        test(
+            shared,
+            "the right section is among the first results, in Chinese",
+            async |browser: &Browser| {
+                searching::answers(browser, searching::OF_CHINESE_READERS).await
+            },
+        ),
+        test(shared, "the page in another language is offered once", editions::offered_once),
+        test(shared, "a page leads to itself in the other language", editions::lead_to_each_other),
+    ]
 }
 
 /// A test in a browser.

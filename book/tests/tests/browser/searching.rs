@@ -13,8 +13,18 @@ use serde_json::{Value, json};
 use crate::PAGE;
 use crate::browser::{Browser, Scheme, View};
 
-/// What people ask, relative to the package.
-const QUESTIONS: &str = "questions.toml";
+/// What people ask in a language, relative to the package.
+#[derive(Clone, Copy)]
+pub struct Asked {
+    questions: &'static str,
+    /// The page that a search starts from: not the one that it finds.
+    start: &'static str,
+}
+
+pub const IN_ENGLISH: Asked = Asked { questions: "questions.toml", start: START };
+
+pub const OF_CHINESE_READERS: Asked =
+    Asked { questions: "questions.zh-CN.toml", start: "zh-CN/overview.html" };
 
 /// The results that are seen at a glance.
 const FIRST: usize = 3;
@@ -85,18 +95,19 @@ struct Question {
     text: String,
     expected: Vec<String>,
     #[expect(dead_code, reason = "for people")]
-    before: usize,
+    before: Option<usize>,
     after: usize,
 }
 
 /// The right section is among the first results for nearly all questions, and those that the file records as answered
 /// stay so.
-pub async fn answers(browser: &Browser) -> Result<()> {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(QUESTIONS);
-    let text = fs::read_to_string(&file).with_context(|| format!("cannot read {QUESTIONS}"))?;
+pub async fn answers(browser: &Browser, asked: Asked) -> Result<()> {
+    let name = asked.questions;
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    let text = fs::read_to_string(&file).with_context(|| format!("cannot read {name}"))?;
     let Questions { question: questions } = toml::from_str(&text)?;
     let texts: Vec<&str> = questions.iter().map(|question| &*question.text).collect();
-    open(browser).await?;
+    open(browser, asked.start).await?;
     let results: Vec<Vec<[String; 2]>> =
         browser.run(include_str!("scripts/answers.js"), json!([texts])).await?;
     let rank = |(question, results): (&Question, &Vec<[String; 2]>)| {
@@ -115,7 +126,7 @@ pub async fn answers(browser: &Browser) -> Result<()> {
     for (question, rank) in questions.iter().zip(ranks) {
         if is_first(rank) != is_first(question.after) {
             let Question { text, after, .. } = question;
-            problems.push(format!("`{text}`: the rank is {rank}, and {QUESTIONS} has {after}"));
+            problems.push(format!("`{text}`: the rank is {rank}, and {name} has {after}"));
         }
     }
     if good * 100 < questions.len() * PER_CENT {
@@ -165,7 +176,7 @@ pub async fn finds_han_text(browser: &Browser) -> Result<()> {
 
 /// Han text that is still being composed is not searched for; once it is there, it is.
 pub async fn waits_for_composition(browser: &Browser) -> Result<()> {
-    open(browser).await?;
+    open(browser, START).await?;
     let composed = json!({ "text": "粘包", "selectionStart": 2, "selectionEnd": 2 });
     browser.devtools("Input.imeSetComposition", composed).await?;
     let state = "const field = document.getElementById('search-field'); \
@@ -224,8 +235,8 @@ pub async fn works_without_a_server(browser: &Browser) -> Result<()> {
 }
 
 /// Opens the search, and waits for what it needs.
-async fn open(browser: &Browser) -> Result<()> {
-    browser.visit_in(View::WIDE, START).await?;
+async fn open(browser: &Browser, start: &str) -> Result<()> {
+    browser.visit_in(View::WIDE, start).await?;
     search(browser, "socket").await?;
     let results = Locator::Css("#search-results a");
     browser.expect(results, "a search for socket has results").await?;
