@@ -313,8 +313,10 @@ fn closed(peer: String, pair: Pair, tables: &Tables<'_>) -> Socket {
 }
 
 fn buffer(len: usize, bytes: &[u8], fin: bool) -> Buffer {
-    let bytes = bytes[..bytes.len().min(MAX_BYTES)].to_vec();
-    Buffer { len: Some(len).filter(|len| *len <= MAX_LEN), bytes, fin }
+    if len > MAX_LEN {
+        return Buffer { len: None, bytes: Vec::new(), fin };
+    }
+    Buffer { len: Some(len), bytes: bytes[..bytes.len().min(MAX_BYTES)].to_vec(), fin }
 }
 
 /// What the threads of a program do. Equal waits are counted.

@@ -196,7 +196,8 @@ impl Ends {
 pub struct Buffer {
     /// How many there are; none if they are more than [`MAX_LEN`].
     pub len: Option<usize>,
-    /// The first of them, [`MAX_BYTES`] at the most; empty if they cannot be read.
+    /// The first of them, [`MAX_BYTES`] at the most; empty if they cannot be read, or if they are more than
+    /// [`MAX_LEN`]: where a writer stops depends on the sizes of buffers, too.
     pub bytes: Vec<u8>,
     /// Whether a FIN comes after them.
     pub fin: bool,
