@@ -83,9 +83,9 @@ impl Address {
     /// languages.
     pub fn describe(&self, name: &str, page: String) -> String {
         let mut page = with_english_code(self.with_twins(name, page));
-        // mdBook writes this title.
-        let title = text!("edition.not-found");
-        page = page.replacen("<title>Page not found", &format!("<title>{title}"), 1);
+        for (english, own) in words_of_mdbook() {
+            page = page.replace(english, &own);
+        }
         if !is_listed(&page) {
             return page;
         }
@@ -202,6 +202,19 @@ fn with_english_code(page: String) -> String {
         })
     };
     ["code", "kbd", "samp"].into_iter().fold(page, mark)
+}
+
+/// What mdBook writes in English, with what is around it, and the same in the language of the page.
+fn words_of_mdbook() -> [(&'static str, String); 6] {
+    let callout = |title: String| format!("</svg>{title}</p>");
+    [
+        ("<title>Page not found", format!("<title>{}", text!("edition.not-found"))),
+        ("</svg>Note</p>", callout(text!("callout.note"))),
+        ("</svg>Tip</p>", callout(text!("callout.tip"))),
+        ("</svg>Important</p>", callout(text!("callout.important"))),
+        ("</svg>Warning</p>", callout(text!("callout.warning"))),
+        ("</svg>Caution</p>", callout(text!("callout.caution"))),
+    ]
 }
 
 fn is_listed(page: &str) -> bool {
