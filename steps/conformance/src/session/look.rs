@@ -5,10 +5,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
-
-use rustix::net::{RecvFlags, recv};
-use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
 use super::stable::Stable;
 use super::trace::{
@@ -18,7 +14,7 @@ use crate::process_info::{self, Connection, SystemCall};
 
 /// The numbers of the system calls in which programs wait. Those that are in no list are recorded in no
 /// trace.
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 const CALLS: &[(Call, &[i64])] = &[
     (Call::Accept, &[43, 288]),              // accept, accept4
     (Call::Connect, &[42]),                  // connect
@@ -30,7 +26,7 @@ const CALLS: &[(Call, &[i64])] = &[
     (Call::Child, &[61, 247]),               // wait4, waitid
     (Call::Sleep, &[35, 230]),               // nanosleep, clock_nanosleep
 ];
-#[cfg(target_arch = "aarch64")]
+#[cfg(all(target_os = "linux", target_arch = "aarch64"))]
 const CALLS: &[(Call, &[i64])] = &[
     (Call::Accept, &[202, 242]),
     (Call::Connect, &[203]),
@@ -42,17 +38,21 @@ const CALLS: &[(Call, &[i64])] = &[
     (Call::Child, &[260, 95]),
     (Call::Sleep, &[101, 115]),
 ];
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 const CALLS: &[(Call, &[i64])] = &[];
 
 /// Why nothing can be seen here, if that is so.
 pub(super) fn obstacle() -> Option<String> {
+    if cfg!(not(target_os = "linux")) {
+        return Some("only Linux reports what the kernel holds".to_owned());
+    }
     if CALLS.is_empty() {
         return Some("the system calls of this processor are not known here".to_owned());
     }
-    let child = crate::Program::start(std::process::Command::new("cat")).ok()?;
-    let looked = SystemCall::of_threads(child.id()).and_then(|_| descriptor(child.id(), 0));
-    let error = looked.err()?;
+    // Its output is a socket, in which nothing has arrived.
+    let child = crate::Program::start_judge(std::process::Command::new("cat")).ok()?;
+    let looked = SystemCall::of_threads(child.id()).and_then(|_| peek(child.id(), 1));
+    let error = looked.err().filter(|error| error.kind() != io::ErrorKind::WouldBlock)?;
     Some(format!("this system forbids a look into another process: {error}"))
 }
 
@@ -116,7 +116,6 @@ impl Looks {
         let Some(pid) = subjects.iter().find_map(|subject| subject.pid) else {
             return Ok(subjects.iter().map(ended).collect());
         };
-        let text = |error: io::Error| error.to_string();
         let tables = Tables {
             tcp: Connection::all(pid).map_err(text)?,
             udp: Connection::datagrams(pid).map_err(text)?,
@@ -210,7 +209,8 @@ impl Looks {
             } else if let Some(row) = of(&tables.udp) {
                 peers.insert(inode, On::Datagrams);
                 let addr = (row.local.port() < FIRST_EPHEMERAL).then(|| addr(row.local));
-                let bytes = if row.unread == 0 { Vec::new() } else { peek(pid, fd)? };
+                let bytes =
+                    if row.unread == 0 { Vec::new() } else { peek(pid, fd).map_err(text)? };
                 let receive = buffer(bytes.len(), &bytes, false);
                 program.sockets.push(Socket::Datagrams { addr, receive });
             }
@@ -289,7 +289,8 @@ fn connection(
         _ => return Err(format!("the connection with {peer} is being made")),
     };
     let has_ended = matches!(state, Ends::Peer | Ends::Both);
-    let bytes = if row.unread == 0 { Vec::new() } else { stable.in_bytes(&peek(pid, fd)?) };
+    let bytes =
+        if row.unread == 0 { Vec::new() } else { stable.in_bytes(&peek(pid, fd).map_err(text)?) };
     let receive = match row.unread.checked_sub(bytes.len()) {
         _ if bytes.len() > MAX_LEN => buffer(bytes.len(), &bytes, has_ended),
         Some(0) => buffer(bytes.len(), &bytes, false),
@@ -312,6 +313,10 @@ fn closed(peer: String, pair: Pair, tables: &Tables<'_>) -> Socket {
     Socket::Connection { peer, state, receive: Buffer::EMPTY, send: Buffer::EMPTY }
 }
 
+fn text(error: io::Error) -> String {
+    error.to_string()
+}
+
 fn buffer(len: usize, bytes: &[u8], fin: bool) -> Buffer {
     if len > MAX_LEN {
         return Buffer { len: None, bytes: Vec::new(), fin };
@@ -327,7 +332,7 @@ fn waits(
     peers: &HashMap<u64, On>,
 ) -> Result<Vec<Wait>, String> {
     let mut counts: BTreeMap<(Call, Option<On>), usize> = BTreeMap::new();
-    for call in SystemCall::of_threads(pid).map_err(|error| error.to_string())? {
+    for call in SystemCall::of_threads(pid).map_err(text)? {
         let mut wait = match call {
             None => (Call::Runs, None),
             Some(call) => wait(call, files, peers)?,
@@ -363,18 +368,22 @@ fn wait(
 }
 
 /// The bytes that are unread in a socket of another process, up to one more than are counted.
-fn peek(pid: u32, fd: i32) -> Result<Vec<u8>, String> {
+#[cfg(target_os = "linux")]
+fn peek(pid: u32, fd: i32) -> io::Result<Vec<u8>> {
+    use rustix::net::{RecvFlags, recv};
+    use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
+
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::NotFound)?;
+    let process = pidfd_open(pid, PidfdFlags::empty())?;
+    let socket = pidfd_getfd(process, fd, PidfdGetfdFlags::empty())?;
     let mut bytes = vec![0; MAX_LEN + 1];
-    let socket = descriptor(pid, fd).map_err(|error| error.to_string())?;
-    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-    let (_, len) = recv(socket, &mut bytes[..], flags).map_err(|error| error.to_string())?;
+    let (_, len) = recv(socket, &mut bytes[..], RecvFlags::PEEK | RecvFlags::DONTWAIT)?;
     bytes.truncate(len);
     Ok(bytes)
 }
 
-/// A descriptor of another process, as one of this process.
-fn descriptor(pid: u32, fd: i32) -> io::Result<OwnedFd> {
-    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::NotFound)?;
-    let process = pidfd_open(pid, PidfdFlags::empty())?;
-    Ok(pidfd_getfd(process, fd, PidfdGetfdFlags::empty())?)
+/// Other systems give no descriptors of another process.
+#[cfg(not(target_os = "linux"))]
+fn peek(_: u32, _: i32) -> io::Result<Vec<u8>> {
+    Err(io::ErrorKind::Unsupported.into())
 }

@@ -32,10 +32,7 @@
 //! again until it shows what it must. What the kernel holds, which a [`trace`] has, is looked at again and
 //! again in the same way.
 
-#[cfg(target_os = "linux")]
 mod look;
-#[cfg(not(target_os = "linux"))]
-mod no_look;
 mod parse;
 mod run;
 mod stable;

@@ -6,10 +6,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-#[cfg(target_os = "linux")]
 use super::look::{self, Looks, Subject};
-#[cfg(not(target_os = "linux"))]
-use super::no_look::{self as look, Looks, Subject};
 use super::parse::{Action, Line, NETWORK, REPEATS, Session};
 use super::stable::Stable;
 use super::trace::{self, Call, State, Trace};
