@@ -432,6 +432,22 @@ mod tests {
         );
     }
 
+    /// Each language of the book has its words of the theme.
+    #[test]
+    fn the_theme_has_the_same_words_in_each_language() {
+        let root = workspace::root::repository();
+        let theme = fs::read_to_string(root.join("book/theme/header.hbs")).unwrap();
+        let table =
+            theme.split_once("(lookup ").unwrap().1.split_once(" @root.language").unwrap().0;
+        let table: BTreeMap<String, BTreeMap<String, String>> =
+            serde_json::from_str(table).unwrap();
+        let words =
+            |language: &str| table.get(language).expect(language).keys().collect::<BTreeSet<_>>();
+        for language in languages(&root).unwrap() {
+            assert_eq!(words(&language), words("en"), "{language}");
+        }
+    }
+
     #[test]
     fn what_has_changed_in_english_is_shown_from_the_history() {
         let tree = tree();

@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result};
 use conformance::text;
 use serde::Deserialize;
 use workspace::command_line::is_on_path;
+use workspace::texts::column;
 use workspace::{cargo, print, root};
 
 /// The ports on which the steps' servers listen by default.
@@ -70,8 +71,12 @@ impl fmt::Display for Finding {
             State::Missing => text!("doctor.state-missing"),
             State::Optional => text!("doctor.state-optional"),
         };
-        write!(f, "{:<14}  {state:<8}  {}", self.what, self.detail)?;
-        self.remedy.as_ref().map_or(Ok(()), |remedy| write!(f, ". {remedy}"))
+        let detail = &self.detail;
+        let sentence = match &self.remedy {
+            Some(remedy) => text!("doctor.detail-and-remedy", detail, remedy),
+            None => detail.clone(),
+        };
+        write!(f, "{}  {}  {sentence}", column(&self.what, 14), column(&state, 8))
     }
 }
 

@@ -143,6 +143,19 @@ fn what_cannot_be_checked_has_exit_code_2() {
 }
 
 #[test]
+fn what_is_explained_is_in_another_language_if_that_is_asked_for() {
+    let (code, chinese, _) = check(&["--lang", "zh-CN", "03", "--list"]);
+    assert_eq!(code, Some(0));
+    let (_, english, _) = check(&["03", "--list"]);
+    let is_han = |c: char| ('\u{4e00}'..'\u{a000}').contains(&c);
+    assert!(chinese.contains(is_han) && !english.contains(is_han), "{chinese}\n{english}");
+    let names = |text: &str| text.lines().step_by(2).count();
+    assert_eq!(names(&chinese), names(&english));
+    let (code, _, error) = check(&["--lang", "xx", "03", "--list"]);
+    assert!(code == Some(2) && error.contains("[possible values: en, zh-CN]"), "{error}");
+}
+
+#[test]
 fn the_list_says_why_each_check_matters() {
     let (code, text, _) = check(&["02", "--list"]);
     assert_eq!(code, Some(0));
