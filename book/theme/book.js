@@ -3,6 +3,15 @@
 const root = document.documentElement;
 const byId = (id) => document.getElementById(id);
 
+// What the address names; `#%` cannot be decoded, and names nothing.
+function addressed() {
+    try {
+        return byId(decodeURIComponent(location.hash.slice(1)));
+    } catch {
+        return null;
+    }
+}
+
 function announce(words) {
     const announcer = byId('announcer');
     announcer.textContent = '';
@@ -423,6 +432,88 @@ const keysAreOn = () => byId('keys-on').checked && !byId('keys').open;
     }
 })();
 
+// ----------------------------------------------------------------- players
+
+// Above a session: what the kernel held after each step, from the table below it. The reader chooses the step. Later lines
+// are hidden, and keep their place.
+(function players() {
+    const template = byId('player-template').content.firstElementChild;
+
+    // A row of the table as a box.
+    function box(row) {
+        const program = document.createElement('div');
+        if (row.className) program.className = row.className;
+        program.append(...[...row.cells].map((cell) => {
+            const part = document.createElement('span');
+            part.append(...cell.cloneNode(true).childNodes);
+            return part;
+        }));
+        return program;
+    }
+
+    function play(session, table) {
+        const player = template.cloneNode(true);
+        const [back, on] = player.querySelectorAll('button');
+        const range = player.querySelector('input');
+        const count = player.querySelector('[data-of]');
+        const turns = [...session.querySelectorAll('.turn')];
+        const firsts = turns.filter((turn) => turn.matches('.step'));
+        const stepOf = (turn) => firsts.filter((first) => first === turn || first.compareDocumentPosition(turn) & 4).length;
+        const steps = turns.map(stepOf);
+
+        // A program without a row is as it was.
+        const programs = new Map();
+        const states = [...table.tBodies].map(({ rows: [title, ...rows] }) => {
+            rows.forEach((row) => programs.set(row.cells[0].textContent, row));
+            const state = document.createElement('div');
+            const parts = [table.tHead.rows[0], ...programs.values()].map(box);
+            state.append(title.querySelector('p').cloneNode(true), ...parts);
+            return state;
+        });
+        player.querySelector('.states').append(...states);
+        range.max = states.length;
+
+        function show(step) {
+            const focused = document.activeElement;
+            states.forEach((state, index) => state.classList.toggle('shown', index + 1 === step));
+            turns.forEach((turn, index) => {
+                turn.classList.toggle('now', steps[index] === step);
+                turn.classList.toggle('later', steps[index] > step);
+            });
+            range.value = step;
+            count.textContent = count.dataset.of.replace('%n', step).replace('%m', states.length);
+            range.setAttribute('aria-valuetext', count.textContent);
+            back.disabled = step === 1;
+            on.disabled = step === states.length;
+            if (focused.disabled) range.focus();
+        }
+
+        function choose(step) {
+            show(step);
+            history.replaceState(null, '', '#' + firsts[step - 1].querySelector('[id]').id);
+            announce(states[step - 1].firstElementChild.textContent);
+        }
+
+        range.addEventListener('input', () => choose(Number(range.value)));
+        back.addEventListener('click', () => choose(Number(range.value) - 1));
+        on.addEventListener('click', () => choose(Number(range.value) + 1));
+        session.addEventListener('click', ({ target }) => {
+            const turn = target.closest('.turn');
+            if (turn && !target.closest('button') && getSelection().isCollapsed) choose(stepOf(turn));
+        });
+        addEventListener('hashchange', settle);
+        function settle() {
+            const turn = addressed()?.closest('.turn');
+            if (turn && session.contains(turn)) show(stepOf(turn));
+        }
+        session.prepend(player);
+        show(states.length);
+        settle();
+    }
+
+    for (const table of document.querySelectorAll('main:not(.whole-book) .held')) play(table.closest('.session'), table);
+})();
+
 // ------------------------------------------------------------------- pages
 
 (function pages() {
@@ -455,15 +546,6 @@ const keysAreOn = () => byId('keys-on').checked && !byId('keys').open;
         code.innerHTML = code.innerHTML.replace(/[^\s&;]*-[^\s&;]*/g,
             (word) => word.length <= 20 ? `<span class="whole">${word}</span>` : word);
     });
-
-    // What the address names; `#%` cannot be decoded, and names nothing.
-    function addressed() {
-        try {
-            return byId(decodeURIComponent(location.hash.slice(1)));
-        } catch {
-            return null;
-        }
-    }
 
     // A link into a folded block unfolds it.
     function reveal() {

@@ -5,13 +5,15 @@
 //! terminal's name unless the turn before it is in the same terminal. What a tap prints about bytes is drawn, see `wire`.
 
 mod framing;
+mod kernel;
+mod story;
 mod wire;
 
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use conformance::check::Protocol;
-use conformance::session::{Action, Line, Session};
+use conformance::session::{Action, Line, Session, Trace};
 use conformance::text;
 
 use self::wire::{End, Wire};
@@ -30,7 +32,9 @@ pub fn render(root: &Path, arguments: &str) -> Result<String> {
     session.caption = Captions::of(root, &place(step, name))?.text(&session.caption).into_owned();
     let protocol = Protocol::of_step(number.parse().with_context(|| format!("expected {USAGE}"))?);
     let figure = Figure::new(&session, format!("{number}-{name}"));
-    figure.html(protocol).with_context(|| path(step, name))
+    let path = path(step, name);
+    let held = figure.held(root, &path.replace(".session", ".trace"))?;
+    figure.html(protocol, &held).with_context(|| path)
 }
 
 /// Where the texts of a session are in the table of another language.
@@ -94,7 +98,18 @@ impl<'a> Figure<'a> {
         Self { session, terminals: terminals.collect(), id }
     }
 
-    fn html(&self, protocol: Protocol) -> Result<String> {
+    /// What the kernel held, if that was recorded.
+    fn held(&self, root: &Path, path: &str) -> Result<String> {
+        if !root.join(path).is_file() {
+            return Ok(String::new());
+        }
+        let trace = Trace::parse(&read(root, path)?).with_context(|| path.to_owned())?;
+        let class_of = |name: &str| self.terminals.iter().find(|it| it.name == name);
+        let class_of = |name: &str| class_of(name).map_or("", |it| &it.class);
+        kernel::html(&trace, self.session, class_of).with_context(|| path.to_owned())
+    }
+
+    fn html(&self, protocol: Protocol, held: &str) -> Result<String> {
         let mut wire = Wire::new(protocol, self.ends());
         let mut turns = String::new();
         let mut before = "";
@@ -113,7 +128,7 @@ impl<'a> Figure<'a> {
         let printed = self.printed_by_tap();
         let caption = sentence(&self.session.caption);
         Ok(format!(
-            r#"<figure class="{class}"><div class="terminals" style="--name:{width}ch">{turns}</div>{printed}<figcaption>{caption}</figcaption></figure>"#
+            r#"<figure class="{class}"><div class="terminals" style="--name:{width}ch">{turns}</div>{held}{printed}<figcaption>{caption}</figcaption></figure>"#
         ))
     }
 
@@ -130,7 +145,7 @@ impl<'a> Figure<'a> {
             at += event.as_ref().map_or(1, |event| event.lines);
             let row = match event {
                 Some(event) => wire.html(&event, &id),
-                None => line_to_html(&line.action, &id),
+                None => line_to_html(&line.action, Some(&id)),
             };
             rows.push((is_in_columns(&line.action), row));
         }
@@ -239,12 +254,13 @@ fn rows_to_html(rows: &[(bool, String)]) -> String {
     }
 }
 
-fn line_to_html(action: &Action, id: &str) -> String {
+/// A line, with an address if it is to have one.
+fn line_to_html(action: &Action, id: Option<&str>) -> String {
+    let id = id.map_or_else(String::new, |id| format!(r#" id="{id}""#));
     let typed = |class: &str, text: &str| {
-        format!(r#"<span id="{id}"><kbd class="{class}">{}</kbd></span>"#, escape(text))
+        format!(r#"<span{id}><kbd class="{class}">{}</kbd></span>"#, escape(text))
     };
-    let printed =
-        |class: &str, text: &str| format!(r#"<samp id="{id}"{class}>{}</samp>"#, escape(text));
+    let printed = |class: &str, text: &str| format!("<samp{id}{class}>{}</samp>", escape(text));
     match action {
         Action::Command(command) => typed("command", command),
         Action::Input(line) => typed("input", line),

@@ -172,6 +172,60 @@ fn session(step: &str, text: &str) -> Result<String> {
     super::render(&Directive::alone_in(&directive).unwrap(), tree.path())
 }
 
+const TRACE: &str = "[server] $ serve
+  server
+    waits in accept
+    listens at 127.0.0.1:9001
+[bob] $ start
+  server
+    waits in accept
+    listens at 127.0.0.1:9001
+  bob
+    waits in read on the keyboard
+    waits for another thread, 2 threads
+    connection with another program: ended by the peer
+[bob] ^D
+  server
+    waits in accept
+    listens at 127.0.0.1:9001; in its queue: bob with 2 bytes
+  bob
+    ended
+";
+
+#[test]
+fn what_the_kernel_held_is_a_table_of_what_has_changed() {
+    let tree = fixture::tree();
+    let write = |name: &str, text: &str| {
+        fixture::write(tree.path(), &format!("steps/01-first/sessions/it.{name}"), text);
+    };
+    write("session", "[server] $ serve\n[bob]    $ start\n[bob]    ^D\n");
+    write("trace", TRACE);
+    let directive = Directive::alone_in("{{#session 01-first/it}}").unwrap();
+    let html = super::render(&directive, tree.path()).unwrap();
+    let (_, table) = html.split_once("</thead>").unwrap();
+    let (table, _) = table.split_once("</table>").unwrap();
+    assert_eq!(
+        table,
+        concat!(
+            r#"<tbody><tr><th scope="rowgroup" colspan="3"><b>server</b> <code>$ serve</code><p><b>server</b> listens. No client is there yet.</p></th></tr>"#,
+            r#"<tr class="terminal-0"><th scope="row"><b>server</b></th><td><span class="wait">waits in <code>accept</code></span></td><td><span class="socket">queue <i>empty</i></span></td></tr></tbody>"#,
+            r#"<tbody><tr><th scope="rowgroup" colspan="3"><b>bob</b> <code>$ start</code><p><b>bob</b>: waits for the keyboard.</p></th></tr>"#,
+            r#"<tr class="terminal-1"><th scope="row"><b>bob</b></th><td><span class="wait">waits for the keyboard</span> <span class="wait">waits for another thread (2 threads)</span></td>"#,
+            r#"<td><span class="socket">from another program <i>empty</i> <i>another program sends nothing more</i></span></td></tr></tbody>"#,
+            r#"<tbody><tr><th scope="rowgroup" colspan="3"><b>bob</b> <span><kbd class="key">Ctrl-D</kbd></span><p>The kernel of <b>server</b> holds 2 bytes from <b>bob</b>: the connection is not accepted yet.</p></th></tr>"#,
+            r#"<tr class="terminal-0"><th scope="row"><b>server</b></th><td><span class="wait">waits in <code>accept</code></span></td>"#,
+            r#"<td><span class="socket">queue <span class="queued"><b>bob</b> <span class="bytes"><samp class="message-0" aria-hidden="true">··</samp> <span>2 bytes</span></span></span></span></td></tr>"#,
+            r#"<tr class="terminal-1"><th scope="row"><b>bob</b></th><td><span class="wait">has ended</span></td><td></td></tr></tbody>"#,
+        )
+    );
+    write("trace", &TRACE.replace("[bob] $ start", "[bob] $ go"));
+    let error = format!("{:#}", super::render(&directive, tree.path()).unwrap_err());
+    assert_eq!(
+        error,
+        "steps/01-first/sessions/it.trace: line 5: the session has `[bob] $ start` here"
+    );
+}
+
 #[test]
 fn programs_that_watch_the_others_have_a_colour_of_their_own() {
     for program in ["cargo xtask tap --no-time", "sudo tcpdump -n", "ss -tan"] {

@@ -16,11 +16,15 @@ const parts = [...main.querySelectorAll('h1, h2, h3, p, li, summary, table, pre,
     .filter((part) => !part.closest('.outline'));
 const outlines = [...main.querySelectorAll('.outline')].map((outline) => outline.innerText);
 // Nor is it a difference that a second language is under a tab with scripts, and folded without; or that a
-// switch unfolds what can be unfolded without it.
-const ways = [...main.querySelectorAll('.languages, .twins > details > summary, .whole-file')];
+// switch unfolds what can be unfolded without it; or that a player shows again what is in a table, and hides lines that
+// come later.
+const ways = [...main.querySelectorAll('.languages, .twins > details > summary, .whole-file, .player')];
 ways.forEach((way) => { way.style.display = 'none'; });
+const later = [...main.querySelectorAll('.later')];
+later.forEach((turn) => turn.classList.remove('later'));
 const text = outlines.reduce((rest, outline) => rest.replace(outline, ''), main.innerText);
 ways.forEach((way) => { way.style.display = ''; });
+later.forEach((turn) => turn.classList.add('later'));
 return {
     words: text.split(/\s+/).filter(Boolean),
     contents: links.map((link) => link.href),
