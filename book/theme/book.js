@@ -151,8 +151,9 @@ const beside = matchMedia('(min-width: 75rem)');
     }
 
     function offer(target) {
-        const bar = document.createElement('p');
+        const bar = document.createElement('aside');
         bar.className = 'offer';
+        bar.setAttribute('aria-label', target.textContent);
         bar.lang = target.hreflang;
         const link = document.createElement('a');
         link.href = target.href;
