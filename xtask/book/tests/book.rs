@@ -47,11 +47,15 @@ mod slow {
         let unpacked = GzDecoder::new(File::open(&archive).unwrap());
         Archive::new(unpacked).unpack(folder.path()).unwrap();
         let bundle = folder.path().join("tcp-step-by-step");
-        assert!(bundle.join("book-html/introduction.html").is_file());
-        for gone in
-            ["steps/06-struct-header/exercises", "book/en/teacher", "book/en/src/teaching.md"]
-        {
-            assert!(!bundle.join(gone).exists(), "{gone}");
+        for page in ["book-html/introduction.html", "book-html/zh-CN/introduction.html"] {
+            assert!(bundle.join(page).is_file(), "{page}");
+        }
+        assert!(!bundle.join("steps/06-struct-header/exercises").exists());
+        for gone in ["teacher", "src/teaching.md", "translated.toml"] {
+            for language in ["en", "zh-CN"] {
+                let gone = format!("book/{language}/{gone}");
+                assert!(!bundle.join(&gone).exists(), "{gone}");
+            }
         }
         let machine = root::repository().to_str().unwrap().to_owned();
         for name in [".cargo/config.toml", "Cargo.toml", "Cargo.lock", "book-html/print.html"] {

@@ -146,6 +146,29 @@ workspace = true
     }
 
     #[test]
+    fn an_edition_in_chinese_is_left_without_its_solutions_and_its_record() {
+        let tree = fixture::tree();
+        let root = tree.path();
+        let page = "# 一\n\n<details><summary>参考答案</summary>\n\n秘密\n\n</details>\n\n见[教学](teaching.md)。\n";
+        for (name, text) in [
+            ("first.md", page),
+            ("SUMMARY.md", "- [一](first.md)\n- [教学](teaching.md)\n"),
+            ("teaching.md", "# 教学\n"),
+        ] {
+            fixture::write(root, &format!("book/zh-CN/src/{name}"), text);
+        }
+        fixture::write(root, "book/zh-CN/translated.toml", "");
+        let made = root.join("target/made");
+        let kept = without(sources(root).unwrap(), Edition::Learner, &made).unwrap();
+        let is_chinese = |(name, _): &&Entry| name.starts_with("book/zh-CN");
+        assert_eq!(kept.iter().filter(is_chinese).count(), 0, "{kept:?}");
+        let read = |name: &str| fs::read_to_string(made.join("book/zh-CN/src").join(name)).unwrap();
+        let text = read("first.md");
+        assert!(!text.contains("秘密") && text.contains("见教学。"), "{text}");
+        assert_eq!(read("SUMMARY.md"), "- [一](first.md)\n");
+    }
+
+    #[test]
     fn solutions_their_sessions_and_pages_for_teachers_are_left_out() {
         let tree = fixture::tree();
         let root = tree.path();
