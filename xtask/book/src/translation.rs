@@ -3,6 +3,7 @@
 //! A file beside the pages records for each section the hash of the English text from which it was made, and its own. A
 //! section is *stale* if the English text has another hash by now.
 
+mod chinese;
 mod compare;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,17 +1,16 @@
 //! Whether the pages of a translation have all that the English pages have: the same sections, directives, links,
-//! callouts, exercises, code and numbers, in Chinese typography.
+//! callouts, exercises, code and numbers.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
-use conformance::texts::{in_language, language};
+use conformance::texts::in_language;
 use mdbook_markdown::pulldown_cmark::{Event, Tag, TagEnd};
 use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
 use workspace::edition::{ENGLISH, folder_of};
 
-use super::{Section, TOP, id_of, pages, path_of, sections, stale};
-use crate::built::paragraphs;
+use super::{Section, TOP, chinese, id_of, pages, path_of, sections, stale};
 use crate::directive::Directive;
 use crate::directives::collect::CORRECTION;
 use crate::edition::TEACHERS_FOLDER;
@@ -49,7 +48,10 @@ pub fn problems(root: &Path, language: &str) -> Result<Vec<String>> {
             }
             continue;
         };
-        let found = in_language(language, || page(english, own, &stale))?;
+        let mut found = in_language(language, || page(english, own, &stale))?;
+        if language.starts_with("zh") {
+            found.extend(chinese::problems(name, own));
+        }
         problems
             .extend(found.into_iter().map(|(line, problem)| format!("{file}:{line}: {problem}")));
     }
@@ -81,7 +83,7 @@ fn contents(root: &Path, folder: &str) -> Result<Vec<String>> {
 
 /// What is wrong with a page, each with its line; `stale` are the ids of sections that are not looked at.
 fn page(english: &str, own: &str, stale: &[&str]) -> Result<Vec<(usize, String)>> {
-    let mut problems = if language().starts_with("zh") { typography(own) } else { Vec::new() };
+    let mut problems = Vec::new();
     let (theirs, ours) = (sections(english), sections(own));
     let heading = |section: &Section| {
         let level = section.text.bytes().take_while(|byte| *byte == b'#').count();
@@ -244,55 +246,6 @@ impl Reader for Marks {
     fn text(&mut self, _: &str) {}
 }
 
-/// Where a page breaks the rules for Chinese text: blanks, punctuation and emphasis.
-fn typography(page: &str) -> Vec<(usize, String)> {
-    let line_at = |at: usize| 1 + page[..at].matches('\n').count();
-    let mut problems = Vec::new();
-    for (start, text) in paragraphs(page) {
-        let characters: Vec<char> = text.chars().collect();
-        for (at, pair) in characters.windows(2).enumerate() {
-            if let Some(problem) = wrong_pair(pair[0], pair[1]) {
-                let around = &characters[at.saturating_sub(6)..(at + 8).min(characters.len())];
-                let around: String = around.iter().collect();
-                problems.push((line_at(start), format!("{problem}: …{around}…")));
-            }
-        }
-        if text.contains('*') {
-            problems.push((line_at(start), "a `*` is shown as it is".to_owned()));
-        }
-    }
-    for (event, range) in new_cmark_parser(page, &MarkdownOptions::default()).into_offset_iter() {
-        if let Event::Start(Tag::Emphasis) = event {
-            problems
-                .push((line_at(range.start), "emphasis is bold, and not in italics".to_owned()));
-        }
-    }
-    problems
-}
-
-/// What is wrong with two characters beside each other.
-fn wrong_pair(a: char, b: char) -> Option<&'static str> {
-    let is_latin = |c: char| c.is_ascii_alphanumeric();
-    if is_han(a) && is_latin(b) || is_latin(a) && is_han(b) {
-        return Some("a blank is missing between Chinese and Latin");
-    }
-    if is_han(a) && ",;:!?()".contains(b) || is_han(b) && ",;:!?()".contains(a) {
-        return Some("punctuation beside Chinese is full-width");
-    }
-    if is_full(a) && b == ' ' || a == ' ' && is_full(b) {
-        return Some("there is no blank beside full-width punctuation");
-    }
-    None
-}
-
-fn is_han(c: char) -> bool {
-    matches!(c, '\u{3400}'..='\u{9fff}' | '\u{20000}'..='\u{3ffff}')
-}
-
-fn is_full(c: char) -> bool {
-    "，。；：？！、（）《》".contains(c)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -343,33 +296,6 @@ mod tests {
         ] {
             let found = problems_of(&OWN_PAGE.replacen(from, to, 1));
             assert!(found.iter().any(|it| it == problem), "{problem:?} in {found:?}");
-        }
-    }
-
-    #[test]
-    fn typography_that_breaks_the_rules_is_found() {
-        let problems = |text: &str| typography(text).into_iter().map(|it| it.1).collect::<Vec<_>>();
-        for right in [
-            "用 `read` 读 3 个字节。",
-            "**强调**。见[这里](a.md)：“`x`”（又名 TCP）。",
-            "```sh\n读a\n```",
-        ] {
-            assert_eq!(problems(right), [""; 0], "{right}");
-        }
-        for (wrong, problem) in [
-            ("读3个", "a blank is missing"),
-            ("用`read`读", "a blank is missing"),
-            ("读,写", "punctuation beside Chinese"),
-            ("读(写)", "punctuation beside Chinese"),
-            ("读， 写", "no blank beside"),
-            ("*强调*一下", "emphasis is bold"),
-            ("这是**“强调”**的", "a `*` is shown"),
-        ] {
-            assert!(
-                problems(wrong).iter().any(|it| it.contains(problem)),
-                "{wrong}: {:?}",
-                problems(wrong)
-            );
         }
     }
 }
