@@ -10,10 +10,11 @@ const isFolded = (element) => {
     return block.parentElement.closest('details:not([open])');
 };
 const main = document.querySelector('main');
-// The list of the page's headings is folded by scripts on a narrow screen.
+// The list of the page's headings is folded by scripts on a narrow screen. A chapter in the whole book shows no way
+// to its neighbours.
 const links = [...document.querySelectorAll('#contents a')];
 const parts = [...main.querySelectorAll('h1, h2, h3, p, li, summary, table, pre, figure')]
-    .filter((part) => !part.closest('.outline'));
+    .filter((part) => !part.closest('.outline, .whole-book > .step-place'));
 const outlines = [...main.querySelectorAll('.outline')].map((outline) => outline.innerText);
 // Nor is it a difference that a second language is under a tab with scripts, and folded without; or that a
 // switch unfolds what can be unfolded without it; or that a player shows again what is in a table, and hides lines that
