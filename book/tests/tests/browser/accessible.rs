@@ -9,8 +9,8 @@ use fantoccini::key::Key;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::browser::{Browser, Scheme, View};
-use crate::{is_whole_book, setup};
+use crate::browser::{Browser, View};
+use crate::{every_page, setup};
 
 /// A short page: what opens over it is the same on all.
 const PAGE: &str = "overview.html";
@@ -28,20 +28,8 @@ struct Report {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Rules {
     All,
-    AboutColours,
-    NotAboutColours,
-}
-
-impl Rules {
-    /// A dark page has other colours than a light one, and nothing else is different: `light-dark()`
-    /// is their only difference. The colours of the whole book are those of the other pages.
-    pub fn of(page: &str, view: View) -> Self {
-        match view.scheme {
-            Scheme::Light if is_whole_book(page) => Self::NotAboutColours,
-            Scheme::Light => Self::All,
-            Scheme::Dark => Self::AboutColours,
-        }
-    }
+    AboutStyle,
+    NotAboutStyle,
 }
 
 /// What axe finds on the page as it is now.
@@ -96,14 +84,30 @@ pub async fn what_opens(browser: &Browser) -> Result<()> {
     Ok(())
 }
 
-/// What axe finds on the page as it is, and once it has turned dark.
+/// It finds nothing on a page that was loaded by day and has turned dark, nor the other way round.
+pub async fn what_turns(browser: &Browser) -> Result<()> {
+    let mut found = Vec::new();
+    for (before, view) in
+        [(View::WIDE, View::WIDE.in_the_dark()), (View::NARROW.in_the_dark(), View::NARROW)]
+    {
+        browser.visit_in(before, crate::PAGE).await?;
+        browser.unfold().await?;
+        browser.turn(view).await?;
+        found.extend(every_page::fits(browser, view).await?);
+        found.extend(violations(browser, Rules::AboutStyle).await?);
+    }
+    ensure!(found.is_empty(), "{}", found.join("\n"));
+    Ok(())
+}
+
+/// What axe finds on the page as it is, and once it has turned dark: then its style is different, and nothing else.
 async fn by_day_and_night(browser: &Browser, day: View, when: &str) -> Result<Vec<String>> {
     let mut found = Vec::new();
-    for view in [day, day.in_the_dark()] {
+    for (view, rules) in [(day, Rules::All), (day.in_the_dark(), Rules::AboutStyle)] {
         if view != day {
             browser.turn(view).await?;
         }
-        let violations = violations(browser, Rules::of(PAGE, view)).await?;
+        let violations = violations(browser, rules).await?;
         found.extend(violations.into_iter().map(|what| format!("{PAGE}, {view}, {when}: {what}")));
     }
     Ok(found)

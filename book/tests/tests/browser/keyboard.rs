@@ -6,12 +6,21 @@ use fantoccini::key::Key;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::PAGE;
 use crate::browser::{Browser, View};
-use crate::{PAGE, WHOLE_BOOK};
+
+/// Where a walk over a page leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Walk {
+    Everywhere,
+    /// Of links and buttons of the same kind in the same place, such as those of the contents, to three:
+    /// the first, the last, and one between them.
+    ToSomeOfEachKind,
+}
 
 /// How a walk over a page went.
 #[derive(Deserialize)]
-struct Walk {
+struct Walked {
     /// What is wrong with the controls that were reached, in words.
     found: Vec<String>,
     /// The controls that can be seen, but were not reached.
@@ -21,9 +30,9 @@ struct Walk {
 
 /// Tab leads to everything that can be pressed or scrolled; where it is, is seen; and an arrow
 /// key scrolls what is too wide, and leads nowhere.
-pub async fn reaches_everything(browser: &Browser) -> Result<Vec<String>> {
+pub async fn reaches_everything(browser: &Browser, walk: Walk) -> Result<Vec<String>> {
     let before = browser.path().await?;
-    let mut found = walk(browser).await?;
+    let mut found = go(browser, walk).await?;
     let after = browser.path().await?;
     if after != before {
         found.push(format!("Tab and the right arrow lead to {after}"));
@@ -37,7 +46,7 @@ pub async fn reaches_the_open_contents(browser: &Browser) -> Result<()> {
     browser.visit_in(view, PAGE).await?;
     browser.click(&browser.one("#contents-button").await?).await?;
     browser.expect(Locator::Css("html.contents-open"), "the contents are open").await?;
-    let found = walk(browser).await?;
+    let found = go(browser, Walk::Everywhere).await?;
     ensure!(found.is_empty(), "{PAGE}, {view}, with open contents: {}", found.join("\n"));
     Ok(())
 }
@@ -45,12 +54,13 @@ pub async fn reaches_the_open_contents(browser: &Browser) -> Result<()> {
 /// Goes over the page as it is, from control to control, until nothing new is reached, not even in
 /// another round: the list of headings opens the section that is being read, after Tab has passed it.
 /// Then it goes from one to the next that is too wide, which the right arrow scrolls.
-async fn walk(browser: &Browser) -> Result<Vec<String>> {
-    let _: Value = browser.run(include_str!("scripts/walk.js"), json!([])).await?;
+async fn go(browser: &Browser, walk: Walk) -> Result<Vec<String>> {
+    let some = json!([walk == Walk::ToSomeOfEachKind]);
+    let _: Value = browser.run(include_str!("scripts/walk.js"), some).await?;
     let (mut steps, mut before, mut is_last_round) = (1, 0, false);
-    let Walk { mut found, missed, .. } = loop {
+    let Walked { mut found, missed, .. } = loop {
         browser.hold(Key::Tab, steps).await?;
-        let Some(walk): Option<Walk> =
+        let Some(walk): Option<Walked> =
             browser.run("return window.walk?.() ?? null", json!([])).await?
         else {
             return Ok(vec!["Tab loads the page anew".to_owned()]);
@@ -112,19 +122,7 @@ pub async fn unfolds(browser: &Browser) -> Result<()> {
     Ok(())
 }
 
-/// The page with the whole book has a button that prints it.
-pub async fn prints(browser: &Browser) -> Result<()> {
-    browser.visit_in(View::WIDE, WHOLE_BOOK).await?;
-    count_prints(browser).await?;
-    browser.focus(&browser.one("button#print-button").await?).await?;
-    for (key, times) in [(Key::Enter, 1), (Key::Space, 2)] {
-        browser.press(key).await?;
-        expect_prints(browser, times, &format!("{key:?} on the print button")).await?;
-    }
-    Ok(())
-}
-
-/// Any other page has a menu that prints this page, and leads to the whole book.
+/// A page has a menu that prints this page, and leads to the whole book. That has a button that prints it.
 pub async fn chooses_what_to_print(browser: &Browser) -> Result<()> {
     browser.visit_in(View::WIDE, PAGE).await?;
     count_prints(browser).await?;
@@ -147,6 +145,13 @@ pub async fn chooses_what_to_print(browser: &Browser) -> Result<()> {
     browser.press(Key::Enter).await?;
     let whole = Locator::Css("main.whole-book");
     browser.expect(whole, "the second choice leads to the whole book").await?;
+
+    count_prints(browser).await?;
+    browser.focus(&browser.one("button#print-button").await?).await?;
+    for (key, times) in [(Key::Enter, 1), (Key::Space, 2)] {
+        browser.press(key).await?;
+        expect_prints(browser, times, &format!("{key:?} on the print button")).await?;
+    }
     Ok(())
 }
 

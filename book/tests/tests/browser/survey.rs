@@ -1,9 +1,9 @@
 //! The walk over all pages, on which everything is checked that every page promises.
 //!
-//! Each page is loaded four times: on a laptop by day, on a phone by night, and on both without
-//! scripts. All checks of a view are made on the page that is loaded; from day to night and onto
-//! paper it is turned without another visit. Each promise is a test of its own. The first one that
-//! runs starts the walk, and every test that runs beside it takes a share of the pages.
+//! Each page is loaded three times: on a laptop by day, on a phone by night, and without scripts, where
+//! the laptop becomes a phone. All checks of a view are made on the page that is loaded; it is put onto
+//! paper without another visit. Each promise is a test of its own. The first one that runs starts the
+//! walk, and every test that runs beside it takes a share of the pages.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display, Formatter};
@@ -12,9 +12,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use anyhow::{Result, ensure};
 
+use crate::accessible::Rules;
 use crate::browser::{Browser, View, with_browser};
-use crate::setup::{self, Setup, Site};
-use crate::{accessible, copying, cost, every_page, is_whole_book, keyboard, printing, scriptless};
+use crate::keyboard::Walk;
+use crate::setup::{self, FILES, Setup, Site};
+use crate::{
+    PAGE, accessible, copying, cost, every_page, is_whole_book, keyboard, printing, scriptless,
+};
+
+/// What every page is shown on: both widths, and both schemes. A page that turns has a test.
+const LAPTOP: View = View::WIDE;
+const PHONE: View = View::NARROW.in_the_dark();
 
 /// A promise that every page makes. It is displayed as the name of its test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,7 +30,7 @@ pub enum Promise {
     Fits(View),
     HasNoBarriers(View),
     CanBeReached(View),
-    HasItsParts(View),
+    HasItsParts,
     NeedsNoScripts(View),
     AsksNoOtherHost,
     CostsLittle,
@@ -36,12 +44,12 @@ pub enum Promise {
 impl Promise {
     pub fn all() -> Vec<Self> {
         let mut all = Vec::new();
-        all.extend(View::ALL.map(Self::Fits));
-        all.extend(View::ALL.map(Self::HasNoBarriers));
-        all.extend([View::WIDE, View::NARROW.in_the_dark()].map(Self::CanBeReached));
-        all.extend([View::WIDE, View::NARROW].map(Self::HasItsParts));
+        all.extend([LAPTOP, PHONE].map(Self::Fits));
+        all.extend([LAPTOP, PHONE].map(Self::HasNoBarriers));
+        all.extend([LAPTOP, PHONE].map(Self::CanBeReached));
         all.extend([View::WIDE, View::NARROW].map(Self::NeedsNoScripts));
         all.extend([
+            Self::HasItsParts,
             Self::AsksNoOtherHost,
             Self::CostsLittle,
             Self::LeavesSearchForLater,
@@ -66,11 +74,11 @@ impl Promise {
     ///
     /// The whole book in one page has the text and the controls of all others. To look at all its
     /// colours, or to walk to all its controls, takes as long as these together. Its own control,
-    /// the button that prints, has a test.
+    /// the button that prints, has a test. On paper, it has the sheets of all others.
     fn covers(self, page: &str) -> bool {
         match self {
             // In another language, a page has the same controls and other text.
-            Self::HasNoBarriers(view) if is_translated(page) => view == View::WIDE,
+            Self::HasNoBarriers(view) if is_translated(page) => view == LAPTOP,
             Self::CanBeReached(_)
             | Self::NeedsNoScripts(_)
             | Self::AsksNoOtherHost
@@ -81,8 +89,11 @@ impl Promise {
             {
                 false
             }
-            Self::HasNoBarriers(view) => !is_whole_book(page) || view == View::WIDE,
+            Self::HasNoBarriers(view) => !is_whole_book(page) || view == LAPTOP,
             Self::CanBeReached(_) => !is_whole_book(page),
+            Self::IsWholeOnPaper => {
+                page == PAGE || is_whole_book(page) || page.ends_with(FILES) && !is_translated(page)
+            }
             Self::CopiesCommands | Self::CopiesListings => Site::source(page).is_some(),
             _ => true,
         }
@@ -102,9 +113,7 @@ impl Display for Promise {
             Self::CanBeReached(view) => {
                 write!(f, "Tab reaches all that can be used, and is seen, {view}")
             }
-            Self::HasItsParts(View { width, .. }) => {
-                write!(f, "every page has its parts and its names, at {width} px")
-            }
+            Self::HasItsParts => f.write_str("every page has its parts and its names"),
             Self::NeedsNoScripts(View { width, .. }) => {
                 write!(f, "every page is whole without JavaScript, at {width} px")
             }
@@ -175,7 +184,7 @@ impl Survey {
             let found = notes.complaints.get(&(promise, page.clone()));
             complaints.extend(found.into_iter().flatten().cloned());
             let given_up = notes.given_up.get(page).map_or("", String::as_str);
-            if found.is_none() || (promise == Promise::Fits(View::WIDE) && !given_up.is_empty()) {
+            if found.is_none() || (promise == Promise::Fits(LAPTOP) && !given_up.is_empty()) {
                 complaints.push(format!("{page} could not be checked: {given_up}"));
             }
         }
@@ -210,8 +219,9 @@ impl Visit<'_> {
             return wide.and(narrow).map(drop);
         }
         self.browser.allow_scripts(false).await?;
+        self.browser.visit_in(View::WIDE, self.page).await?;
         for (view, with) in [(View::WIDE, wide?), (View::NARROW, narrow?)] {
-            self.browser.visit_in(view, self.page).await?;
+            self.browser.set_view(view).await?;
             let check = scriptless::reads_the_same(self.browser, &with);
             self.check(Promise::NeedsNoScripts(view), view, check).await;
         }
@@ -220,54 +230,56 @@ impl Visit<'_> {
 
     async fn check_on_a_laptop(&self) -> Result<scriptless::Reading> {
         let Self { browser, page, .. } = *self;
-        let day = View::WIDE;
-        browser.visit_in(day, page).await?;
-        browser.unfold().await?;
-        self.check_screen(day).await;
+        let view = LAPTOP;
+        self.check_screen(view).await?;
         let check = every_page::asks_no_other_host(browser);
-        self.check(Promise::AsksNoOtherHost, day, check).await;
-        self.check(Promise::CostsLittle, day, self.note_files()).await;
-        self.check(Promise::LeavesSearchForLater, day, cost::no_search(browser)).await;
-        self.check(Promise::HasItsParts(day), day, every_page::has_its_parts(browser, true)).await;
-        let night = day.in_the_dark();
-        browser.turn(night).await?;
-        self.check_screen(night).await;
-        browser.turn(day).await?;
-        self.check(Promise::CanBeReached(day), day, keyboard::reaches_everything(browser)).await;
+        self.check(Promise::AsksNoOtherHost, view, check).await;
+        self.check(Promise::CostsLittle, view, self.note_files()).await;
+        self.check(Promise::LeavesSearchForLater, view, cost::no_search(browser)).await;
+        // What the whole book in one page holds is on the others, too, and it is long.
+        let names = !is_whole_book(page);
+        self.check(Promise::HasItsParts, view, every_page::has_its_parts(browser, names)).await;
+        self.check_keyboard(view).await;
 
         browser.fold().await?;
         let reading = scriptless::read(browser).await?;
-        self.check(Promise::IsWholeOnPaper, day, printing::is_whole(browser)).await;
-        self.check(Promise::CopiesCommands, day, copying::commands(browser, page)).await;
-        self.check(Promise::CopiesListings, day, copying::listings(browser, page)).await;
-        self.check(Promise::FitsThePaper, day, printing::fits_the_paper(browser)).await;
+        self.check(Promise::IsWholeOnPaper, view, printing::is_whole(browser)).await;
+        self.check(Promise::CopiesCommands, view, copying::commands(browser, page)).await;
+        self.check(Promise::CopiesListings, view, copying::listings(browser, page)).await;
+        self.check(Promise::FitsThePaper, view, printing::fits_the_paper(browser)).await;
         Ok(reading)
     }
 
     async fn check_on_a_phone(&self) -> Result<scriptless::Reading> {
-        let Self { browser, page, .. } = *self;
-        let (day, night) = (View::NARROW, View::NARROW.in_the_dark());
-        browser.visit_in(night, page).await?;
-        browser.unfold().await?;
-        self.check_screen(night).await;
-        browser.turn(day).await?;
-        self.check_screen(day).await;
-        // What the whole book in one page holds is on the others, too, and it is long.
-        let names = !is_whole_book(page);
-        self.check(Promise::HasItsParts(day), day, every_page::has_its_parts(browser, names)).await;
-        browser.turn(night).await?;
-        let check = keyboard::reaches_everything(browser);
-        self.check(Promise::CanBeReached(night), night, check).await;
-        browser.fold().await?;
-        scriptless::read(browser).await
+        let view = PHONE;
+        self.check_screen(view).await?;
+        self.check_keyboard(view).await;
+        self.browser.fold().await?;
+        scriptless::read(self.browser).await
     }
 
-    /// Checks what is checked in every view.
-    async fn check_screen(&self, view: View) {
-        self.check(Promise::Fits(view), view, every_page::fits(self.browser, view)).await;
-        let rules = accessible::Rules::of(self.page, view);
-        let check = accessible::violations(self.browser, rules);
+    /// Opens the page, and checks what is checked in every view.
+    async fn check_screen(&self, view: View) -> Result<()> {
+        let Self { browser, page, .. } = *self;
+        browser.visit_in(view, page).await?;
+        browser.unfold().await?;
+        self.check(Promise::Fits(view), view, every_page::fits(browser, view)).await;
+        let rules = match view {
+            // The style of the whole book is that of the other pages, and its controls are theirs.
+            _ if is_whole_book(page) => Rules::NotAboutStyle,
+            LAPTOP => Rules::All,
+            // Only the style of a page depends on the screen.
+            _ => Rules::AboutStyle,
+        };
+        let check = accessible::violations(browser, rules);
         self.check(Promise::HasNoBarriers(view), view, check).await;
+        Ok(())
+    }
+
+    async fn check_keyboard(&self, view: View) {
+        let walk = if self.page == PAGE { Walk::Everywhere } else { Walk::ToSomeOfEachKind };
+        let check = keyboard::reaches_everything(self.browser, walk);
+        self.check(Promise::CanBeReached(view), view, check).await;
     }
 
     async fn note_files(&self) -> Result<Vec<String>> {
@@ -276,7 +288,8 @@ impl Visit<'_> {
         Ok(Vec::new())
     }
 
-    /// Makes a check, if it is wanted, and notes its complaints. What the browser logs is one too.
+    /// Makes a check, if it is wanted, and notes its complaints. What the browser logs until a page fits is
+    /// one, too; what it logs later is, for the page as a whole.
     async fn check(
         &self,
         promise: Promise,
@@ -287,7 +300,10 @@ impl Visit<'_> {
             return;
         }
         let mut found = check.await.unwrap_or_else(|error| vec![format!("{error:#}")]);
-        found.extend(self.browser.errors().await.unwrap_or_else(|error| vec![error.to_string()]));
+        if matches!(promise, Promise::Fits(_)) {
+            let errors = self.browser.errors().await;
+            found.extend(errors.unwrap_or_else(|error| vec![error.to_string()]));
+        }
         let found = found.into_iter().map(|what| format!("{}, {view}: {what}", self.page));
         let key = (promise, self.page.to_owned());
         self.survey.notes().complaints.insert(key, found.collect());

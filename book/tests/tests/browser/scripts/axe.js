@@ -1,29 +1,32 @@
 // What axe finds on the page as it is: the rule, the elements, and what ought to be so. Argument:
 // which rules count, as `Rules` names them.
 const MAX_SHOWN = 5;
-const ABOUT_COLOURS = ['color-contrast', 'link-in-text-block'];
+// What can differ between screens: what a style sheet hides has no name, and what it makes narrow is scrolled, or hard
+// to hit.
+const ABOUT_STYLE = ['color-contrast', 'link-in-text-block', 'button-name', 'link-name', 'scrollable-region-focusable',
+    'target-size'];
 const options = {
     All: {},
-    AboutColours: { runOnly: { type: 'rule', values: ABOUT_COLOURS } },
-    NotAboutColours: { rules: Object.fromEntries(ABOUT_COLOURS.map((rule) => [rule, { enabled: false }])) },
+    AboutStyle: { runOnly: { type: 'rule', values: ABOUT_STYLE } },
+    NotAboutStyle: { rules: Object.fromEntries(ABOUT_STYLE.map((rule) => [rule, { enabled: false }])) },
 }[arguments[0]];
 
-// A listing has thousands of words in a few colours. In each block, the first and the last word
-// are looked at of those that have the same style, and are in the same styles.
+// A page has thousands of words in a few colours. The first and the last word are looked at of those that have the
+// same style, and are in the same styles. What a figure's text is drawn on is not around it.
 const STYLE = ['color', 'backgroundColor', 'backgroundImage', 'opacity', 'mixBlendMode', 'filter', 'textShadow',
-    'fontSize', 'fontWeight', 'visibility'];
+    'fontSize', 'fontWeight', 'visibility', 'display', 'position', 'clip', 'clipPath'];
 const REPEATED = 'data-repeated';
-for (const block of document.querySelectorAll('pre')) {
-    const [styles, last] = [new Map(), new Map()];
-    for (const element of block.querySelectorAll('*')) {
-        const own = getComputedStyle(element);
-        const style = [styles.get(element.parentElement), ...STYLE.map((name) => own[name])].join();
-        styles.set(element, style);
-        element.removeAttribute(REPEATED);
-        if (![...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim())) continue;
-        last.get(style)?.setAttribute(REPEATED, '');
-        last.set(style, last.has(style) ? element : null);
-    }
+const [ids, idOf, last] = [new Map(), new Map(), new Map()];
+for (const element of document.body.querySelectorAll(':not(svg *)')) {
+    const own = getComputedStyle(element);
+    const style = [idOf.get(element.parentElement), ...STYLE.map((name) => own[name])].join();
+    if (!ids.has(style)) ids.set(style, ids.size);
+    const id = ids.get(style);
+    idOf.set(element, id);
+    element.removeAttribute(REPEATED);
+    if (![...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim())) continue;
+    last.get(id)?.setAttribute(REPEATED, '');
+    last.set(id, last.has(id) ? element : null);
 }
 axe.configure({ noHtml: true, rules: [
     { id: 'color-contrast', selector: `:not([${REPEATED}])` },

@@ -1,6 +1,7 @@
 // Watches where Tab leads to. `walk()` says how it went so far. `beginToScroll()` gives the focus
 // to the first control that is too wide, a right arrow hands it to the next, and `stuck()` says which
-// of them it has not scrolled.
+// of them it has not scrolled. Argument: whether, of links and buttons of one kind, Tab shall lead to some only.
+const [some] = arguments;
 // Of radio buttons, Tab leads to the one that is chosen.
 const CONTROLS = 'a[href], button, input:not([type="radio"]:not(:checked)), select, textarea, summary, [tabindex]:not([tabindex="-1"]), [contenteditable]';
 const USED = 'a[href], button, input, select, textarea, summary, [contenteditable]';
@@ -59,6 +60,27 @@ function wrong(element) {
     return isSeen ? null : 'has the focus where it cannot be seen';
 }
 
+// Of the same kind is what has the same attributes of these, in elements that have.
+const KIND = ['class', 'tabindex', 'inert', 'hidden', 'style'];
+const kinds = new Map([[document.body.parentElement, '']]);
+function kind(element) {
+    if (!kinds.has(element)) {
+        const own = [element.localName, ...KIND.map((name) => element.getAttribute(name))].join();
+        kinds.set(element, `${kind(element.parentElement)} > ${own}`);
+    }
+    return kinds.get(element);
+}
+
+// The first, the last and one between them stay.
+function leaveOut(alike) {
+    const middle = alike.length >> 1;
+    return alike.filter((_, index) => ![0, middle, alike.length - 1].includes(index));
+}
+
+const alike = Object.values(Object.groupBy(document.querySelectorAll(some ? 'a[href], button' : 'none'), kind));
+const leftOut = new Set(alike.flatMap(leaveOut));
+leftOut.forEach((element) => { element.tabIndex = -1; });
+
 const reached = new Map();
 let steps = 0;
 function look() {
@@ -75,7 +97,7 @@ window.walk = () => {
     look();
     const found = [...reached].filter(([, fault]) => fault).map(([element, fault]) => `${name(element)} ${fault}`);
     const wanted = [...document.querySelectorAll(CONTROLS), ...[...document.body.querySelectorAll('*')].filter(scrollsSideways)];
-    const missed = [...new Set(wanted)].filter((element) => isThere(element) && !reached.has(element)).map(name);
+    const missed = [...new Set(wanted)].filter((element) => isThere(element) && !reached.has(element) && !leftOut.has(element)).map(name);
     return { found, missed, reached: reached.size };
 };
 
