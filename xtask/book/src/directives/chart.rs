@@ -309,14 +309,14 @@ fn notes(report: &Report) -> String {
         let unmeasured = group.rows.iter().filter(|row| row.figures.is_empty());
         let names: Vec<&str> = unmeasured.map(|row| row.name.as_str()).collect();
         if !names.is_empty() {
-            let (title, names) = (&group.title, names.join("; "));
+            let (title, names) = (&group.title, names.join(&text!("join.semicolon")));
             notes.push(text!("chart.unmeasured", title, names));
         }
     }
     for missing in &report.missing {
         notes.push(text!("chart.missing", missing));
     }
-    format!("<p>{}</p>", escape(&notes.join(" ")))
+    format!("<p>{}</p>", escape(&notes.join(&text!("join.sentence"))))
 }
 
 /// All figures, for a reader who wants more digits than a drawing has, or cannot see it.
@@ -353,7 +353,7 @@ fn table_row(group: &Group, row: &Row, has_remarks: bool) -> String {
         let remarks = [&row.remark].into_iter().chain(&row.failures);
         let remarks: Vec<&str> =
             remarks.map(String::as_str).filter(|remark| !remark.is_empty()).collect();
-        cells.push(remarks.join("; "));
+        cells.push(remarks.join(&text!("join.semicolon")));
     }
     let (name, cells) = (escape(&row.name), cells.iter().map(|cell| escape(cell)));
     format!("<tr><th>{name}</th><td>{}</td></tr>", cells.collect::<Vec<_>>().join("</td><td>"))

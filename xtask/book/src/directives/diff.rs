@@ -31,9 +31,9 @@ pub fn render(root: &Path, arguments: &str) -> Result<String> {
     let code = diff.html(language_of(&new.path));
     let (added, removed) = (lines(diff.count("ins")), diff.removed_as_words());
     let (counts, against) = (text!("diff.counts", added, removed), text!("diff.against"));
-    let (before, after) = (escape(&old.path), escape(&new.path));
+    let (before, after, colon) = (escape(&old.path), escape(&new.path), text!("join.colon"));
     Ok(format!(
-        r#"<figure class="listing diff"><figcaption><span class="path">{after}</span> <span class="against">{against} <span class="path">{before}</span>: {counts}</span></figcaption>{code}</figure>"#
+        r#"<figure class="listing diff"><figcaption><span class="path">{after}</span> <span class="against">{against} <span class="path">{before}</span>{colon}{counts}</span></figcaption>{code}</figure>"#
     ))
 }
 

@@ -102,7 +102,7 @@ fn steps_in_words(steps: &[u8]) -> String {
         .iter()
         .map(|(first, last)| match last - first {
             0 => format!("{first:02}"),
-            1 => format!("{first:02}, {last:02}"),
+            1 => [format!("{first:02}"), format!("{last:02}")].join(&text!("join.comma")),
             _ => {
                 let (first, last) = (format!("{first:02}"), format!("{last:02}"));
                 text!("message.run", first, last)
@@ -110,7 +110,7 @@ fn steps_in_words(steps: &[u8]) -> String {
         })
         .collect();
     let count = steps.len();
-    let steps = words.join(", ");
+    let steps = words.join(&text!("join.comma"));
     match count {
         0 => String::new(),
         1 => text!("message.one-step", steps),

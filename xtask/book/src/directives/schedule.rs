@@ -81,7 +81,8 @@ impl Names {
 
     fn exercises(self, section: &Section, numbers: Vec<&str>) -> String {
         let page = format!("{}#exercises", section.page);
-        let (section, exercises) = (self.name(&section.title, &page), numbers.join(", "));
+        let (section, exercises) =
+            (self.name(&section.title, &page), numbers.join(&text!("join.comma")));
         match numbers.len() {
             1 => text!("schedule.exercise", section, exercises),
             _ => text!("schedule.exercises", section, exercises),
@@ -122,10 +123,10 @@ pub fn summary(course: &Course, plan: &Plan, names: Names) -> String {
         sentences.push(text!("schedule.complete"));
     } else {
         let left_out = plan.left_out.iter().map(|it| minutes_of(&names.of(it), it.time.teaching));
-        let left_out = left_out.collect::<Vec<_>>().join(", ");
+        let left_out = left_out.collect::<Vec<_>>().join(&text!("join.comma"));
         sentences.push(text!("schedule.left-out", left_out));
     }
-    sentences.join(" ")
+    sentences.join(&text!("join.sentence"))
 }
 
 /// A row for each session; homework has a column if there is any.
@@ -147,7 +148,8 @@ fn table(plan: &Plan) -> Vec<String> {
             items.insert(0, minutes_of(&text!("schedule.set-up"), plan.set_up));
             minutes += plan.set_up;
         }
-        let (items, at_home) = (items.join("; "), names.homework(session).join("; "));
+        let semicolon = text!("join.semicolon");
+        let (items, at_home) = (items.join(&semicolon), names.homework(session).join(&semicolon));
         lines.push(format!("| {number} | {items} |{} {minutes} |", homework(&at_home)));
     }
     lines
@@ -166,7 +168,7 @@ pub fn lists(plan: &Plan) -> Vec<String> {
         }
         let items = session.items.iter().map(|item| line(item.minutes, &names.item(item)));
         lines.extend(items);
-        let homework = names.homework(session).join("; ");
+        let homework = names.homework(session).join(&text!("join.semicolon"));
         if !homework.is_empty() {
             lines.extend([String::new(), text!("schedule.homework", homework)]);
         }

@@ -133,7 +133,7 @@ fn row(step: &Promises, before: Option<&Promises>) -> String {
                 }
             })
             .collect();
-        if names.is_empty() { text!("staircase.nothing") } else { names.join(", ") }
+        if names.is_empty() { text!("staircase.nothing") } else { names.join(&text!("join.comma")) }
     };
     format!(
         r#"<tr><th scope="row"><a href="{}">{:02}</a></th><td>{}</td><td>{}</td></tr>"#,

@@ -25,10 +25,10 @@ pub fn markdown(src: &Path, text: &str, arguments: &str) -> Result<String> {
     let link = |page: &String| Ok(format!("[{}]({page})", title_of(src, page)?));
     let needs: Vec<String> = time.needs.iter().map(link).collect::<Result<_>>()?;
     if !needs.is_empty() {
-        let needs = needs.join(", ");
+        let needs = needs.join(&text!("join.comma"));
         sentences.push(text!("time.needs", needs));
     }
-    Ok(sentences.join(" "))
+    Ok(sentences.join(&text!("join.sentence")))
 }
 
 #[cfg(test)]
