@@ -37,7 +37,8 @@ const HEAD: &str = "\
 /// What can be chosen on the command line.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
-    /// Record these sections as translated: PAGE.md#ID, or PAGE.md for all sections of a page that are stale
+    /// Record these sections as translated: PAGE.md#ID, or PAGE.md for all sections of a page that have changed in any
+    /// language
     #[arg(long, value_name = "SECTION", num_args = 1..)]
     done: Vec<String>,
     /// Why a section needs no other words although the English ones have changed; it is recorded
@@ -189,7 +190,7 @@ fn done(root: &Path, language: &str, wanted: &[String], reason: Option<&str>) ->
         sections_of(root, &folder_of(language))?.into_iter().collect();
     let mut record = record(root, language)?.unwrap_or_default();
     for wanted in wanted {
-        for name in names(wanted, &english, &record)? {
+        for name in names(wanted, &english, &own, &record)? {
             let shown = shown(&name);
             let (english, own) = match (english.get(&name), own.get(&name)) {
                 (Some(english), Some(own)) => (english, own),
@@ -204,6 +205,9 @@ fn done(root: &Path, language: &str, wanted: &[String], reason: Option<&str>) ->
             if is_as_it_was && reason.is_none() {
                 bail!("{}", text!("translation.unchanged", shown));
             }
+            let reason = reason.or_else(|| {
+                before.filter(|it| it.english == english).and_then(|it| it.reason.clone())
+            });
             sections.insert(name.1, Entry { english, own, reason });
         }
     }
@@ -216,8 +220,13 @@ fn done(root: &Path, language: &str, wanted: &[String], reason: Option<&str>) ->
     fs::write(&file, to_toml(&record)).with_context(|| format!("cannot write {}", file.display()))
 }
 
-/// The sections that are meant: one, or the stale ones of a page.
-fn names(wanted: &str, english: &BTreeMap<Name, String>, record: &Record) -> Result<Vec<Name>> {
+/// The sections that are meant: one, or those of a page that are stale or have other words than were recorded.
+fn names(
+    wanted: &str,
+    english: &BTreeMap<Name, String>,
+    own: &BTreeMap<Name, String>,
+    record: &Record,
+) -> Result<Vec<Name>> {
     if let Some((page, id)) = wanted.split_once('#') {
         return Ok(vec![(page.to_owned(), id.to_owned())]);
     }
@@ -225,8 +234,13 @@ fn names(wanted: &str, english: &BTreeMap<Name, String>, record: &Record) -> Res
     if of_page().next().is_none() {
         bail!("{}", text!("translation.no-page", wanted));
     }
-    let stale = of_page().filter(|(name, text)| is_stale(record, name, text));
-    Ok(stale.map(|(name, _)| name.clone()).collect())
+    let has_changed = |(page, id): &Name| {
+        let entry = record.get(page).and_then(|sections| sections.get(id));
+        let own = own.get(&(page.clone(), id.clone())).map(|text| hash(text));
+        entry.is_some_and(|entry| Some(&entry.own) != own.as_ref())
+    };
+    let wanted = of_page().filter(|(name, text)| is_stale(record, name, text) || has_changed(name));
+    Ok(wanted.map(|(name, _)| name.clone()).collect())
 }
 
 /// The record as a file: a line for each section.
@@ -400,6 +414,11 @@ mod tests {
         fixture::replace(tree.path(), "book/xx/src/first.md", "Text 3.", "文 3。");
         record(tree.path(), &["first.md"], None).unwrap();
         assert_eq!(stale_sections(tree.path()), [""; 0]);
+        // Better words are recorded, too, so that they do not count as a translation later.
+        fixture::replace(tree.path(), "book/xx/src/first.md", "Text 4.", "文 4。");
+        record(tree.path(), &["first.md"], None).unwrap();
+        fixture::replace(tree.path(), "book/en/src/first.md", "Text 4.", "A text 4.");
+        assert!(record(tree.path(), &["first.md#s4"], None).is_err());
         for wrong in ["third.md", "first.md#s9"] {
             let error = record(tree.path(), &[wrong], None).unwrap_err().to_string();
             assert!(error.starts_with(wrong), "{error}");
