@@ -8,7 +8,7 @@
 
 const search = (({ pages, words: table, ignored, synonyms, texts }) => {
     const MOST = 12; // results that are listed
-    const LEAST = 0.2; // of the best result's score
+    const LEAST = 0.1; // of the best result's score
     // Han text has no spaces: a run of it is looked for as it is.
     const HAN = /^\p{Script=Han}/u;
     const WORDS = /\p{Script=Han}+|\d+(?:\.\d+)+|(?:(?!\p{Script=Han})[\p{L}\p{M}\p{N}_])+/gu;
@@ -105,14 +105,20 @@ const search = (({ pages, words: table, ignored, synonyms, texts }) => {
         return found;
     }
 
-    // A run of Han text without what carries no meaning. A single letter that is ignored may be a part of a word, so
-    // only those split the run that never are.
-    const NOISE = [...ignored.filter((word) => HAN.test(word) && word.length > 1), ...'的了吗呢啊吧']
-        .sort((a, b) => b.length - a.length).join('|');
+    // A run of Han text in parts: the words that are titles, or names in them, and what is left between them. What carries
+    // no meaning is left out. A single letter that is ignored may be a part of a word, so only those split the run that
+    // never are.
+    const alternatives = (words) => words.sort((a, b) => b.length - a.length).join('|');
+    const NOISE = alternatives([...ignored.filter((word) => HAN.test(word) && word.length > 1), ...'的了吗呢啊吧']);
+    const noise = new RegExp(NOISE, 'u');
+    const isTerm = ([word, counts]) => word.length > 1 && HAN.test(word) && !noise.test(word)
+        && [...counts.values()].some(([title]) => title);
+    const TERM = alternatives([...postings].filter(isTerm).map(([word]) => word));
+    const CUTS = new RegExp(`(${TERM || '(?!)'})|${NOISE}`, 'u');
     const pairsOf = (run) => [...run].slice(1).map((letter, at) => [...run][at] + letter);
     function partsOfRun(run) {
-        return run.split(new RegExp(NOISE, 'u')).flatMap((part) =>
-            find(part).size || [...part].length < 3 ? [part] : pairsOf(part)).filter((part) => part && isTelling(part));
+        const parts = run.split(CUTS).filter(Boolean);
+        return parts.flatMap((part) => (find(part).size || [...part].length < 3 ? [part] : pairsOf(part))).filter(isTelling);
     }
 
     // The words of a query, with where they are in the book. Instead of one that is nowhere, its parts.
@@ -166,8 +172,8 @@ const search = (({ pages, words: table, ignored, synonyms, texts }) => {
                 if (section.phrases[0].includes(pair)) score += rarity;
                 if (section.phrases[1].includes(pair)) score += 0.5 * rarity;
             }
-            // A title of which all that matters was asked for.
-            const titles = section.title.split('\n').map((line) => {
+            // A title of which all that matters was asked for, by one of its names.
+            const titles = section.title.split(/[\n（）：]/u).map((line) => {
                 const stems = wordsOf(line).filter(isTelling)
                     .flatMap((word) => HAN.test(word) && !asked.has(word) ? partsOfRun(word) : [word]).map(stemOf);
                 const isAsked = stems.length && stems.every((stem) => asked.has(stem));
