@@ -174,16 +174,19 @@ pub async fn finds_han_text(browser: &Browser) -> Result<()> {
     Ok(())
 }
 
-/// Han text that is still being composed is not searched for; once it is there, it is.
+/// What is still being composed, first in letters, is not searched for; once it is there, it is.
 pub async fn waits_for_composition(browser: &Browser) -> Result<()> {
-    open(browser, START).await?;
-    let composed = json!({ "text": "粘包", "selectionStart": 2, "selectionEnd": 2 });
-    browser.devtools("Input.imeSetComposition", composed).await?;
+    open(browser, OF_CHINESE_READERS.start).await?;
     let state = "const field = document.getElementById('search-field'); \
                  return [field.value, document.querySelectorAll('#search-results a').length]";
-    let (value, results): (String, usize) = browser.run(state, json!([])).await?;
-    ensure!(value == "粘包", "the field holds `{value}` while 粘包 is composed");
-    ensure!(results == 0, "{results} results are listed while 粘包 is composed");
+    for text in ["socket", "nianbao", "粘包"] {
+        let end = text.encode_utf16().count();
+        let composed = json!({ "text": text, "selectionStart": end, "selectionEnd": end });
+        browser.devtools("Input.imeSetComposition", composed).await?;
+        let (value, results): (String, usize) = browser.run(state, json!([])).await?;
+        ensure!(value == text, "the field holds `{value}` while {text} is composed");
+        ensure!(results == 0, "{results} results are listed while {text} is composed");
+    }
     browser.devtools("Input.insertText", json!({ "text": "粘包" })).await?;
     let found = Locator::Css("#search-results a[href*='message-boundaries.html']");
     browser.expect(found, "粘包 leads to message-boundaries.html").await?;
@@ -220,17 +223,22 @@ pub async fn unfolds_what_it_finds(browser: &Browser) -> Result<()> {
     Ok(())
 }
 
-/// The search works in a book that is opened as a file.
+/// The search works in a book that is opened as a file, and leads to a page in the same language.
 pub async fn works_without_a_server(browser: &Browser) -> Result<()> {
-    let page = browser.site.folder.join(START);
-    let Ok(url) = url::Url::from_file_path(&page) else { bail!("no URL for {}", page.display()) };
-    let origin = url.as_str().trim_end_matches(&format!("/{START}")).to_owned();
-    browser.visit_at(&origin, START).await?;
-    search(browser, "backlog").await?;
-    let found = format!("#search-results a[href*='{PAGE}']");
-    let found = browser.expect(Locator::Css(&found), "a file's search finds backlog").await?;
-    browser.click(&found).await?;
-    browser.expect(Locator::Css("main h1#the-connection-loop"), "a result opens a file").await?;
+    let root = &browser.site.folder;
+    let Ok(url) = url::Url::from_file_path(root) else { bail!("no URL for {}", root.display()) };
+    for (folder, query) in [("", "backlog"), ("zh-CN/", "全连接队列")] {
+        browser.visit_at(url.as_str(), &format!("{folder}{START}")).await?;
+        search(browser, query).await?;
+        let found = format!("#search-results a[href*='{PAGE}']");
+        let what = format!("a file's search for {query} finds {PAGE}");
+        let found = browser.expect(Locator::Css(&found), &what).await?;
+        browser.click(&found).await?;
+        let heading = Locator::Css("main h1#the-connection-loop");
+        browser.expect(heading, &format!("{what}, and opens it")).await?;
+        let path = browser.path().await?;
+        ensure!(path.ends_with(&format!("/{folder}{PAGE}")), "{what}; but it leads to {path}");
+    }
     Ok(())
 }
 
