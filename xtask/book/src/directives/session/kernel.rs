@@ -32,8 +32,8 @@ pub fn html<'a>(
     let mut messages = Messages::default();
     let mut shown: HashMap<&str, String> = HashMap::new();
     let mut bodies = String::new();
-    let befores = [None].into_iter().chain(trace.states.iter().map(Some));
-    for ((before, state), lines) in befores.zip(&trace.states).zip(super::steps_of(&session.lines))
+    let earlier = [None].into_iter().chain(trace.states.iter().map(Some));
+    for ((before, state), lines) in earlier.zip(&trace.states).zip(super::steps_of(&session.lines))
     {
         let action = match &lines[0].action {
             key @ (Action::EndOfInput | Action::Interrupt) => line_to_html(key, None),
