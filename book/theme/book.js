@@ -489,11 +489,30 @@ const keysAreOn = () => byId('keys-on').checked && !byId('keys').open;
             if (focused.disabled) range.focus();
         }
 
-        function choose(step) {
+        function choose(step, verdict = '') {
             show(step);
             history.replaceState(null, '', '#' + firsts[step - 1].querySelector('[id]').id);
-            announce(states[step - 1].firstElementChild.textContent);
+            announce(`${verdict} ${states[step - 1].firstElementChild.textContent}`);
         }
+
+        // A question is answered by the step that follows: until then, that one is hidden.
+        const asks = [...session.querySelectorAll('.ask')];
+        for (const ask of asks) {
+            ask.querySelector('details').remove();
+            for (const option of ask.querySelectorAll('li')) {
+                const button = document.createElement('button');
+                button.type = 'button';
+                button.append(...option.childNodes);
+                option.append(button);
+                button.addEventListener('click', () => {
+                    ask.classList.add('answered');
+                    option.classList.add('chosen');
+                    const { right, wrong } = count.dataset;
+                    choose(Number(ask.dataset.step), 'right' in option.dataset ? right : wrong);
+                });
+            }
+        }
+        player.prepend(...asks);
 
         range.addEventListener('input', () => choose(Number(range.value)));
         back.addEventListener('click', () => choose(Number(range.value) - 1));
@@ -508,7 +527,7 @@ const keysAreOn = () => byId('keys-on').checked && !byId('keys').open;
             if (turn && session.contains(turn)) show(stepOf(turn));
         }
         session.prepend(player);
-        show(states.length);
+        show(asks.length ? asks[0].dataset.step - 1 : states.length);
         settle();
     }
 

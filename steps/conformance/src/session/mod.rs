@@ -21,6 +21,7 @@
 //! | `...` | the output line before it is repeated, at least [`REPEATS`] times |
 //! | `[...]` | any lines of output, which the page leaves out; the next line of output ends them |
 //! | `#` (at the start of the line) | a caption for the reader |
+//! | `#ask QUESTION \| OPTION \| OPTION` | a question to the reader before an action; its output has the right option |
 //! | `#needs sh` | that the session can only be run where there is a Unix shell |
 //! | `#needs linux` | that other systems print something else |
 //! | `#needs network` | that its programs run in a network of their own, which only Linux has |
@@ -38,7 +39,7 @@ mod run;
 mod stable;
 pub mod trace;
 
-pub use parse::{Action, Line, NEEDS, NETWORK, ParseError, REPEATS, Session};
+pub use parse::{Action, Ask, Line, NEEDS, NETWORK, ParseError, REPEATS, Session};
 pub use run::{Launcher, no_traces, record, run, trace_of};
 pub use trace::Trace;
 

@@ -22,6 +22,74 @@ pub struct Session {
     pub no_trace: bool,
     /// The lines, in the order of time.
     pub lines: Vec<Line>,
+    /// The questions to the reader.
+    pub asks: Vec<Ask>,
+}
+
+/// A question that the lines after it answer: `#ask QUESTION | OPTION | OPTION`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// Its line's number in the file, from 1.
+    pub number: usize,
+    /// How many actions come before it. The one that follows, and its output, are the answer.
+    pub actions: usize,
+    /// The question.
+    pub question: String,
+    /// What the reader can choose from.
+    pub options: Vec<String>,
+}
+
+impl Ask {
+    fn parse(text: &str, number: usize, actions: usize) -> Result<Self, ParseError> {
+        let mut parts = text.split('|').map(|part| part.trim().to_owned());
+        let question = parts.next().unwrap_or_default();
+        let options: Vec<String> = parts.collect();
+        if question.is_empty() || options.len() < 2 || options.iter().any(String::is_empty) {
+            let message = "expected `#ask QUESTION | OPTION | OPTION`".to_owned();
+            return Err(ParseError { line: number, message });
+        }
+        Ok(Self { number, actions, question, options })
+    }
+
+    /// The index of the right option: the only one that the lines of the following action contain.
+    pub fn answer(&self, session: &Session) -> Result<usize, ParseError> {
+        let mut actions = 0;
+        let lines = session.lines.iter().filter(|line| {
+            actions += usize::from(line.action.is_by_person());
+            actions == self.actions + 1
+        });
+        let lines: Vec<&str> = lines
+            .filter_map(|line| match &line.action {
+                Action::Output(text) => Some(text.as_str()),
+                _ => None,
+            })
+            .collect();
+        let is_right = |option: &&String| lines.iter().any(|line| has_words(line, option));
+        let found: Vec<&String> = self.options.iter().filter(is_right).collect();
+        let right = self.options.iter().position(|option| found == [option]);
+        right.ok_or_else(|| ParseError {
+            line: self.number,
+            message: format!(
+                "exactly one option must be in the output of the following action; {} are",
+                found.len()
+            ),
+        })
+    }
+}
+
+/// Whether a line contains a text without its backticks, and not as a part of a longer word or number.
+fn has_words(line: &str, text: &str) -> bool {
+    let text = text.replace('`', "");
+    let is_free = |c: Option<char>| !c.is_some_and(char::is_alphanumeric);
+    line.match_indices(&text).any(|(at, text)| {
+        is_free(line[..at].chars().next_back()) && is_free(line[at + text.len()..].chars().next())
+    })
+}
+
+impl fmt::Display for Ask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#ask {} | {}", self.question, self.options.join(" | "))
+    }
 }
 
 /// One line of a session.
@@ -76,7 +144,7 @@ impl std::error::Error for ParseError {}
 impl Session {
     /// Parses the text of a `.session` file; reports which line is wrong, and how.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
-        let mut session = Self::default();
+        let (mut session, mut is_asked) = (Self::default(), false);
         let width = text.lines().filter_map(tag_of).map(str::len).max().unwrap_or(0);
         for (index, line) in text.lines().enumerate() {
             let number = index + 1;
@@ -90,6 +158,12 @@ impl Session {
             }
             if line == "#no-trace" {
                 session.no_trace = true;
+                continue;
+            }
+            if let Some(ask) = line.strip_prefix("#ask ") {
+                let actions = session.actions().count();
+                session.asks.push(Ask::parse(ask, number, actions)?);
+                is_asked = true;
                 continue;
             }
             if let Some(caption) = line.strip_prefix('#') {
@@ -133,7 +207,15 @@ impl Session {
             {
                 return Err(error("`...` must follow a line of output in the same terminal"));
             }
+            if is_asked && !action.is_by_person() {
+                return Err(error("after `#ask` comes the action that answers it"));
+            }
+            is_asked = false;
             session.lines.push(Line { number, terminal, action });
+        }
+        if let (true, Some(ask)) = (is_asked, session.asks.last()) {
+            let message = "no action follows that answers this".to_owned();
+            return Err(ParseError { line: ask.number, message });
         }
         if session.lines.is_empty() {
             return Err(ParseError { line: 1, message: "the session is empty".to_owned() });
@@ -180,7 +262,13 @@ impl fmt::Display for Session {
             writeln!(f, "#no-trace")?;
         }
         let width = self.lines.iter().map(|l| l.terminal.len() + 2).max().unwrap_or(0);
+        let mut actions = 0;
         for line in &self.lines {
+            if line.action.is_by_person() {
+                let mut asks = self.asks.iter().filter(|ask| ask.actions == actions);
+                asks.try_for_each(|ask| writeln!(f, "{ask}"))?;
+                actions += 1;
+            }
             let mut text = format!("{:width$} ", format!("[{}]", line.terminal));
             write!(text, "{}", line.action)?;
             writeln!(f, "{}", text.trim_end())?;
@@ -243,6 +331,47 @@ fn parse_action(text: &str) -> Action {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const ASK: &str = "\
+[server] $ serve
+[server] up
+#ask How many? | `3 bytes` | `11 bytes`
+[bob]    $ send 3 bytes
+[server] read 11 bytes, not 13 bytes
+[bob]    ^D
+[server] 3 bytes
+";
+
+    #[test]
+    fn the_output_of_the_next_action_answers_a_question() {
+        let session = Session::parse(ASK).unwrap();
+        assert_eq!(session.to_string(), ASK);
+        assert_eq!(session.asks[0].actions, 1);
+        assert_eq!(session.asks[0].answer(&session), Ok(1));
+        let error = |from: &str, to: &str| {
+            let session = Session::parse(&ASK.replace(from, to)).unwrap();
+            session.asks[0].answer(&session).unwrap_err().to_string()
+        };
+        let start = "line 3: exactly one option must be in the output of the following action;";
+        assert_eq!(error("read 11", "read 12"), format!("{start} 0 are"));
+        assert_eq!(error("not 13", "not 3"), format!("{start} 2 are"));
+    }
+
+    #[test]
+    fn a_question_needs_options_and_an_action() {
+        let error = |text: &str| Session::parse(text).unwrap_err().to_string();
+        let usage = "line 1: expected `#ask QUESTION | OPTION | OPTION`";
+        assert_eq!(error("#ask What?\n[a] $ x\n"), usage);
+        assert_eq!(error("#ask What? | a | \n[a] $ x\n"), usage);
+        assert_eq!(
+            error("[a] $ x\n#ask What? | a | b\n[a] y\n"),
+            "line 3: after `#ask` comes the action that answers it"
+        );
+        assert_eq!(
+            error("[a] $ x\n#ask What? | a | b\n"),
+            "line 2: no action follows that answers this"
+        );
+    }
 
     const TEXT: &str = "\
 # Two lines

@@ -9,6 +9,7 @@ mod kernel;
 mod story;
 mod wire;
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
@@ -29,12 +30,14 @@ pub fn render(root: &Path, arguments: &str) -> Result<String> {
     let (step, name) = parse(arguments)?;
     let number = step.split('-').next().unwrap_or_default();
     let mut session = session(root, step, name)?;
-    session.caption = Captions::of(root, &place(step, name))?.text(&session.caption).into_owned();
+    let captions = Captions::of(root, &place(step, name))?;
+    session.caption = captions.text(&session.caption).into_owned();
     let protocol = Protocol::of_step(number.parse().with_context(|| format!("expected {USAGE}"))?);
     let figure = Figure::new(&session, format!("{number}-{name}"));
     let path = path(step, name);
     let held = figure.held(root, &path.replace(".session", ".trace"))?;
-    figure.html(protocol, &held).with_context(|| path)
+    let asks = figure.asks(&captions).with_context(|| path.clone())?;
+    figure.html(protocol, &asks, &held).with_context(|| path)
 }
 
 /// Where the texts of a session are in the table of another language.
@@ -45,7 +48,9 @@ fn place(step: &str, name: &str) -> String {
 /// The place of a session's texts, and these texts.
 pub fn captions(root: &Path, arguments: &str) -> Result<(String, Vec<String>)> {
     let (step, name) = parse(arguments)?;
-    Ok((place(step, name), vec![session(root, step, name)?.caption]))
+    let session = session(root, step, name)?;
+    let asks = session.asks.into_iter().flat_map(|ask| [vec![ask.question], ask.options].concat());
+    Ok((place(step, name), [session.caption].into_iter().chain(asks).collect()))
 }
 
 fn parse(arguments: &str) -> Result<(&str, &str)> {
@@ -109,7 +114,34 @@ impl<'a> Figure<'a> {
         kernel::html(&trace, self.session, class_of).with_context(|| path.to_owned())
     }
 
-    fn html(&self, protocol: Protocol, held: &str) -> Result<String> {
+    /// The questions, each with its answer in a folded block.
+    fn asks(&self, captions: &Captions) -> Result<String> {
+        let mut html = String::new();
+        for ask in &self.session.asks {
+            let right = ask.answer(self.session)?;
+            let step = ask.actions + 1;
+            let texts: Vec<String> =
+                ask.options.iter().map(|option| sentence(&captions.text(option))).collect();
+            let options = texts.iter().enumerate().map(|(index, text)| {
+                let mark = if index == right { " data-right" } else { "" };
+                format!("<li{mark}>{text}</li>")
+            });
+            let options: String = options.collect();
+            let question = sentence(&captions.text(&ask.question));
+            let (answer, right) = (text!("ask.answer"), &texts[right]);
+            let link =
+                format!(r##"<a href="#{}-{step}">{}</a>"##, self.id, text!("ask.step", step));
+            let before = text!("ask.before", step);
+            // Writing to a String cannot fail.
+            let _ = write!(
+                html,
+                r#"<div class="ask" data-step="{step}"><p><b>{before}</b> {question}</p><ul>{options}</ul><details data-paper="no"><summary>{answer}</summary><p>{right} → {link}</p></details></div>"#
+            );
+        }
+        Ok(html)
+    }
+
+    fn html(&self, protocol: Protocol, asks: &str, held: &str) -> Result<String> {
         let mut wire = Wire::new(protocol, self.ends());
         let mut turns = String::new();
         let mut before = "";
@@ -128,7 +160,7 @@ impl<'a> Figure<'a> {
         let printed = self.printed_by_tap();
         let caption = sentence(&self.session.caption);
         Ok(format!(
-            r#"<figure class="{class}"><div class="terminals" style="--name:{width}ch">{turns}</div>{held}{printed}<figcaption>{caption}</figcaption></figure>"#
+            r#"<figure class="{class}">{asks}<div class="terminals" style="--name:{width}ch">{turns}</div>{held}{printed}<figcaption>{caption}</figcaption></figure>"#
         ))
     }
 

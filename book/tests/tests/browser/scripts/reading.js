@@ -19,7 +19,7 @@ const outlines = [...main.querySelectorAll('.outline')].map((outline) => outline
 // Nor is it a difference that a second language is under a tab with scripts, and folded without; or that a
 // switch unfolds what can be unfolded without it; or that a player shows again what is in a table, and hides lines that
 // come later.
-const ways = [...main.querySelectorAll('.languages, .twins > details > summary, .whole-file, .player')];
+const ways = [...main.querySelectorAll('.languages, .twins > details > summary, .whole-file, .player, .ask')];
 ways.forEach((way) => { way.style.display = 'none'; });
 const later = [...main.querySelectorAll('.later')];
 later.forEach((turn) => turn.classList.remove('later'));

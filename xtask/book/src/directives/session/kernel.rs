@@ -29,6 +29,9 @@ pub fn html<'a>(
     class_of: impl Fn(&str) -> &'a str,
 ) -> Result<String> {
     trace.check_fits(session)?;
+    if trace.states.len() < 2 {
+        return Ok(String::new()); // one action, after which everything is over
+    }
     let mut messages = Messages::default();
     let mut shown: HashMap<&str, String> = HashMap::new();
     let mut bodies = String::new();
