@@ -22,6 +22,7 @@ mod keys;
 mod languages;
 mod odd_addresses;
 mod outline;
+mod player;
 mod printing;
 mod scriptless;
 mod searching;
@@ -173,6 +174,14 @@ fn behaviour(shared: &Shared) -> Vec<Trial> {
         test(shared, "a result unfolds the text that was found", searching::unfolds_what_it_finds),
         test(shared, "search works without a server", searching::works_without_a_server),
         test(shared, "the book can be used without JavaScript", scriptless::can_be_used),
+        test(shared, "the player works by keyboard, and moves nothing", player::works_by_keyboard),
+        test(shared, "each step has an address", player::has_an_address_for_each_step),
+        test(
+            shared,
+            "without JavaScript, the player is a table",
+            player::is_a_table_without_scripts,
+        ),
+        test(shared, "the player costs little", async |_| cost::player()),
         test(shared, "what search needs is loaded when it opens", cost::search_comes_later),
     ]);
     tests

@@ -118,7 +118,7 @@ impl Display for Promise {
                 write!(f, "every page is whole without JavaScript, at {width} px")
             }
             Self::AsksNoOtherHost => f.write_str("every page asks no other host for anything"),
-            Self::CostsLittle => f.write_str("a first visit costs at most 60 KB"),
+            Self::CostsLittle => f.write_str("a first visit costs at most 75 KB"),
             Self::LeavesSearchForLater => {
                 f.write_str("no page loads what search needs before it opens")
             }

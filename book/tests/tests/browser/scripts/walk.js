@@ -3,7 +3,7 @@
 // of them it has not scrolled. Argument: whether, of links and buttons of one kind, Tab shall lead to some only.
 const [some] = arguments;
 // Of radio buttons, Tab leads to the one that is chosen.
-const CONTROLS = 'a[href], button, input:not([type="radio"]:not(:checked)), select, textarea, summary, [tabindex]:not([tabindex="-1"]), [contenteditable]';
+const CONTROLS = 'a[href], button:not(:disabled), input:not([type="radio"]:not(:checked)), select, textarea, summary, [tabindex]:not([tabindex="-1"]), [contenteditable]';
 const USED = 'a[href], button, input, select, textarea, summary, [contenteditable]';
 const MIN_OUTLINE = 2; // CSS pixels
 const MIN_CONTRAST = 3; // what WCAG 2.2 asks of things that are not text
