@@ -425,7 +425,7 @@ fn capabilities(program: &Path, profile: &Path) -> Capabilities {
     let capabilities = json!({
         "goog:chromeOptions": { "binary": program, "args": arguments },
         "goog:loggingPrefs": { "browser": "ALL" },
-        "timeouts": { "pageLoad": 30_000, "script": 60_000 },
+        "timeouts": { "pageLoad": 30_000, "script": 120_000 },
     });
     match capabilities {
         Value::Object(capabilities) => capabilities,

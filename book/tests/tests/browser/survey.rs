@@ -78,7 +78,9 @@ impl Promise {
     fn covers(self, page: &str) -> bool {
         match self {
             // In another language, a page has the same controls and other text.
-            Self::HasNoBarriers(view) if is_translated(page) => view == LAPTOP,
+            Self::HasNoBarriers(view) if is_translated(page) => {
+                view == LAPTOP && !is_whole_book(page)
+            }
             Self::CanBeReached(_)
             | Self::NeedsNoScripts(_)
             | Self::AsksNoOtherHost
@@ -265,8 +267,8 @@ impl Visit<'_> {
         browser.unfold().await?;
         self.check(Promise::Fits(view), view, every_page::fits(browser, view)).await;
         let rules = match view {
-            // The style of the whole book is that of the other pages, and its controls are theirs.
-            _ if is_whole_book(page) => Rules::NotAboutStyle,
+            // The whole book has the style and the controls of the other pages, and so has a translation.
+            _ if is_whole_book(page) || is_translated(page) => Rules::NotAboutStyle,
             LAPTOP => Rules::All,
             // Only the style of a page depends on the screen.
             _ => Rules::AboutStyle,
