@@ -523,15 +523,24 @@ const keysAreOn = () => byId('keys-on').checked && !byId('keys').open;
         });
         addEventListener('hashchange', settle);
         function settle() {
-            const turn = addressed()?.closest('.turn');
-            if (turn && session.contains(turn)) show(stepOf(turn));
+            const target = addressed();
+            const turn = target?.closest('.turn');
+            if (!turn || !session.contains(turn)) return;
+            show(stepOf(turn));
+            // What the kernel held comes into view as well, where there is room for both.
+            const above = target.getBoundingClientRect().top - player.getBoundingClientRect().top;
+            if (above > .8 * innerHeight) return;
+            target.style.scrollMarginTop = `calc(var(--bar-height) + 1rem + ${above}px)`;
+            target.scrollIntoView();
         }
         session.prepend(player);
         show(asks.length ? asks[0].dataset.step - 1 : states.length);
         settle();
     }
 
-    for (const table of document.querySelectorAll('main:not(.whole-book) .held')) play(table.closest('.session'), table);
+    for (const table of document.querySelectorAll('main:not(.whole-book) .held')) {
+        if (table.tBodies.length > 1) play(table.closest('.session'), table);
+    }
 })();
 
 // ------------------------------------------------------------------- pages

@@ -227,6 +227,19 @@ fn what_the_kernel_held_is_a_table_of_what_has_changed() {
 }
 
 #[test]
+fn programs_that_end_at_once_have_no_table() {
+    let tree = fixture::tree();
+    let write = |name: &str, text: &str| {
+        fixture::write(tree.path(), &format!("steps/01-first/sessions/it.{name}"), text);
+    };
+    write("session", "[one] $ show\n");
+    write("trace", "[one] $ show\n  one\n    ended\n");
+    let directive = Directive::alone_in("{{#session 01-first/it}}").unwrap();
+    let html = super::render(&directive, tree.path()).unwrap();
+    assert!(!html.contains("<table"), "{html}");
+}
+
+#[test]
 fn programs_that_watch_the_others_have_a_colour_of_their_own() {
     for program in ["cargo xtask tap --no-time", "sudo tcpdump -n", "ss -tan"] {
         let text = format!("[w]     $ {program}\n[alice] $ start\n[bob]   $ start\n");

@@ -29,6 +29,9 @@ pub fn html<'a>(
     class_of: impl Fn(&str) -> &'a str,
 ) -> Result<String> {
     trace.check_fits(session)?;
+    if trace.states.iter().flat_map(|it| &it.programs).all(|it| it.waits.is_empty()) {
+        return Ok(String::new()); // each program ended at once: there is nothing to show
+    }
     if trace.states.len() < 2 {
         return Ok(String::new()); // one action, after which everything is over
     }
