@@ -83,7 +83,7 @@ pub fn player() -> Result<()> {
         let at = text.find(start).with_context(|| format!("{file} has no `{start}`"))?;
         let rest = &text[at + start.len()..];
         let len = rest.find(end).with_context(|| format!("{file} has no `{end}` after it"))?;
-        bytes += gzip(rest[..len].as_bytes())?;
+        bytes += gzip(&rest.as_bytes()[..len])?;
     }
     ensure!(bytes <= MAX_PLAYER, "the player costs {bytes} bytes, more than {MAX_PLAYER}");
     Ok(())

@@ -240,6 +240,22 @@ fn programs_that_end_at_once_have_no_table() {
 }
 
 #[test]
+fn a_question_has_a_folded_answer_which_the_output_gives() {
+    let text =
+        |output: &str| format!("[a] $ go\n#ask How many? | `3` | `11`\n[a] > x\n[a] {output}\n");
+    let html = session("01-first", &text("read 11")).unwrap();
+    let ask = concat!(
+        r#"<div class="ask" data-step="2"><p><b>Before step 2:</b> How many?</p>"#,
+        r#"<ul><li><code>3</code></li><li data-right><code>11</code></li></ul>"#,
+        r##"<details data-paper="no"><summary>Answer</summary><p><code>11</code> → <a href="#01-it-2">step 2</a></p></details></div>"##,
+    );
+    assert!(html.contains(ask), "{html}");
+    let error = format!("{:#}", session("01-first", &text("read 7")).unwrap_err());
+    let expected = "steps/01-first/sessions/it.session: line 2: exactly one option must be in the output of the following action; 0 are";
+    assert_eq!(error, expected);
+}
+
+#[test]
 fn programs_that_watch_the_others_have_a_colour_of_their_own() {
     for program in ["cargo xtask tap --no-time", "sudo tcpdump -n", "ss -tan"] {
         let text = format!("[w]     $ {program}\n[alice] $ start\n[bob]   $ start\n");

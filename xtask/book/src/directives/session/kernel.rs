@@ -32,9 +32,6 @@ pub fn html<'a>(
     if trace.states.iter().flat_map(|it| &it.programs).all(|it| it.waits.is_empty()) {
         return Ok(String::new()); // each program ended at once: there is nothing to show
     }
-    if trace.states.len() < 2 {
-        return Ok(String::new()); // one action, after which everything is over
-    }
     let mut messages = Messages::default();
     let mut shown: HashMap<&str, String> = HashMap::new();
     let mut bodies = String::new();
