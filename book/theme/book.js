@@ -481,6 +481,7 @@ const keysAreOn = () => byId('keys-on').checked && !byId('keys').open;
                 turn.classList.toggle('now', steps[index] === step);
                 turn.classList.toggle('later', steps[index] > step);
             });
+            asks.filter((ask) => step >= ask.dataset.step).forEach((ask) => ask.classList.add('answered'));
             range.value = step;
             count.textContent = count.dataset.of.replace('%n', step).replace('%m', states.length);
             range.setAttribute('aria-valuetext', count.textContent);
@@ -508,7 +509,9 @@ const keysAreOn = () => byId('keys-on').checked && !byId('keys').open;
                     ask.classList.add('answered');
                     option.classList.add('chosen');
                     const { right, wrong } = count.dataset;
-                    choose(Number(ask.dataset.step), 'right' in option.dataset ? right : wrong);
+                    const verdict = 'right' in option.dataset ? right : wrong;
+                    ask.querySelector('b').textContent = verdict;
+                    choose(Number(ask.dataset.step), verdict);
                 });
             }
         }

@@ -208,13 +208,13 @@ fn what_the_kernel_held_is_a_table_of_what_has_changed() {
         table,
         concat!(
             r#"<tbody><tr><th scope="rowgroup" colspan="3"><b>server</b> <code>$ serve</code><p><b>server</b> listens. No client is there yet.</p></th></tr>"#,
-            r#"<tr class="terminal-0"><th scope="row"><b>server</b></th><td><span class="wait">waits in <code>accept</code></span></td><td><span class="socket">queue <i>empty</i></span></td></tr></tbody>"#,
+            r#"<tr class="terminal-0"><th scope="row"><b>server</b></th><td><span class="wait">waits in <code>accept</code></span></td><td><span class="socket">queue for <code>accept</code>: <i>empty</i></span></td></tr></tbody>"#,
             r#"<tbody><tr><th scope="rowgroup" colspan="3"><b>bob</b> <code>$ start</code><p><b>bob</b>: waits for the keyboard.</p></th></tr>"#,
             r#"<tr class="terminal-1"><th scope="row"><b>bob</b></th><td><span class="wait">waits for the keyboard</span> <span class="wait">waits for another thread (2 threads)</span></td>"#,
-            r#"<td><span class="socket">from another program <i>empty</i> <i>another program sends nothing more</i></span></td></tr></tbody>"#,
+            r#"<td><span class="socket">from another program: <i>empty</i> <i>(another program sends nothing more)</i></span></td></tr></tbody>"#,
             r#"<tbody><tr><th scope="rowgroup" colspan="3"><b>bob</b> <span><kbd class="key">Ctrl-D</kbd></span><p>The kernel of <b>server</b> holds 2 bytes from <b>bob</b>: the connection is not accepted yet.</p></th></tr>"#,
             r#"<tr class="terminal-0"><th scope="row"><b>server</b></th><td><span class="wait">waits in <code>accept</code></span></td>"#,
-            r#"<td><span class="socket">queue <span class="queued"><b>bob</b> <span class="bytes"><samp class="message-0" aria-hidden="true">··</samp> <span>2 bytes</span></span></span></span></td></tr>"#,
+            r#"<td><span class="socket">queue for <code>accept</code>: <span class="queued"><b>bob</b> <span class="bytes"><samp class="message-0" aria-hidden="true">··</samp> <span>2 bytes</span></span></span></span></td></tr>"#,
             r#"<tr class="terminal-1"><th scope="row"><b>bob</b></th><td><span class="wait">has ended</span></td><td></td></tr></tbody>"#,
         )
     );

@@ -47,8 +47,12 @@ impl<'a> Step<'a> {
 
     fn spins(&self, program: &Program) -> Option<String> {
         self.new_wait(program, Call::Runs)?;
+        let ended = connections(program).find(|it| it.state == Ends::Peer);
         let program = named(&program.terminal);
-        Some(text!("story.spins", program))
+        Some(match ended.map(|it| named(it.peer)) {
+            Some(peer) => text!("story.spins-at-end", program, peer),
+            None => text!("story.spins", program),
+        })
     }
 
     /// A client was taken out of the queue.
@@ -181,6 +185,16 @@ impl<'a> Step<'a> {
         Some(text!("story.waits", program, wait))
     }
 
+    /// The program in which a person acted, if it has printed something and still runs.
+    fn continues(&self) -> Option<String> {
+        let terminal = &self.lines.first()?.terminal;
+        let runs = |it: &&Program| it.terminal == *terminal && !it.waits.is_empty();
+        let is_printed =
+            |it: &Line| it.terminal == *terminal && matches!(it.action, Action::Output(_));
+        self.now.programs.iter().find(runs)?;
+        self.lines.iter().any(is_printed).then(|| named(terminal))
+    }
+
     /// All is as it was before.
     fn nothing(&self) -> String {
         let holds = |program: &Program| {
@@ -188,7 +202,10 @@ impl<'a> Step<'a> {
                 || connections(program).any(|it| !it.receive.is_empty() || !it.send.is_empty())
         };
         if self.now.programs.iter().any(holds) {
-            text!("story.still-there")
+            match self.continues() {
+                Some(program) => text!("story.continues", program),
+                None => text!("story.still-there"),
+            }
         } else {
             text!("story.nothing-left")
         }
@@ -325,6 +342,14 @@ mod tests {
     }
 
     #[test]
+    fn a_program_that_is_answered_is_named_while_another_waits() {
+        let state = "[server] $ serve\n  server\n    waits in accept\n    listens at 127.0.0.1:9003; in its queue: bob with 2 bytes\n";
+        let states = state.repeat(2);
+        assert_eq!(told(&states, "hello"), "server continues. What waited before still waits.");
+        assert_eq!(told(&states, ""), "What waited before still waits.");
+    }
+
+    #[test]
     fn each_change_of_a_connection_has_a_sentence() {
         let open = |rest: &str| format!("waits in accept / connection with bob: open{rest}");
         let state = |state: &str| format!("waits in accept / connection with bob: {state}");
@@ -360,7 +385,12 @@ mod tests {
             (
                 open(""),
                 open("").replace("waits in accept", "runs"),
-                "server waits in no call: it spins.",
+                "server calls again and again, and no call waits: it spins.",
+            ),
+            (
+                open(""),
+                state("ended by the peer").replace("waits in accept", "runs"),
+                "bob sends nothing more, so each read of server returns 0 bytes at once: it spins.",
             ),
             (open(""), open("").replace("accept", "read on bob"), "server: waits in read on bob."),
             (
