@@ -163,9 +163,10 @@ impl Browser {
         Ok(browser)
     }
 
-    /// Forgets the last test: nothing is stored, the pointer is in a corner, and pages may run
-    /// scripts.
+    /// Forgets the last test: its page is left, nothing is stored, the pointer is in a corner, and
+    /// pages may run scripts. From its page, an address with a fragment would not load the page again.
     async fn forget(&self) -> Result<()> {
+        self.client.goto("about:blank").await.context("cannot leave the page")?;
         let storage = json!({ "origin": self.site.origin, "storageTypes": "all" });
         self.devtools("Storage.clearDataForOrigin", storage).await?;
         let pointer = json!({ "type": "mouseMoved", "x": 0, "y": 0 });

@@ -140,6 +140,8 @@ const EXCEPTIONS: &[&str] = &[
     "no room for more: the next write waits",
     "read {len} bytes",
     "wrote {LEN} bytes",
+    // The example `characters` of step 05.
+    "{} bytes: {} characters",
     // The tables of step 05.
     "cut: {} lost",
     "too long",
