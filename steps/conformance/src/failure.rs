@@ -184,7 +184,7 @@ impl Failure {
     /// What had been done before; empty if nothing is known of it.
     #[must_use]
     pub fn done(&self) -> String {
-        self.done.join(": ")
+        joined(self.done.iter())
     }
 
     /// What arrived, and what was expected.
@@ -208,21 +208,21 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(wrote) = &self.program {
-            write!(f, "`{}`: ", wrote.name)?;
-        }
-        for done in &self.done {
-            write!(f, "{done}: ")?;
-        }
-        f.write_str(&self.text)?;
-        if let Some(wrote) = &self.program {
-            write!(f, "\n  {}\n{}", text!("failure.it-wrote"), wrote.transcript)?;
-        }
-        Ok(())
+        let text = joined(self.done.iter().chain([&self.text]));
+        let Some(Wrote { name, transcript }) = self.program.as_deref() else {
+            return f.write_str(&text);
+        };
+        f.write_str(&text!("failure.of-program", name, text))?;
+        write!(f, "\n  {}\n{transcript}", text!("failure.it-wrote"))
     }
 }
 
 impl std::error::Error for Failure {}
+
+/// What was done, and what followed it.
+fn joined<'a>(parts: impl Iterator<Item = &'a String>) -> String {
+    parts.cloned().reduce(|done, then| text!("failure.after", done, then)).unwrap_or_default()
+}
 
 impl Difference {
     /// What follows the bytes that arrived, if something ended them.

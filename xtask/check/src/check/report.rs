@@ -92,7 +92,10 @@ impl Report {
         }
         let text = match alike {
             _ if self.json => json_line(&object(check, outcome)),
-            Some(first) => format!("FAILED: {}", text!("report.same-way", first)),
+            Some(first) => {
+                let why = text!("report.same-way", first);
+                text!("report.failed-because", why)
+            }
             None => lines(check, outcome),
         };
         Ok(writeln!(io::stdout(), "{text}")?)
@@ -134,11 +137,14 @@ fn word(outcome: &Outcome) -> &'static str {
 /// The rest of a check's line, and the lines below it.
 fn lines(check: &Check, outcome: &Outcome) -> String {
     match outcome {
-        Outcome::Kept => "ok".to_owned(),
-        Outcome::NotAsked(reason) => format!("{}: {reason}", text!("report.not-asked")),
-        Outcome::Failed(failure) => format!("FAILED\n{}", indented(&explained(check, failure))),
+        Outcome::Kept => text!("report.kept"),
+        Outcome::NotAsked(reason) => text!("report.not-asked-because", reason),
+        Outcome::Failed(failure) => {
+            format!("{}\n{}", text!("report.failed"), indented(&explained(check, failure)))
+        }
         Outcome::Unable(failure) => {
-            format!("{}: {}", text!("report.could-not-be-asked"), in_full(failure))
+            let reason = in_full(failure);
+            text!("report.could-not-be-asked-because", reason)
         }
     }
 }
@@ -191,8 +197,9 @@ pub fn json_line(object: &Value) -> String {
 /// What failed, why it matters, and what to do about it.
 fn explained(check: &Check, failure: &Failure) -> String {
     let mut parts = Vec::new();
-    if !failure.done().is_empty() {
-        parts.push(format!("{}:", failure.done()));
+    let done = failure.done();
+    if !done.is_empty() {
+        parts.push(text!("report.done", done));
     }
     let found = failure.difference().map_or_else(|| failure.text().to_owned(), ToString::to_string);
     parts.push(format!("{}\n", indented(&found)));
