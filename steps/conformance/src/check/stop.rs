@@ -15,7 +15,7 @@ use super::line::said;
 #[cfg(unix)]
 use super::room::announced;
 use super::subject::{Order, Running, Subject};
-use crate::{Failure, Program};
+use crate::Failure;
 
 /// How long stopping may take.
 const STOP_TIME: Duration = Duration::from_secs(1);
@@ -160,7 +160,7 @@ fn hear_of_no_stranger(members: &mut [Member]) -> Result<(), Failure> {
 /// The program must end with 0, or as if a signal had ended it. Java does the latter, and so does a program
 /// that stops and then lets the signal end it; shells show that as 128 plus the signal's number.
 #[cfg(unix)]
-fn ended_by(program: &mut Program, signal: rustix::process::Signal) -> Result<(), Failure> {
+fn ended_by(program: &mut crate::Program, signal: rustix::process::Signal) -> Result<(), Failure> {
     use std::os::unix::process::ExitStatusExt as _;
 
     let number = signal.as_raw();

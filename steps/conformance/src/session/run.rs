@@ -420,6 +420,7 @@ fn difference(file: &str, expected: &State, held: &State) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(unix)]
     use super::*;
 
     #[cfg(unix)]
