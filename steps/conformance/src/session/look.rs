@@ -294,7 +294,8 @@ fn connection(
     let receive = match row.unread.checked_sub(bytes.len()) {
         _ if bytes.len() > MAX_LEN => buffer(bytes.len(), &bytes, has_ended),
         Some(0) => buffer(bytes.len(), &bytes, false),
-        Some(1) if has_ended => buffer(bytes.len(), &bytes, true),
+        // Whether a FIN was read with the last byte depends on whether both came in one segment.
+        Some(1) if has_ended => buffer(bytes.len(), &bytes, !bytes.is_empty()),
         _ => return Err(format!("bytes from {peer} arrive, or are read")),
     };
     let fin = sent_fin && row.unacknowledged > 0;

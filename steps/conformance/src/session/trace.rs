@@ -143,7 +143,8 @@ pub enum Socket {
         peer: String,
         /// Which directions have ended.
         state: Ends,
-        /// What has arrived and is unread.
+        /// What has arrived and is unread. A FIN alone is not recorded: if it shared a segment with the last
+        /// byte, the `read` that returned this byte has taken it, too. The state tells that it has arrived.
         receive: Buffer,
         /// What was written and has not arrived; no program can look at these bytes.
         send: Buffer,
@@ -341,6 +342,9 @@ fn add(program: &mut Program, fact: &str) -> Option<()> {
         let (rest, send) = buffer_after("; sending: ", rest)?;
         let (rest, receive) = buffer_after("; unread: ", rest)?;
         let (state, _) = Ends::ALL.into_iter().find(|(_, text)| *text == rest)?;
+        if receive.fin && receive.len == Some(0) {
+            return None; // not recorded: see `Socket::Connection`
+        }
         let peer = peer.to_owned();
         program.sockets.push(Socket::Connection { peer, state, receive, send });
     } else if let Some(rest) = fact.strip_prefix("datagrams") {
@@ -569,6 +573,8 @@ mod tests {
             Some("line 11")
         );
         assert_eq!(error(": reset", ": broken").split(':').next(), Some("line 16"));
+        let fin = error("carol: ended by both", "carol: ended by both; unread: FIN");
+        assert!(fin.starts_with("line 15: unknown: "), "{fin}");
         assert_eq!(error("[bob] ^C", "[bob] hello"), "line 24: not an action: `[bob] hello`");
         assert_eq!(error("[bob] ^C", "[bob]  ^C").split(':').next(), Some("line 24"));
         assert_eq!(

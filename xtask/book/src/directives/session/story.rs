@@ -131,12 +131,9 @@ impl<'a> Step<'a> {
                     _ => text!("story.read", program, peer, taken, waiting),
                 });
             }
-            if receive.fin && !was.fin {
-                return Some(text!("story.fin", program, peer));
-            }
             match state {
                 Ends::Reset if has_ended => return Some(text!("story.reset", program, peer)),
-                Ends::Peer if has_ended => return Some(text!("story.end-of-file", program, peer)),
+                Ends::Peer if has_ended => return Some(text!("story.fin", program, peer)),
                 _ => {}
             }
         }
@@ -368,13 +365,13 @@ mod tests {
             (open(text), open(""), "server has read all that waited from bob: 4 bytes."),
             (
                 open(""),
-                state("ended by the peer; unread: FIN"),
-                "A FIN from bob has arrived. server has not read that far yet.",
+                state("ended by the peer"),
+                "A FIN from bob has arrived at server: bob sends nothing more.",
             ),
             (
-                open(""),
-                state("ended by the peer"),
-                "server has read end of file: bob sends nothing more.",
+                open(text),
+                state(&format!("ended by the peer{text} and FIN")),
+                "A FIN from bob has arrived at server: bob sends nothing more.",
             ),
             (open(""), state("reset"), "The connection of server with bob was reset."),
             (
