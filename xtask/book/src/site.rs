@@ -230,8 +230,13 @@ fn replace(page: &mut String, start: &str, value: &str) {
 
 /// The sentences of a page's first paragraph, as far as there is room; of a long sentence, the first words.
 fn description(page: &str) -> Option<String> {
-    let sections = search::sections(page);
-    let paragraph = sections.iter().find_map(|section| section.text.lines().next())?.to_owned();
+    // A page is long, and its first paragraph is near its beginning: the rest is not parsed.
+    let mut starts = page.match_indices("</p>").map(|(at, end)| &page[..at + end.len()]);
+    let first = |start: &str| {
+        let sections = search::sections(start);
+        sections.iter().find_map(|section| section.text.lines().next().map(str::to_owned))
+    };
+    let paragraph = starts.find_map(first).or_else(|| first(page))?;
     let paragraph = match paragraph.strip_suffix(':') {
         Some(sentence) => format!("{sentence}."),
         None => paragraph,

@@ -271,7 +271,6 @@ mod tests {
     fn each_thing_that_is_lost_or_changed_is_found() {
         for (from, to, problem) in [
             ("(b.md#w)", "(b.md#v)", "lacks the link b.md#w"),
-            ("(b.md#w)", "(b.md#v)", "lacks the link b.md#w"),
             ("- 二", "{{#session a/b}}", "has the directive session a/b, which English has not"),
             ("2 个", "3 个", "lacks the number 2"),
             ("`read`", "读", "lacks the code `read`"),
