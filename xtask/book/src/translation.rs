@@ -185,9 +185,8 @@ fn earlier(root: &Path, (page, id): &Name, hash: &str) -> Option<String> {
 
 /// Records sections as translated. All of them, or none.
 fn done(root: &Path, language: &str, wanted: &[String], reason: Option<&str>) -> Result<()> {
-    let english: BTreeMap<Name, String> = sections_of(root, ENGLISH)?.into_iter().collect();
-    let own: BTreeMap<Name, String> =
-        sections_of(root, &folder_of(language))?.into_iter().collect();
+    let english = unique(sections_of(root, ENGLISH)?)?;
+    let own = unique(sections_of(root, &folder_of(language))?)?;
     let mut record = record(root, language)?.unwrap_or_default();
     for wanted in wanted {
         for name in names(wanted, &english, &own, &record)? {
@@ -217,7 +216,23 @@ fn done(root: &Path, language: &str, wanted: &[String], reason: Option<&str>) ->
     }
     record.retain(|_, sections| !sections.is_empty());
     let file = root.join(folder_of(language)).join(FILE);
-    fs::write(&file, to_toml(&record)).with_context(|| format!("cannot write {}", file.display()))
+    // A write that is interrupted leaves the old record as it was.
+    let new = file.with_extension("toml.new");
+    fs::write(&new, to_toml(&record))
+        .and_then(|()| fs::rename(&new, &file))
+        .with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// Sections by their names: one that is there twice could not be recorded.
+fn unique(sections: Vec<(Name, String)>) -> Result<BTreeMap<Name, String>> {
+    let mut unique = BTreeMap::new();
+    for (name, text) in sections {
+        let shown = shown(&name);
+        if unique.insert(name, text).is_some() {
+            bail!("{}", text!("translation.twice", shown));
+        }
+    }
+    Ok(unique)
 }
 
 /// The sections that are meant: one, or those of a page that are stale or have other words than were recorded.
@@ -232,7 +247,10 @@ fn names(
     }
     let of_page = || english.iter().filter(|((page, _), _)| page == wanted);
     if of_page().next().is_none() {
-        bail!("{}", text!("translation.no-page", wanted));
+        let Some(gone) = record.get(wanted) else {
+            bail!("{}", text!("translation.no-page", wanted));
+        };
+        return Ok(gone.keys().map(|id| (wanted.to_owned(), id.clone())).collect());
     }
     let has_changed = |(page, id): &Name| {
         let entry = record.get(page).and_then(|sections| sections.get(id));
@@ -298,14 +316,16 @@ fn id_of(heading: Heading) -> String {
 }
 
 /// The pages of an edition: the names of the teacher's begin with their folder.
-fn pages(root: &Path, folder: &str) -> Result<Vec<(String, String)>> {
+fn pages(root: &Path, edition: &str) -> Result<Vec<(String, String)>> {
     let mut pages = Vec::new();
     for (below, prefix) in [("src", ""), (TEACHERS_FOLDER, "teacher/")] {
-        let folder = root.join(folder).join(below);
+        let folder = root.join(edition).join(below);
         // A bundle may have no pages for teachers.
         if folder.is_dir() {
             for name in summary::pages(&folder)? {
-                let text = summary::read(&folder, &name)?.replace("\r\n", "\n");
+                let text = summary::read(&folder, &name)
+                    .with_context(|| text!("translation.listed", edition, below))?
+                    .replace("\r\n", "\n");
                 pages.push((format!("{prefix}{name}"), text));
             }
         }
@@ -335,6 +355,7 @@ mod tests {
     use workspace::fixture;
 
     use super::*;
+    use crate::TEXTS;
     use crate::build;
     use crate::edition::Edition;
 
@@ -438,6 +459,36 @@ mod tests {
     }
 
     #[test]
+    fn a_page_that_is_gone_in_both_editions_needs_no_record() {
+        let tree = tree();
+        for edition in ["en", "xx"] {
+            let src = format!("book/{edition}/src");
+            let summary = format!("{src}/SUMMARY.md");
+            fixture::replace(tree.path(), &summary, "- [Second](second.md)\n", "");
+        }
+        assert!(stale_sections(tree.path()).contains(&"second.md#the-loop".to_owned()));
+        record(tree.path(), &["second.md"], None).unwrap();
+        assert_eq!(stale_sections(tree.path()), [""; 0]);
+    }
+
+    #[test]
+    fn an_id_that_is_there_twice_and_a_page_that_is_not_there_are_named() {
+        let tree = tree();
+        let before = fs::read_to_string(tree.path().join("book/xx/translated.toml")).unwrap();
+        fixture::append(tree.path(), "book/en/src/first.md", "\n## Again {#s8}\n");
+        let error = record(tree.path(), &["first.md"], None).unwrap_err().to_string();
+        assert!(error.starts_with("first.md#s8 is there twice"), "{error}");
+        fixture::replace(tree.path(), "book/en/src/first.md", "\n## Again {#s8}\n", "");
+        fs::remove_file(tree.path().join("book/xx/src/second.md")).unwrap();
+        let error = format!("{:#}", record(tree.path(), &["first.md"], None).unwrap_err());
+        let start = "book/xx/src/SUMMARY.md lists a page that cannot be read; \
+                     write it or remove its line: cannot read second.md: ";
+        assert!(error.starts_with(start), "{error}");
+        let after = fs::read_to_string(tree.path().join("book/xx/translated.toml")).unwrap();
+        assert_eq!(after, before);
+    }
+
+    #[test]
     fn what_a_stale_section_lacks_is_no_further_problem() {
         let tree = tree();
         assert_eq!(problems(tree.path(), "xx").unwrap(), [""; 0]);
@@ -465,6 +516,7 @@ mod tests {
             |language: &str| table.get(language).expect(language).keys().collect::<BTreeSet<_>>();
         for language in languages(&root).unwrap() {
             assert_eq!(words(&language), words("en"), "{language}");
+            assert!(TEXTS.names().any(|it| it == language), "{language} has no table of texts");
         }
     }
 

@@ -192,12 +192,15 @@ const TRACE: &str = "[server] $ serve
     ended
 ";
 
+/// Writes the session `it` of the first step, or its trace.
+fn write_it(root: &Path, extension: &str, text: &str) {
+    fixture::write(root, &format!("steps/01-first/sessions/it.{extension}"), text);
+}
+
 #[test]
 fn what_the_kernel_held_is_a_table_of_what_has_changed() {
     let tree = fixture::tree();
-    let write = |name: &str, text: &str| {
-        fixture::write(tree.path(), &format!("steps/01-first/sessions/it.{name}"), text);
-    };
+    let write = |name, text: &str| write_it(tree.path(), name, text);
     write("session", "[server] $ serve\n[bob]    $ start\n[bob]    ^D\n");
     write("trace", TRACE);
     let directive = Directive::alone_in("{{#session 01-first/it}}").unwrap();
@@ -229,9 +232,7 @@ fn what_the_kernel_held_is_a_table_of_what_has_changed() {
 #[test]
 fn programs_that_end_at_once_have_no_table() {
     let tree = fixture::tree();
-    let write = |name: &str, text: &str| {
-        fixture::write(tree.path(), &format!("steps/01-first/sessions/it.{name}"), text);
-    };
+    let write = |name, text: &str| write_it(tree.path(), name, text);
     write("session", "[one] $ show\n");
     write("trace", "[one] $ show\n  one\n    ended\n");
     let directive = Directive::alone_in("{{#session 01-first/it}}").unwrap();
