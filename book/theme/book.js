@@ -454,6 +454,7 @@ const keysAreOn = () => byId('keys-on').checked && !byId('keys').open;
 
     function play(session, table) {
         const player = template.cloneNode(true);
+        const terminals = session.querySelector('.terminals');
         const [back, on] = player.querySelectorAll('button');
         const range = player.querySelector('input');
         const count = player.querySelector('[data-of]');
@@ -481,7 +482,10 @@ const keysAreOn = () => byId('keys-on').checked && !byId('keys').open;
                 turn.classList.toggle('now', steps[index] === step);
                 turn.classList.toggle('later', steps[index] > step);
             });
-            asks.filter((ask) => step >= ask.dataset.step).forEach((ask) => ask.classList.add('answered'));
+            asks.filter((ask) => step >= ask.dataset.step).forEach((ask) => {
+                ask.classList.add('answered');
+                ask.querySelectorAll('button').forEach((button) => { button.disabled = true; });
+            });
             range.value = step;
             count.textContent = count.dataset.of.replace('%n', step).replace('%m', states.length);
             range.setAttribute('aria-valuetext', count.textContent);
@@ -490,8 +494,15 @@ const keysAreOn = () => byId('keys-on').checked && !byId('keys').open;
             if (focused.disabled) range.focus();
         }
 
+        // Where the terminals scroll by themselves, the lines of the step come to their top, below the one before.
+        function follow() {
+            const now = session.querySelector('.now');
+            terminals.scrollTop += now.getBoundingClientRect().top - terminals.getBoundingClientRect().top - 40;
+        }
+
         function choose(step, verdict = '') {
             show(step);
+            follow();
             history.replaceState(null, '', '#' + firsts[step - 1].querySelector('[id]').id);
             announce(`${verdict} ${states[step - 1].firstElementChild.textContent}`);
         }
@@ -506,7 +517,6 @@ const keysAreOn = () => byId('keys-on').checked && !byId('keys').open;
                 button.append(...option.childNodes);
                 option.append(button);
                 button.addEventListener('click', () => {
-                    ask.classList.add('answered');
                     option.classList.add('chosen');
                     const { right, wrong } = count.dataset;
                     const verdict = 'right' in option.dataset ? right : wrong;
@@ -525,11 +535,17 @@ const keysAreOn = () => byId('keys-on').checked && !byId('keys').open;
             if (turn && !target.closest('button') && getSelection().isCollapsed) choose(stepOf(turn));
         });
         addEventListener('hashchange', settle);
+        addEventListener('load', settle);
         function settle() {
             const target = addressed();
             const turn = target?.closest('.turn');
             if (!turn || !session.contains(turn)) return;
             show(stepOf(turn));
+            follow();
+            if (terminals.scrollHeight > terminals.clientHeight) {
+                player.scrollIntoView();
+                return;
+            }
             // What the kernel held comes into view as well, where there is room for both.
             const above = target.getBoundingClientRect().top - player.getBoundingClientRect().top;
             if (above > .8 * innerHeight) return;

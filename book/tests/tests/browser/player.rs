@@ -40,6 +40,8 @@ pub async fn works_by_keyboard(browser: &Browser) -> Result<()> {
         ensure!(answered.step.starts_with("8 of 8"), "{view}: after the answer: {answered:?}");
         ensure!(answered.sentence.contains("11 bytes"), "{view}: {answered:?}");
         ensure!(browser.all(".answered .chosen[data-right]").await?.len() == 1, "{view}: no mark");
+        let left = browser.all(".ask button:enabled").await?.len();
+        ensure!(left == 0, "{view}: {left} options of an answered question can be chosen");
         browser.focus(&browser.one(".player input").await?).await?;
         browser.press(Key::Home).await?;
         let first = seen(browser).await?;
