@@ -167,6 +167,11 @@ impl Session {
                 continue;
             }
             if let Some(caption) = line.strip_prefix('#') {
+                if caption.starts_with(|c: char| !c.is_whitespace()) {
+                    return Err(error(
+                        "expected `#needs NEED`, `#no-trace`, `#ask QUESTION | OPTION | OPTION` or `# caption`",
+                    ));
+                }
                 let caption = caption.trim();
                 if !session.caption.is_empty() && !caption.is_empty() {
                     session.caption.push(' ');
@@ -429,9 +434,13 @@ mod tests {
 
     #[test]
     fn a_wrong_line_is_named() {
-        let error = |text| Session::parse(text).unwrap_err().to_string();
+        let error = |text: &str| Session::parse(text).unwrap_err().to_string();
         assert!(error("").contains("empty"));
         assert!(error("[a] $ x\noutput").starts_with("line 2: expected `[terminal] "));
+        for typo in ["#notrace", "#no-trace ", "#ask", "#caption"] {
+            let error = error(&format!("[a] $ x\n{typo}\n"));
+            assert!(error.starts_with("line 2: expected `#needs NEED`, "), "{typo}: {error}");
+        }
         assert_eq!(error("#needs luck\n[a] $ x"), "line 1: a session can need: sh, linux, network");
         assert!(error("[a] hello").starts_with("line 1: no program was started in `a`"));
         assert!(error("[a] $ x\n[a] ...").starts_with("line 2: `...` must follow"));

@@ -20,6 +20,7 @@
 //! The other end of a connection is named by its terminal, since its port changes from run to run.
 
 use std::fmt;
+use std::iter;
 
 use super::parse::{Line, ParseError, Session, parse_line};
 
@@ -279,8 +280,8 @@ impl Trace {
         Ok(())
     }
 
-    /// Checks that it has a state for each action of this session, with programs that run in its
-    /// terminals; reports the first line that differs.
+    /// Checks that it has a state for each action of this session, with programs and peers that run in its
+    /// terminals; reports the first action that differs.
     pub fn check_fits(&self, session: &Session) -> Result<(), ParseError> {
         let terminals = session.terminals();
         let mut actions = session.actions();
@@ -295,8 +296,9 @@ impl Trace {
                 let message = format!("the session has `{expected}` here");
                 return Err(ParseError { line, message });
             }
-            let mut names = state.programs.iter().map(|program| program.terminal.as_str());
-            if let Some(name) = names.find(|name| !terminals.contains(name)) {
+            let programs = state.programs.iter();
+            let mut names = programs.flat_map(|it| iter::once(&*it.terminal).chain(it.peers()));
+            if let Some(name) = names.find(|name| *name != STRANGER && !terminals.contains(name)) {
                 let message = format!("the session has no terminal `{name}`");
                 return Err(ParseError { line, message });
             }
@@ -308,6 +310,25 @@ impl Trace {
             }),
             None => Ok(()),
         }
+    }
+}
+
+impl Program {
+    /// The names of the other ends of its connections, without the number that a second one has.
+    fn peers(&self) -> impl Iterator<Item = &str> {
+        let waits = self.waits.iter().filter_map(|wait| match &wait.on {
+            Some(On::Peer(peer)) => Some(peer),
+            _ => None,
+        });
+        let sockets = self.sockets.iter().flat_map(|socket| match socket {
+            Socket::Listener { queue, .. } => queue.iter().map(|it| &it.peer).collect(),
+            Socket::Connection { peer, .. } => vec![peer],
+            Socket::Datagrams { .. } => Vec::new(),
+        });
+        waits.chain(sockets).map(|peer| match peer.rsplit_once(' ') {
+            Some((name, number)) if number.parse::<usize>().is_ok() => name,
+            _ => peer,
+        })
     }
 }
 
@@ -588,7 +609,9 @@ mod tests {
 
     #[test]
     fn a_trace_fits_a_session_with_the_same_actions() {
-        let trace = Trace::parse(TEXT).unwrap();
+        let peers = ["alice", "carol", "dave"];
+        let trace_text = peers.iter().fold(TEXT.to_owned(), |text, peer| text.replace(peer, "bob"));
+        let trace = Trace::parse(&trace_text).unwrap();
         let session = |text: &str| Session::parse(text).unwrap();
         let text =
             "[server] $ start the server\n[server] up\n[bob]    $ start a client\n[bob]    ^C\n";
@@ -598,9 +621,11 @@ mod tests {
         assert_eq!(other, "line 5: the session has `[bob] $ start bob` here");
         let fewer = error(&text.replace("[bob]    ^C\n", ""));
         assert_eq!(fewer, "line 24: the session does not have `[bob] ^C`");
-        let unknown =
-            Trace::parse(&TEXT.replace("  bob\n", "  ben\n")).unwrap().check_fits(&session(text));
-        assert_eq!(unknown.unwrap_err().line, 5);
+        for known in ["  bob\n", "read on bob 2", "queue: bob", "with bob: reset"] {
+            let unknown = Trace::parse(&trace_text.replace(known, &known.replace("bob", "ben")));
+            let unknown = unknown.unwrap().check_fits(&session(text)).unwrap_err();
+            assert_eq!(unknown.to_string(), "line 5: the session has no terminal `ben`");
+        }
         let more = error(&format!("{text}[server] ^C\n"));
         assert_eq!(more, "line 33: the session also has `[server] ^C`");
     }
