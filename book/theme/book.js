@@ -553,6 +553,11 @@ const keysAreOn = () => byId('keys-on').checked && !byId('keys').open;
             target.scrollIntoView();
         }
         session.prepend(player);
+        // Terminals that scroll are reached with the keyboard, also in browsers that do not see to it.
+        new ResizeObserver(() => {
+            if (terminals.scrollHeight > terminals.clientHeight) terminals.tabIndex = 0;
+            else terminals.removeAttribute('tabindex');
+        }).observe(terminals);
         show(asks.length ? asks[0].dataset.step - 1 : states.length);
         settle();
     }
