@@ -153,7 +153,9 @@ fn socket(terminal: &str, socket: &Socket, messages: &mut Messages) -> String {
 
 /// A line about a socket: its name, and what it holds.
 fn part(label: &str, content: &str) -> String {
-    format!(r#"<span class="socket">{} {content}</span>"#, to_html(label))
+    // A Chinese colon has its own space.
+    let space = if label.ends_with('：') { "" } else { " " };
+    format!(r#"<span class="socket">{}{space}{content}</span>"#, to_html(label))
 }
 
 fn empty() -> String {
