@@ -38,7 +38,6 @@ fn run() -> io::Result<()> {
     let text = CHARACTER.repeat(CHARACTERS);
     writer.write_all(text.as_bytes())?;
 
-    // ANCHOR: reads
     let mut all = Vec::new();
     while all.len() < text.len() {
         let mut piece = vec![0; MAX_READ_LEN.min(text.len() - all.len())];
@@ -47,7 +46,6 @@ fn run() -> io::Result<()> {
         all.extend(piece);
     }
     report(&all)
-    // ANCHOR_END: reads
 }
 
 // ANCHOR: report
