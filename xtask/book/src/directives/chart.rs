@@ -244,21 +244,36 @@ fn shared_words(titles: &[Vec<&str>]) -> usize {
     others.iter().map(shared).min().unwrap_or(0)
 }
 
-/// A heading in lines that fit a column, if its words do.
+/// A heading in lines that fit a column, if its words do. Chinese is broken between any two characters.
 fn wrapped(title: &str, width: f64) -> Vec<String> {
+    let fits = |letters: usize| count(letters) * LETTER <= width;
     let mut lines: Vec<String> = Vec::new();
     for word in title.split_whitespace() {
-        match lines.last_mut() {
-            Some(line)
-                if count(line.chars().count() + 1 + word.chars().count()) * LETTER <= width =>
-            {
-                *line += " ";
-                *line += word;
-            }
-            _ => lines.push(word.to_owned()),
+        if let Some(line) = lines.last_mut().filter(|it| fits(letters(it) + 1 + letters(word))) {
+            *line += " ";
+            *line += word;
+            continue;
         }
+        let mut line = String::new();
+        for letter in word.chars() {
+            if is_wide(letter) && !line.is_empty() && !fits(letters(&line) + 2) {
+                lines.push(std::mem::take(&mut line));
+            }
+            line.push(letter);
+        }
+        lines.push(line);
     }
     lines
+}
+
+/// The width of a text in Latin letters.
+fn letters(text: &str) -> usize {
+    text.chars().map(|letter| if is_wide(letter) { 2 } else { 1 }).sum()
+}
+
+/// Whether a character is Chinese: as wide as two letters.
+fn is_wide(letter: char) -> bool {
+    letter >= '\u{2e80}'
 }
 
 fn better(group: &Group) -> String {
@@ -447,6 +462,7 @@ mod tests {
         }
         assert_eq!(wrapped("Latency, 99th percentile", 117.0), ["Latency, 99th", "percentile"]);
         assert_eq!(wrapped("Latency", 1.0), ["Latency"]);
+        assert_eq!(wrapped("10 个客户端的聊天室", 60.0), ["10", "个客户端", "的聊天室"]);
     }
 
     #[test]
