@@ -142,7 +142,7 @@ impl<'a> Step<'a> {
 
     fn ended(&self, program: &Program) -> Option<String> {
         let ran = |program: &Program| self.before(program).is_some_and(|it| !it.waits.is_empty());
-        let has_ended = program.waits.is_empty() && ran(program);
+        let has_ended = program.waits.is_empty() && (ran(program) || self.starts(program));
         if !has_ended {
             return None;
         }
@@ -151,6 +151,14 @@ impl<'a> Step<'a> {
         }
         let program = named(&program.terminal);
         Some(text!("story.ended", program))
+    }
+
+    /// Whether the action has started the program.
+    fn starts(&self, program: &Program) -> bool {
+        let is_its_command = |line: &Line| {
+            line.terminal == program.terminal && matches!(line.action, Action::Command(_))
+        };
+        self.lines.first().is_some_and(is_its_command)
     }
 
     /// A connection or a listener is new.
@@ -198,7 +206,9 @@ impl<'a> Step<'a> {
             queue(program).next().is_some()
                 || connections(program).any(|it| !it.receive.is_empty() || !it.send.is_empty())
         };
-        if self.now.programs.iter().any(holds) {
+        if self.now.programs.is_empty() {
+            text!("story.nothing-yet")
+        } else if self.now.programs.iter().any(holds) {
             match self.continues() {
                 Some(program) => text!("story.continues", program),
                 None => text!("story.still-there"),
@@ -336,6 +346,15 @@ mod tests {
             told(&states, printed),
             format!("{start}, and has read all that waited: 11 bytes.")
         );
+    }
+
+    #[test]
+    fn a_program_that_ends_at_once_has_ended_and_one_that_only_watches_is_no_program() {
+        let waits = "  server\n    waits in accept\n";
+        let states = format!("[server] $ serve\n{waits}[bob] $ go\n{waits}  bob\n    ended\n");
+        assert_eq!(told(&states, ""), "bob has ended, and the kernel has closed its sockets.");
+        let states = "[w] $ watch\n[w] $ watch\n";
+        assert_eq!(told(states, ""), "The programs of the session do not run yet.");
     }
 
     #[test]
